@@ -1,0 +1,82 @@
+package httpx
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// Response is what a handler answers: a JSON body, text, nothing, or a stream.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   any    // encoded as JSON unless Raw is set
+	Raw    []byte // sent as it is, with Header's Content-Type
+	// Stream, when set, writes the whole answer itself, status included.
+	Stream func(w http.ResponseWriter) error
+}
+
+// JSON answers with a body.
+func JSON(status int, body any) *Response { return &Response{Status: status, Body: body} }
+
+// Empty answers with a status alone.
+func Empty(status int) *Response { return &Response{Status: status} }
+
+// NoContent answers 204.
+func NoContent() *Response { return Empty(http.StatusNoContent) }
+
+// Text answers with plain text.
+func Text(status int, text string) *Response {
+	return (&Response{Status: status, Raw: []byte(text)}).With("Content-Type", "text/plain; charset=UTF-8")
+}
+
+// Stream answers with what write sends.
+func Stream(write func(w http.ResponseWriter) error) *Response { return &Response{Stream: write} }
+
+// With adds a header.
+func (r *Response) With(name, value string) *Response {
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	r.Header.Add(name, value)
+	return r
+}
+
+func (r *Response) write(w http.ResponseWriter) error {
+	for k, v := range r.Header {
+		w.Header()[k] = v
+	}
+	switch {
+	case r.Stream != nil:
+		return r.Stream(w)
+	case r.Raw != nil:
+		w.Header().Set("Content-Length", strconv.Itoa(len(r.Raw)))
+		w.WriteHeader(r.Status)
+		_, err := w.Write(r.Raw)
+		return err
+	case r.Body != nil:
+		return writeJSON(w, r.Status, r.Body)
+	}
+	if r.Status != http.StatusNoContent {
+		w.Header().Set("Content-Length", "0")
+	}
+	w.WriteHeader(r.Status)
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	_, err = w.Write(b)
+	return err
+}
+
+// WriteJSON is for Fault functions: it sends v as the answer's JSON body.
+func WriteJSON(w http.ResponseWriter, status int, v any) { _ = writeJSON(w, status, v) }
