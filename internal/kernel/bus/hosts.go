@@ -27,12 +27,11 @@ type hosts struct {
 	control string // public key of the control plane
 
 	mu   sync.Mutex
-	keys map[string]string              // host → public key
-	live map[string]map[uint64]struct{} // host → ids of clients that were let in
+	keys map[string]string // host → public key
 }
 
 func openHosts(path, control string) (*hosts, error) {
-	h := &hosts{path: path, control: control, keys: map[string]string{}, live: map[string]map[uint64]struct{}{}}
+	h := &hosts{path: path, control: control, keys: map[string]string{}}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
@@ -60,10 +59,6 @@ func (h *hosts) Check(c server.ClientAuthentication) bool {
 	defer h.mu.Unlock()
 	for name, key := range h.keys {
 		if key == opts.Nkey {
-			if h.live[name] == nil {
-				h.live[name] = map[uint64]struct{}{}
-			}
-			h.live[name][c.GetID()] = struct{}{}
 			c.RegisterUser(&server.User{Username: "host " + name, Permissions: permissions(name)})
 			return true
 		}
@@ -93,23 +88,26 @@ func permissions(name string) *server.Permissions {
 
 func inboxPrefix(host string) string { return "_INBOX_" + Token(host) }
 
-func (h *hosts) set(name, key string) error {
+// set gives a host a key and returns the one it had.
+func (h *hosts) set(name, key string) (old string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	next := maps.Clone(h.keys)
 	next[name] = key
-	return h.save(next)
+	return h.keys[name], h.save(next)
 }
 
-func (h *hosts) remove(name string) error {
+// remove forgets a host and returns the key it had.
+func (h *hosts) remove(name string) (old string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, ok := h.keys[name]; !ok {
-		return errs.Wrap(errs.NotFound, errNoHost, "Host %s has no credentials.", name)
+	old, ok := h.keys[name]
+	if !ok {
+		return "", errs.New(errs.NotFound, "Host %s has no credentials.", name)
 	}
 	next := maps.Clone(h.keys)
 	delete(next, name)
-	return h.save(next)
+	return old, h.save(next)
 }
 
 // save replaces the file as a whole, then the keys in memory.
@@ -129,15 +127,6 @@ func (h *hosts) names() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Sorted(maps.Keys(h.keys))
-}
-
-// clients returns, and forgets, the ids of a host's clients.
-func (h *hosts) clients(name string) []uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	ids := slices.Collect(maps.Keys(h.live[name]))
-	delete(h.live, name)
-	return ids
 }
 
 // writeFile writes a file that only its owner may read, whole or not at all.

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,7 +25,8 @@ const controlInbox = "_CONTROL"
 // ServerConfig says how the bus is served.
 type ServerConfig struct {
 	// Listen is the address for hosts, such as "0.0.0.0:4222"; empty serves
-	// this process only. Port 0 takes a free one.
+	// this process only. Port 0 takes a free one. Beyond loopback the bus
+	// speaks TLS only, with a certificate authority of its own.
 	Listen string
 	// Advertise is the address that goes into hosts' credentials; by default
 	// Listen's, or this machine's name if Listen takes every address.
@@ -104,7 +104,7 @@ func (s *Server) options() (*server.Options, error) {
 		port = server.RANDOM_PORT
 	}
 	o.DontListen, o.Host, o.Port = false, host, port
-	if loopback(host) {
+	if loopback(host) && (s.cfg.Advertise == "" || loopback(hostOf(s.cfg.Advertise))) {
 		return o, nil
 	}
 	if s.ca, err = openAuthority(s.cfg.DataDir); err != nil {
@@ -115,6 +115,14 @@ func (s *Server) options() (*server.Options, error) {
 	}
 	o.TLS, o.TLSTimeout = true, 10
 	return o, nil
+}
+
+// hostOf is an address without its port, if it has one.
+func hostOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr
 }
 
 func loopback(host string) bool {
@@ -193,30 +201,40 @@ func (s *Server) IssueHost(name string) ([]byte, error) {
 	if s.ca != nil {
 		c.CA = string(s.ca.pem)
 	}
-	if err := s.hosts.set(name, public); err != nil {
+	old, err := s.hosts.set(name, public)
+	if err != nil {
 		return nil, err
 	}
-	s.kick(name)
+	s.kick(old)
 	return c.marshal()
 }
 
 // RemoveHost refuses the host from now on and ends its connections.
 func (s *Server) RemoveHost(name string) error {
-	if err := s.hosts.remove(name); err != nil {
+	old, err := s.hosts.remove(name)
+	if err != nil {
 		return err
 	}
-	s.kick(name)
+	s.kick(old)
 	return nil
 }
 
 // Hosts lists the names of all hosts with credentials, sorted.
 func (s *Server) Hosts() []string { return s.hosts.names() }
 
-// kick ends the connections that a host has now.
-func (s *Server) kick(name string) {
-	for _, id := range s.hosts.clients(name) {
+// kick ends the connections that were made with a key.
+func (s *Server) kick(key string) {
+	if key == "" {
+		return
+	}
+	clients, err := s.nats.Connz(&server.ConnzOptions{Username: true, User: key, Limit: 1 << 20})
+	if err != nil {
+		s.log.Error("connections of a removed host", "error", err)
+		return
+	}
+	for _, c := range clients.Conns {
 		// A client that is gone by itself is as good.
-		_ = s.nats.DisconnectClientByID(id)
+		_ = s.nats.DisconnectClientByID(c.Cid)
 	}
 }
 
@@ -236,5 +254,3 @@ func (l natsLog) Errorf(format string, v ...any)  { l.log.Warn(fmt.Sprintf(forma
 func (l natsLog) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
 func (l natsLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l natsLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-
-var errNoHost = errors.New("no such host")
