@@ -175,10 +175,11 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, s *mounted, pat
 	}
 	candidates := s.tree.find(segs)
 	project := ""
-	if len(candidates) == 0 && s.ProjectAfter != "" && len(segs) >= 2 && segs[0] == s.ProjectAfter {
-		project = segs[1]
-		segs = append([]string{segs[0]}, segs[2:]...)
-		candidates = s.tree.find(segs)
+	if len(candidates) == 0 && s.ProjectAfter != "" && len(segs) >= 3 && segs[0] == s.ProjectAfter {
+		shorter := append([]string{segs[0]}, segs[2:]...)
+		if candidates = s.tree.find(shorter); len(candidates) > 0 {
+			project, segs = segs[1], shorter
+		}
 	}
 
 	// Whoever has no token learns nothing but the public routes.
