@@ -1,0 +1,302 @@
+package network
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Standard holds the attributes that every resource has.
+type Standard struct {
+	ID          string
+	ProjectID   string
+	Name        string
+	Description string
+	Tags        []string
+	Revision    int64 // grows with every change; If-Match compares it
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Std returns the standard attributes, for code that works on any resource.
+func (s *Standard) Std() *Standard { return s }
+
+// Resource is any of the types of this package.
+type Resource interface{ Std() *Standard }
+
+// Status values of networks, ports, routers and floating IPs.
+const (
+	StatusActive = "ACTIVE"
+	StatusDown   = "DOWN"
+	StatusBuild  = "BUILD"
+	StatusError  = "ERROR"
+	StatusNA     = "N/A"
+)
+
+// Device owners that mean something to this package.
+const (
+	OwnerRouterInterface = "network:router_interface"
+	OwnerRouterGateway   = "network:router_gateway"
+	OwnerFloatingIP      = "network:floatingip"
+	OwnerDistributed     = "network:distributed" // the network's metadata port
+	OwnerDHCP            = "network:dhcp"
+	OwnerComputePrefix   = "compute:"
+)
+
+// Network types.
+const (
+	TypeGeneve = "geneve"
+	TypeFlat   = "flat"
+	TypeVLAN   = "vlan"
+	TypeLocal  = "local"
+)
+
+// Network is a broadcast domain: a logical switch.
+type Network struct {
+	Standard
+	AdminStateUp  bool
+	MTU           int
+	Type          string // geneve, flat, vlan, local
+	Physical      string // the physical network of a flat or vlan one
+	Segment       int    // VLAN id or VNI
+	Default       bool   // the default external network
+	VLANTransp    bool
+	DNSDomain     string
+	AZHints       []string
+	PortSecurity  bool // default of its ports
+	L2Adjacency   bool
+	QoSPolicyID   string
+	MetadataPort  string // id of the network:distributed port, "" while there is none
+
+	// Read from RBAC policies and subnets, not stored here.
+	Shared    bool     `json:"-"`
+	External  bool     `json:"-"`
+	SubnetIDs []string `json:"-"`
+}
+
+// Pool is a range of addresses that ports may be given.
+type Pool struct{ Start, End netip.Addr }
+
+// Route is a destination and the next hop to it.
+type Route struct {
+	Destination netip.Prefix
+	NextHop     netip.Addr
+}
+
+// Subnet is an address range of a network.
+type Subnet struct {
+	Standard
+	NetworkID    string
+	CIDR         netip.Prefix
+	Gateway      netip.Addr // zero: none
+	Pools        []Pool
+	DNS          []netip.Addr
+	HostRoutes   []Route
+	DHCP         bool
+	IPv6RA       string // slaac, dhcpv6-stateful, dhcpv6-stateless, ""
+	IPv6Address  string
+	SubnetPoolID string
+	SegmentID    string
+	ServiceTypes []string
+	DNSPublish   bool
+
+	// Of the network, read with the subnet.
+	Shared   bool `json:"-"`
+	External bool `json:"-"`
+}
+
+// Version is 4 or 6.
+func (s *Subnet) Version() int {
+	if s.CIDR.Addr().Is4() {
+		return 4
+	}
+	return 6
+}
+
+// SLAAC tells whether addresses follow from the MAC and are never allocated.
+func (s *Subnet) SLAAC() bool { return s.IPv6Address == "slaac" || s.IPv6Address == "dhcpv6-stateless" }
+
+// SubnetPool is a stock of prefixes that subnets are carved from.
+type SubnetPool struct {
+	Standard
+	Prefixes         []netip.Prefix
+	IPVersion        int
+	DefaultPrefixLen int
+	MinPrefixLen     int
+	MaxPrefixLen     int
+	DefaultQuota     *int64
+	AddressScopeID   string
+	Default          bool
+	Shared           bool
+}
+
+// AddressScope is a routing domain in which addresses do not overlap.
+type AddressScope struct {
+	Standard
+	IPVersion int
+	Shared    bool
+}
+
+// FixedIP is an address of a port.
+type FixedIP struct {
+	SubnetID string
+	IP       netip.Addr
+}
+
+// AddressPair is one more address that a port may send from.
+type AddressPair struct {
+	MAC string
+	IP  netip.Prefix
+}
+
+// DHCPOption is an extra option of a port's lease.
+type DHCPOption struct {
+	Name, Value string
+	IPVersion   int
+}
+
+// Port is a connection to a network: a logical switch port.
+type Port struct {
+	Standard
+	NetworkID      string
+	MAC            string
+	AdminStateUp   bool
+	Status         string
+	DeviceID       string
+	DeviceOwner    string
+	FixedIPs       []FixedIP
+	SecurityGroups []string
+	AddressPairs   []AddressPair
+	DHCPOptions    []DHCPOption
+	PortSecurity   bool
+	DNSName        string
+	DNSDomain      string
+	QoSPolicyID    string
+	VNICType       string
+	Host           string // binding:host_id
+	Profile        map[string]any
+	Hints          map[string]any
+	NUMAPolicy     string
+	DataPlane      string // data_plane_status, set by monitoring
+	PropagateUp    bool   // propagate_uplink_status
+	Tag            string // device tag that its server's owner gave
+	// MadeFor is the server for which compute made the port, to be deleted with it.
+	MadeFor string
+}
+
+// Bound tells whether a host has been chosen for the port.
+func (p *Port) Bound() bool { return p.Host != "" }
+
+// NetworkOwned tells whether the port belongs to the network's own machinery,
+// which security groups do not concern.
+func (p *Port) NetworkOwned() bool {
+	return len(p.DeviceOwner) > 8 && p.DeviceOwner[:8] == "network:"
+}
+
+// Gateway is a router's connection to an external network.
+type Gateway struct {
+	NetworkID   string
+	SNAT        bool
+	PortID      string
+	FixedIPs    []FixedIP
+	QoSPolicyID string
+}
+
+// Router forwards between subnets and to an external network.
+type Router struct {
+	Standard
+	AdminStateUp bool
+	Status       string
+	Gateway      *Gateway
+	Routes       []Route
+	HA           bool
+	Distributed  bool
+	FlavorID     string
+	AZHints      []string
+	NDPProxy     bool
+}
+
+// FloatingIP is an address of an external network, given to a port inside.
+type FloatingIP struct {
+	Standard
+	NetworkID   string
+	Address     netip.Addr
+	OutsidePort string // the port that holds the address on the external network
+	SubnetID    string
+	PortID      string // the port inside; "" while not associated
+	FixedIP     netip.Addr
+	RouterID    string
+	Status      string
+	DNSName     string
+	DNSDomain   string
+	QoSPolicyID string
+}
+
+// PortForwarding sends one protocol port of a floating IP to a port inside.
+type PortForwarding struct {
+	Standard
+	FloatingIPID      string
+	PortID            string // internal port
+	InternalIP        netip.Addr
+	InternalPort      int
+	InternalPortRange string
+	ExternalPort      int
+	ExternalPortRange string
+	Protocol          string
+}
+
+// SecurityGroup is a set of rules for ports.
+type SecurityGroup struct {
+	Standard
+	Stateful bool
+	Default  bool
+	Shared   bool                 `json:"-"`
+	Rules    []*SecurityGroupRule `json:"-"`
+}
+
+// SecurityGroupRule allows one kind of traffic.
+type SecurityGroupRule struct {
+	Standard
+	GroupID        string
+	Direction      string // ingress, egress
+	EtherType      string // IPv4, IPv6
+	Protocol       string // name, number or ""
+	PortMin        *int
+	PortMax        *int
+	RemotePrefix   string // as given, "" for any
+	RemoteGroupID  string
+	AddressGroupID string
+	ForDefault     bool `json:"-"`
+}
+
+// AddressGroup is a named set of prefixes for rules.
+type AddressGroup struct {
+	Standard
+	Addresses []netip.Prefix
+	Shared    bool `json:"-"`
+}
+
+// RBACPolicy grants a project (or "*") the use of somebody's resource.
+type RBACPolicy struct {
+	Standard
+	ObjectType    string
+	ObjectID      string
+	Action        string // access_as_shared, access_as_external
+	TargetProject string
+}
+
+// Agent is a part of a host as OpenStack's agent list shows it, projected from host reports.
+type Agent struct {
+	ID             string
+	Type           string
+	Binary         string
+	Host           string
+	AZ             string
+	Topic          string
+	AdminStateUp   bool
+	Alive          bool
+	Configurations map[string]any
+	Description    string
+	CreatedAt      time.Time
+	StartedAt      time.Time
+	HeartbeatAt    time.Time
+}

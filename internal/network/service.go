@@ -1,0 +1,4 @@
+package network
+
+// Service is the network service.
+type Service struct{}
