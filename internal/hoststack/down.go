@@ -1,0 +1,217 @@
+package hoststack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
+
+	"kumoi/internal/kernel/errs"
+)
+
+// Down ends every guest and every program of this data directory, and takes back
+// what they and Kumoi made on the machine. The data stays: the next Up continues
+// from it. It goes on past failures and reports all of them.
+func Down(ctx context.Context, cfg Config) error {
+	// Whatever roles the data directory had, all of it ends.
+	cfg.Central, cfg.Host, cfg.SBRemote, cfg.UnderlayInterface = true, true, "", ""
+	s, err := newStack(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(s.paths.bootID()); errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was ever started here
+	}
+	st, err := s.paths.readState()
+	if err != nil {
+		return err
+	}
+	failures := []error{s.downGuests(ctx)}
+	failures = append(failures, s.downNetwork(ctx)...)
+	failures = append(failures, removeOutside(ctx, st))
+	if st.Underlay != nil && linkExists(st.Underlay.Interface) {
+		failures = append(failures, st.Underlay.moveTo(st.Underlay.Interface, underlayBridge))
+	}
+	failures = append(failures, removeInterfaces(), s.removeTraces(st))
+	return errors.Join(failures...)
+}
+
+// Purge is Down, and then removes the data directory.
+func Purge(ctx context.Context, cfg Config) error {
+	paths := newLayout(cfg.DataDir)
+	if _, err := os.Stat(paths.dataDir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := Down(ctx, cfg); err != nil {
+		return fmt.Errorf("the data in %s is kept, because something of it may still be in use: %w", cfg.DataDir, err)
+	}
+	if _, err := os.Stat(paths.bootID()); err != nil {
+		return errs.New(errs.Invalid, "%s does not look like a data directory of Kumoi; remove it by hand if it is one.", cfg.DataDir)
+	}
+	return os.RemoveAll(paths.dataDir)
+}
+
+// downGuests destroys guests through libvirt while it answers, so that their ports
+// leave the switch, then whatever is left by pid, then libvirt itself.
+func (s *Stack) downGuests(ctx context.Context) error {
+	// The system's libvirtd, if Kumoi uses one, also has guests of others.
+	s.system[libvirtd] = false
+	daemon := s.libvirtd()
+	var failures []error
+	if _, ok := daemon.running(); ok {
+		failures = append(failures, s.destroyGuests(ctx))
+	}
+	failures = append(failures, daemon.stop(ctx))
+	g, gctx := errgroup.WithContext(ctx)
+	for _, p := range s.guests() {
+		g.Go(func() error { return p.stop(gctx, 5*time.Second) })
+	}
+	failures = append(failures, g.Wait(), s.virtlogd().stop(ctx))
+	return errors.Join(failures...)
+}
+
+func (s *Stack) destroyGuests(ctx context.Context) error {
+	conn := libvirt.NewWithDialer(dialers.NewLocal(
+		dialers.WithSocket(s.paths.libvirt("run/libvirt-sock")), dialers.WithLocalTimeout(10*time.Second)))
+	if err := conn.ConnectToURI(libvirt.QEMUSystem); err != nil {
+		s.log.Warn("libvirt does not answer; its guests are ended by pid", "error", err)
+		return nil
+	}
+	defer func() { _ = conn.Disconnect() }()
+	domains, _, err := conn.ConnectListAllDomains(1, libvirt.ConnectListDomainsActive)
+	if err != nil {
+		s.log.Warn("libvirt does not list its guests; they are ended by pid", "error", err)
+		return nil
+	}
+	g, _ := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for _, dom := range domains {
+		g.Go(func() error {
+			s.log.Info("destroying guest", "name", dom.Name)
+			if err := conn.DomainDestroy(dom); err != nil && !libvirt.IsNotFound(err) {
+				s.log.Warn("libvirt cannot destroy a guest; it is ended by pid", "name", dom.Name, "error", err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// downNetwork ends the network's programs in the order in which each can still
+// clean up behind itself.
+func (s *Stack) downNetwork(ctx context.Context) []error {
+	var failures []error
+	fail := func(err error) {
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	if s.system[ovsdbServer] {
+		fail(s.releaseSystemSwitch(ctx))
+	}
+	fail(s.controller().stop(ctx)) // removes its chassis from the southbound database
+	fail(s.northd().stop(ctx))
+
+	s.system[ovsdbServer] = false
+	sw := s.vswitchd()
+	if p, ok := sw.running(); ok {
+		if bridges, err := s.vsctl(ctx, "list-br"); err == nil {
+			args := []string{}
+			for _, b := range strings.Fields(bridges) {
+				args = append(args, "--", "--if-exists", "del-br", b)
+			}
+			if len(args) > 0 {
+				_, err := s.vsctl(ctx, args[1:]...)
+				fail(err)
+			}
+		}
+		// With --cleanup it also takes its datapath out of the kernel.
+		if _, err := call(ctx, s.paths.ovs("vswitchd.ctl"), "exit", "--cleanup"); err == nil {
+			p.gone(ctx, 5*time.Second)
+		}
+	}
+	fail(sw.stop(ctx))
+	for _, d := range []*daemon{s.switchDatabase(), s.northbound(), s.southbound()} {
+		fail(d.stop(ctx))
+	}
+	return failures
+}
+
+// releaseSystemSwitch takes our bridges and settings out of a switch that the
+// system runs and keeps.
+func (s *Stack) releaseSystemSwitch(ctx context.Context) error {
+	owner, err := s.vsctl(ctx, "--if-exists", "get", "Open_vSwitch", ".", "external_ids:kumoi-data-dir")
+	if err != nil || strings.Trim(owner, `"`) != s.paths.dataDir {
+		return err
+	}
+	keys := []string{
+		"kumoi-data-dir", "system-id", "hostname", "ovn-remote", "ovn-encap-type", "ovn-encap-ip", "ovn-bridge",
+		"ovn-bridge-datapath-type", "ovn-bridge-mappings", "ovn-monitor-all", "ovn-remote-probe-interval",
+		"ovn-openflow-probe-interval", "ovn-ofctrl-wait-before-clear",
+	}
+	args := append([]string{"--no-wait", "remove", "Open_vSwitch", ".", "external_ids"}, keys...)
+	bridges, err := s.vsctl(ctx, "--bare", "--columns=name", "find", "Bridge", "external_ids:kumoi=true")
+	if err != nil {
+		return err
+	}
+	for _, b := range strings.Fields(bridges) {
+		args = append(args, "--", "--if-exists", "del-br", b)
+	}
+	_, err = s.vsctl(ctx, args...)
+	return err
+}
+
+// removeInterfaces deletes interfaces that carry our name in this network namespace.
+func removeInterfaces() error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, l := range links {
+		name := l.Attrs().Name
+		if !strings.HasPrefix(name, "kumoi") && !strings.HasPrefix(name, "km-") {
+			continue
+		}
+		if err := netlink.LinkDel(l); err != nil {
+			failures = append(failures, fmt.Errorf("remove interface %s: %w", name, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// removeTraces removes sockets, the short link and the mount points that were made,
+// and forgets what has been put back.
+func (s *Stack) removeTraces(st state) error {
+	for _, dir := range []string{s.paths.ovs(""), s.paths.ovn("")} {
+		for _, pattern := range []string{"*.ctl", "*.sock", "*.mgmt", "*.snoop"} {
+			files, _ := filepath.Glob(filepath.Join(dir, pattern))
+			for _, f := range files {
+				_ = os.Remove(f)
+			}
+		}
+	}
+	_ = os.RemoveAll(s.paths.libvirt("run"))
+	slices.Reverse(st.MadeDirs)
+	for _, dir := range st.MadeDirs {
+		_ = os.Remove(dir) // only if nobody else uses it by now
+	}
+	if s.paths.base != s.paths.dataDir {
+		_ = os.Remove(s.paths.base)
+	}
+	err := os.Remove(s.paths.state())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,198 @@
+package hoststack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
+	"syscall"
+)
+
+const systemLibvirtSocket = "/run/libvirt/libvirt-sock"
+
+// qemuUser is who guests run as.
+type qemuUser struct {
+	name, group string
+	uid, gid    int
+	why         string // when root, the reason
+}
+
+// chooseQEMUUser prefers the user that Debian's package makes for guests. It needs
+// to pass through the data directory to a guest's disk: the directory's group is
+// given to it, which opens nothing to anybody else. Directories above it are not
+// ours to change; when one of them is closed, guests run as root.
+func (s *Stack) chooseQEMUUser() qemuUser {
+	root := func(why string) qemuUser { return qemuUser{name: "root", group: "root", why: why} }
+	u, err := user.Lookup("libvirt-qemu")
+	if err != nil {
+		return root("there is no user libvirt-qemu; install libvirt-daemon-system")
+	}
+	g, err := user.LookupGroup("libvirt-qemu")
+	if err != nil {
+		return root("there is no group libvirt-qemu; install libvirt-daemon-system")
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(g.Gid)
+	for dir := filepath.Dir(s.paths.dataDir); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return root(fmt.Sprintf("the user libvirt-qemu may not pass through %s; choose a data directory below /var/lib to run guests unprivileged", dir))
+		}
+		if dir == "/" {
+			break
+		}
+	}
+	info, err := os.Stat(s.paths.dataDir)
+	if err != nil {
+		return root(err.Error())
+	}
+	if mode := info.Mode().Perm(); mode&0o001 == 0 {
+		if err := os.Chown(s.paths.dataDir, -1, gid); err != nil {
+			return root(err.Error())
+		}
+		if err := os.Chmod(s.paths.dataDir, mode|0o010); err != nil {
+			return root(err.Error())
+		}
+	}
+	return qemuUser{name: u.Username, group: g.Name, uid: uid, gid: gid}
+}
+
+func (s *Stack) virtlogd() *daemon {
+	d := s.libvirtDaemon(virtlogd, nil)
+	socket := s.paths.libvirt("run/virtlogd-sock")
+	d.prepare = func(context.Context) error { return s.writeLibvirtConfig("virtlogd.conf", virtlogdConf) }
+	d.answers = func(ctx context.Context, _ int) error { return dialable(ctx, socket) }
+	return d
+}
+
+func (s *Stack) libvirtd() *daemon {
+	// libvirtd plugs guests into the switch by calling ovs-vsctl, which finds
+	// our switch by its environment.
+	d := s.libvirtDaemon(libvirtd, s.ovsEnv())
+	d.prepare = func(context.Context) error {
+		if err := s.writeLibvirtConfig("libvirtd.conf", fmt.Sprintf(libvirtdConf, s.cfg.hostUUID())); err != nil {
+			return err
+		}
+		return s.writeLibvirtConfig("qemu.conf", fmt.Sprintf(qemuConf, s.qemu.name, s.qemu.group))
+	}
+	d.answers = func(ctx context.Context, _ int) error { _, err := s.libvirtVersion(ctx); return err }
+	return d
+}
+
+func (s *Stack) libvirtDaemon(program string, env []string) *daemon {
+	d := &daemon{
+		name: program, program: program,
+		pidfile: s.paths.libvirt(program + ".pid"), log: s.paths.libvirt("log/" + program + ".log"),
+		env: env, binds: s.paths.libvirtBinds(), logger: s.log,
+	}
+	d.args = []string{"-f", "/etc/libvirt/" + program + ".conf", "-p", d.pidfile}
+	d.version = func(ctx context.Context, _ int) (string, error) { return run(ctx, nil, program, "--version") }
+	return d
+}
+
+func (s *Stack) writeLibvirtConfig(name, text string) error {
+	for _, b := range s.paths.libvirtBinds() {
+		if err := s.ensureMountPoint(b[1]); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(s.paths.libvirt("etc/"+name), []byte(text), 0o600)
+}
+
+// libvirtVersion makes a full round trip: libvirtd accepts connections before its
+// drivers are ready and answers only after.
+func (s *Stack) libvirtVersion(ctx context.Context) (string, error) {
+	if err := dialable(ctx, s.LibvirtSocket()); err != nil {
+		return "", err
+	}
+	timeout := 5 * time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = time.Until(deadline)
+	}
+	conn := libvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(s.LibvirtSocket()), dialers.WithLocalTimeout(timeout)))
+	if err := conn.ConnectToURI(libvirt.QEMUSystem); err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Disconnect() }()
+	v, err := conn.ConnectGetLibVersion()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("libvirtd (libvirt) %d.%d.%d", v/1000000, v/1000%1000, v%1000), nil
+}
+
+// guests lists the pids of our libvirt's running guests, from the pidfiles that it
+// keeps in its run directory.
+func (s *Stack) guests() []process {
+	files, _ := filepath.Glob(s.paths.libvirt("run/qemu/*.pid"))
+	var out []process
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+		if err != nil || pid <= 1 {
+			continue
+		}
+		exe, _ := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+		start, ok := startTime(pid)
+		if ok && strings.Contains(filepath.Base(exe), "qemu") {
+			out = append(out, process{pid, start})
+		}
+	}
+	return out
+}
+
+// kvmUsable reports why guests cannot open /dev/kvm, if they cannot.
+func (q qemuUser) kvmUsable() error {
+	info, err := os.Stat("/dev/kvm")
+	if err != nil {
+		return nil // absent: guests run under TCG and need no device
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || q.uid == 0 || info.Mode().Perm()&0o006 == 0o006 {
+		return nil
+	}
+	if g, err := user.LookupGroup("kvm"); err == nil && g.Gid == strconv.Itoa(int(st.Gid)) && info.Mode().Perm()&0o060 == 0o060 {
+		return nil
+	}
+	return fmt.Errorf("/dev/kvm is closed to %s; run: chgrp kvm /dev/kvm && chmod 660 /dev/kvm", q.name)
+}
+
+// Logs go to files of limited size through virtlogd, which guests' consoles use
+// too: a guest that prints for ever must not fill the disk.
+const virtlogdConf = `log_level = 3
+log_outputs = "3:stderr"
+max_size = 2097152
+max_backups = 2
+`
+
+const libvirtdConf = `listen_tls = 0
+listen_tcp = 0
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+unix_sock_ro_perms = "0700"
+unix_sock_rw_perms = "0700"
+log_level = 3
+log_outputs = "3:stderr"
+audit_level = 0
+host_uuid = "%s"
+`
+
+const qemuConf = `user = "%s"
+group = "%s"
+dynamic_ownership = 1
+remember_owner = 0
+security_driver = "none"
+stdio_handler = "logd"
+max_core = 0
+dump_guest_core = 0
+`

@@ -1,0 +1,136 @@
+//go:build realdeps
+
+package hoststack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// TestMain moves the whole test into a network and a mount namespace of its own, so
+// that nothing it makes is seen, or can be disturbed, by the machine.
+func TestMain(m *testing.M) {
+	const inside = "KUMOI_TEST_INSIDE"
+	if os.Getenv(inside) != "" {
+		if lo, err := netlink.LinkByName("lo"); err == nil {
+			_ = netlink.LinkSetUp(lo)
+		}
+		os.Exit(m.Run())
+	}
+	if os.Geteuid() != 0 {
+		fmt.Println("skipped: needs root")
+		return
+	}
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command("unshare", append([]string{"--net", "--mount", self}, os.Args[1:]...)...)
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			os.Exit(exit.ExitCode())
+		}
+		panic(err)
+	}
+}
+
+func testConfig(t *testing.T) Config {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "kumoi-host-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{
+		DataDir: dir, Central: true, Host: true, HostName: "host-a",
+		OutsideCIDR: netip.MustParsePrefix("172.24.4.0/24"),
+		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := Purge(ctx, cfg); err != nil {
+			t.Errorf("purge: %v", err)
+		}
+	})
+	return cfg
+}
+
+func up(t *testing.T, cfg Config) *Stack {
+	t.Helper()
+	begin := time.Now()
+	s, err := Up(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	t.Logf("up in %s", time.Since(begin).Round(time.Millisecond))
+	return s
+}
+
+func requireHealthy(t *testing.T, s *Stack) map[string]int {
+	t.Helper()
+	pids := map[string]int{}
+	for _, c := range s.Health(t.Context()) {
+		t.Logf("%-15s %-9s %7d %-7s %s %s", c.Name, c.State, c.PID, c.Managed, c.Version, c.Detail)
+		if c.State != StateRunning {
+			t.Errorf("%s is %s: %s", c.Name, c.State, c.Detail)
+		}
+		pids[c.Name] = c.PID
+	}
+	return pids
+}
+
+func TestComponentsOutliveAndAreAdopted(t *testing.T) {
+	cfg := testConfig(t)
+	s := up(t, cfg)
+	before := requireHealthy(t, s)
+	s.Close()
+	s = up(t, cfg)
+	after := requireHealthy(t, s)
+	for name, pid := range before {
+		if after[name] != pid {
+			t.Errorf("%s was process %d and is %d: not adopted", name, pid, after[name])
+		}
+	}
+	for name, pid := range after {
+		if pid == 0 {
+			continue
+		}
+		t.Run("kill "+name, func(t *testing.T) {
+			begin := time.Now()
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if !poll(ctx, 20*time.Millisecond, func() bool {
+				for _, c := range s.Health(ctx) {
+					if c.State != StateRunning || (c.Name == name && c.PID == pid) {
+						return false
+					}
+				}
+				return true
+			}) {
+				requireHealthy(t, s)
+				t.Fatalf("%s is not back", name)
+			}
+			t.Logf("back in %s", time.Since(begin).Round(time.Millisecond))
+		})
+	}
+}
