@@ -344,7 +344,9 @@ func testClose(t *testing.T, p Pair) {
 		return nil, context.Cause(ctx)
 	})
 	answer := make(chan error, 1)
-	go func() { answer <- p.Requester.Request(context.WithoutCancel(t.Context()), p.Subject("closing"), nil, nil) }()
+	go func() {
+		answer <- p.Requester.Request(context.WithoutCancel(t.Context()), p.Subject("closing"), nil, nil)
+	}()
 	<-entered
 	if err := p.Handler.Close(); err != nil {
 		t.Fatal(err)
