@@ -72,8 +72,15 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	return &DB{dialect: Postgres, read: pool, write: pool}, nil
 }
 
+// ErrAgain marks a race that a closure noticed itself, such as an address that
+// another transaction took first: Write runs the closure again.
+var ErrAgain = errors.New("another transaction was first")
+
 // retryable tells whether the database asks for the transaction to be run again.
 func retryable(err error) bool {
+	if errors.Is(err, ErrAgain) {
+		return true
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03"
