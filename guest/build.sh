@@ -22,11 +22,12 @@ boot_modules=(virtio_pci virtio_blk virtio_scsi sd_mod ata_piix)
 root_modules=("${boot_modules[@]}"
   virtio_net virtio_balloon virtio_console virtio_rng virtio_input virtio_mem
   isofs sr_mod vfat nls_ascii nls_cp437 nls_utf8 nls_iso8859-1
-  button evdev qemu_fw_cfg pvpanic-pci i6300esb loop 8021q)
+  button evdev qemu_fw_cfg pvpanic-pci loop 8021q)
 
 # Programs busybox does not have; their libraries come along.
 programs=(/usr/sbin/dropbear /usr/bin/dropbearkey /usr/bin/dbclient
-  /usr/sbin/resize2fs /usr/sbin/mke2fs /usr/sbin/e2fsck /usr/bin/lsblk)
+  /usr/sbin/resize2fs /usr/sbin/mke2fs /usr/sbin/e2fsck
+  /usr/sbin/blkid /usr/bin/lsblk)
 
 die() {
   echo "build.sh: $*" >&2
@@ -149,7 +150,8 @@ build_initrd() {
 
 build_root() {
   local tree=$work/root program
-  mkdir -p "$tree"/{bin,sbin,dev,proc,sys,run,tmp,mnt,root,home/kumoi,usr/bin,usr/sbin,lib64}
+  mkdir -p "$tree"/{dev,proc,sys,run,tmp,mnt,root,home/kumoi,usr/bin,usr/sbin,usr/lib,usr/lib64}
+  ln -s usr/bin usr/sbin usr/lib usr/lib64 "$tree/"
   mkdir -p "$tree"/{etc/dropbear,var/lib/kumoi,var/log}
   cp -r "$here/rootfs/." "$tree/"
   for program in "${programs[@]}"; do
