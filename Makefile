@@ -1,0 +1,81 @@
+# Kumoi. "make help" lists the targets.
+SHELL       := /bin/bash
+.DEFAULT_GOAL := help
+
+DATA        ?= /var/lib/kumoi
+LISTEN      ?= 127.0.0.1:5000
+GUEST       := build/kumoi-guest.qcow2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go-1.26/bin:/usr/sbin:/sbin
+export GOFLAGS ?= -trimpath
+LDFLAGS     := -s -w -X kumoi/internal/app.Version=$(VERSION)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: deps build guest-image ## from a clean Debian to a running, reachable server
+	bin/kumoi up --detach --data-dir $(DATA) --listen $(LISTEN)
+	bin/kumoi demo --data-dir $(DATA) --listen $(LISTEN) --guest-image $(GUEST)
+
+.PHONY: clean-demo
+clean-demo: ## remove every trace of the demo: guests, bridges, namespaces, files
+	bin/kumoi down --purge --data-dir $(DATA)
+
+.PHONY: test
+test: deps-test build guest-image ## all tests that .ci/run runs
+	packaging/test.sh
+
+.PHONY: build
+build: ## build bin/kumoi, one static binary
+	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/kumoi ./cmd/kumoi
+
+.PHONY: guest-image
+guest-image: ## build the small guest image
+	@mkdir -p build
+	guest/build.sh $(GUEST)
+
+.PHONY: deps
+deps: ## install what running needs, from Debian's packages
+	@packaging/install-deps.sh
+
+.PHONY: deps-test
+deps-test: ## install what testing needs as well
+	@packaging/install-deps.sh --test
+
+.PHONY: lint
+lint: ## vet and golangci-lint
+	packaging/lint.sh
+
+.PHONY: fmt
+fmt: ## format the Go code
+	gofmt -w cmd internal test
+
+.PHONY: unit
+unit: ## unit tests, SQLite and PostgreSQL (which it starts in a temporary folder)
+	packaging/with-postgres.sh go test ./...
+
+.PHONY: race
+race: ## the same with the race detector
+	packaging/with-postgres.sh env CGO_ENABLED=1 go test -race ./...
+
+.PHONY: e2e
+e2e: build guest-image ## the whole path with real QEMU, libvirt and OVN in a network namespace
+	test/e2e/run.sh
+
+.PHONY: bench
+bench: build guest-image ## measure speed and size; prints tables
+	test/bench/run.sh
+
+.PHONY: coverage
+coverage: build ## compare what is served with the API inventory
+	go run ./test/coverage -operations docs/api/operations.tsv -kumoi bin/kumoi
+
+.PHONY: conformance
+conformance: build guest-image ## make conformance SERVICE=identity: the stock suite against a cloud started for it
+	test/conformance/run.sh $(SERVICE)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target, a minute each
+	packaging/fuzz.sh

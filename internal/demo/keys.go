@@ -1,0 +1,79 @@
+package demo
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// ensureKey makes an ed25519 key pair at path unless there is one, and returns
+// the public half in authorized_keys form.
+func ensureKey(path string) (string, error) {
+	if b, err := os.ReadFile(path + ".pub"); err == nil {
+		return string(b), nil
+	}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	block, err := ssh.MarshalPrivateKey(private, "kumoi demo")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		return "", err
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return "", err
+	}
+	line := ssh.MarshalAuthorizedKey(key)
+	return string(line), os.WriteFile(path+".pub", line, 0o600)
+}
+
+// credentials writes the demo user's openrc and clouds.yaml.
+func (w *walk) credentials() (openrc, clouds string, err error) {
+	c := Credentials{AuthURL: w.AuthURL, User: "demo", Password: w.password, Project: "demo", Region: w.Region}
+	openrc, clouds = filepath.Join(w.Dir, "openrc"), filepath.Join(w.Dir, "clouds.yaml")
+	if err := os.WriteFile(openrc, []byte(c.OpenRC()), 0o600); err != nil {
+		return "", "", err
+	}
+	return openrc, clouds, os.WriteFile(clouds, []byte(c.CloudsYAML("kumoi-demo")), 0o600)
+}
+
+// Credentials is what a stock client needs to log in.
+type Credentials struct{ AuthURL, User, Password, Project, Region string }
+
+// OpenRC renders the credentials for a shell.
+func (c Credentials) OpenRC() string {
+	return fmt.Sprintf(`export OS_AUTH_URL=%s
+export OS_IDENTITY_API_VERSION=3
+export OS_USERNAME=%s
+export OS_PASSWORD=%s
+export OS_PROJECT_NAME=%s
+export OS_USER_DOMAIN_NAME=Default
+export OS_PROJECT_DOMAIN_NAME=Default
+export OS_REGION_NAME=%s
+`, c.AuthURL, c.User, c.Password, c.Project, c.Region)
+}
+
+// CloudsYAML renders the credentials as a clouds.yaml with one cloud.
+func (c Credentials) CloudsYAML(name string) string {
+	return fmt.Sprintf(`clouds:
+  %s:
+    auth:
+      auth_url: %s
+      username: %s
+      password: %q
+      project_name: %s
+      user_domain_name: Default
+      project_domain_name: Default
+    region_name: %s
+    identity_api_version: 3
+`, name, c.AuthURL, c.User, c.Password, c.Project, c.Region)
+}
