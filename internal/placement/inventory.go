@@ -1,0 +1,39 @@
+package placement
+
+import (
+	"fmt"
+	"math"
+)
+
+// Inventory is how much of one resource class a provider has, as in the
+// placement API: amounts are whole units of the class.
+type Inventory struct {
+	Class           string
+	Total, Reserved int64
+	MinUnit         int64
+	MaxUnit         int64
+	StepSize        int64
+	AllocationRatio float64
+	Used            int64 // the sum of the allocations
+}
+
+// MaxAmount is the largest amount the API carries.
+const MaxAmount = math.MaxInt32
+
+// Capacity is how much may be allocated in all.
+func (i Inventory) Capacity() int64 { return int64(float64(i.Total-i.Reserved) * i.AllocationRatio) }
+
+// Refuses says why an amount cannot be taken now; "" if it can.
+func (i Inventory) Refuses(amount int64) string {
+	switch {
+	case amount < i.MinUnit:
+		return fmt.Sprintf("%d is less than the smallest unit %d", amount, i.MinUnit)
+	case amount > i.MaxUnit:
+		return fmt.Sprintf("%d is more than the largest unit %d", amount, i.MaxUnit)
+	case i.StepSize > 1 && amount%i.StepSize != 0:
+		return fmt.Sprintf("%d is not a multiple of %d", amount, i.StepSize)
+	case i.Used+amount > i.Capacity():
+		return fmt.Sprintf("needs %d, %d of %d are free", amount, max(0, i.Capacity()-i.Used), i.Capacity())
+	}
+	return ""
+}
