@@ -213,7 +213,7 @@ says "kumoi: power button" || fail "the power button was not what ended it"
 echo "== the same disk as another instance, config drive over the service"
 metadata $first wrong >"$service/openstack/latest/meta_data.json"
 mkdir -p "$work/drive/openstack/latest"
-metadata $second second ', "admin_pass": "s3\"cret\\\\"' >"$work/drive/openstack/latest/meta_data.json"
+metadata $second second ', "admin_pass": "s3\"cret\\"' >"$work/drive/openstack/latest/meta_data.json"
 printf '#cloud-config\n{}\n' >"$work/drive/openstack/latest/user_data"
 cat >"$work/drive/openstack/latest/network_data.json" <<'EOF'
 {"links": [{"id": "tap1", "type": "ovs", "mtu": 1400, "ethernet_mac_address": "52:54:00:AA:BB:02"}],
@@ -236,7 +236,7 @@ expect "static route" "10.99.0.0/16 via 10.8.0.1 dev eth1" "$(on root ip route |
 expect "name servers" "10.8.0.53 10.8.0.54" "$(on root "sed -n 's/nameserver 10.8/10.8/p' /etc/resolv.conf" | xargs)"
 cat >"$work/askpass" <<'EOF'
 #!/bin/sh
-echo 's3"cret\'
+printf '%s\n' 's3"cret\'
 EOF
 chmod +x "$work/askpass"
 expect "login by the password" root "$(SSH_ASKPASS=$work/askpass SSH_ASKPASS_REQUIRE=force ssh -n -q -p "$port" -o UserKnownHostsFile=/dev/null \

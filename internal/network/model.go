@@ -71,6 +71,8 @@ type Network struct {
 	Shared    bool     `json:"-"`
 	External  bool     `json:"-"`
 	SubnetIDs []string `json:"-"`
+	// externalVisible: external for the context's project.
+	externalVisible bool
 }
 
 // Pool is a range of addresses that ports may be given.
@@ -100,8 +102,9 @@ type Subnet struct {
 	DNSPublish   bool
 
 	// Of the network, read with the subnet.
-	Shared   bool `json:"-"`
-	External bool `json:"-"`
+	Shared         bool `json:"-"`
+	External       bool `json:"-"`
+	networkProject string
 }
 
 // Version is 4 or 6.
@@ -126,14 +129,14 @@ type SubnetPool struct {
 	DefaultQuota     *int64
 	AddressScopeID   string
 	Default          bool
-	Shared           bool
+	Shared           bool `json:"-"`
 }
 
 // AddressScope is a routing domain in which addresses do not overlap.
 type AddressScope struct {
 	Standard
 	IPVersion int
-	Shared    bool
+	Shared    bool `json:"-"`
 }
 
 // FixedIP is an address of a port.
@@ -181,6 +184,10 @@ type Port struct {
 	Tag            string // device tag that its server's owner gave
 	// MadeFor is the server for which compute made the port, to be deleted with it.
 	MadeFor string
+
+	// Of the network, read with the port.
+	networkProject string
+	networkShared  bool
 }
 
 // Bound tells whether a host has been chosen for the port.
@@ -265,7 +272,11 @@ type SecurityGroupRule struct {
 	RemotePrefix   string // as given, "" for any
 	RemoteGroupID  string
 	AddressGroupID string
-	ForDefault     bool `json:"-"`
+	// Of a default rule: which groups get a copy.
+	InDefaultGroup bool
+	InCustomGroup  bool
+
+	groupProject string
 }
 
 // AddressGroup is a named set of prefixes for rules.

@@ -1,4 +1,114 @@
 package network
 
-// Service is the network service.
-type Service struct{}
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network/fabric"
+	"kumoi/internal/network/sqlstore"
+)
+
+// Deps is what the service needs from outside.
+type Deps struct {
+	DB     *store.DB
+	Policy *policy.Engine
+	Log    *slog.Logger
+	Clock  func() time.Time // nil: time.Now
+	Fabric fabric.Fabric
+	Config Config
+}
+
+// Config is the operator's say. The zero value works.
+type Config struct {
+	// MTU of the hosts' links; networks get what their encapsulation leaves of it. Default 1500.
+	MTU int
+	// DNSDomain is appended to the names of ports. Default "kumoi.internal.".
+	DNSDomain string
+	// DNS are given to guests of subnets without name servers of their own.
+	DNS []netip.Addr
+	// VNIs and VLANs bound the segments given to networks that name none.
+	VNIs, VLANs [2]int
+	// FullEvery is how often everything is stated to the fabric anew. Default 5 minutes.
+	FullEvery time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.MTU == 0 {
+		c.MTU = 1500
+	}
+	if c.DNSDomain == "" {
+		c.DNSDomain = "kumoi.internal."
+	}
+	if c.VNIs == [2]int{} {
+		c.VNIs = [2]int{1, 65536}
+	}
+	if c.VLANs == [2]int{} {
+		c.VLANs = [2]int{100, 4094}
+	}
+	if c.FullEvery == 0 {
+		c.FullEvery = 5 * time.Minute
+	}
+	return c
+}
+
+// Service is the network service. Make it with New, then Start it.
+type Service struct {
+	db     *store.DB
+	policy *policy.Engine
+	log    *slog.Logger
+	clock  func() time.Time
+	fabric fabric.Fabric
+	cfg    Config
+
+	projector *projector
+	status    *statusKeeper
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// New makes the service and registers its policy rules.
+func New(d Deps) (*Service, error) {
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	if err := d.Policy.Register(Rules()...); err != nil {
+		return nil, err
+	}
+	s := &Service{
+		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
+		fabric: d.Fabric, cfg: d.Config.withDefaults(),
+	}
+	s.projector = newProjector(s)
+	s.status = newStatusKeeper(s)
+	return s, nil
+}
+
+// Migrations is the schema's history.
+func Migrations() store.Migrations { return sqlstore.Migrations() }
+
+// Start begins to keep the fabric as the database says. The fabric may be away;
+// it is brought up to date when it comes.
+func (s *Service) Start(ctx context.Context) error {
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.wg.Go(func() { s.projector.run(ctx) })
+	s.wg.Go(func() { s.status.run(ctx) })
+	return s.fabric.Start(ctx, s.handleEvent)
+}
+
+// Stop ends the upkeep; the fabric and the guests go on.
+func (s *Service) Stop() {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.fabric.Stop()
+	s.wg.Wait()
+}
+
+// now is the clock as it is stored: microseconds, UTC.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

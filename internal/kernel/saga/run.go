@@ -56,7 +56,7 @@ func (r *run) start() {
 func (r *run) loop() {
 	// After a crash the position may be one that needs no work, or a request
 	// to cancel may wait.
-	if !r.commit() {
+	if r.crash(event{name: evStart}, true) || !r.commit() {
 		return
 	}
 	for !r.cur.state.Ended() {
