@@ -33,7 +33,7 @@ packages=(
   busybox-static cpio dropbear-bin e2fsprogs dosfstools mtools genisoimage
 )
 case $arch in
-  amd64) packages+=(qemu-system-x86 ipxe-qemu linux-image-cloud-amd64 syslinux) ;;
+  amd64) packages+=(qemu-system-x86 ipxe-qemu linux-image-cloud-amd64 syslinux syslinux-common) ;;
   arm64) packages+=(qemu-system-arm qemu-efi-aarch64 linux-image-cloud-arm64) ;;
   *) die "Kumoi runs on amd64 and arm64, not on $arch" ;;
 esac
