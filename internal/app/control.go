@@ -1,0 +1,300 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"kumoi/internal/compute"
+	computeapi "kumoi/internal/compute/api"
+	computestore "kumoi/internal/compute/sqlstore"
+	"kumoi/internal/identity"
+	identityapi "kumoi/internal/identity/api"
+	identitystore "kumoi/internal/identity/sqlstore"
+	"kumoi/internal/image"
+	imageapi "kumoi/internal/image/api"
+	"kumoi/internal/image/backend/file"
+	imagestore "kumoi/internal/image/sqlstore"
+	"kumoi/internal/kernel/bus"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+	"kumoi/internal/network"
+	networkapi "kumoi/internal/network/api"
+	"kumoi/internal/network/fabric"
+	fabricfake "kumoi/internal/network/fabric/fake"
+	"kumoi/internal/network/fabric/ovn"
+	"kumoi/internal/placement"
+	placementapi "kumoi/internal/placement/api"
+	placementstore "kumoi/internal/placement/sqlstore"
+)
+
+// control is the control plane: the services and what they stand on.
+type control struct {
+	cfg   *Config
+	log   *slog.Logger
+	audit *logx.Audit
+	db    *store.DB
+	bus   *bus.Server
+	conn  bus.Conn
+	*services
+	sagas *saga.Engine
+	tasks *task.Runner
+}
+
+// services are the APIs, assembled but not started.
+type services struct {
+	policy    *policy.Engine
+	identity  *identity.Service
+	image     *image.Service
+	placement *placement.Service
+	network   *network.Service
+	compute   *compute.Service
+	apis      []*httpx.Service
+}
+
+// ground is what services are built on. Nothing of it is used before Start, so
+// that tables of routes and policies can be printed without a cloud.
+type ground struct {
+	cfg    *Config
+	log    *slog.Logger
+	audit  *logx.Audit
+	db     *store.DB
+	master [32]byte
+	fabric fabric.Fabric
+	sagas  *saga.Engine
+	tasks  *task.Runner
+	conn   bus.Conn
+	stores []image.NamedStore
+}
+
+// assemble makes every service and gives each what it needs of the others.
+func assemble(g ground) (*services, error) {
+	s := &services{policy: policy.New()}
+	var err error
+	idConfig := identity.Config{}
+	if g.cfg.PasswordsCheap {
+		idConfig.HashMemory, idConfig.HashTime = 64, 1
+	}
+	s.identity, err = identity.New(identity.Deps{
+		DB: g.db, Store: identitystore.New(), Policy: s.policy, MasterKey: g.master, Log: g.log, Audit: g.audit, Config: idConfig,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	imageConfig := image.DefaultConfig(g.cfg.path("image"))
+	imageConfig.Node = g.cfg.Host
+	s.image, err = image.New(image.Deps{
+		DB: g.db, Store: imagestore.New(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	s.placement = placement.New(placement.Deps{DB: g.db, Store: placementstore.Store{}, Policy: s.policy})
+	if s.network, err = network.New(network.Deps{DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric}); err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	s.compute, err = compute.New(compute.Deps{
+		DB: g.db, Store: computestore.New(), Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Bus: g.conn,
+		Network: s.network, Placement: s.placement, Images: computeImages{s.image}, ImageData: newImageData(s.image),
+		Identity: computeIdentity{s.identity}, Log: g.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compute: %w", err)
+	}
+	s.apis = []*httpx.Service{
+		identityapi.New(s.identity), imageapi.New(s.image), placementapi.New(s.placement),
+		networkapi.New(s.network), computeapi.New(s.compute),
+	}
+	return s, nil
+}
+
+// catalogue is what a new cloud offers, as paths below its address.
+var catalogue = []identity.CatalogEntry{
+	{Type: "identity", Name: "keystone", Public: "/identity"},
+	{Type: "image", Name: "glance", Public: "/image"},
+	{Type: "placement", Name: "placement", Public: "/placement"},
+	{Type: "network", Name: "neutron", Public: "/network"},
+	{Type: "compute", Name: "nova", Public: "/compute/v2.1"},
+}
+
+// startControl opens what the services stand on, assembles and starts them.
+func startControl(ctx context.Context, c *Cloud) (*control, error) {
+	k := &control{cfg: c.cfg, log: c.log}
+	var err error
+	if k.audit, err = logx.OpenAudit(c.cfg.path("audit.log")); err != nil {
+		return nil, err
+	}
+	c.onStop("audit log", k.audit.Close)
+	if k.db, err = store.Open(ctx, c.cfg.Database); err != nil {
+		return nil, err
+	}
+	c.onStop("database", k.db.Close)
+	c.say("bringing the schema up to date")
+	if err := k.db.Migrate(ctx, saga.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
+		placementstore.Migrations(), network.Migrations(), computestore.Migrations()); err != nil {
+		return nil, err
+	}
+	if k.bus, err = bus.StartServer(ctx, bus.ServerConfig{Listen: c.cfg.BusListen, DataDir: c.cfg.path("bus"), Log: c.log}); err != nil {
+		return nil, err
+	}
+	c.onStop("bus", func() error { k.bus.Stop(); return nil })
+	if k.conn, err = k.bus.Connect(); err != nil {
+		return nil, err
+	}
+	g := ground{cfg: c.cfg, log: c.log, audit: k.audit, db: k.db, conn: k.conn}
+	if g.master, err = identity.LoadMasterKey(c.cfg.path("keys", "master")); err != nil {
+		return nil, err
+	}
+	files, err := file.New(c.cfg.path("image", "store"))
+	if err != nil {
+		return nil, err
+	}
+	g.stores = []image.NamedStore{{ID: "file", Description: "files below the data directory", Backend: files}}
+	if g.fabric, err = c.newFabric(); err != nil {
+		return nil, err
+	}
+	k.sagas = saga.NewEngine(k.db, saga.Config{Owner: c.cfg.Host, Log: c.log})
+	k.tasks = task.NewRunner(c.log)
+	g.sagas, g.tasks = k.sagas, k.tasks
+	if k.services, err = assemble(g); err != nil {
+		return nil, err
+	}
+	return k, k.start(ctx, c)
+}
+
+func (c *Cloud) newFabric() (fabric.Fabric, error) {
+	if c.cfg.Fake() {
+		return fabricfake.New(), nil
+	}
+	return ovn.New(ovn.Config{NB: c.stack.NBRemote(), SB: c.stack.SBRemote(), Log: c.log})
+}
+
+// start starts the services in the order in which they need each other.
+func (k *control) start(ctx context.Context, c *Cloud) error {
+	c.say("starting the services")
+	password, err := k.adminPassword()
+	if err != nil {
+		return err
+	}
+	if err := k.identity.Bootstrap(ctx, identity.BootstrapConfig{AdminPassword: password, Region: k.cfg.Region, Catalog: catalogue}); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		name  string
+		start func(context.Context) error
+		stop  func()
+	}{
+		{"identity", k.identity.Start, k.identity.Stop},
+		{"image", k.image.Start, k.image.Stop},
+		{"network", k.network.Start, k.network.Stop},
+		{"compute", k.compute.Start, k.compute.Stop},
+		{"sagas", k.sagas.Open, k.sagas.Close},
+	} {
+		if err := s.start(ctx); err != nil {
+			return fmt.Errorf("start %s: %w", s.name, err)
+		}
+		c.onStop(s.name, func() error { s.stop(); return nil })
+	}
+	k.tasks.Add(k.sagas.PruneTask())
+	k.tasks.Start()
+	c.onStop("tasks", func() error { k.tasks.Stop(); return nil })
+	return nil
+}
+
+// adminPassword is the first administrator's: given, kept from before, or made now.
+func (k *control) adminPassword() (string, error) {
+	path := k.cfg.AdminPasswordFile()
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	password := k.cfg.AdminPassword
+	if password == "" {
+		password = ids.NewHex()
+	}
+	return password, os.WriteFile(path, []byte(password+"\n"), 0o600)
+}
+
+// awaitHost returns when this process's own host is known to compute, so that
+// a server can be made the moment the cloud says it is ready.
+func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
+	if c.host == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		up, err := k.compute.HostUp(ctx, k.cfg.Host)
+		if err != nil || up {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errs.New(errs.Unavailable, "The host agent of %s does not report; see the log.", k.cfg.Host)
+		case <-tick.C:
+		}
+	}
+}
+
+// serve opens the API's port.
+func (k *control) serve(_ context.Context, c *Cloud) error {
+	gateway, err := httpx.NewGateway(httpx.Config{
+		Services: k.apis, Auth: k.identity, Log: c.log.With("component", "api"), PublicURL: k.cfg.PublicURL,
+		Observe: c.metrics.observe, Extra: rootHandler(k.apis),
+	})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", k.cfg.Listen)
+	if err != nil {
+		return errs.Wrap(errs.Conflict, err, "The API cannot listen on %s: choose another address with --listen, or stop what uses it", k.cfg.Listen)
+	}
+	server := &http.Server{
+		Handler: gateway, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+	}
+	if k.cfg.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(k.cfg.TLSCert, k.cfg.TLSKey)
+		if err != nil {
+			l.Close()
+			return fmt.Errorf("tls-cert and tls-key: %w", err)
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			c.log.Error("the API stopped listening", "error", err)
+		}
+	}()
+	c.onStop("API", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close() // a long upload must not hold the stop
+		}
+		<-done
+		return err
+	})
+	return nil
+}

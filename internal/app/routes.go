@@ -1,0 +1,114 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"kumoi/internal/image"
+	imagefake "kumoi/internal/image/backend/fake"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/task"
+	fabricfake "kumoi/internal/network/fabric/fake"
+)
+
+// RouteRow is one operation of the cloud.
+type RouteRow struct {
+	Service  string `json:"service"`
+	Method   string `json:"method"`
+	Path     string `json:"path"` // with {placeholders} and #action
+	Policy   string `json:"policy"`
+	Versions string `json:"versions"`
+}
+
+// blueprint assembles the services without a cloud below them.
+func blueprint() (*services, error) {
+	cfg := &Config{DataDir: "/nonexistent"}
+	return assemble(ground{
+		cfg: cfg, log: logx.Discard(), fabric: fabricfake.New(), sagas: saga.NewEngine(nil, saga.Config{}), tasks: task.NewRunner(nil),
+		stores: []image.NamedStore{{ID: "file", Backend: imagefake.New()}},
+	})
+}
+
+// Routes lists every operation that a cloud of this release serves.
+func Routes() ([]RouteRow, error) {
+	s, err := blueprint()
+	if err != nil {
+		return nil, err
+	}
+	var out []RouteRow
+	for _, api := range s.apis {
+		for _, r := range api.Routes {
+			out = append(out, rows(api, r)...)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b RouteRow) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
+	})
+	return out, nil
+}
+
+func rows(api *httpx.Service, r httpx.Route) []RouteRow {
+	row := RouteRow{Service: api.Name, Method: r.Method, Path: r.Path, Policy: r.Policy}
+	if api.Micro != nil {
+		low, high := api.Micro.Min, api.Micro.Max
+		if !r.Min.IsZero() {
+			low = r.Min
+		}
+		if !r.Max.IsZero() {
+			high = r.Max
+		}
+		row.Versions = fmt.Sprintf("%s–%s", low, high)
+	}
+	if r.Action != "" {
+		row.Path += "#" + r.Action
+	}
+	out := []RouteRow{row}
+	for _, v := range r.Variants {
+		w := row
+		w.Path = r.Path + "#" + strings.TrimPrefix(v, "#")
+		out = append(out, w)
+	}
+	return out
+}
+
+// Policy returns the rules of a cloud with this configuration, the operator's file applied.
+func Policy(*Config) (*policy.Engine, error) {
+	s, err := blueprint()
+	if err != nil {
+		return nil, err
+	}
+	return s.policy, nil
+}
+
+// rootHandler answers paths that belong to no service.
+func rootHandler(apis []*httpx.Service) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			httpx.WriteJSON(w, http.StatusNotFound, map[string]any{"error": map[string]any{
+				"code": http.StatusNotFound, "title": "Not Found", "message": "No service answers at " + r.URL.Path + "; GET / lists them.",
+			}})
+			return
+		}
+		list := map[string]string{}
+		for _, s := range apis {
+			list[s.Type] = s.Prefix
+		}
+		httpx.WriteJSON(w, http.StatusOK, map[string]any{"cloud": "kumoi", "version": Version, "services": list})
+	})
+}
+
+// explainServer answers "kumoi explain server".
+func (k *control) explainServer(ctx context.Context, id string) (*ServerExplanation, error) {
+	e, err := k.compute.Explain(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &ServerExplanation{Text: e.String(), Facts: e}, nil
+}

@@ -1,0 +1,11 @@
+#!/bin/bash
+# fuzz.sh [SECONDS]: runs every fuzz target for a while (60 s each by default).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+grep -rlE '^func Fuzz' --include='*_test.go' internal | while read -r file; do
+  for target in $(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | cut -c6-); do
+    echo "== $target in $(dirname "$file")"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" "./$(dirname "$file")"
+  done
+done

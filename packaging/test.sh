@@ -1,0 +1,14 @@
+#!/bin/bash
+# test.sh: everything "make test" runs, with a line of progress per part.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+start=$SECONDS
+part() { printf '\n== %s (after %d s)\n' "$1" $((SECONDS - start)); }
+
+part "lint"
+packaging/lint.sh
+part "unit tests, store suites on SQLite and PostgreSQL, the cloud in one process"
+packaging/with-postgres.sh env CI=true go test ./...
+part "the whole path with real QEMU, libvirt and OVN, driven by the stock client"
+test/e2e/run.sh
+part "done"
