@@ -56,6 +56,9 @@ type ServerSpec struct {
 	HardBoot int64 `json:"hard_boot"`
 	// Rebuild counts replacements of the root disk by Root's image.
 	Rebuild int64 `json:"rebuild"`
+	// Rescue, while set, is booted instead of Root, from a fresh disk of its
+	// own; Root is there as the second disk.
+	Rescue *RootDisk `json:"rescue,omitempty"`
 
 	ConfigDrive bool     `json:"config_drive"`
 	Metadata    Metadata `json:"metadata"`
