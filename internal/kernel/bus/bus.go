@@ -15,8 +15,8 @@
 //	kumoi.control.<host>.>   publish    requests to the control plane
 //	_INBOX_<host>.>          subscribe  answers to its own requests
 //
-// and the reply subject of each request that it received, once. The control
-// plane may use everything. Since a host's name is part of what it publishes
+// and the reply subject of each request that it received. The control plane
+// may use everything. Since a host's name is part of what it publishes
 // to, HostOf(m.Subject) tells for certain who sent a report.
 //
 // # Bodies and errors
@@ -42,7 +42,8 @@ const MaxPayload = 2 << 20
 type Conn interface {
 	// Request sends in to whoever handles the subject and decodes the answer
 	// into out, which may be nil. It waits until ctx ends, or for 30 seconds
-	// if ctx sets no deadline; the handler's context ends at the same time.
+	// if ctx sets no deadline; the handler's context ends at the same time. A
+	// handler whose process dies is noticed after some 15 seconds.
 	Request(ctx context.Context, subject string, in, out any) error
 
 	// Publish sends v to all who subscribe to the subject, if anybody does.

@@ -20,10 +20,17 @@ const (
 	headerTimeout = "Kumoi-Timeout" // how long the requester will wait; clocks of hosts may differ
 	headerError   = "Kumoi-Error"   // set if the body is an error
 	headerLog     = "Kumoi-Log"     // the requester's log attributes
+	// In a request: how often the handler shall say that it is still at work.
+	// In an answer: it is still at work, more will come.
+	headerAlive = "Kumoi-Alive"
 
 	defaultTimeout = 30 * time.Second
-	maxConcurrent  = 64 // handlers of one subscription
+	aliveEvery     = 5 * time.Second
+	maxConcurrent  = 128 // handlers of one subscription
 )
+
+// errSilent ends a request whose handler has died.
+var errSilent = errs.New(errs.Unavailable, "The host has stopped answering while it was at work.")
 
 // conn is a Conn over one NATS connection.
 type conn struct {
@@ -32,6 +39,8 @@ type conn struct {
 	// trusting connections tell the other side what an error wraps. The control
 	// plane's does not: a host is shown what a user would be shown.
 	trusting bool
+	inbox    *inbox
+	alive    time.Duration // how often handlers of our requests shall say that they live
 
 	ctx    context.Context // of all handlers
 	cancel context.CancelCauseFunc
@@ -40,9 +49,14 @@ type conn struct {
 	wg     sync.WaitGroup
 }
 
-func newConn(nc *nats.Conn, log *slog.Logger, trusting bool) *conn {
+func newConn(nc *nats.Conn, log *slog.Logger, trusting bool) (*conn, error) {
+	in, err := openInbox(nc)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	return &conn{nc: nc, log: log, trusting: trusting, ctx: ctx, cancel: cancel}
+	return &conn{nc: nc, log: log, trusting: trusting, inbox: in, alive: aliveEvery, ctx: ctx, cancel: cancel}, nil
 }
 
 func (c *conn) Request(ctx context.Context, subject string, in, out any) error {
@@ -63,7 +77,7 @@ func (c *conn) Request(ctx context.Context, subject string, in, out any) error {
 	if attrs := packAttrs(ctx); attrs != "" {
 		msg.Header[headerLog] = []string{attrs}
 	}
-	reply, err := c.nc.RequestMsgWithContext(ctx, msg)
+	reply, err := c.exchange(ctx, msg)
 	if err != nil {
 		return requestError(ctx, subject, err)
 	}
@@ -79,6 +93,8 @@ func (c *conn) Request(ctx context.Context, subject string, in, out any) error {
 func requestError(ctx context.Context, subject string, err error) error {
 	err = fmt.Errorf("request %s: %w", subject, err)
 	switch {
+	case errors.Is(err, errSilent):
+		return err
 	case errors.Is(err, nats.ErrMaxPayload):
 		return errs.Wrap(errs.TooLarge, err, "A message may have %d bytes at most.", MaxPayload)
 	case errors.Is(err, nats.ErrBadSubject):
@@ -141,7 +157,9 @@ func (c *conn) answer(m *nats.Msg, h func(context.Context, *Msg) (any, error)) {
 		defer cancel()
 	}
 	ctx = unpackAttrs(ctx, m.Header.Get(headerLog))
+	stopAlive := c.sayAlive(m)
 	result, err := c.call(ctx, m, h)
+	stopAlive()
 	var body []byte
 	if err == nil {
 		body, err = encode(result)

@@ -82,7 +82,7 @@ func Dial(ctx context.Context, url string, creds []byte, log *slog.Logger, opts 
 	}
 	select {
 	case <-connected:
-		return newConn(nc, log, true), nil
+		return newConn(nc, log, true)
 	case <-ctx.Done():
 		nc.Close()
 		mu.Lock()

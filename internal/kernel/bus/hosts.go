@@ -81,8 +81,9 @@ func permissions(name string) *server.Permissions {
 	return &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: []string{"kumoi.report." + token + ".>", "kumoi.control." + token + ".>"}},
 		Subscribe: &server.SubjectPermission{Allow: []string{"kumoi.host." + token + ".>", inboxPrefix(name) + ".>"}},
-		// One answer for each request; the longest work of a host takes less.
-		Response: &server.ResponsePermission{MaxMsgs: 1, Expires: 6 * time.Hour},
+		// Any number of answers to a request, as long as the longest work of a
+		// host takes: who asked does not listen longer than it wants.
+		Response: &server.ResponsePermission{MaxMsgs: -1, Expires: 6 * time.Hour},
 	}
 }
 

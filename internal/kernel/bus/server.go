@@ -143,7 +143,7 @@ func (s *Server) Connect() (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the bus: %w", err)
 	}
-	return newConn(nc, s.log, false), nil
+	return newConn(nc, s.log, false)
 }
 
 // URL is where hosts connect; empty if the server does not listen.

@@ -96,13 +96,13 @@ func (r *run) forward(st step) (event, bool) {
 	if err == nil {
 		return event{name: evDone, step: st.name, data: data}, true
 	}
-	ev := event{name: evFail, step: st.name, data: data, err: errs.As(err)}
+	ev := event{name: evFail, step: st.name, data: data, err: causeOf(err)}
 	var again *retryError
 	switch {
 	case Cancelled(context.Cause(r.doCtx)):
 		ev.err = errs.Wrap(errCancelled.Kind, err, "%s", errCancelled.Msg).WithCode(cancelledCode)
 	case errors.As(err, &again):
-		ev.err = errs.As(again.err)
+		ev.err = causeOf(again.err)
 		if i := r.def.index(again.from); i < 0 || i > r.def.index(st.name) {
 			ev.err = errs.As(fmt.Errorf("step %s wants to retry from %q, which is not before it: %w", st.name, again.from, again.err))
 			break
@@ -126,9 +126,21 @@ func (r *run) backward(st step) (event, bool) {
 	}
 	if err != nil {
 		r.e.log.ErrorContext(r.ctx, "saga undo failed", "step", st.name, "error", err)
-		return event{name: evStuck, step: st.name, data: data, err: errs.As(err)}, true
+		return event{name: evStuck, step: st.name, data: data, err: causeOf(err)}, true
 	}
 	return event{name: evUndone, step: st.name, data: data}, true
+}
+
+// causeOf is err with the kind and message of the Error in it, and the words
+// around that for whoever reads the saga's log.
+func causeOf(err error) *errs.Error {
+	e := errs.As(err)
+	if err.Error() == e.Error() {
+		return e
+	}
+	outer := *e
+	outer.Err = err
+	return &outer
 }
 
 // attempt calls f until it works, fails for good or has used up its attempts
@@ -154,7 +166,7 @@ func (r *run) attempt(ctx context.Context, st step, f func(context.Context, any)
 		}
 		r.e.log.WarnContext(ctx, "saga step will be tried again", "step", st.name, "attempt", n, "error", err)
 		direction := r.cur.state
-		if !r.commit(event{name: evAttempt, step: st.name, err: errs.As(err)}) || r.cur.state != direction {
+		if !r.commit(event{name: evAttempt, step: st.name, err: causeOf(err)}) || r.cur.state != direction {
 			return err // not ours any more, or cancelled meanwhile
 		}
 		select {

@@ -721,3 +721,23 @@ func migratedSQLite(t *testing.T, f func(t *testing.T, db *store.DB)) {
 	migrate(t, db)
 	f(t, db)
 }
+
+func TestTheLogKeepsTheWordsAroundAnError(t *testing.T) {
+	migratedSQLite(t, func(t *testing.T, db *store.DB) {
+		w := &world{}
+		steps := w.plain("a")
+		steps[0].Do = func(context.Context, *vars) error {
+			return fmt.Errorf("bind port p1: %w", errs.New(errs.Conflict, "Port is in use."))
+		}
+		e := open(t, db, Config{}, w.definition(steps))
+		id := start(t, e, "r1")
+		wait(t, e, id)
+		if c := w.failedWith(); c.Kind != errs.Conflict || c.Msg != "Port is in use." {
+			t.Errorf("the user reads %+v", c)
+		}
+		d, err := e.Show(t.Context(), id)
+		if err != nil || !strings.Contains(d.Err.Error(), "bind port p1") {
+			t.Errorf("the operator reads %v, %v", d.Err, err)
+		}
+	})
+}
