@@ -24,10 +24,10 @@ root_modules=("${boot_modules[@]}"
   isofs sr_mod vfat nls_ascii nls_cp437 nls_utf8 nls_iso8859-1
   button evdev qemu_fw_cfg pvpanic-pci loop 8021q)
 
-# Programs busybox does not have; their libraries come along.
+# Programs busybox does not have, or not with the options that scripts written
+# for other images use. Their libraries come along.
 programs=(/usr/sbin/dropbear /usr/bin/dropbearkey /usr/bin/dbclient
-  /usr/sbin/resize2fs /usr/sbin/mke2fs /usr/sbin/e2fsck
-  /usr/sbin/blkid /usr/bin/lsblk)
+  /sbin/resize2fs /sbin/mke2fs /sbin/e2fsck /sbin/blkid /bin/lsblk /sbin/ip /bin/bash)
 
 die() {
   echo "build.sh: $*" >&2
@@ -40,8 +40,8 @@ need() {
 
 need busybox busybox-static
 need dropbear dropbear-bin
-need dropbearkey dropbear-bin
 need resize2fs e2fsprogs
+need ip iproute2
 need mkfs.vfat dosfstools
 need mcopy mtools
 need syslinux syslinux
@@ -67,6 +67,10 @@ find_kernel
 
 mbr=/usr/lib/syslinux/mbr/mbr.bin
 [ -f "$mbr" ] || die "$mbr is missing: install syslinux-common"
+
+for program in "${programs[@]}"; do
+  [ -x "$program" ] || die "$program is missing"
+done
 
 # An image made from the same inputs is kept.
 inputs() {
@@ -150,8 +154,11 @@ build_initrd() {
 
 build_root() {
   local tree=$work/root program
-  mkdir -p "$tree"/{dev,proc,sys,run,tmp,mnt,root,home/kumoi,usr/bin,usr/sbin,usr/lib,usr/lib64}
-  ln -s usr/bin usr/sbin usr/lib usr/lib64 "$tree/"
+  mkdir -p "$tree"/{dev,proc,sys,run,tmp,mnt,root,home/kumoi,usr/bin,usr/lib,usr/lib64}
+  # One folder for all programs: scripts know some of them by either path.
+  ln -s usr/bin usr/lib usr/lib64 "$tree/"
+  ln -s usr/bin "$tree/sbin"
+  ln -s bin "$tree/usr/sbin"
   mkdir -p "$tree"/{etc/dropbear,var/lib/kumoi,var/log}
   cp -r "$here/rootfs/." "$tree/"
   for program in "${programs[@]}"; do

@@ -55,18 +55,25 @@ seconds() {
 }
 
 # guest DISK [QEMU OPTIONS...] starts a machine. Its first NIC's network has
-# the metadata service. The monitor reads from descriptor 3.
+# the metadata service. The root disk's bus is in $bus. The monitor reads from
+# descriptor 3.
+bus=virtio
 console=$work/console
 service=$work/service
 guest() {
-  local disk=$1
+  local disk=$1 root_device
   shift
+  case $bus in
+  virtio) root_device=(-device virtio-blk-pci,drive=root) ;;
+  scsi) root_device=(-device virtio-scsi-pci -device scsi-hd,drive=root) ;;
+  ide) root_device=(-device ide-hd,drive=root) ;;
+  esac
   rm -f "$work/monitor"
   mkfifo "$work/monitor"
   exec 3<>"$work/monitor"
   qemu-system-x86_64 -machine "$machine" -accel tcg -m "$memory" -display none -no-user-config -nodefaults \
     -serial "file:$console" -monitor stdio -device virtio-rng-pci \
-    -drive "file=$disk,if=virtio,format=qcow2,cache=unsafe" \
+    -drive "file=$disk,if=none,id=root,format=qcow2,cache=unsafe" "${root_device[@]}" \
     -netdev "user,id=net0,restrict=on,ipv4=on,ipv6=off,net=169.254.0.0/16,hostfwd=tcp:127.0.0.1:$port-:22,guestfwd=tcp:169.254.169.254:80-cmd:busybox httpd -i -h $service" \
     -device virtio-net-pci,netdev=net0,romfile= \
     "$@" <"$work/monitor" >/dev/null 2>"$work/errors" &
@@ -182,7 +189,7 @@ expect "classless routes win over the router" \
       for net in 10.9 10.10 10.11; do ip route | sed -n "s|^\($net.0.0/16.* dev eth1\).*|\1|p" | tr -s " " | tr "\n" ,; done
       ip route | grep -q 10.8.0.9 && echo router
       ip link show eth1 | grep -o "mtu 1400"')"
-expect "free memory is more than nothing" yes "$(on root free -m | awk '/Mem/ { print ($7 > 5 ? "yes" : "no: " $7) }')"
+expect "5 MiB of memory and more are available" yes "$(on root free -m | awk '/Mem/ { print ($7 > 5 ? "yes" : "no: " $7) }')"
 expect "hot-plugged volume by its serial" 64M "$(
   truncate -s 64M "$work/volume"
   monitor "drive_add 0 file=$work/volume,if=none,format=raw,id=vol"
@@ -243,21 +250,21 @@ expect "login by the password" root "$(SSH_ASKPASS=$work/askpass SSH_ASKPASS_REQ
   -o StrictHostKeyChecking=no -o PubkeyAuthentication=no root@127.0.0.1 id -un)"
 stop
 
-echo "== EC2 metadata only"
+echo "== EC2 metadata only, SCSI root"
 rm -rf "$service" && mkdir -p "$service/latest/meta-data/public-keys/0"
 echo i-00000001 >"$service/latest/meta-data/instance-id"
 echo third.example.org >"$service/latest/meta-data/hostname"
 echo 0=mine >"$service/latest/meta-data/public-keys/index.html"
 cp "$work/key.pub" "$service/latest/meta-data/public-keys/0/openssh-key"
-guest "$(disk third)"
+bus=scsi guest "$(disk third)"
 login || fail "no login by key"
 pass "from power on to a login by key: $(seconds "$started")"
 expect "hostname" third "$(on root hostname)"
 stop
 
-echo "== config drive as a vfat disk"
+echo "== config drive as a vfat disk, IDE root"
 rm "$work/drive/openstack/latest/network_data.json"
-guest "$(disk fourth)" -drive "file=$(config_drive "$work/drive" vfat),if=virtio,format=raw"
+bus=ide guest "$(disk fourth)" -drive "file=$(config_drive "$work/drive" vfat),if=virtio,format=raw"
 login || fail "no login by key"
 pass "from power on to a login by key: $(seconds "$started")"
 expect "hostname" second "$(on root hostname)"
