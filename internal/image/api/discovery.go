@@ -1,0 +1,82 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"kumoi/internal/kernel/httpx"
+)
+
+// newest is the minor version of the Image API v2 that is spoken.
+const newest = 18
+
+func (a *api) discovery() []httpx.Route {
+	return []httpx.Route{
+		public(route("GET", "/", "", versions(http.StatusMultipleChoices))),
+		public(route("GET", "/versions", "", versions(http.StatusOK))),
+		public(route("GET", "/healthcheck", "", a.healthcheck)),
+		route("GET", "/v2/info/stores", "", a.listStores),
+		route("GET", "/v2/info/stores/detail", "stores_info_detail", a.listStoresDetail),
+		route("GET", "/v2/info/usage", "", a.usage),
+	}
+}
+
+func versions(status int) httpx.Handler {
+	return func(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
+		list := []map[string]any{}
+		for minor := newest; minor >= 0; minor-- {
+			state := "SUPPORTED"
+			if minor == newest {
+				state = "CURRENT"
+			}
+			list = append(list, map[string]any{
+				"id": fmt.Sprintf("v2.%d", minor), "status": state,
+				"links": []map[string]string{{"rel": "self", "href": r.Link("/v2/")}},
+			})
+		}
+		return httpx.JSON(status, map[string]any{"versions": list}), nil
+	}
+}
+
+// healthcheck says OK as long as the default store can be written to.
+func (a *api) healthcheck(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.Healthy(ctx); err != nil {
+		return httpx.Text(http.StatusServiceUnavailable, err.Error()), nil
+	}
+	return httpx.Text(http.StatusOK, "OK"), nil
+}
+
+func (a *api) listStores(_ context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	list := []map[string]any{}
+	for _, s := range a.svc.Stores() {
+		list = append(list, viewStore(s))
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"stores": list}), nil
+}
+
+func (a *api) listStoresDetail(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	stores, err := a.svc.StoresDetail(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []map[string]any{}
+	for _, s := range stores {
+		v := viewStore(s)
+		v["type"], v["weight"], v["properties"] = s.Type, s.Weight, s.Properties
+		list = append(list, v)
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"stores": list}), nil
+}
+
+func (a *api) usage(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	usage, err := a.svc.ProjectUsage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for name, u := range usage {
+		out[name] = map[string]int64{"usage": u.Usage, "limit": u.Limit}
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"usage": out}), nil
+}

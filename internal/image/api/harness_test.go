@@ -1,0 +1,213 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"kumoi/internal/image"
+	"kumoi/internal/image/api"
+	"kumoi/internal/image/backend"
+	"kumoi/internal/image/backend/file"
+	"kumoi/internal/image/sqlstore"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/kernel/task"
+)
+
+// tokens are the people of these tests: the token is the name.
+type tokens struct{}
+
+func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, error) {
+	who := map[string]*actor.Actor{
+		"admin":   {ProjectID: "p-admin", Roles: []string{"admin", "manager", "member", "reader"}},
+		"alice":   {ProjectID: "p-alice", Roles: []string{"member", "reader"}},
+		"bob":     {ProjectID: "p-bob", Roles: []string{"member", "reader"}},
+		"reader":  {ProjectID: "p-alice", Roles: []string{"reader"}},
+		"none":    {ProjectID: "p-alice", Roles: []string{"other"}},
+		"service": {ProjectID: "p-service", Roles: []string{"service"}},
+	}[token]
+	if who == nil {
+		return nil, errs.New(errs.Unauthenticated, "The request you have made requires authentication.")
+	}
+	who.UserID = "u-" + token
+	return who, nil
+}
+
+// cloud is an image service behind HTTP.
+type cloud struct {
+	t     testing.TB
+	svc   *image.Service
+	sagas *saga.Engine
+	url   string
+	db    *store.DB
+}
+
+// option changes what a cloud is made of.
+type option func(*image.Deps)
+
+func newCloud(t testing.TB, db *store.DB, options ...option) *cloud {
+	t.Helper()
+	ctx := context.Background()
+	if err := db.Migrate(ctx, saga.Migrations(), sqlstore.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(logWriter{t}, nil))
+	}
+	runner := task.NewRunner(log)
+	engine := saga.NewEngine(db, saga.Config{Log: log, Backoff: func(int) time.Duration { return time.Millisecond }})
+	d := image.Deps{
+		DB: db, Store: sqlstore.New(), Policy: policy.New(), Log: log, Tasks: runner, Sagas: engine,
+		Config: image.DefaultConfig(t.TempDir()),
+	}
+	for _, o := range options {
+		o(&d)
+	}
+	if d.Stores == nil {
+		d.Stores = []image.NamedStore{{ID: "file", Description: "files", Backend: fileStore(t)}}
+	}
+	svc, err := image.New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := svc.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	runner.Start()
+	gateway, err := httpx.NewGateway(httpx.Config{Services: []*httpx.Service{api.New(svc)}, Auth: tokens{}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gateway)
+	t.Cleanup(func() {
+		server.Close()
+		engine.Close()
+		runner.Stop()
+		svc.Stop()
+	})
+	return &cloud{t: t, svc: svc, sagas: engine, url: server.URL + "/image", db: db}
+}
+
+type logWriter struct{ t testing.TB }
+
+func (w logWriter) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+func fileStore(t testing.TB) backend.Backend {
+	t.Helper()
+	s, err := file.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// answer is a response, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// object reads the answer as a JSON object.
+func (a answer) object(t testing.TB) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		t.Fatalf("%d %s: %v", a.status, a.body, err)
+	}
+	return v
+}
+
+// do sends a request as somebody; headers are pairs of name and value.
+func (c *cloud) do(who, method, path string, body any, headers ...string) answer {
+	c.t.Helper()
+	var r io.Reader
+	kind := "application/json"
+	switch b := body.(type) {
+	case nil:
+	case io.Reader:
+		r, kind = b, "application/octet-stream"
+	case []byte:
+		r, kind = bytes.NewReader(b), "application/octet-stream"
+	case string:
+		r = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		r = bytes.NewReader(text)
+	}
+	req, err := http.NewRequest(method, c.url+path, r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", kind)
+	if who != "" {
+		req.Header.Set("X-Auth-Token", who)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, text}
+}
+
+// must is do with an expected status.
+func (c *cloud) must(status int, who, method, path string, body any, headers ...string) answer {
+	c.t.Helper()
+	a := c.do(who, method, path, body, headers...)
+	if a.status != status {
+		c.t.Fatalf("%s %s as %s: %d, want %d: %s", method, path, who, a.status, status, a.body)
+	}
+	return a
+}
+
+// create makes a raw image; more are further attributes in pairs.
+func (c *cloud) create(who string, more ...any) string {
+	c.t.Helper()
+	body := map[string]any{"name": "test", "disk_format": "raw", "container_format": "bare"}
+	for i := 0; i < len(more); i += 2 {
+		body[fmt.Sprint(more[i])] = more[i+1]
+	}
+	id, _ := c.must(201, who, "POST", "/v2/images", body).object(c.t)["id"].(string)
+	return id
+}
+
+func (c *cloud) show(who, id string) map[string]any {
+	c.t.Helper()
+	return c.must(200, who, "GET", "/v2/images/"+id, nil).object(c.t)
+}
+
+func each(t *testing.T, f func(t *testing.T, c *cloud)) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, newCloud(t, db)) })
+}

@@ -1,0 +1,61 @@
+package image
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+// Delete removes an image at once; its bytes follow when its stores allow.
+func (s *Service) Delete(ctx context.Context, id string) error {
+	var img *Image
+	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		if img, err = s.visible(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := s.check(ctx, "delete_image", img); err != nil {
+			return err
+		}
+		if img.Protected {
+			return errs.New(errs.Forbidden, "Image %s is protected and cannot be deleted.", img.ID)
+		}
+		return s.remove(ctx, tx, img)
+	})
+	if err != nil {
+		return err
+	}
+	img.Status = Deleted
+	s.audit(ctx, "delete", img)
+	return nil
+}
+
+// remove deletes the record and leaves its bytes to the reaper.
+func (s *Service) remove(ctx context.Context, tx *store.Tx, img *Image) error {
+	if err := s.store.DeleteImage(ctx, tx, img.ID); err != nil {
+		return err
+	}
+	for _, l := range img.Locations {
+		if err := s.discard(ctx, tx, l, img.ID); err != nil {
+			return err
+		}
+	}
+	tx.AfterCommit(func() {
+		s.dropStaged(img.ID)
+		s.dropCached(img.ID)
+	})
+	return nil
+}
+
+// discard leaves a location's bytes to the reaper; foreign URLs are left alone.
+func (s *Service) discard(ctx context.Context, tx *store.Tx, l Location, imageID string) error {
+	if l.Store == "" {
+		return nil
+	}
+	if n, ok := s.named(l.Store); ok && n.Backend.ReadOnly() {
+		return nil
+	}
+	tx.AfterCommit(func() { s.tasks.Wake(reapTask) })
+	return s.store.AddGarbage(ctx, tx, Garbage{ID: ids.New(), Store: l.Store, URL: l.URL, ImageID: imageID, NotBefore: s.now()})
+}

@@ -1,0 +1,3 @@
+package image
+
+const propTask = "os_glance_import_task"

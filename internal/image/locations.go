@@ -1,0 +1,268 @@
+package image
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+// ShowsLocations tells whether img's record shows its locations to the actor.
+func (s *Service) ShowsLocations(ctx context.Context, img *Image) bool {
+	return s.cfg.ShowLocations && s.policy.Allowed(ctx, "get_image_location", img.target())
+}
+
+// Locations lists an image's locations, for services.
+func (s *Service) Locations(ctx context.Context, id string) ([]Location, error) {
+	img, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return img.Locations, s.check(ctx, "fetch_image_location", img)
+}
+
+// applyLocation is the part of a patch that concerns locations.
+func (s *Service) applyLocation(ctx context.Context, tx *store.Tx, img *Image, c Change) error {
+	rule := "set_image_location"
+	if c.Op == "remove" {
+		rule = "delete_image_location"
+	}
+	if err := s.check(ctx, rule, img); err != nil {
+		return err
+	}
+	if !s.cfg.ShowLocations {
+		return errs.New(errs.Forbidden, "It's not allowed to %s locations if locations are invisible.", c.Op)
+	}
+	if c.Op == "replace" {
+		if list, ok := c.Value.([]any); ok && len(list) == 0 {
+			return errs.New(errs.Forbidden, "Cannot set locations to empty list.")
+		}
+	}
+	if img.Status != Active && (img.Status != Queued || c.Op == "remove") {
+		return errs.New(errs.Conflict, "It's not allowed to %s locations if image status is %s.", c.Op, img.Status)
+	}
+	switch c.Op {
+	case "remove":
+		return s.removeLocation(ctx, tx, img, c.Path[1])
+	case "replace":
+		return s.replaceLocations(ctx, tx, img, c.Value)
+	default:
+		return s.addLocation(ctx, img, c.Path[1], c.Value)
+	}
+}
+
+func (s *Service) removeLocation(ctx context.Context, tx *store.Tx, img *Image, at string) error {
+	if len(img.Locations) == 1 {
+		return errs.New(errs.Forbidden, "Cannot remove last location in the image.")
+	}
+	i, err := position(at, len(img.Locations)-1)
+	if err != nil {
+		return errs.New(errs.Invalid, "Invalid position for removing a location.")
+	}
+	return s.dropLocation(ctx, tx, img, i)
+}
+
+func (s *Service) addLocation(ctx context.Context, img *Image, at string, v any) error {
+	loc, check, err := s.parseLocation(v)
+	if err != nil {
+		return err
+	}
+	i, err := position(at, len(img.Locations))
+	if err != nil {
+		return errs.New(errs.Invalid, "Invalid position for adding a location.")
+	}
+	if slices.ContainsFunc(img.Locations, func(l Location) bool { return l.URL == loc.URL }) {
+		return errs.New(errs.Invalid, "The location %s already exists", quotable(loc.URL))
+	}
+	if err := img.claim(check); err != nil {
+		return err
+	}
+	img.Locations = slices.Insert(img.Locations, i, loc)
+	return s.activateByLocation(ctx, img)
+}
+
+func (s *Service) replaceLocations(ctx context.Context, tx *store.Tx, img *Image, v any) error {
+	list, ok := v.([]any)
+	if !ok {
+		return mismatch("locations", "a list of locations")
+	}
+	old := img.Locations
+	img.Locations = nil
+	for _, item := range list {
+		loc, check, err := s.parseLocation(item)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(img.Locations, func(l Location) bool { return l.URL == loc.URL }) {
+			return errs.New(errs.Invalid, "The location %s is given twice", quotable(loc.URL))
+		}
+		if i := slices.IndexFunc(old, func(l Location) bool { return l.URL == loc.URL }); i >= 0 {
+			loc.ID = old[i].ID
+			old = slices.Delete(slices.Clone(old), i, i+1)
+		}
+		if err := img.claim(check); err != nil {
+			return err
+		}
+		img.Locations = append(img.Locations, loc)
+	}
+	for _, l := range old {
+		if err := s.discard(ctx, tx, l, img.ID); err != nil {
+			return err
+		}
+	}
+	return s.activateByLocation(ctx, img)
+}
+
+// activateByLocation makes a queued image active once it has a location.
+func (s *Service) activateByLocation(ctx context.Context, img *Image) error {
+	if img.Status != Queued {
+		return nil
+	}
+	if err := img.setStatus(Active); err != nil {
+		return err
+	}
+	b, err := s.backendOf(img.Locations[0])
+	if err != nil {
+		return err
+	}
+	// Asked in the request's transaction, so the store has little time; without
+	// an answer the size stays unknown.
+	obj, err := b.Open(ctx, img.Locations[0].URL)
+	if err == nil {
+		size := obj.Size()
+		img.Size = &size
+		obj.Close()
+	}
+	return nil
+}
+
+// parseLocation reads a location of a request. Only URLs of stores that are
+// read only by nature may be named: one in a store of ours is given by an
+// upload alone, for whoever may name any object could read everybody's.
+func (s *Service) parseLocation(v any) (Location, Validation, error) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return Location{}, Validation{}, mismatch("locations", "objects with url and metadata")
+	}
+	text, _ := m["url"].(string)
+	meta, ok := m["metadata"].(map[string]any)
+	if !ok || text == "" {
+		return Location{}, Validation{}, mismatch("locations", "objects with url and metadata")
+	}
+	loc, err := s.foreign(text)
+	if err != nil {
+		return loc, Validation{}, err
+	}
+	for k, v := range meta {
+		loc.Metadata[k] = v
+	}
+	check, err := parseValidation(m["validation_data"])
+	return loc, check, err
+}
+
+// foreign is a location outside of our stores, at a URL.
+func (s *Service) foreign(text string) (Location, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || len(text) > 4096 {
+		return Location{}, errs.New(errs.Invalid, "The Store URI was malformed: %s", quotable(text))
+	}
+	for _, n := range s.stores {
+		if n.Backend.ReadOnly() && n.Backend.Owns(text) {
+			return Location{ID: ids.New(), Store: n.ID, URL: text, Status: "active", Metadata: map[string]any{"store": n.ID}}, nil
+		}
+	}
+	return Location{}, errs.New(errs.Invalid, "Invalid location: no store of this cloud takes locations like %s from outside.", quotable(text))
+}
+
+// Validation is what somebody claims of data at a location.
+type Validation struct {
+	Checksum, HashAlgo, HashValue string
+}
+
+func parseValidation(v any) (Validation, error) {
+	var out Validation
+	if v == nil {
+		return out, nil
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return out, mismatch("validation_data", "an object")
+	}
+	for k, v := range m {
+		text, ok := v.(string)
+		if !ok {
+			return out, mismatch("validation_data", "an object of texts")
+		}
+		switch k {
+		case "checksum":
+			out.Checksum = text
+		case "os_hash_algo":
+			out.HashAlgo = text
+		case "os_hash_value":
+			out.HashValue = text
+		default:
+			return out, mismatch("validation_data", "an object with os_hash_algo, os_hash_value and checksum only")
+		}
+	}
+	if out.HashAlgo == "" && out.HashValue != "" {
+		out.HashAlgo = hashAlgo
+	}
+	if out.HashAlgo != "" && out.HashAlgo != hashAlgo {
+		return out, errs.New(errs.Conflict, "os_hash_algo must be %s, not %s", hashAlgo, quotable(out.HashAlgo))
+	}
+	if !hexDigits(out.HashValue, 128) {
+		return out, errs.New(errs.Invalid, "os_hash_value (%s) is not 128 hexadecimal digits", quotable(out.HashValue))
+	}
+	if !hexDigits(out.Checksum, 32) {
+		return out, errs.New(errs.Invalid, "checksum (%s) is not 32 hexadecimal digits", quotable(out.Checksum))
+	}
+	return out, nil
+}
+
+func hexDigits(s string, n int) bool {
+	if s == "" {
+		return true
+	}
+	for _, c := range s {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+			return false
+		}
+	}
+	return len(s) == n
+}
+
+// claim takes over what is claimed of a queued image's data; an image that has
+// values already keeps them, and other ones are a conflict.
+func (img *Image) claim(v Validation) error {
+	for _, c := range []struct {
+		name, value string
+		dst         *string
+	}{{"checksum", v.Checksum, &img.Checksum}, {"os_hash_algo", v.HashAlgo, &img.HashAlgo}, {"os_hash_value", v.HashValue, &img.HashValue}} {
+		switch {
+		case c.value == "" || c.value == *c.dst:
+		case *c.dst != "":
+			return errs.New(errs.Conflict, "%s is already set with a different value", c.name)
+		case img.Status != Queued:
+			return errs.New(errs.Conflict, "New value(s) for %s may only be provided when image status is 'queued'", c.name)
+		default:
+			*c.dst = c.value
+		}
+	}
+	return nil
+}
+
+// position reads an index into the locations, "-" being the last one.
+func position(text string, last int) (int, error) {
+	if text == "-" {
+		return last, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > last {
+		return 0, errs.New(errs.Invalid, "Invalid position.")
+	}
+	return n, nil
+}

@@ -1,0 +1,126 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+const reapTask = "image.reap"
+
+// reap takes back what broken uploads left and removes the bytes that no image
+// has any more. A store that is away is tried again later.
+func (s *Service) reap(ctx context.Context) (string, error) {
+	given, err := s.reapUploads(ctx)
+	if err != nil {
+		return "", err
+	}
+	removed := 0
+	for {
+		var due []Garbage
+		err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
+			due, err = s.store.DueGarbage(ctx, tx, s.now(), 100)
+			return err
+		})
+		if err != nil || len(due) == 0 {
+			return fmt.Sprintf("%d uploads given up, %d objects tried to remove", given, removed), err
+		}
+		for _, g := range due {
+			if err := s.reapOne(ctx, g); err != nil {
+				return "", err
+			}
+			removed++
+		}
+	}
+}
+
+// reapUploads ends the uploads whose writer is gone: the data becomes garbage
+// and the image is queued again.
+func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
+	err = s.db.Write(ctx, func(tx *store.Tx) error {
+		expired, err := s.store.ExpiredUploads(ctx, tx, s.now())
+		given = len(expired)
+		if err != nil {
+			return err
+		}
+		for _, u := range expired {
+			if err := s.store.DeleteUpload(ctx, tx, u.URL); err != nil {
+				return err
+			}
+			g := Garbage{ID: ids.New(), Store: u.Store, URL: u.URL, ImageID: u.ImageID, NotBefore: s.now()}
+			if err := s.store.AddGarbage(ctx, tx, g); err != nil {
+				return err
+			}
+			img, err := s.store.Image(ctx, tx, u.ImageID, "")
+			if errs.Is(err, errs.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			// An import's image belongs to its task, which decides for itself.
+			if _, imported := img.Properties[propTask]; imported || img.Status != Saving {
+				continue
+			}
+			if err := img.setStatus(Queued); err != nil {
+				return err
+			}
+			img.UpdatedAt = s.now()
+			if err := s.store.SaveImage(ctx, tx, img); err != nil {
+				return err
+			}
+			s.log.WarnContext(ctx, "upload was given up; the image is queued again", "image_id", img.ID, "url", u.URL)
+		}
+		return nil
+	})
+	return given, err
+}
+
+func (s *Service) reapOne(ctx context.Context, g Garbage) error {
+	var inUse bool
+	if err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		inUse, err = s.store.URLInUse(ctx, tx, g.URL)
+		return err
+	}); err != nil {
+		return err
+	}
+	err := s.eraseUnless(ctx, inUse, g)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if err == nil {
+			return ignoreMissing(s.store.DeleteGarbage(ctx, tx, g.ID))
+		}
+		g.Attempts++
+		wait := min(time.Second<<min(g.Attempts, 12), time.Hour)
+		g.NotBefore = s.now().Add(wait)
+		s.log.WarnContext(ctx, "data of a deleted image could not be removed; will try again",
+			"image_id", g.ImageID, "url", g.URL, "attempts", g.Attempts, "in", wait, "error", err)
+		return ignoreMissing(s.store.DelayGarbage(ctx, tx, g))
+	})
+}
+
+func (s *Service) eraseUnless(ctx context.Context, inUse bool, g Garbage) error {
+	if inUse {
+		return nil
+	}
+	n, ok := s.named(g.Store)
+	if !ok {
+		return fmt.Errorf("store %q is not configured", g.Store)
+	}
+	return n.Backend.Delete(ctx, g.URL)
+}
+
+// ignoreMissing is for rows that another process may have removed first.
+func ignoreMissing(err error) error {
+	if errors.Is(err, store.ErrNoRows) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,156 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"kumoi/internal/image/backend"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+)
+
+// Deps is what the service needs.
+type Deps struct {
+	DB     *store.DB
+	Store  Store
+	Policy *policy.Engine
+	Log    *slog.Logger
+	Clock  func() time.Time // nil: the system's
+	Config Config
+	// Stores hold the data; the first one is the default if Config names none.
+	Stores []NamedStore
+	// Sagas runs imports; Tasks runs the upkeep.
+	Sagas *saga.Engine
+	Tasks *task.Runner
+	// Limits are the projects' quotas; nil: none are limited.
+	Limits Limits
+	// Certificates serve the verification of signed images; nil: a signed
+	// image's upload is refused.
+	Certificates Certificates
+	// Regions finds other regions' image services for glance-download; nil: only our own.
+	Regions Regions
+}
+
+// Service is the image service.
+type Service struct {
+	db     *store.DB
+	store  Store
+	policy *policy.Engine
+	log    *slog.Logger
+	clock  func() time.Time
+	cfg    Config
+	stores []NamedStore
+	limits Limits
+	certs  Certificates
+	region Regions
+
+	sagas  *saga.Engine
+	tasks  *task.Runner
+	tokens sync.Map // import task id → the token of who asked, for glance-download
+}
+
+// New makes the service and registers its policy rules.
+func New(d Deps) (*Service, error) {
+	if err := d.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if len(d.Stores) == 0 {
+		return nil, errors.New("image: there is no store")
+	}
+	if err := d.Policy.Register(Rules()...); err != nil {
+		return nil, err
+	}
+	s := &Service{
+		db: d.DB, store: d.Store, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
+		cfg: d.Config, stores: d.Stores, limits: d.Limits, certs: d.Certificates, region: d.Regions,
+		sagas: d.Sagas, tasks: d.Tasks,
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.cfg.DefaultStore == "" {
+		s.cfg.DefaultStore = d.Stores[0].ID
+	}
+	if def, ok := s.named(s.cfg.DefaultStore); !ok || def.Backend.ReadOnly() {
+		return nil, fmt.Errorf("image: default store %q is not there or read only", s.cfg.DefaultStore)
+	}
+	for _, dir := range []string{s.stagingDir(), s.cacheDir()} {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Start ends what an earlier life of this process left behind and hands the
+// service's upkeep to the task runner.
+func (s *Service) Start(ctx context.Context) error {
+	ctx = actor.AsSystem(ctx, "image")
+	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.store.ExpireUploads(ctx, tx, s.cfg.Node) }); err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
+	s.tasks.Add(
+		task.Task{Name: reapTask, Every: s.cfg.Lease / 2, AtStart: true, Run: s.reap},
+	)
+	return nil
+}
+
+// Stop is there for symmetry: the task runner and the saga engine, which run
+// all that the service does by itself, are stopped by their owner.
+func (s *Service) Stop() {}
+
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+func (s *Service) stagingDir() string { return filepath.Join(s.cfg.DataDir, "staging") }
+func (s *Service) cacheDir() string   { return filepath.Join(s.cfg.DataDir, "cache") }
+
+// Config returns the configuration in force.
+func (s *Service) Config() Config { return s.cfg }
+
+// named finds a store by its id.
+func (s *Service) named(id string) (NamedStore, bool) {
+	for _, n := range s.stores {
+		if n.ID == id {
+			return n, true
+		}
+	}
+	return NamedStore{}, false
+}
+
+// writable finds a store to write to; "" is the default one.
+func (s *Service) writable(id string) (NamedStore, error) {
+	if id == "" {
+		id = s.cfg.DefaultStore
+	}
+	n, ok := s.named(id)
+	if !ok {
+		return n, errs.New(errs.Invalid, "The selected store %s is not available on this node.", quotable(id))
+	}
+	if n.Backend.ReadOnly() {
+		return n, errs.New(errs.Invalid, "The store %s is read only.", id)
+	}
+	return n, nil
+}
+
+// backendOf finds who can read a location.
+func (s *Service) backendOf(l Location) (backend.Backend, error) {
+	if n, ok := s.named(l.Store); ok {
+		return n.Backend, nil
+	}
+	for _, n := range s.stores {
+		if n.Backend.Owns(l.URL) {
+			return n.Backend, nil
+		}
+	}
+	return nil, errs.New(errs.Unavailable, "The store %q of this image is not configured.", l.Store)
+}

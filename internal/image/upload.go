@@ -1,0 +1,247 @@
+package image
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kumoi/internal/image/inspect"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+// Upload fills a queued image with the data of r. size is what the sender
+// announced, -1 if nothing; storeID chooses the store, "" the default one. If
+// anything fails the image is queued again and nothing is stored.
+func (s *Service) Upload(ctx context.Context, id string, r io.Reader, size int64, storeID string) error {
+	target, err := s.writable(storeID)
+	if err != nil {
+		return err
+	}
+	if size > s.cfg.SizeCap {
+		return errs.New(errs.TooLarge, "The incoming image is too large: %d bytes announced, at most %d allowed.", size, s.cfg.SizeCap)
+	}
+	img, err := s.beginUpload(ctx, id, max(size, 0))
+	if err != nil {
+		return err
+	}
+	check, err := s.verifier(ctx, img)
+	if err == nil {
+		_, err = s.fill(ctx, img, target, r, size, check)
+	}
+	if err != nil {
+		s.requeue(ctx, img.ID, Saving)
+		return err
+	}
+	s.audit(ctx, "upload", img)
+	return nil
+}
+
+// beginUpload takes the image from queued to saving.
+func (s *Service) beginUpload(ctx context.Context, id string, size int64) (*Image, error) {
+	seen, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := s.limitsOf(ctx, seen.Owner)
+	if err != nil {
+		return nil, err
+	}
+	return s.modify(ctx, id, "upload_image", func(tx *store.Tx, img *Image) error {
+		if err := s.enforce(ctx, tx, limits, img.Owner, "image_size_total", max(1, size>>20)); err != nil {
+			return err
+		}
+		if err := s.enforce(ctx, tx, limits, img.Owner, "image_count_uploading", 1); err != nil {
+			return err
+		}
+		return img.setStatus(Saving)
+	})
+}
+
+// fill writes data to a store, inspects it, and makes the image active with
+// it. The lease tells upkeep that somebody is at work.
+func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Reader, size int64, check *verification) (*Image, error) {
+	loc := Location{ID: ids.New(), Store: to.ID, Status: "active", Metadata: map[string]any{"store": to.ID}}
+	key := img.ID + "-" + loc.ID[:8]
+	loc.URL = to.Backend.URL(key)
+	var sum digest
+	var rep *inspect.Report
+	err := s.leased(ctx, Upload{URL: loc.URL, Store: to.ID, ImageID: img.ID}, func(ctx context.Context) (err error) {
+		if sum, err = s.put(ctx, to, key, r, size, check); err != nil {
+			return err
+		}
+		rep, err = s.inspectStored(ctx, img, to, loc.URL)
+		return err
+	}, func(tx *store.Tx) error {
+		cur, err := s.store.Image(ctx, tx, img.ID, "")
+		if err != nil {
+			return errs.New(errs.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.", img.ID)
+		}
+		if err := cur.setStatus(Active); err != nil {
+			return err
+		}
+		cur.Size, cur.Checksum, cur.HashAlgo, cur.HashValue = &sum.size, sum.checksum, hashAlgo, sum.hash
+		cur.VirtualSize = nil
+		if rep.VirtualSize >= 0 {
+			cur.VirtualSize = &rep.VirtualSize
+		}
+		cur.Locations = append(cur.Locations, loc)
+		cur.UpdatedAt = s.now()
+		img = cur
+		return s.store.SaveImage(ctx, tx, cur)
+	})
+	return img, err
+}
+
+// leased notes where data will lie, lets write put it there while the lease is
+// renewed, and commits finish together with the note's removal. Whatever fails,
+// the data is discarded.
+func (s *Service) leased(ctx context.Context, u Upload, write func(context.Context) error, finish func(*store.Tx) error) error {
+	u.Node, u.LeaseUntil = s.cfg.Node, s.now().Add(s.cfg.Lease)
+	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.store.AddUpload(ctx, tx, u) }); err != nil {
+		return err
+	}
+	err := s.renewing(ctx, u.URL, write)
+	if err == nil {
+		err = s.db.Write(ctx, func(tx *store.Tx) error {
+			if err := s.store.DeleteUpload(ctx, tx, u.URL); err != nil {
+				return errs.New(errs.Conflict, "The data took too long without a sign of life and was given up.")
+			}
+			return finish(tx)
+		})
+	}
+	if err == nil {
+		return nil
+	}
+	after := context.WithoutCancel(ctx)
+	if derr := s.db.Write(after, func(tx *store.Tx) error {
+		if derr := s.store.DeleteUpload(after, tx, u.URL); derr != nil {
+			return nil //nolint:nilerr // upkeep has taken it over already
+		}
+		return s.discard(after, tx, Location{Store: u.Store, URL: u.URL}, u.ImageID)
+	}); derr != nil {
+		s.log.ErrorContext(after, "discard broken upload", "url", u.URL, "error", derr) // the lease runs out
+	}
+	return err
+}
+
+// renewing runs write while the lease is kept alive; losing the lease ends write.
+func (s *Service) renewing(ctx context.Context, url string, write func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	wg.Go(func() {
+		tick := time.NewTicker(s.cfg.Lease / 4)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			err := s.db.Write(ctx, func(tx *store.Tx) error {
+				return s.store.RenewUpload(ctx, tx, url, s.now().Add(s.cfg.Lease))
+			})
+			if errs.Is(err, errs.NotFound) {
+				cancel(errs.New(errs.Gone, "The image was deleted while its data was being written."))
+				return
+			}
+		}
+	})
+	err := write(ctx)
+	if cause := context.Cause(ctx); err != nil && errs.Is(cause, errs.Gone) {
+		return cause
+	}
+	return err
+}
+
+// put streams r into a store and hashes it meanwhile.
+func (s *Service) put(ctx context.Context, to NamedStore, key string, r io.Reader, size int64, check *verification) (digest, error) {
+	m := newMeter(r, s.cfg.SizeCap, check.writer())
+	n, err := to.Backend.Put(ctx, key, m, size)
+	sum := m.sum()
+	switch {
+	case err != nil:
+		return sum, err
+	case n != sum.size:
+		return sum, errs.New(errs.Internal, "The store kept %d bytes of %d.", n, sum.size)
+	case size >= 0 && n != size:
+		return sum, errs.New(errs.Invalid, "The data ended after %d bytes; %d were announced.", n, size)
+	}
+	return sum, check.verify()
+}
+
+// inspectStored judges data by its content before anybody may use it.
+func (s *Service) inspectStored(ctx context.Context, img *Image, in NamedStore, url string) (*inspect.Report, error) {
+	obj, err := in.Backend.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer obj.Close()
+	return s.judge(img, obj, obj.Size())
+}
+
+// judge compares data with what the image declares and refuses what is unsafe.
+// Containers are not looked into: nothing here opens them.
+func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*inspect.Report, error) {
+	if img.ContainerFormat != "bare" {
+		return &inspect.Report{Format: img.DiskFormat, VirtualSize: -1}, nil
+	}
+	rep, err := inspect.Detect(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if len(rep.Unsafe) > 0 {
+		return nil, errs.New(errs.MediaType, "The image data is refused: it is %s, and %s.", rep.Format, strings.Join(rep.Unsafe, "; "))
+	}
+	if rep.VirtualSize > s.cfg.VirtualSizeCap {
+		return nil, errs.New(errs.TooLarge, "The image claims a disk of %d bytes; at most %d are allowed.", rep.VirtualSize, s.cfg.VirtualSizeCap)
+	}
+	signed := slices.Contains(inspect.Signed, img.DiskFormat)
+	switch {
+	case rep.Format == img.DiskFormat:
+	case img.DiskFormat == "raw":
+		// Raw is a promise that nobody looks inside; hosts keep it by never probing.
+		rep.VirtualSize = size
+	case rep.Format == "raw" && !signed:
+		rep.VirtualSize = -1
+	case rep.Format == "raw" && !s.cfg.StrictFormats:
+		s.log.Warn("image data lacks the signature of its format", "image_id", img.ID, "disk_format", img.DiskFormat)
+		rep.VirtualSize = -1
+	default:
+		return nil, errs.New(errs.MediaType, "Image disk_format %s does not match stream data %s", img.DiskFormat, rep.Format)
+	}
+	return rep, nil
+}
+
+// requeue takes an image whose data failed back to queued, if it is still from.
+func (s *Service) requeue(ctx context.Context, id string, from ...Status) {
+	ctx = context.WithoutCancel(ctx)
+	err := s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := s.store.Image(ctx, tx, id, "")
+		if errs.Is(err, errs.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(from, img.Status) {
+			return nil
+		}
+		if err := img.setStatus(Queued); err != nil {
+			return err
+		}
+		img.UpdatedAt = s.now()
+		return s.store.SaveImage(ctx, tx, img)
+	})
+	if err != nil {
+		s.log.ErrorContext(ctx, "requeue image", "image_id", id, "error", err)
+	}
+}
