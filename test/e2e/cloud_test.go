@@ -1,0 +1,132 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	listen  = "127.0.0.1:15000"
+	outside = "172.24.4.0/24"
+)
+
+// cloud is a kumoi under test, with a data directory of its own.
+type cloud struct {
+	t   *testing.T
+	dir string
+	bin string
+}
+
+// kumoi runs a subcommand that must succeed.
+func (c *cloud) kumoi(args ...string) string {
+	c.t.Helper()
+	out, err := c.try(args...)
+	if err != nil {
+		c.t.Fatalf("kumoi %s: %v\n%s\n%s", strings.Join(args, " "), err, out, c.logTail())
+	}
+	return out
+}
+
+func (c *cloud) try(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.bin, args...)
+	cmd.Env = append(os.Environ(), "KUMOI_DATA_DIR="+c.dir, "KUMOI_LISTEN="+listen, "KUMOI_OUTSIDE_CIDR="+outside)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
+
+func (c *cloud) logTail() string {
+	b, _ := os.ReadFile(filepath.Join(c.dir, "kumoi.log"))
+	return string(b[max(0, len(b)-4000):])
+}
+
+// kill ends kumoi as a power cut would, leaving guests and daemons alone.
+func (c *cloud) kill() {
+	c.t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.dir, "kumoi.pid"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	pid := 0
+	for _, d := range strings.TrimSpace(string(b)) {
+		pid = pid*10 + int(d-'0')
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		c.t.Fatal(err)
+	}
+	eventually(c.t, "kumoi to be gone", 10*time.Second, func() bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, patience time.Duration, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s", patience, what)
+		}
+		time.Sleep(100 * time.Millisecond) // between two looks at a condition
+	}
+}
+
+// guest is a way into a server over ssh.
+type guest struct {
+	addr string
+	key  []byte
+	user string
+}
+
+// run runs a command in the guest.
+func (g guest) run(command string) (string, error) {
+	signer, err := ssh.ParsePrivateKey(g.key)
+	if err != nil {
+		return "", err
+	}
+	client, err := ssh.Dial("tcp", net.JoinHostPort(g.addr, "22"), &ssh.ClientConfig{
+		User: g.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: 4 * time.Second,
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+	})
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	session, err := client.NewSession()
+	if err != nil {
+		return "", err
+	}
+	defer session.Close()
+	out, err := session.CombinedOutput(command)
+	return strings.TrimSpace(string(out)), err
+}
+
+// reach waits until the guest answers ssh, then runs the command.
+func (g guest) reach(t *testing.T, command string) string {
+	t.Helper()
+	var out string
+	var err error
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		if out, err = g.run(command); err == nil {
+			return out
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("ssh %s@%s %q: %v %s", g.user, g.addr, command, err, out)
+		}
+		time.Sleep(200 * time.Millisecond) // between two attempts
+	}
+}
