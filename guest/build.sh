@@ -38,6 +38,7 @@ need() {
   command -v "$1" >/dev/null || die "$1 is missing: install $2"
 }
 
+[ "$(uname -m)" = x86_64 ] || die "the image is for amd64 and is built there"
 need busybox busybox-static
 need dropbear dropbear-bin
 need resize2fs e2fsprogs
