@@ -3,9 +3,12 @@ package network
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
 
-	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
 )
 
@@ -30,103 +33,349 @@ type AllocateRequest struct {
 	SecurityGroups   []string // ids or names in the project; empty: the default group
 }
 
-// ServerAddress is an address of a server as server lists show it.
-type ServerAddress struct {
-	Network  string // name
-	MAC      string
-	IP       netip.Addr
-	Floating bool
+func (r AllocateRequest) owner() string {
+	az := r.AvailabilityZone
+	if az == "" {
+		az = DefaultAZ
+	}
+	return OwnerComputePrefix + az
 }
-
-// HostReport is what the network learns from a host's heartbeat.
-type HostReport struct {
-	Host     string // name
-	AZ       string
-	Chassis  string            // OVN's system-id of the host
-	Mappings map[string]string // physical network → bridge
-	Alive    bool
-}
-
-var errNotYet = errs.New(errs.Unavailable, "The network is not ready.")
 
 // AllocatePortsTx makes or claims the server's ports inside the caller's
 // transaction, in the order asked. With neither Networks nor None nor Auto it
 // takes the project's only network; more than one is a Conflict, none gives no
 // ports. Security groups apply to the ports made, not to those given.
 func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]*Port, error) {
-	return nil, errNotYet
+	groupIDs, err := s.findGroups(ctx, tx, req.ProjectID, req.SecurityGroups)
+	if err != nil {
+		return nil, err
+	}
+	if req.None {
+		return nil, nil
+	}
+	if len(req.Networks) == 0 {
+		if req.Networks, err = s.onlyNetwork(ctx, tx, req); err != nil {
+			return nil, err
+		}
+	}
+	var out []*Port
+	for _, want := range req.Networks {
+		var p *Port
+		if want.PortID != "" {
+			p, err = s.claimPort(ctx, tx, req, want)
+		} else {
+			p, err = s.makePort(ctx, tx, req, want, groupIDs)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
-// AttachPortTx makes or claims one more port for the server.
+// onlyNetwork is the choice when the request leaves it to us.
+func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]RequestedNetwork, error) {
+	ns, err := networkTable.Find(ctx, tx, networkTable.Select().Where(
+		"project_id = ? OR id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND action = ? AND target IN (?, '*'))",
+		req.ProjectID, ActionShared, req.ProjectID))
+	if err != nil {
+		return nil, err
+	}
+	if err := hydrateNetworks(ctx, tx, ns); err != nil {
+		return nil, err
+	}
+	ns = slices.DeleteFunc(ns, func(n *Network) bool { return n.External && !n.Shared || len(n.SubnetIDs) == 0 })
+	switch {
+	case len(ns) > 1 && !req.Auto:
+		return nil, fault(errs.Conflict, "NetworkAmbiguous", "Multiple possible networks found, use a Network ID to be more specific.")
+	case len(ns) == 0 && req.Auto:
+		return nil, fault(errs.Invalid, "UnableToAutoAllocateNetwork", "Unable to automatically allocate a network for project %s", req.ProjectID)
+	case len(ns) == 0:
+		return nil, nil
+	}
+	slices.SortFunc(ns, func(a, b *Network) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return []RequestedNetwork{{NetworkID: ns[0].ID}}, nil
+}
+
+// makePort makes a port for the server, deleted with it.
+func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork, groupIDs []string) (*Port, error) {
+	n, err := networks.visible(ctx, s, tx, want.NetworkID)
+	if err != nil {
+		return nil, err
+	}
+	if n.External && !n.Shared && !s.isAdmin(ctx) {
+		return nil, fault(errs.Forbidden, "ExternalNetworkAttachForbidden", "It is not allowed to create an interface on external network %s", n.ID)
+	}
+	if len(n.SubnetIDs) == 0 {
+		return nil, fault(errs.Invalid, "NetworkRequiresSubnet", "Network %s requires a subnet in order to boot instances on.", n.ID)
+	}
+	now := s.now()
+	p := &Port{
+		Standard:  Standard{ID: ids.New(), ProjectID: req.ProjectID, Tags: []string{}, Revision: 1, CreatedAt: now, UpdatedAt: now},
+		NetworkID: n.ID, AdminStateUp: true, DeviceID: req.ServerID, DeviceOwner: req.owner(), DNSName: req.Hostname,
+		PortSecurity: n.PortSecurity, SecurityGroups: groupIDs, MadeFor: req.ServerID, Tag: want.Tag, PropagateUp: true,
+	}
+	np := NewPort{Port: p, GroupsGiven: len(groupIDs) > 0}
+	if !n.PortSecurity {
+		p.SecurityGroups = []string{}
+	}
+	if want.FixedIP != "" {
+		ip, err := netip.ParseAddr(want.FixedIP)
+		if err != nil {
+			return nil, fault(errs.Invalid, "FixedIpInvalid", "Fixed IP address %s is invalid.", want.FixedIP)
+		}
+		np.WantIPs, np.IPsGiven = []FixedIP{{IP: ip}}, true
+	}
+	if err := ports.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
+		return nil, err
+	}
+	return p, s.insertPort(ctx, tx, n, np)
+}
+
+// claimPort gives the server a port that its owner made before.
+func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork) (*Port, error) {
+	p, err := ports.visible(ctx, s, tx, want.PortID)
+	if err != nil {
+		return nil, err
+	}
+	if p.ProjectID != req.ProjectID {
+		return nil, fault(errs.Invalid, "PortNotUsable", "Port %s not usable for instance %s.", p.ID, req.ServerID)
+	}
+	if p.DeviceID != "" {
+		return nil, fault(errs.Conflict, "PortInUse", "Port %s is still in use.", p.ID)
+	}
+	if len(p.FixedIPs) == 0 && len(want.FixedIP) == 0 {
+		return nil, fault(errs.Invalid, "PortRequiresFixedIP", "Port %s requires a FixedIP in order to be used.", p.ID)
+	}
+	p.DeviceID, p.DeviceOwner, p.Tag = req.ServerID, req.owner(), want.Tag
+	if p.DNSName == "" {
+		p.DNSName = req.Hostname
+	}
+	s.touchPort(tx, p)
+	return p, ports.save(ctx, s, tx, p)
+}
+
+// findGroups finds security groups by id or name in the project.
+func (s *Service) findGroups(ctx context.Context, tx *store.Tx, projectID string, names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	own, err := groupTable.Find(ctx, tx, groupTable.Select().Where(
+		"project_id = ? OR id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'security_group' AND target IN (?, '*'))", projectID, projectID))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range names {
+		i := slices.IndexFunc(own, func(g *SecurityGroup) bool { return g.ID == name })
+		if i < 0 {
+			for j, g := range own {
+				if g.Name != name || g.ProjectID != projectID {
+					continue
+				}
+				if i >= 0 {
+					return nil, fault(errs.Conflict, "NoUniqueMatch", "Multiple security groups found matching '%s'. Use an ID to be more specific.", name)
+				}
+				i = j
+			}
+		}
+		if i < 0 && name == "default" {
+			g, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, projectID)
+			if err != nil {
+				return nil, err
+			}
+			own, i = append(own, g), len(own)
+		}
+		if i < 0 {
+			return nil, fault(errs.NotFound, "SecurityGroupNotFound", "Security group %s not found for project %s.", name, projectID)
+		}
+		if !slices.Contains(out, own[i].ID) {
+			out = append(out, own[i].ID)
+		}
+	}
+	return out, nil
+}
+
+// AttachPortTx makes or claims one more port for the server: req names exactly
+// one network or port, or none for the project's only network.
 func (s *Service) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRequest) (*Port, error) {
-	return nil, errNotYet
+	ps, err := s.AllocatePortsTx(ctx, tx, req)
+	if err != nil {
+		return nil, err
+	}
+	if len(ps) == 0 {
+		return nil, fault(errs.Invalid, "InterfaceAttachFailedNoNetwork", "No specific network was requested and none are available for project '%s'.", req.ProjectID)
+	}
+	return ps[0], nil
 }
 
 // DetachPortTx gives back one port of the server: deletes it if it was made
 // for the server, else frees it.
 func (s *Service) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
-	return errNotYet
+	p, err := portTable.Get(ctx, tx, portID)
+	if isNotFound(err) || err == nil && p.DeviceID != serverID {
+		return ports.notFound(portID)
+	}
+	if err != nil {
+		return err
+	}
+	return s.giveBack(ctx, tx, p)
+}
+
+func (s *Service) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
+	if p.MadeFor == p.DeviceID {
+		return s.removePort(ctx, tx, p)
+	}
+	p.DeviceID, p.DeviceOwner, p.Host, p.Tag, p.Status = "", "", "", "", StatusDown
+	s.touchPort(tx, p)
+	return ports.save(ctx, s, tx, p)
 }
 
 // ReleasePortsTx gives back all ports of the server; repeating it is harmless.
 func (s *Service) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID string) error {
-	return errNotYet
+	ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		if err := s.giveBack(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReleasePorts is ReleasePortsTx in a transaction of its own.
-func (s *Service) ReleasePorts(ctx context.Context, serverID string) error { return errNotYet }
+func (s *Service) ReleasePorts(ctx context.Context, serverID string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error { return s.ReleasePortsTx(ctx, tx, serverID) })
+}
 
 // BindPorts says on which host the server's ports will be plugged; the ports
 // are in the fabric when it returns. Repeating it is harmless.
-func (s *Service) BindPorts(ctx context.Context, serverID, host string) error { return errNotYet }
+func (s *Service) BindPorts(ctx context.Context, serverID, host string) error {
+	return s.bind(ctx, serverID, host)
+}
 
 // UnbindPorts forgets the host of the server's ports.
-func (s *Service) UnbindPorts(ctx context.Context, serverID string) error { return errNotYet }
+func (s *Service) UnbindPorts(ctx context.Context, serverID string) error {
+	return s.bind(ctx, serverID, "")
+}
 
-// WaitPortsUp returns when all ports of the server are ACTIVE, or with the context's error.
-func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error { return errNotYet }
+func (s *Service) bind(ctx context.Context, serverID, host string) error {
+	err := s.db.Write(ctx, func(tx *store.Tx) error { return s.BindPortsTx(ctx, tx, serverID, host) })
+	if err != nil {
+		return err
+	}
+	return s.Sync(ctx)
+}
+
+// BindPortsTx is BindPorts inside the caller's transaction; the fabric follows
+// after the commit, and Sync waits for it.
+func (s *Service) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host string) error {
+	ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		s.touchPort(tx, p)
+		if p.Host == host {
+			continue
+		}
+		p.Host, p.Status = host, StatusDown
+		if err := ports.save(ctx, s, tx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // PortsOfServer returns the server's ports in the order they were made.
 func (s *Service) PortsOfServer(ctx context.Context, serverID string) ([]*Port, error) {
-	return nil, errNotYet
+	var out []*Port
+	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = s.PortsOfServerTx(ctx, tx, serverID)
+		return err
+	})
+	return out, err
 }
 
 // PortsOfServerTx is PortsOfServer inside the caller's transaction.
 func (s *Service) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID string) ([]*Port, error) {
-	return nil, errNotYet
+	ps, err := s.portsOfServers(ctx, tx, []string{serverID})
+	return ps[serverID], err
 }
 
-// ServerAddresses returns the addresses of many servers, by server id, fixed
-// before floating.
-func (s *Service) ServerAddresses(ctx context.Context, serverIDs []string) (map[string][]ServerAddress, error) {
-	return nil, errNotYet
-}
-
-// ServerSecurityGroups returns the groups of many servers' ports, by server id,
-// each group once.
-func (s *Service) ServerSecurityGroups(ctx context.Context, serverIDs []string) (map[string][]*SecurityGroup, error) {
-	return nil, errNotYet
-}
-
-// NICSpecs returns the server's network cards as its host must make them.
-func (s *Service) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error) {
-	return nil, errNotYet
+func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
+	ps, err := portTable.WhereIn(ctx, tx, "device_id", serverIDs)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(ps, func(a, b *Port) int {
+		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+			return c
+		}
+		return compareText(a.ID, b.ID)
+	})
+	out := map[string][]*Port{}
+	for _, p := range ps {
+		if strings.HasPrefix(p.DeviceOwner, OwnerComputePrefix) {
+			out[p.DeviceID] = append(out[p.DeviceID], p)
+		}
+	}
+	return out, nil
 }
 
 // AddSecurityGroup puts a group (id or name in the caller's project) on all ports of the server.
 func (s *Service) AddSecurityGroup(ctx context.Context, serverID, group string) error {
-	return errNotYet
+	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) bool {
+		if slices.Contains(p.SecurityGroups, id) || !p.PortSecurity {
+			return false
+		}
+		p.SecurityGroups = append(p.SecurityGroups, id)
+		return true
+	}, nil)
 }
 
 // RemoveSecurityGroup takes a group off all ports of the server; NotFound if no port has it.
 func (s *Service) RemoveSecurityGroup(ctx context.Context, serverID, group string) error {
-	return errNotYet
+	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) bool {
+		i := slices.Index(p.SecurityGroups, id)
+		if i < 0 {
+			return false
+		}
+		p.SecurityGroups = slices.Delete(p.SecurityGroups, i, i+1)
+		return true
+	}, fault(errs.NotFound, "SecurityGroupNotFound", "Security group %s not associated with the instance %s", group, serverID))
 }
 
-// EnsureDefaultSecurityGroupTx makes the project's default group if it has none, and returns it.
-func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx, projectID string) (*SecurityGroup, error) {
-	return nil, errNotYet
+func (s *Service) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) bool, none error) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		found, err := s.findGroups(ctx, tx, actor.From(ctx).ProjectID, []string{group})
+		if err != nil {
+			return err
+		}
+		ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+		if err != nil {
+			return err
+		}
+		changed := false
+		for _, p := range ps {
+			if !change(p, found[0]) {
+				continue
+			}
+			changed = true
+			if err := linkGroups(ctx, tx, p); err != nil {
+				return err
+			}
+			s.touchPort(tx, p)
+			if err := ports.save(ctx, s, tx, p); err != nil {
+				return err
+			}
+		}
+		if !changed {
+			return none
+		}
+		return nil
+	})
 }
-
-// HostReport keeps the agents list.
-func (s *Service) HostReport(ctx context.Context, r HostReport) error { return errNotYet }

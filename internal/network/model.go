@@ -53,19 +53,19 @@ const (
 // Network is a broadcast domain: a logical switch.
 type Network struct {
 	Standard
-	AdminStateUp  bool
-	MTU           int
-	Type          string // geneve, flat, vlan, local
-	Physical      string // the physical network of a flat or vlan one
-	Segment       int    // VLAN id or VNI
-	Default       bool   // the default external network
-	VLANTransp    bool
-	DNSDomain     string
-	AZHints       []string
-	PortSecurity  bool // default of its ports
-	L2Adjacency   bool
-	QoSPolicyID   string
-	MetadataPort  string // id of the network:distributed port, "" while there is none
+	AdminStateUp bool
+	MTU          int
+	Type         string // geneve, flat, vlan, local
+	Physical     string // the physical network of a flat or vlan one
+	Segment      int    // VLAN id or VNI
+	Default      bool   // the default external network
+	VLANTransp   bool
+	DNSDomain    string
+	AZHints      []string
+	PortSecurity bool // default of its ports
+	L2Adjacency  bool
+	QoSPolicyID  string
+	MetadataPort string // id of the network:distributed port, "" while there is none
 
 	// Read from RBAC policies and subnets, not stored here.
 	Shared    bool     `json:"-"`

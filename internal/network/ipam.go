@@ -1,0 +1,343 @@
+package network
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	mrand "math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// reserve writes an allocation. The table's key makes it impossible to give
+// an address twice; losing a race runs the transaction again.
+func reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, portID string) error {
+	_, err := tx.Exec(ctx, "INSERT INTO ip_allocation (subnet_id, ip, port_id) VALUES (?, ?, ?)", subnetID, ipKey(ip), portID)
+	if store.Duplicate(err) {
+		return fmt.Errorf("address %s: %w", ip, store.ErrAgain)
+	}
+	return err
+}
+
+// taken tells which port has the address.
+func taken(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr) (string, error) {
+	id, err := store.One(ctx, tx, store.Value[string], "SELECT port_id FROM ip_allocation WHERE subnet_id = ? AND ip = ?", subnetID, ipKey(ip))
+	if isNotFound(err) {
+		return "", nil
+	}
+	return id, err
+}
+
+// reserveThis reserves the address that a request names.
+func reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, portID string) error {
+	owner, err := taken(ctx, tx, sub.ID, ip)
+	if err != nil {
+		return err
+	}
+	if owner == portID {
+		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Duplicated address in fixed_ips: %s.", ip)
+	}
+	if owner != "" {
+		return fault(errs.Conflict, "IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", ip, sub.ID)
+	}
+	return reserve(ctx, tx, sub.ID, ip, portID)
+}
+
+// window is how many addresses are looked at in one query.
+const window = 256
+
+// freeAddress finds an address of the subnet's pools that nobody has. Among the
+// first free ones it takes any, so that writers at the same time seldom meet.
+func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, error) {
+	for _, pool := range sub.Pools {
+		for start := pool.Start; start.IsValid() && start.Compare(pool.End) <= 0; {
+			end := addTo(start, window-1)
+			if !end.IsValid() || end.Compare(pool.End) > 0 {
+				end = pool.End
+			}
+			used, err := store.All(ctx, tx, store.Value[string],
+				"SELECT ip FROM ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip", sub.ID, ipKey(start), ipKey(end))
+			if err != nil {
+				return netip.Addr{}, err
+			}
+			var free []netip.Addr
+			i := 0
+			for a := start; a.IsValid() && a.Compare(end) <= 0 && len(free) < 16; a = a.Next() {
+				key := ipKey(a)
+				if i < len(used) && used[i] == key {
+					i++
+					continue
+				}
+				if a != sub.Gateway {
+					free = append(free, a)
+				}
+			}
+			if len(free) > 0 {
+				return free[mrand.IntN(len(free))], nil
+			}
+			start = end.Next()
+		}
+	}
+	return netip.Addr{}, nil
+}
+
+// addTo is a + n, or the zero address when there is none.
+func addTo(a netip.Addr, n uint64) netip.Addr {
+	b := new(big.Int).SetBytes(a.AsSlice())
+	b.Add(b, new(big.Int).SetUint64(n))
+	out := b.Bytes()
+	size := a.BitLen() / 8
+	if len(out) > size {
+		return netip.Addr{}
+	}
+	buf := make([]byte, size)
+	copy(buf[size-len(out):], out)
+	r, _ := netip.AddrFromSlice(buf)
+	return r
+}
+
+// distance is how many addresses lie from a to b, both counted.
+func distance(a, b netip.Addr) *big.Int {
+	d := new(big.Int).Sub(new(big.Int).SetBytes(b.AsSlice()), new(big.Int).SetBytes(a.AsSlice()))
+	return d.Add(d, big.NewInt(1))
+}
+
+// lastAddr is the highest address of a prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// eui64 is the address that a SLAAC guest gives itself.
+func eui64(prefix netip.Prefix, mac string) netip.Addr {
+	hw, err := parseMAC(mac)
+	if err != nil {
+		return netip.Addr{}
+	}
+	b := prefix.Masked().Addr().As16()
+	copy(b[8:], []byte{hw[0] ^ 2, hw[1], hw[2], 0xff, 0xfe, hw[3], hw[4], hw[5]})
+	return netip.AddrFrom16(b)
+}
+
+func parseMAC(text string) ([6]byte, error) {
+	var b [6]byte
+	parts := strings.Split(strings.ReplaceAll(text, "-", ":"), ":")
+	if len(parts) != 6 {
+		return b, fmt.Errorf("'%s' is not a valid MAC address", text)
+	}
+	for i, p := range parts {
+		var v uint8
+		if n, err := fmt.Sscanf(p, "%02x", &v); len(p) != 2 || n != 1 || err != nil {
+			return b, fmt.Errorf("'%s' is not a valid MAC address", text)
+		}
+		b[i] = v
+	}
+	return b, nil
+}
+
+// freeMAC makes a MAC address that the network does not have.
+func freeMAC(ctx context.Context, tx *store.Tx, networkID string) (string, error) {
+	for {
+		var b [4]byte
+		_, _ = rand.Read(b[:])
+		v := binary.BigEndian.Uint32(b[:])
+		mac := fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", byte(v>>16), byte(v>>8), byte(v))
+		n, err := portTable.Count(ctx, tx, "network_id = ? AND mac = ?", networkID, mac)
+		if err != nil || n == 0 {
+			return mac, err
+		}
+	}
+}
+
+// allocate gives the port its addresses: those it asks for in want, or one of
+// each IP version that the network has. given tells whether it asks at all.
+func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP, given bool) error {
+	subs, err := subnetTable.Where(ctx, tx, "network_id", p.NetworkID)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(subs, func(a, b *Subnet) int {
+		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+			return c
+		}
+		return compareText(a.ID, b.ID)
+	})
+	if given {
+		for _, w := range want {
+			if err := s.allocateOne(ctx, tx, p, subs, w); err != nil {
+				return err
+			}
+		}
+		if len(want) == 0 || p.NetworkOwned() {
+			return nil
+		}
+		return s.allocateSLAAC(ctx, tx, p, subs, func(sub *Subnet) bool {
+			// a guest on one SLAAC subnet hears the advertisements of all of them
+			return slices.ContainsFunc(want, func(w FixedIP) bool { return w.SubnetID == sub.ID })
+		})
+	}
+	usable := slices.DeleteFunc(slices.Clone(subs), func(sub *Subnet) bool { return !serves(sub, p.DeviceOwner, subs) })
+	var choices [2][]*Subnet // by version: 4, 6
+	for _, sub := range usable {
+		switch {
+		case sub.Version() == 4:
+			choices[0] = append(choices[0], sub)
+		case !sub.SLAAC():
+			choices[1] = append(choices[1], sub)
+		}
+	}
+	for _, choice := range choices {
+		if len(choice) == 0 {
+			continue
+		}
+		found := false
+		for _, sub := range choice {
+			ip, err := freeAddress(ctx, tx, sub)
+			if err != nil {
+				return err
+			}
+			if !ip.IsValid() {
+				continue
+			}
+			if err := reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
+				return err
+			}
+			p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
+			found = true
+			break
+		}
+		if !found {
+			return fault(errs.Conflict, "IpAddressGenerationFailure", "No more IP addresses available on network %s.", p.NetworkID)
+		}
+	}
+	if p.NetworkOwned() {
+		return nil
+	}
+	return s.allocateSLAAC(ctx, tx, p, usable, func(*Subnet) bool { return true })
+}
+
+// serves tells whether the subnet gives addresses to ports of this owner:
+// subnets with service types only to those, others only if none names it.
+func serves(sub *Subnet, owner string, all []*Subnet) bool {
+	matches := func(o *Subnet) bool {
+		return slices.ContainsFunc(o.ServiceTypes, func(t string) bool {
+			return owner == t || t == OwnerComputePrefix+"nova" && strings.HasPrefix(owner, OwnerComputePrefix)
+		})
+	}
+	if len(sub.ServiceTypes) > 0 {
+		return matches(sub)
+	}
+	return !slices.ContainsFunc(all, func(o *Subnet) bool { return o.Version() == sub.Version() && matches(o) })
+}
+
+func (s *Service) allocateSLAAC(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet, which func(*Subnet) bool) error {
+	for _, sub := range subs {
+		if !sub.SLAAC() || !which(sub) || p.hasSubnet(sub.ID) {
+			continue
+		}
+		ip := eui64(sub.CIDR, p.MAC)
+		if err := reserveThis(ctx, tx, sub, ip, p.ID); err != nil {
+			return err
+		}
+		p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
+	}
+	return nil
+}
+
+func (p *Port) hasSubnet(id string) bool {
+	return slices.ContainsFunc(p.FixedIPs, func(f FixedIP) bool { return f.SubnetID == id })
+}
+
+// allocateOne gives the port one address that it asks for.
+func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet, w FixedIP) error {
+	sub, err := chooseSubnet(p.NetworkID, subs, w)
+	if err != nil {
+		return err
+	}
+	ip := w.IP
+	switch {
+	case sub.SLAAC() && !p.NetworkOwned():
+		auto := eui64(sub.CIDR, p.MAC)
+		if ip.IsValid() && ip != auto {
+			return fault(errs.Invalid, "AllocationOnAutoAddressSubnet",
+				"IPv6 address %s cannot be directly assigned to a port on subnet %s as the subnet is configured for automatic addresses", ip, sub.ID)
+		}
+		if p.hasSubnet(sub.ID) {
+			return nil
+		}
+		ip = auto
+		err = reserveThis(ctx, tx, sub, ip, p.ID)
+	case ip.IsValid():
+		err = reserveThis(ctx, tx, sub, ip, p.ID)
+	default:
+		ip, err = freeAddress(ctx, tx, sub)
+		if err == nil && !ip.IsValid() {
+			err = fault(errs.Conflict, "IpAddressGenerationFailure", "No more IP addresses available on network %s.", p.NetworkID)
+		}
+		if err == nil {
+			err = reserve(ctx, tx, sub.ID, ip, p.ID)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
+	return nil
+}
+
+func chooseSubnet(networkID string, subs []*Subnet, w FixedIP) (*Subnet, error) {
+	if w.SubnetID != "" {
+		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == w.SubnetID })
+		if i < 0 {
+			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Failed to create port on network %s, because fixed_ips included invalid subnet %s.", networkID, w.SubnetID)
+		}
+		if w.IP.IsValid() && !usableIn(subs[i].CIDR, w.IP) {
+			return nil, fault(errs.Invalid, "InvalidIpForSubnet", "IP address %s is not a valid IP for the specified subnet.", w.IP)
+		}
+		return subs[i], nil
+	}
+	if !w.IP.IsValid() {
+		return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: IP allocation requires subnet_id or ip_address.")
+	}
+	for _, sub := range subs {
+		if usableIn(sub.CIDR, w.IP) {
+			return sub, nil
+		}
+	}
+	return nil, fault(errs.Invalid, "InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the specified network.", w.IP)
+}
+
+// usableIn tells whether a host may have the address: inside the prefix, and of
+// IPv4 neither its first nor its last where those mean something.
+func usableIn(cidr netip.Prefix, ip netip.Addr) bool {
+	if !cidr.Contains(ip) {
+		return false
+	}
+	if cidr.Bits() >= ip.BitLen()-1 {
+		return true
+	}
+	if ip == cidr.Masked().Addr() {
+		return false
+	}
+	return !ip.Is4() || ip != lastAddr(cidr)
+}
+
+// release frees addresses of the port.
+func release(ctx context.Context, tx *store.Tx, portID string, ips ...FixedIP) error {
+	for _, f := range ips {
+		if _, err := tx.Exec(ctx, "DELETE FROM ip_allocation WHERE subnet_id = ? AND ip = ? AND port_id = ?", f.SubnetID, ipKey(f.IP), portID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

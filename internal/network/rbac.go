@@ -1,0 +1,220 @@
+package network
+
+import (
+	"context"
+	"strings"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+// What an RBAC policy can grant.
+const (
+	ActionShared   = "access_as_shared"
+	ActionExternal = "access_as_external"
+)
+
+// RBACPolicies returns the policies that the actor may see.
+func (s *Service) RBACPolicies(ctx context.Context, f Filter) ([]*RBACPolicy, error) {
+	return rbacs.all(ctx, s, f)
+}
+
+// RBACPolicy returns one policy that the actor may see.
+func (s *Service) RBACPolicy(ctx context.Context, id string) (*RBACPolicy, error) {
+	return rbacs.show(ctx, s, id)
+}
+
+// grantAll lets every project use an object.
+func (s *Service) grantAll(ctx context.Context, tx *store.Tx, objectType, objectID, projectID, action string) error {
+	n, err := rbacTable.Count(ctx, tx, "object_type = ? AND object_id = ? AND action = ? AND target = '*'", objectType, objectID, action)
+	if err != nil || n > 0 {
+		return err
+	}
+	now := s.now()
+	return rbacTable.Insert(ctx, tx, &RBACPolicy{
+		Standard:   Standard{ID: ids.New(), ProjectID: projectID, Revision: 0, CreatedAt: now, UpdatedAt: now},
+		ObjectType: objectType, ObjectID: objectID, Action: action, TargetProject: "*",
+	})
+}
+
+// revokeAll is the inverse of grantAll.
+func (s *Service) revokeAll(ctx context.Context, tx *store.Tx, objectType, objectID, action string) error {
+	_, err := tx.Exec(ctx, "DELETE FROM rbac_policy WHERE object_type = ? AND object_id = ? AND action = ? AND target = '*'", objectType, objectID, action)
+	return err
+}
+
+// forgetGrants removes the policies of a deleted object.
+func (s *Service) forgetGrants(ctx context.Context, tx *store.Tx, objectType, objectID string) error {
+	_, err := tx.Exec(ctx, "DELETE FROM rbac_policy WHERE object_type = ? AND object_id = ?", objectType, objectID)
+	return err
+}
+
+// objectOwner finds who owns the object of a policy.
+func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) (string, error) {
+	switch r.ObjectType {
+	case "network":
+		n, err := networks.visible(ctx, s, tx, r.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		return n.ProjectID, nil
+	case "security_group":
+		g, err := groups.visible(ctx, s, tx, r.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		return g.ProjectID, nil
+	case "address_group":
+		g, err := addressGroups.visible(ctx, s, tx, r.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		return g.ProjectID, nil
+	case "address_scope":
+		a, err := scopes.visible(ctx, s, tx, r.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		return a.ProjectID, nil
+	case "subnetpool":
+		p, err := pools.visible(ctx, s, tx, r.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		return p.ProjectID, nil
+	}
+	return "", invalid("Invalid input for object_type. Reason: '%s' is not in ['address_group', 'address_scope', 'network', 'security_group', 'subnetpool'].", r.ObjectType)
+}
+
+// CreateRBACPolicy grants a project the use of the actor's resource.
+func (s *Service) CreateRBACPolicy(ctx context.Context, tx *store.Tx, r *RBACPolicy, c Change) error {
+	if err := rbacs.prepare(ctx, s, r, c); err != nil {
+		return err
+	}
+	owner, err := s.objectOwner(ctx, tx, r)
+	if err != nil {
+		return err
+	}
+	if r.Action != ActionShared && (r.Action != ActionExternal || r.ObjectType != "network") {
+		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Invalid action '%s' for object type '%s'. Valid actions: %s", r.Action, r.ObjectType, ActionShared)
+	}
+	if owner != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
+		return fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:create_rbac_policy) is disallowed by policy")
+	}
+	if r.Action == ActionExternal && !s.isAdmin(ctx) {
+		return fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:create_network:router:external) is disallowed by policy")
+	}
+	if err := rbacs.countQuota(ctx, s, tx, r.ProjectID, 1); err != nil {
+		return err
+	}
+	n, err := rbacTable.Count(ctx, tx, "object_type = ? AND object_id = ? AND action = ? AND target = ?", r.ObjectType, r.ObjectID, r.Action, r.TargetProject)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault(errs.Conflict, "DuplicateRBACPolicy", "An RBAC policy already exists with those values.")
+	}
+	return rbacTable.Insert(ctx, tx, r)
+}
+
+// UpdateRBACPolicy changes a policy's target.
+func (s *Service) UpdateRBACPolicy(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*RBACPolicy) error) (*RBACPolicy, error) {
+	r, err := rbacs.open(ctx, s, tx, "update", id, c)
+	if err != nil {
+		return nil, err
+	}
+	old := *r
+	if err := apply(r); err != nil {
+		return nil, err
+	}
+	if r.TargetProject == "*" && !s.isAdmin(ctx) {
+		return nil, fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:update_rbac_policy:target_tenant) is disallowed by policy")
+	}
+	if err := s.revocable(ctx, tx, &old, r.TargetProject); err != nil {
+		return nil, err
+	}
+	return r, rbacs.save(ctx, s, tx, r)
+}
+
+// DeleteRBACPolicy takes a grant back if nobody relies on it.
+func (s *Service) DeleteRBACPolicy(ctx context.Context, tx *store.Tx, id string, c Change) error {
+	r, err := rbacs.open(ctx, s, tx, "delete", id, c)
+	if err != nil {
+		return err
+	}
+	if err := s.revocable(ctx, tx, r, ""); err != nil {
+		return err
+	}
+	return rbacTable.Delete(ctx, tx, id)
+}
+
+// revocable refuses to take back what the target uses; next is the target afterwards.
+func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
+	if next == "*" {
+		return nil
+	}
+	inUse := func(what string) error {
+		return fault(errs.Conflict, "RbacPolicyInUse", "RBAC policy on object %s cannot be removed because other objects depend on it. Details: %s", r.ObjectID, what)
+	}
+	switch {
+	case r.ObjectType == "network" && r.Action == ActionShared:
+		n, err := networks.load(ctx, tx, r.ObjectID)
+		if err != nil {
+			return err
+		}
+		if err := s.networkUnusedByOthers(ctx, tx, n, r.TargetProject); err != nil {
+			if e, ok := asFault(err); ok && e.Code == "InvalidSharedSetting" {
+				return inUse(e.Msg)
+			}
+			return err
+		}
+	case r.ObjectType == "network" && r.Action == ActionExternal:
+		used, err := store.All(ctx, tx, store.Value[string], "SELECT project_id FROM router WHERE gateway_network_id = ?", r.ObjectID)
+		if err != nil {
+			return err
+		}
+		for _, project := range used {
+			if r.TargetProject != "*" && project != r.TargetProject {
+				continue
+			}
+			others, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target IN (?, '*') AND id <> ?", r.ObjectID, ActionExternal, project, r.ID)
+			if err != nil {
+				return err
+			}
+			if others == 0 {
+				return inUse("There are routers attached to this network that depend on this policy for access.")
+			}
+		}
+	case r.ObjectType == "security_group":
+		q := store.Select(`SELECT p.id FROM port p JOIN port_security_group g ON g.port_id = p.id`).Where("g.group_id = ?", r.ObjectID).Where("p.project_id <> ?", r.ProjectID)
+		if r.TargetProject != "*" {
+			q.Where("p.project_id = ?", r.TargetProject)
+		}
+		used, err := store.Find(ctx, tx, store.Value[string], q)
+		if err != nil {
+			return err
+		}
+		if len(used) > 0 {
+			return inUse("ports " + strings.Join(used[:min(5, len(used))], ", "))
+		}
+	case r.ObjectType == "address_scope":
+		n, err := poolTable.Count(ctx, tx, "address_scope_id = ? AND project_id <> ?", r.ObjectID, r.ProjectID)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return inUse("subnet pools of other projects")
+		}
+	case r.ObjectType == "subnetpool":
+		n, err := subnetTable.Count(ctx, tx, "subnetpool_id = ? AND project_id <> ?", r.ObjectID, r.ProjectID)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return inUse("subnets of other projects")
+		}
+	}
+	return nil
+}

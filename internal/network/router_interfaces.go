@@ -1,0 +1,268 @@
+package network
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// RouterInterface is the answer to adding or removing one.
+type RouterInterface struct {
+	Router    *Router
+	Port      *Port
+	SubnetIDs []string
+}
+
+// openRouter loads a router that the actor wants to connect or disconnect.
+func (s *Service) openRouter(ctx context.Context, tx *store.Tx, action, id string) (*Router, error) {
+	r, err := routers.load(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	t := routers.policyTarget(r)
+	if err := s.allow(ctx, action, nil, t); err != nil {
+		if !s.policy.Allowed(ctx, "get_router", policy.Target(t)) {
+			return nil, routers.notFound(id)
+		}
+		return nil, err
+	}
+	return r, nil
+}
+
+// AddRouterInterface connects a subnet, or a port made before, to a router.
+func (s *Service) AddRouterInterface(ctx context.Context, tx *store.Tx, routerID, subnetID, portID string) (*RouterInterface, error) {
+	r, err := s.openRouter(ctx, tx, "add_router_interface", routerID)
+	if err != nil {
+		return nil, err
+	}
+	var ri *RouterInterface
+	switch {
+	case subnetID != "" && portID != "":
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Cannot specify both subnet-id and port-id.")
+	case subnetID != "":
+		ri, err = s.addSubnet(ctx, tx, r, subnetID)
+	case portID != "":
+		ri, err = s.addPort(ctx, tx, r, portID)
+	default:
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Either subnet_id or port_id must be specified.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.touchRouter(tx, r.ID)
+	return ri, routers.save(ctx, s, tx, r)
+}
+
+// connectable refuses subnets that collide with those the router has.
+func (s *Service) connectable(ctx context.Context, tx *store.Tx, r *Router, subs ...*Subnet) error {
+	ps, err := s.routerPorts(ctx, tx, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		for _, f := range p.FixedIPs {
+			have, err := subnetTable.Get(ctx, tx, f.SubnetID)
+			if err != nil {
+				return err
+			}
+			for _, sub := range subs {
+				if have.ID == sub.ID {
+					return fault(errs.Invalid, "BadRequest", "Bad router request: Router already has a port on subnet %s.", sub.ID)
+				}
+				if have.CIDR.Overlaps(sub.CIDR) {
+					return overlapFault(sub, have)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnetID string) (*RouterInterface, error) {
+	sub, err := subnets.visible(ctx, s, tx, subnetID)
+	if err != nil {
+		return nil, err
+	}
+	if !sub.Gateway.IsValid() {
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Subnet for router interface must have a gateway IP.")
+	}
+	if sub.Version() == 6 && sub.IPv6RA == "" && sub.IPv6Address != "" {
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: IPv6 subnet %s configured to receive RAs from an external router cannot be added to Neutron Router.", sub.ID)
+	}
+	if err := s.connectable(ctx, tx, r, sub); err != nil {
+		return nil, err
+	}
+	n, err := networks.load(ctx, tx, sub.NetworkID)
+	if err != nil {
+		return nil, err
+	}
+	want := []FixedIP{{sub.ID, sub.Gateway}}
+	if sub.Version() == 6 {
+		// IPv6 prefixes of one network share the router's port on it.
+		ps, err := s.routerPorts(ctx, tx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range ps {
+			if p.NetworkID == n.ID && p.DeviceOwner == OwnerRouterInterface && !slices.ContainsFunc(p.FixedIPs, func(f FixedIP) bool { return f.IP.Is4() }) {
+				if err := s.allocate(ctx, tx, p, want, true); err != nil {
+					return nil, err
+				}
+				s.touchPort(tx, p)
+				return &RouterInterface{r, p, subnetIDs(p)}, ports.save(ctx, s, tx, p)
+			}
+		}
+	}
+	p := newOwnPort(s, n, OwnerRouterInterface, r.ID)
+	p.ProjectID, p.Revision = r.ProjectID, 1
+	if err := ports.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
+		return nil, err
+	}
+	if err := s.insertPort(ctx, tx, n, NewPort{Port: p, WantIPs: want, IPsGiven: true}); err != nil {
+		return nil, err
+	}
+	return &RouterInterface{r, p, []string{sub.ID}}, nil
+}
+
+func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID string) (*RouterInterface, error) {
+	p, err := ports.visible(ctx, s, tx, portID)
+	if err != nil {
+		return nil, err
+	}
+	if p.ProjectID != r.ProjectID && !s.isAdmin(ctx) {
+		return nil, ports.notFound(portID)
+	}
+	if p.DeviceID != "" {
+		return nil, fault(errs.Conflict, "PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", p.ID, p.NetworkID, p.DeviceID)
+	}
+	if len(p.FixedIPs) == 0 {
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Router port must have at least one fixed IP.")
+	}
+	subs, err := subnetTable.WhereIn(ctx, tx, "id", subnetIDs(p))
+	if err != nil {
+		return nil, err
+	}
+	v4 := 0
+	for _, sub := range subs {
+		if sub.Version() == 4 {
+			v4++
+		}
+	}
+	if v4 > 1 {
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Cannot have multiple IPv4 subnets on router port.")
+	}
+	if err := s.connectable(ctx, tx, r, subs...); err != nil {
+		return nil, err
+	}
+	p.DeviceID, p.DeviceOwner, p.Status = r.ID, OwnerRouterInterface, StatusActive
+	p.SecurityGroups, p.PortSecurity, p.AddressPairs = nil, false, nil
+	if err := linkGroups(ctx, tx, p); err != nil {
+		return nil, err
+	}
+	s.touchPort(tx, p)
+	return &RouterInterface{r, p, subnetIDs(p)}, ports.save(ctx, s, tx, p)
+}
+
+func subnetIDs(p *Port) []string {
+	var out []string
+	for _, f := range p.FixedIPs {
+		if !slices.Contains(out, f.SubnetID) {
+			out = append(out, f.SubnetID)
+		}
+	}
+	return out
+}
+
+// RemoveRouterInterface disconnects a subnet or port from a router and deletes the port.
+func (s *Service) RemoveRouterInterface(ctx context.Context, tx *store.Tx, routerID, subnetID, portID string) (*RouterInterface, error) {
+	r, err := s.openRouter(ctx, tx, "remove_router_interface", routerID)
+	if err != nil {
+		return nil, err
+	}
+	if subnetID == "" && portID == "" {
+		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Either subnet_id or port_id must be specified.")
+	}
+	p, err := s.findInterface(ctx, tx, r, subnetID, portID)
+	if err != nil {
+		return nil, err
+	}
+	going := subnetIDs(p)
+	if subnetID != "" && portID == "" && len(going) > 1 {
+		going = []string{subnetID}
+	}
+	for _, id := range going {
+		if err := s.disconnectable(ctx, tx, r, id); err != nil {
+			return nil, err
+		}
+	}
+	ri := &RouterInterface{r, p, going}
+	if len(going) < len(subnetIDs(p)) {
+		keep := slices.Clone(p.FixedIPs)
+		keep = slices.DeleteFunc(keep, func(f FixedIP) bool { return f.SubnetID == subnetID })
+		err = s.changeIPs(ctx, tx, p, keep)
+		if err == nil {
+			err = ports.save(ctx, s, tx, p)
+		}
+		s.touchPort(tx, p)
+	} else {
+		err = s.removePort(ctx, tx, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.touchRouter(tx, r.ID)
+	return ri, routers.save(ctx, s, tx, r)
+}
+
+func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, subnetID, portID string) (*Port, error) {
+	ps, err := s.routerPorts(ctx, tx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	ps = slices.DeleteFunc(ps, func(p *Port) bool { return p.DeviceOwner != OwnerRouterInterface })
+	if portID != "" {
+		i := slices.IndexFunc(ps, func(p *Port) bool { return p.ID == portID })
+		if i < 0 {
+			return nil, fault(errs.NotFound, "RouterInterfaceNotFound", "Router %s does not have an interface with id %s", r.ID, portID)
+		}
+		if subnetID != "" && !ps[i].hasSubnet(subnetID) {
+			return nil, fault(errs.Conflict, "SubnetMismatchForPort", "Subnet on port %s does not match the requested subnet %s", portID, subnetID)
+		}
+		return ps[i], nil
+	}
+	i := slices.IndexFunc(ps, func(p *Port) bool { return p.hasSubnet(subnetID) })
+	if i >= 0 {
+		return ps[i], nil
+	}
+	if _, err := subnets.visible(ctx, s, tx, subnetID); err != nil {
+		return nil, err
+	}
+	return nil, fault(errs.NotFound, "RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", r.ID, subnetID)
+}
+
+// disconnectable refuses to cut a subnet whose floating IPs or routes need it.
+func (s *Service) disconnectable(ctx context.Context, tx *store.Tx, r *Router, subnetID string) error {
+	sub, err := subnetTable.Get(ctx, tx, subnetID)
+	if err != nil {
+		return err
+	}
+	fs, err := floatingIPTable.Where(ctx, tx, "router_id", r.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range fs {
+		if f.PortID == "" || !sub.CIDR.Contains(f.FixedIP) {
+			continue
+		}
+		return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP",
+			"Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", subnetID, r.ID)
+	}
+	if slices.ContainsFunc(r.Routes, func(x Route) bool { return sub.CIDR.Contains(x.NextHop) }) {
+		return fault(errs.Conflict, "RouterInterfaceInUseByRoute",
+			"Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more routes.", subnetID, r.ID)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"kumoi/internal/kernel/store"
+)
+
+// Column is one attribute kept beside the document for queries.
+type Column[T any] struct {
+	Name  string
+	Value func(*T) any
+}
+
+// Table keeps values of T. The first column is the key.
+type Table[T any] struct {
+	name    string
+	columns []Column[T]
+	sel     string
+	insert  string
+	update  string
+	delete  string
+}
+
+// NewTable describes a table by its name and columns.
+func NewTable[T any](name string, columns ...Column[T]) *Table[T] {
+	names := make([]string, len(columns))
+	sets := make([]string, 0, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+		if i > 0 {
+			sets = append(sets, c.Name+" = ?")
+		}
+	}
+	sets = append(sets, "doc = ?")
+	return &Table[T]{
+		name: name, columns: columns,
+		sel: "SELECT doc FROM " + name,
+		insert: fmt.Sprintf("INSERT INTO %s (%s, doc) VALUES (?%s)", name, strings.Join(names, ", "),
+			strings.Repeat(", ?", len(columns))),
+		update: fmt.Sprintf("UPDATE %s SET %s WHERE %s = ?", name, strings.Join(sets, ", "), names[0]),
+		delete: fmt.Sprintf("DELETE FROM %s WHERE %s = ?", name, names[0]),
+	}
+}
+
+// Name is the table's name.
+func (t *Table[T]) Name() string { return t.name }
+
+// Select starts a query for whole values; add conditions and give it to Find.
+func (t *Table[T]) Select() *store.Query { return store.Select(t.sel) }
+
+// Find runs a query made with Select.
+func (t *Table[T]) Find(ctx context.Context, tx *store.Tx, q *store.Query) ([]*T, error) {
+	return store.Find(ctx, tx, scan[T], q)
+}
+
+// Where returns the values whose column has the value.
+func (t *Table[T]) Where(ctx context.Context, tx *store.Tx, column string, value any) ([]*T, error) {
+	return store.All(ctx, tx, scan[T], t.sel+" WHERE "+column+" = ?", value)
+}
+
+// WhereIn returns the values whose column has one of the values.
+func (t *Table[T]) WhereIn(ctx context.Context, tx *store.Tx, column string, values []string) ([]*T, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	out := []*T{}
+	for len(values) > 0 { // the databases bound the number of arguments
+		n := min(len(values), 500)
+		part, err := t.Find(ctx, tx, store.In(t.Select(), column, values[:n]))
+		if err != nil {
+			return nil, err
+		}
+		out, values = append(out, part...), values[n:]
+	}
+	return out, nil
+}
+
+// Get returns the value with the key, or store.ErrNoRows.
+func (t *Table[T]) Get(ctx context.Context, tx *store.Tx, key string) (*T, error) {
+	return store.One(ctx, tx, scan[T], t.sel+" WHERE "+t.columns[0].Name+" = ?", key)
+}
+
+// Insert adds v.
+func (t *Table[T]) Insert(ctx context.Context, tx *store.Tx, v *T) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	args := make([]any, 0, len(t.columns)+1)
+	for _, c := range t.columns {
+		args = append(args, c.Value(v))
+	}
+	_, err = tx.Exec(ctx, t.insert, append(args, string(doc))...)
+	return err
+}
+
+// Update replaces the value with v's key, or returns store.ErrNoRows.
+func (t *Table[T]) Update(ctx context.Context, tx *store.Tx, v *T) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	args := make([]any, 0, len(t.columns)+1)
+	for _, c := range t.columns[1:] {
+		args = append(args, c.Value(v))
+	}
+	return tx.ExecOne(ctx, t.update, append(args, string(doc), t.columns[0].Value(v))...)
+}
+
+// Delete removes the value with the key; removing nothing is no error.
+func (t *Table[T]) Delete(ctx context.Context, tx *store.Tx, key string) error {
+	_, err := tx.Exec(ctx, t.delete, key)
+	return err
+}
+
+// Count counts rows.
+func (t *Table[T]) Count(ctx context.Context, tx *store.Tx, where string, args ...any) (int64, error) {
+	return store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM "+t.name+" WHERE "+where, args...)
+}
+
+func scan[T any](r store.Row) (*T, error) {
+	var doc []byte
+	if err := r.Scan(&doc); err != nil {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal(doc, v); err != nil {
+		return nil, fmt.Errorf("stored document: %w", err)
+	}
+	return v, nil
+}

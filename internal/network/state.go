@@ -1,0 +1,313 @@
+package network
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network/fabric"
+)
+
+// This file turns stored resources into the fabric's words.
+
+// stateSome states the keys; a resource that is not there any more is gone.
+func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.Key]bool) (*fabric.Statement, error) {
+	by := map[string][]string{}
+	for k := range keys {
+		by[k.Kind] = append(by[k.Kind], k.ID)
+	}
+	for _, list := range by {
+		slices.Sort(list)
+	}
+	v := &stater{s: s, out: &fabric.Statement{}}
+	ns, err := networkTable.WhereIn(ctx, tx, "id", by[fabric.KindNetwork])
+	if err != nil {
+		return nil, err
+	}
+	ps, err := portTable.WhereIn(ctx, tx, "id", by[fabric.KindPort])
+	if err != nil {
+		return nil, err
+	}
+	gs, err := groupTable.WhereIn(ctx, tx, "id", by[fabric.KindGroup])
+	if err != nil {
+		return nil, err
+	}
+	as, err := addressGroupTable.WhereIn(ctx, tx, "id", by[fabric.KindAddresses])
+	if err != nil {
+		return nil, err
+	}
+	rs, err := routerTable.WhereIn(ctx, tx, "id", by[fabric.KindRouter])
+	if err != nil {
+		return nil, err
+	}
+	if err := v.state(ctx, tx, ns, ps, gs, as, rs); err != nil {
+		return nil, err
+	}
+	for k := range keys {
+		if !v.stated[k] {
+			v.out.Gone = append(v.out.Gone, k)
+		}
+	}
+	return v.out, nil
+}
+
+// stateAll states everything.
+func (s *Service) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement, error) {
+	v := &stater{s: s, out: &fabric.Statement{Full: true}}
+	ns, err := networkTable.Find(ctx, tx, networkTable.Select())
+	if err != nil {
+		return nil, err
+	}
+	ps, err := portTable.Find(ctx, tx, portTable.Select())
+	if err != nil {
+		return nil, err
+	}
+	gs, err := groupTable.Find(ctx, tx, groupTable.Select())
+	if err != nil {
+		return nil, err
+	}
+	as, err := addressGroupTable.Find(ctx, tx, addressGroupTable.Select())
+	if err != nil {
+		return nil, err
+	}
+	rs, err := routerTable.Find(ctx, tx, routerTable.Select())
+	if err != nil {
+		return nil, err
+	}
+	return v.out, v.state(ctx, tx, ns, ps, gs, as, rs)
+}
+
+type stater struct {
+	s      *Service
+	out    *fabric.Statement
+	stated map[fabric.Key]bool
+}
+
+func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*Port, gs []*SecurityGroup, as []*AddressGroup, rs []*Router) error {
+	v.stated = map[fabric.Key]bool{}
+	if err := hydrateNetworks(ctx, tx, ns); err != nil {
+		return err
+	}
+	subs, err := subnetTable.WhereIn(ctx, tx, "network_id", idsOf(ns, func(n *Network) string { return n.ID }))
+	if err != nil {
+		return err
+	}
+	byNetwork := map[string][]*Subnet{}
+	for _, sub := range subs {
+		byNetwork[sub.NetworkID] = append(byNetwork[sub.NetworkID], sub)
+	}
+	for _, n := range ns {
+		meta, err := v.s.metadataPort(ctx, tx, n.ID)
+		if err != nil {
+			return err
+		}
+		v.stated[fabric.Key{Kind: fabric.KindNetwork, ID: n.ID}] = true
+		v.out.Networks = append(v.out.Networks, v.s.stateNetwork(n, byNetwork[n.ID], meta))
+	}
+	for _, p := range ps {
+		if p.DeviceOwner == OwnerFloatingIP {
+			continue // holds an address in the model only
+		}
+		v.stated[fabric.Key{Kind: fabric.KindPort, ID: p.ID}] = true
+		v.out.Ports = append(v.out.Ports, v.s.statePort(p))
+	}
+	if err := hydrateGroups(ctx, tx, gs); err != nil {
+		return err
+	}
+	for _, g := range gs {
+		v.stated[fabric.Key{Kind: fabric.KindGroup, ID: g.ID}] = true
+		v.out.Groups = append(v.out.Groups, stateGroup(g))
+	}
+	for _, a := range as {
+		v.stated[fabric.Key{Kind: fabric.KindAddresses, ID: a.ID}] = true
+		v.out.Addresses = append(v.out.Addresses, fabric.Addresses{ID: a.ID, Name: a.Name, Prefixes: a.Addresses})
+	}
+	for _, r := range rs {
+		fr, err := v.s.stateRouter(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		v.stated[fabric.Key{Kind: fabric.KindRouter, ID: r.ID}] = true
+		v.out.Routers = append(v.out.Routers, *fr)
+	}
+	return nil
+}
+
+func (s *Service) stateNetwork(n *Network, subs []*Subnet, meta *Port) fabric.Network {
+	out := fabric.Network{
+		ID: n.ID, Name: n.Name, ProjectID: n.ProjectID, MTU: n.MTU, External: n.External, AdminUp: n.AdminStateUp,
+		DNSDomain: n.DNSDomain, Revision: n.Revision,
+	}
+	if n.Type == TypeFlat || n.Type == TypeVLAN {
+		out.Physical, out.VLAN = n.Physical, n.Segment
+	}
+	slices.SortFunc(subs, func(a, b *Subnet) int { return compareText(a.ID, b.ID) })
+	for _, sub := range subs {
+		f := fabric.Subnet{
+			ID: sub.ID, Name: sub.Name, CIDR: sub.CIDR, Gateway: sub.Gateway, DNS: sub.DNS, DHCP: sub.DHCP,
+			IPv6: sub.IPv6Address, MTU: n.MTU, Domain: strings.TrimSuffix(s.cfg.DNSDomain, "."),
+		}
+		if n.DNSDomain != "" {
+			f.Domain = strings.TrimSuffix(n.DNSDomain, ".")
+		}
+		if len(f.DNS) == 0 {
+			f.DNS = ofVersion(s.cfg.DNS, sub.Version())
+		}
+		for _, r := range sub.HostRoutes {
+			f.Routes = append(f.Routes, fabric.Route(r))
+		}
+		if meta != nil {
+			for _, ip := range meta.FixedIPs {
+				if ip.SubnetID == sub.ID {
+					f.Metadata = ip.IP
+				}
+			}
+		}
+		out.Subnets = append(out.Subnets, f)
+	}
+	return out
+}
+
+func ofVersion(addrs []netip.Addr, version int) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range addrs {
+		if a.Is4() == (version == 4) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (s *Service) statePort(p *Port) fabric.Port {
+	out := fabric.Port{
+		ID: p.ID, Name: p.Name, ProjectID: p.ProjectID, NetworkID: p.NetworkID, DeviceID: p.DeviceID, DeviceOwner: p.DeviceOwner,
+		MAC: p.MAC, AdminUp: p.AdminStateUp, PortSecurity: p.PortSecurity, Groups: p.SecurityGroups, Host: p.Host,
+		DNSName: p.DNSName, DNSDomain: p.DNSDomain, Revision: p.Revision,
+	}
+	for _, f := range p.FixedIPs {
+		out.IPs = append(out.IPs, fabric.Address{IP: f.IP, SubnetID: f.SubnetID})
+	}
+	for _, a := range p.AddressPairs {
+		out.Pairs = append(out.Pairs, fabric.Pair(a))
+	}
+	for _, o := range p.DHCPOptions {
+		out.DHCPOptions = append(out.DHCPOptions, fabric.DHCPOption(o))
+	}
+	switch p.DeviceOwner {
+	case OwnerDistributed:
+		out.Role = fabric.RoleMetadata
+	case OwnerRouterInterface:
+		out.Role = fabric.RoleRouter
+	case OwnerRouterGateway:
+		out.Role, out.Gateway = fabric.RoleRouter, true
+	}
+	return out
+}
+
+func stateGroup(g *SecurityGroup) fabric.Group {
+	out := fabric.Group{ID: g.ID, Name: g.Name, ProjectID: g.ProjectID, Stateful: g.Stateful, Revision: g.Revision}
+	for _, r := range g.Rules {
+		protocol := r.Protocol
+		if r.EtherType == IPv6 && (protocol == "icmp" || protocol == "1") {
+			protocol = "icmpv6" // users mean that one
+		}
+		out.Rules = append(out.Rules, fabric.Rule{
+			ID: r.ID, Ingress: r.Direction == Ingress, IPv6: r.EtherType == IPv6, Protocol: protocol,
+			PortMin: r.PortMin, PortMax: r.PortMax, RemotePrefix: remotePrefix(r),
+			RemoteGroup: r.RemoteGroupID, RemoteAddresses: r.AddressGroupID,
+		})
+	}
+	return out
+}
+
+func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fabric.Router, error) {
+	out := &fabric.Router{ID: r.ID, Name: r.Name, ProjectID: r.ProjectID, AdminUp: r.AdminStateUp, Revision: r.Revision}
+	ps, err := s.routerPorts(ctx, tx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	var subnetList, networkList []string
+	for _, p := range ps {
+		subnetList = append(subnetList, subnetIDs(p)...)
+		networkList = append(networkList, p.NetworkID)
+	}
+	subs, err := subnetTable.WhereIn(ctx, tx, "id", subnetList)
+	if err != nil {
+		return nil, err
+	}
+	nets, err := networkTable.WhereIn(ctx, tx, "id", networkList)
+	if err != nil {
+		return nil, err
+	}
+	var outside netip.Addr
+	if r.Gateway != nil {
+		for _, f := range r.Gateway.FixedIPs {
+			if f.IP.Is4() {
+				outside = f.IP
+			}
+		}
+	}
+	for _, p := range ps {
+		in := fabric.Interface{PortID: p.ID, NetworkID: p.NetworkID, MAC: p.MAC, External: p.DeviceOwner == OwnerRouterGateway}
+		if i := slices.IndexFunc(nets, func(n *Network) bool { return n.ID == p.NetworkID }); i >= 0 {
+			in.MTU = nets[i].MTU
+			if nets[i].Type == TypeFlat || nets[i].Type == TypeVLAN {
+				in.Physical = nets[i].Physical
+			}
+		}
+		for _, f := range p.FixedIPs {
+			i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == f.SubnetID })
+			if i < 0 {
+				continue
+			}
+			sub := subs[i]
+			in.Addresses = append(in.Addresses, netip.PrefixFrom(f.IP, sub.CIDR.Bits()))
+			if in.External && sub.Gateway.IsValid() {
+				in.Gateways = append(in.Gateways, sub.Gateway)
+			}
+			if sub.IPv6RA != "" && !in.External {
+				in.RA = sub.IPv6RA
+			}
+			if !in.External && outside.IsValid() && r.Gateway.SNAT && sub.Version() == 4 {
+				out.NATs = append(out.NATs, fabric.NAT{External: outside, Internal: sub.CIDR})
+			}
+		}
+		out.Interfaces = append(out.Interfaces, in)
+	}
+	for _, route := range r.Routes {
+		out.Routes = append(out.Routes, fabric.Route(route))
+	}
+	return out, s.stateFloating(ctx, tx, r, out)
+}
+
+// stateFloating adds the router's floating IPs and their forwardings.
+func (s *Service) stateFloating(ctx context.Context, tx *store.Tx, r *Router, out *fabric.Router) error {
+	fs, err := floatingIPTable.Where(ctx, tx, "router_id", r.ID)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(fs, func(a, b *FloatingIP) int { return compareText(a.ID, b.ID) })
+	for _, f := range fs {
+		if f.PortID != "" {
+			out.NATs = append(out.NATs, fabric.NAT{
+				ID: f.ID, External: f.Address, Internal: netip.PrefixFrom(f.FixedIP, f.FixedIP.BitLen()), PortID: f.PortID,
+			})
+			continue
+		}
+		pfs, err := forwardingTable.Where(ctx, tx, "floatingip_id", f.ID)
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(pfs, func(a, b *PortForwarding) int { return compareText(a.ID, b.ID) })
+		for _, pf := range pfs {
+			out.Forwardings = append(out.Forwardings, fabric.Forwarding{
+				FloatingIPID: f.ID, Protocol: pf.Protocol,
+				External: netip.AddrPortFrom(f.Address, uint16(pf.ExternalPort)),
+				Internal: netip.AddrPortFrom(pf.InternalIP, uint16(pf.InternalPort)),
+			})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,329 @@
+package network
+
+import (
+	"context"
+	"math/big"
+	"net/netip"
+	"slices"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// SubnetPools returns the subnet pools that the actor may see.
+func (s *Service) SubnetPools(ctx context.Context, f Filter) ([]*SubnetPool, error) {
+	return pools.all(ctx, s, f)
+}
+
+// SubnetPool returns one subnet pool that the actor may see.
+func (s *Service) SubnetPool(ctx context.Context, id string) (*SubnetPool, error) {
+	return pools.show(ctx, s, id)
+}
+
+// CreateSubnetPool makes a subnet pool.
+func (s *Service) CreateSubnetPool(ctx context.Context, tx *store.Tx, p *SubnetPool, c Change) error {
+	if err := pools.prepare(ctx, s, p, c); err != nil {
+		return err
+	}
+	if err := pools.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
+		return err
+	}
+	if err := s.validatePool(ctx, tx, p); err != nil {
+		return err
+	}
+	if err := poolTable.Insert(ctx, tx, p); err != nil {
+		return err
+	}
+	if p.Shared {
+		return s.grantAll(ctx, tx, "subnetpool", p.ID, p.ProjectID, ActionShared)
+	}
+	return nil
+}
+
+// validatePool completes a pool's lengths and checks it against its scope.
+func (s *Service) validatePool(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
+	if len(p.Prefixes) == 0 {
+		return fault(errs.Invalid, "EmptySubnetPoolPrefixList", "Empty subnet pool prefix list.")
+	}
+	version := 6
+	if p.Prefixes[0].Addr().Is4() {
+		version = 4
+	}
+	for _, x := range p.Prefixes {
+		if x.Addr().Is4() != (version == 4) {
+			return fault(errs.Invalid, "PrefixVersionMismatch", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.")
+		}
+	}
+	p.IPVersion = version
+	p.Prefixes = merged(p.Prefixes)
+	top := p.Prefixes[0].Addr().BitLen()
+	if p.MinPrefixLen == 0 {
+		p.MinPrefixLen = 8
+		if version == 6 {
+			p.MinPrefixLen = 64
+		}
+	}
+	if p.MaxPrefixLen == 0 {
+		p.MaxPrefixLen = top
+	}
+	if p.DefaultPrefixLen == 0 {
+		p.DefaultPrefixLen = p.MinPrefixLen
+	}
+	bad := func(a string, av int, rel, b string, bv int) error {
+		return fault(errs.Invalid, "IllegalSubnetPoolPrefixBounds", "Illegal prefix bounds: %s=%d, %s=%d.", a, av, b, bv)
+	}
+	switch {
+	case p.MinPrefixLen > p.MaxPrefixLen:
+		return bad("min_prefixlen", p.MinPrefixLen, "<=", "max_prefixlen", p.MaxPrefixLen)
+	case p.MaxPrefixLen > top:
+		return bad("max_prefixlen", p.MaxPrefixLen, "<=", "ip_version_max", top)
+	case p.DefaultPrefixLen < p.MinPrefixLen:
+		return bad("default_prefixlen", p.DefaultPrefixLen, ">=", "min_prefixlen", p.MinPrefixLen)
+	case p.DefaultPrefixLen > p.MaxPrefixLen:
+		return bad("default_prefixlen", p.DefaultPrefixLen, "<=", "max_prefixlen", p.MaxPrefixLen)
+	}
+	if p.Default {
+		all, err := poolTable.Find(ctx, tx, poolTable.Select())
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
+			if o.Default && o.IPVersion == p.IPVersion && o.ID != p.ID {
+				return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: A default subnetpool for this IP family has already been set. Only one default may exist per IP family.")
+			}
+		}
+	}
+	return s.joinScope(ctx, tx, p)
+}
+
+// joinScope makes sure that the pool fits into its address scope.
+func (s *Service) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
+	if p.AddressScopeID == "" {
+		return nil
+	}
+	scope, err := scopes.visible(ctx, s, tx, p.AddressScopeID)
+	if err != nil {
+		return err
+	}
+	if scope.ProjectID != p.ProjectID && !scope.Shared && !s.isAdmin(ctx) {
+		return fault(errs.Invalid, "IllegalSubnetPoolAssociationToAddressScope", "Illegal subnetpool association: subnetpool %s cannot be associated with address scope %s.", p.ID, scope.ID)
+	}
+	if scope.IPVersion != p.IPVersion {
+		return fault(errs.Invalid, "IllegalSubnetPoolIpVersionAssociationToAddressScope",
+			"Illegal subnetpool association: subnetpool %s cannot associate with address scope %s because subnetpool ip_version is not %d.", p.ID, scope.ID, scope.IPVersion)
+	}
+	others, err := poolTable.Where(ctx, tx, "address_scope_id", scope.ID)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		for _, a := range o.Prefixes {
+			if o.ID != p.ID && slices.ContainsFunc(p.Prefixes, a.Overlaps) {
+				return fault(errs.Conflict, "AddressScopePrefixConflict", "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.")
+			}
+		}
+	}
+	return nil
+}
+
+// merged joins prefixes that lie in or beside each other.
+func merged(ps []netip.Prefix) []netip.Prefix {
+	out := slices.Clone(ps)
+	for i := range out {
+		out[i] = out[i].Masked()
+	}
+	for changed := true; changed; {
+		changed = false
+		slices.SortFunc(out, netip.Prefix.Compare)
+		for i := 0; i+1 < len(out); i++ {
+			a, b := out[i], out[i+1]
+			switch up := netip.PrefixFrom(a.Addr(), a.Bits()-1).Masked(); {
+			case a.Overlaps(b): // the shorter comes first
+				out = slices.Delete(out, i+1, i+2)
+				changed = true
+			case a.Bits() > 0 && a.Bits() == b.Bits() && up.Contains(b.Addr()) && up.Addr() == a.Addr():
+				out[i] = up
+				out = slices.Delete(out, i+1, i+2)
+				changed = true
+			}
+		}
+	}
+	return out
+}
+
+// UpdateSubnetPool changes a pool by apply; its prefixes may only grow.
+func (s *Service) UpdateSubnetPool(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*SubnetPool) error) (*SubnetPool, error) {
+	p, err := pools.open(ctx, s, tx, "update", id, c)
+	if err != nil {
+		return nil, err
+	}
+	old := *p
+	if err := apply(p); err != nil {
+		return nil, err
+	}
+	for _, have := range old.Prefixes {
+		if !slices.ContainsFunc(merged(p.Prefixes), func(x netip.Prefix) bool { return x.Bits() <= have.Bits() && x.Contains(have.Addr()) }) {
+			return nil, fault(errs.Invalid, "IllegalSubnetPoolPrefixUpdate", "Illegal update to prefixes: existing subnets would be left outside.")
+		}
+	}
+	if err := s.validatePool(ctx, tx, p); err != nil {
+		return nil, err
+	}
+	return p, pools.save(ctx, s, tx, p)
+}
+
+// ChangePrefixes adds prefixes to a pool or removes unused ones.
+func (s *Service) ChangePrefixes(ctx context.Context, tx *store.Tx, id string, add bool, prefixes []netip.Prefix) (*SubnetPool, error) {
+	p, err := pools.load(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	action := "remove_prefixes"
+	if add {
+		action = "add_prefixes"
+	}
+	t := pools.policyTarget(p)
+	if err := s.allow(ctx, action, nil, t); err != nil {
+		if !s.policy.Allowed(ctx, "get_subnetpool", t) {
+			return nil, pools.notFound(id)
+		}
+		return nil, err
+	}
+	if add {
+		p.Prefixes = append(p.Prefixes, prefixes...)
+		if err := s.validatePool(ctx, tx, p); err != nil {
+			return nil, err
+		}
+		return p, pools.save(ctx, s, tx, p)
+	}
+	subs, err := subnetTable.Where(ctx, tx, "subnetpool_id", id)
+	if err != nil {
+		return nil, err
+	}
+	for _, gone := range prefixes {
+		if slices.ContainsFunc(subs, func(x *Subnet) bool { return x.CIDR.Overlaps(gone) }) {
+			return nil, fault(errs.Conflict, "IllegalSubnetPoolPrefixUpdate", "Prefix %s is in use by a subnet of the pool.", gone)
+		}
+		p.Prefixes = without(p.Prefixes, gone.Masked())
+	}
+	return p, pools.save(ctx, s, tx, p)
+}
+
+// without is what is left of the prefixes when gone is cut out.
+func without(ps []netip.Prefix, gone netip.Prefix) []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range ps {
+		switch {
+		case !p.Overlaps(gone):
+			out = append(out, p)
+		case p.Bits() < gone.Bits():
+			low := netip.PrefixFrom(p.Addr(), p.Bits()+1).Masked()
+			high := netip.PrefixFrom(lastAddr(p), p.Bits()+1).Masked()
+			out = append(out, without([]netip.Prefix{low, high}, gone)...)
+		}
+	}
+	return merged(out)
+}
+
+// DeleteSubnetPool deletes a pool that no subnet was carved from.
+func (s *Service) DeleteSubnetPool(ctx context.Context, tx *store.Tx, id string, c Change) error {
+	if _, err := pools.open(ctx, s, tx, "delete", id, c); err != nil {
+		return err
+	}
+	n, err := subnetTable.Count(ctx, tx, "subnetpool_id = ?", id)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault(errs.Conflict, "SubnetPoolInUse", "Unable to complete operation on subnet pool %s. because one or more subnets are allocated from it.", id)
+	}
+	if err := s.forgetGrants(ctx, tx, "subnetpool", id); err != nil {
+		return err
+	}
+	return poolTable.Delete(ctx, tx, id)
+}
+
+// carveFrom gives the subnet a prefix of the pool: the one it names, or the
+// first free one of the length it wants.
+func (s *Service) carveFrom(ctx context.Context, tx *store.Tx, pool *SubnetPool, req *NewSubnet) error {
+	used, err := subnetTable.Where(ctx, tx, "subnetpool_id", pool.ID)
+	if err != nil {
+		return err
+	}
+	taken := make([]netip.Prefix, len(used))
+	for i, u := range used {
+		taken[i] = u.CIDR
+	}
+	length := req.PrefixLen
+	if req.CIDR.IsValid() {
+		length = req.CIDR.Bits()
+	}
+	if length == 0 {
+		length = pool.DefaultPrefixLen
+	}
+	if length < pool.MinPrefixLen {
+		return fault(errs.Invalid, "MinPrefixSubnetAllocationError", "Unable to allocate subnet with prefix length %d, minimum allowed prefix is %d.", length, pool.MinPrefixLen)
+	}
+	if length > pool.MaxPrefixLen {
+		return fault(errs.Invalid, "MaxPrefixSubnetAllocationError", "Unable to allocate subnet with prefix length %d, maximum allowed prefix is %d.", length, pool.MaxPrefixLen)
+	}
+	if req.CIDR.IsValid() {
+		c := req.CIDR.Masked()
+		free := slices.ContainsFunc(pool.Prefixes, func(p netip.Prefix) bool { return p.Bits() <= c.Bits() && p.Contains(c.Addr()) }) &&
+			!slices.ContainsFunc(taken, c.Overlaps)
+		if !free {
+			return fault(errs.Conflict, "SubnetAllocationError", "Failed to allocate subnet: Cannot allocate requested subnet from the available set of prefixes.")
+		}
+	} else if req.CIDR = firstFree(pool.Prefixes, taken, length); !req.CIDR.IsValid() {
+		return fault(errs.Conflict, "SubnetAllocationError", "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /%d.", length)
+	}
+	if pool.DefaultQuota != nil {
+		return poolQuota(pool, used, req)
+	}
+	return nil
+}
+
+// poolQuota bounds what one project takes of a pool, in addresses (IPv4) or /64s (IPv6).
+func poolQuota(pool *SubnetPool, used []*Subnet, req *NewSubnet) error {
+	unit := 32
+	if pool.IPVersion == 6 {
+		unit = 64
+	}
+	sum := new(big.Int)
+	count := func(p netip.Prefix) { sum.Add(sum, new(big.Int).Lsh(big.NewInt(1), uint(max(0, unit-p.Bits())))) }
+	count(req.CIDR)
+	for _, u := range used {
+		if u.ProjectID == req.ProjectID {
+			count(u.CIDR)
+		}
+	}
+	if sum.Cmp(big.NewInt(*pool.DefaultQuota)) > 0 {
+		return fault(errs.OverQuota, "SubnetPoolQuotaExceeded", "Per-tenant subnet pool prefix quota exceeded.")
+	}
+	return nil
+}
+
+// firstFree finds the first prefix of a length inside the prefixes that meets none of the taken.
+func firstFree(prefixes, taken []netip.Prefix, length int) netip.Prefix {
+	for _, p := range prefixes {
+		if length < p.Bits() {
+			continue
+		}
+		for c := netip.PrefixFrom(p.Addr(), length); p.Contains(c.Addr()); {
+			i := slices.IndexFunc(taken, c.Overlaps)
+			if i < 0 {
+				return c
+			}
+			end := lastAddr(c)
+			if o := lastAddr(taken[i]); o.Compare(end) > 0 {
+				end = o
+			}
+			next := end.Next()
+			if !next.IsValid() {
+				break
+			}
+			c = netip.PrefixFrom(next, length)
+		}
+	}
+	return netip.Prefix{}
+}

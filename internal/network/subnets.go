@@ -1,0 +1,423 @@
+package network
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// NewSubnet is what a request for a subnet says beside the subnet itself.
+type NewSubnet struct {
+	*Subnet
+	IPVersion      int
+	PrefixLen      int  // of a prefix carved from a pool; 0: the pool's default
+	UseDefaultPool bool // "use_default_subnetpool"
+	NoGateway      bool // gateway_ip: null
+}
+
+const (
+	maxDNS    = 5
+	maxRoutes = 20
+)
+
+func hydrateSubnets(ctx context.Context, tx *store.Tx, vs []*Subnet) error {
+	nets, err := networkTable.WhereIn(ctx, tx, "id", idsOf(vs, func(s *Subnet) string { return s.NetworkID }))
+	if err != nil {
+		return err
+	}
+	if err := hydrateNetworks(ctx, tx, nets); err != nil {
+		return err
+	}
+	byID := map[string]*Network{}
+	for _, n := range nets {
+		byID[n.ID] = n
+	}
+	for _, s := range vs {
+		if n := byID[s.NetworkID]; n != nil {
+			s.Shared, s.External, s.networkProject = n.Shared, n.externalVisible, n.ProjectID
+		}
+	}
+	return nil
+}
+
+// Subnets returns the subnets that the actor may see.
+func (s *Service) Subnets(ctx context.Context, f Filter) ([]*Subnet, error) {
+	return subnets.all(ctx, s, f)
+}
+
+// Subnet returns one subnet that the actor may see.
+func (s *Service) Subnet(ctx context.Context, id string) (*Subnet, error) {
+	return subnets.show(ctx, s, id)
+}
+
+// CreateSubnet makes a subnet on a network.
+func (s *Service) CreateSubnet(ctx context.Context, tx *store.Tx, req NewSubnet, c Change) error {
+	sub := req.Subnet
+	n, err := networks.visible(ctx, s, tx, sub.NetworkID)
+	if err != nil {
+		return err
+	}
+	sub.networkProject, sub.Shared = n.ProjectID, n.Shared
+	if err := subnets.prepare(ctx, s, sub, c); err != nil {
+		return err
+	}
+	// A subnet on somebody else's network is for that network's owner alone.
+	if n.ProjectID != sub.ProjectID && !s.isAdmin(ctx) {
+		return networks.notFound(n.ID)
+	}
+	if err := subnets.countQuota(ctx, s, tx, sub.ProjectID, 1); err != nil {
+		return err
+	}
+	if err := s.carve(ctx, tx, &req); err != nil {
+		return err
+	}
+	if err := s.checkCIDR(ctx, tx, sub, req.IPVersion); err != nil {
+		return err
+	}
+	if !sub.Gateway.IsValid() && !req.NoGateway {
+		sub.Gateway = sub.CIDR.Addr().Next()
+		if sub.CIDR.Bits() >= sub.CIDR.Addr().BitLen()-1 {
+			sub.Gateway = sub.CIDR.Addr()
+		}
+	}
+	if len(sub.Pools) == 0 {
+		sub.Pools = defaultPools(sub.CIDR, sub.Gateway)
+	}
+	if err := validateSubnet(sub); err != nil {
+		return err
+	}
+	if err := subnetTable.Insert(ctx, tx, sub); err != nil {
+		return err
+	}
+	if err := s.joinSLAAC(ctx, tx, sub); err != nil {
+		return err
+	}
+	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
+		return err
+	}
+	s.touchNetwork(tx, n.ID)
+	return nil
+}
+
+// checkCIDR checks the prefix by itself and against its neighbours.
+func (s *Service) checkCIDR(ctx context.Context, tx *store.Tx, sub *Subnet, version int) error {
+	bad := func(format string, args ...any) error {
+		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: "+format, args...)
+	}
+	if !sub.CIDR.IsValid() {
+		return fault(errs.Invalid, "BadRequest", "Bad subnet request: a subnetpool must be specified in the absence of a cidr.")
+	}
+	if version != 0 && version != sub.Version() {
+		return bad("The requested subnet's IP version %d does not match the cidr %s.", version, sub.CIDR)
+	}
+	sub.CIDR = sub.CIDR.Masked()
+	if sub.CIDR.Bits() == 0 {
+		return bad("0 is not allowed as CIDR prefix length.")
+	}
+	if sub.CIDR.Addr().IsMulticast() || sub.CIDR.Addr().IsLoopback() {
+		return bad("'%s' is not a network that hosts can have.", sub.CIDR)
+	}
+	others, err := subnetTable.Where(ctx, tx, "network_id", sub.NetworkID)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		if o.ID != sub.ID && o.CIDR.Overlaps(sub.CIDR) {
+			return bad("Requested subnet with cidr: %s for network: %s overlaps with another subnet.", sub.CIDR, sub.NetworkID)
+		}
+	}
+	return nil
+}
+
+// defaultPools are all addresses of the prefix but those that mean something.
+func defaultPools(cidr netip.Prefix, gateway netip.Addr) []Pool {
+	first, last := cidr.Masked().Addr(), lastAddr(cidr)
+	if cidr.Bits() < first.BitLen()-1 {
+		first = first.Next()
+		if first.Is4() {
+			last = last.Prev()
+		}
+	}
+	if !gateway.IsValid() || !cidr.Contains(gateway) || gateway.Compare(first) < 0 || gateway.Compare(last) > 0 {
+		return []Pool{{first, last}}
+	}
+	var out []Pool
+	if gateway.Compare(first) > 0 {
+		out = append(out, Pool{first, gateway.Prev()})
+	}
+	if gateway.Compare(last) < 0 {
+		out = append(out, Pool{gateway.Next(), last})
+	}
+	return out
+}
+
+func validateSubnet(sub *Subnet) error {
+	bad := func(format string, args ...any) error {
+		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: "+format, args...)
+	}
+	v6 := sub.Version() == 6
+	switch {
+	case !v6 && (sub.IPv6RA != "" || sub.IPv6Address != ""):
+		return bad("ipv6_ra_mode and ipv6_address_mode are not valid when ip_version is 4.")
+	case v6 && !sub.DHCP && (sub.IPv6RA != "" || sub.IPv6Address != ""):
+		return bad("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.")
+	case sub.IPv6RA != "" && sub.IPv6Address != "" && sub.IPv6RA != sub.IPv6Address:
+		return bad("ipv6_ra_mode set to '%s' with ipv6_address_mode set to '%s' is not valid. If both attributes are set, they must be the same value.", sub.IPv6RA, sub.IPv6Address)
+	case sub.SLAAC() && sub.CIDR.Bits() != 64:
+		return bad("Invalid CIDR %s for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64.", sub.CIDR)
+	case len(sub.DNS) > maxDNS:
+		return fault(errs.Invalid, "DNSNameServersExhausted", "Unable to complete operation for %s. The number of DNS nameservers exceeds the limit %d.", sub.ID, maxDNS)
+	case len(sub.HostRoutes) > maxRoutes:
+		return fault(errs.Invalid, "HostRoutesExhausted", "Unable to complete operation for %s. The number of host routes exceeds the limit %d.", sub.ID, maxRoutes)
+	}
+	if sub.Gateway.IsValid() {
+		if sub.Gateway.Is4() == v6 {
+			return bad("gateway_ip '%s' does not match the ip_version '%d'.", sub.Gateway, sub.Version())
+		}
+		if sub.CIDR.Contains(sub.Gateway) && !usableIn(sub.CIDR, sub.Gateway) && sub.Gateway != sub.CIDR.Addr() {
+			return bad("Gateway is not valid on subnet.")
+		}
+		if sub.Gateway == sub.CIDR.Addr() && sub.CIDR.Bits() < sub.Gateway.BitLen()-1 && !v6 {
+			return bad("Gateway is not valid on subnet.")
+		}
+	}
+	for _, d := range sub.DNS {
+		if d.Is4() == v6 {
+			return bad("dns_nameserver '%s' does not match the ip_version '%d'.", d, sub.Version())
+		}
+	}
+	for _, r := range sub.HostRoutes {
+		if r.Destination.Addr().Is4() == v6 || r.NextHop.Is4() == v6 {
+			return bad("host route %s via %s does not match the ip_version '%d'.", r.Destination, r.NextHop, sub.Version())
+		}
+	}
+	return validatePools(sub)
+}
+
+func validatePools(sub *Subnet) error {
+	slices.SortFunc(sub.Pools, func(a, b Pool) int { return a.Start.Compare(b.Start) })
+	for i, p := range sub.Pools {
+		if p.Start.Is4() != p.End.Is4() || p.Start.Compare(p.End) > 0 {
+			return fault(errs.Invalid, "InvalidAllocationPool", "The allocation pool %s-%s is not valid.", p.Start, p.End)
+		}
+		if !sub.CIDR.Contains(p.Start) || !sub.CIDR.Contains(p.End) {
+			return fault(errs.Invalid, "OutOfBoundsAllocationPool", "The allocation pool %s-%s spans beyond the subnet cidr %s.", p.Start, p.End, sub.CIDR)
+		}
+		if i > 0 && sub.Pools[i-1].End.Compare(p.Start) >= 0 {
+			return fault(errs.Conflict, "OverlappingAllocationPools", "Found overlapping allocation pools: %s-%s %s-%s for subnet %s.",
+				sub.Pools[i-1].Start, sub.Pools[i-1].End, p.Start, p.End, sub.CIDR)
+		}
+		if g := sub.Gateway; g.IsValid() && p.Start.Compare(g) <= 0 && g.Compare(p.End) <= 0 {
+			return fault(errs.Conflict, "GatewayConflictWithAllocationPools", "Gateway ip %s conflicts with allocation pool %s-%s.", g, p.Start, p.End)
+		}
+	}
+	return nil
+}
+
+// joinSLAAC gives the ports already on the network their address of a new SLAAC subnet.
+func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) error {
+	if !sub.SLAAC() {
+		return nil
+	}
+	ps, err := portTable.Where(ctx, tx, "network_id", sub.NetworkID)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		if p.NetworkOwned() {
+			continue
+		}
+		if err := s.allocateSLAAC(ctx, tx, p, []*Subnet{sub}, func(*Subnet) bool { return true }); err != nil {
+			return err
+		}
+		if err := ports.save(ctx, s, tx, p); err != nil {
+			return err
+		}
+		s.touchPort(tx, p)
+	}
+	return nil
+}
+
+// UpdateSubnet changes a subnet by apply.
+func (s *Service) UpdateSubnet(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*Subnet) error) (*Subnet, error) {
+	sub, err := subnets.open(ctx, s, tx, "update", id, c)
+	if err != nil {
+		return nil, err
+	}
+	old := *sub
+	if err := apply(sub); err != nil {
+		return nil, err
+	}
+	if sub.Gateway != old.Gateway && old.Gateway.IsValid() {
+		owner, err := taken(ctx, tx, id, old.Gateway)
+		if err != nil {
+			return nil, err
+		}
+		if owner != "" {
+			return nil, fault(errs.Conflict, "GatewayIpInUse", "Current gateway ip %s already in use by port %s. Unable to update.", old.Gateway, owner)
+		}
+	}
+	if err := validateSubnet(sub); err != nil {
+		return nil, err
+	}
+	if err := subnets.save(ctx, s, tx, sub); err != nil {
+		return nil, err
+	}
+	n, err := networks.load(ctx, tx, sub.NetworkID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
+		return nil, err
+	}
+	s.touchNetwork(tx, sub.NetworkID)
+	return sub, s.touchRoutersOfNetwork(ctx, tx, sub.NetworkID)
+}
+
+// DeleteSubnet deletes a subnet that no port needs.
+func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c Change) error {
+	sub, err := subnets.open(ctx, s, tx, "delete", id, c)
+	if err != nil {
+		return err
+	}
+	users, err := store.All(ctx, tx, store.Value[string], "SELECT port_id FROM ip_allocation WHERE subnet_id = ?", id)
+	if err != nil {
+		return err
+	}
+	ps, err := portTable.WhereIn(ctx, tx, "id", users)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		auto := autoDeleted(p) || sub.SLAAC() && !strings.HasPrefix(p.DeviceOwner, "network:router")
+		if !auto {
+			return fault(errs.Conflict, "SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.", id)
+		}
+	}
+	for _, p := range ps {
+		p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(f FixedIP) bool { return f.SubnetID == id })
+		if err := ports.save(ctx, s, tx, p); err != nil {
+			return err
+		}
+		s.touchPort(tx, p)
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM ip_allocation WHERE subnet_id = ?", id); err != nil {
+		return err
+	}
+	if err := subnetTable.Delete(ctx, tx, id); err != nil {
+		return err
+	}
+	n, err := networks.load(ctx, tx, sub.NetworkID)
+	if err != nil {
+		return err
+	}
+	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
+		return err
+	}
+	s.touchNetwork(tx, sub.NetworkID)
+	return nil
+}
+
+// carve takes the subnet's prefix from its pool, if it names one.
+func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error {
+	if req.UseDefaultPool {
+		all, err := poolTable.Find(ctx, tx, poolTable.Select())
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(p *SubnetPool) bool { return p.Default && p.IPVersion == req.IPVersion })
+		if i < 0 {
+			return fault(errs.Invalid, "BadRequest", "Bad subnet request: No default subnetpool found for IPv%d.", req.IPVersion)
+		}
+		req.SubnetPoolID = all[i].ID
+	}
+	if req.SubnetPoolID == "" {
+		return nil
+	}
+	if req.SubnetPoolID == "prefix_delegation" {
+		return fault(errs.Invalid, "BadRequest", "Bad subnet request: prefix delegation is not supported.")
+	}
+	pool, err := pools.load(ctx, tx, req.SubnetPoolID)
+	if err != nil {
+		return err
+	}
+	if !s.policy.Allowed(ctx, "get_subnetpool", pools.policyTarget(pool)) {
+		return pools.notFound(req.SubnetPoolID)
+	}
+	if req.IPVersion != 0 && req.IPVersion != pool.IPVersion {
+		return fault(errs.Invalid, "BadRequest", "Bad subnet request: Cannot allocate IPv%d subnet from IPv%d subnet pool.", req.IPVersion, pool.IPVersion)
+	}
+	return s.carveFrom(ctx, tx, pool, req)
+}
+
+// keepMetadataPort makes the port behind which the metadata service answers on
+// this network, with an address in each subnet that hands out leases.
+func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network) error {
+	subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+	if err != nil {
+		return err
+	}
+	var want []*Subnet
+	for _, sub := range subs {
+		if sub.DHCP && sub.Version() == 4 {
+			want = append(want, sub)
+		}
+	}
+	p, err := s.metadataPort(ctx, tx, n.ID)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		if len(want) == 0 {
+			return nil
+		}
+		mac, err := freeMAC(ctx, tx, n.ID)
+		if err != nil {
+			return err
+		}
+		p = newOwnPort(s, n, OwnerDistributed, "ovnmeta-"+n.ID)
+		p.MAC, p.ProjectID, p.PortSecurity = mac, n.ProjectID, false
+		if err := portTable.Insert(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	for _, f := range slices.Clone(p.FixedIPs) {
+		if !slices.ContainsFunc(want, func(x *Subnet) bool { return x.ID == f.SubnetID }) {
+			if err := release(ctx, tx, p.ID, f); err != nil {
+				return err
+			}
+			p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(x FixedIP) bool { return x == f })
+		}
+	}
+	for _, sub := range want {
+		if p.hasSubnet(sub.ID) {
+			continue
+		}
+		ip, err := freeAddress(ctx, tx, sub)
+		if err != nil {
+			return err
+		}
+		if !ip.IsValid() {
+			continue // a subnet too small for it has no metadata, but it works
+		}
+		if err := reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
+			return err
+		}
+		p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
+	}
+	s.touchPort(tx, p)
+	return ports.save(ctx, s, tx, p)
+}
+
+// metadataPort returns the network's metadata port, nil if there is none.
+func (s *Service) metadataPort(ctx context.Context, tx *store.Tx, networkID string) (*Port, error) {
+	ps, err := portTable.Find(ctx, tx, portTable.Select().Where("network_id = ?", networkID).Where("device_owner = ?", OwnerDistributed))
+	if err != nil || len(ps) == 0 {
+		return nil, err
+	}
+	return ps[0], nil
+}

@@ -1,0 +1,100 @@
+package network
+
+import (
+	"encoding/hex"
+	"net/netip"
+
+	"kumoi/internal/network/sqlstore"
+)
+
+type column[T any] = sqlstore.Column[T]
+
+// std are the columns that most tables begin with.
+func std[T any, P interface {
+	*T
+	Resource
+}](more ...column[T]) []column[T] {
+	return append([]column[T]{
+		{Name: "id", Value: func(v *T) any { return P(v).Std().ID }},
+		{Name: "project_id", Value: func(v *T) any { return P(v).Std().ProjectID }},
+	}, more...)
+}
+
+func named[T any, P interface {
+	*T
+	Resource
+}](more ...column[T]) []column[T] {
+	return append(std[T, P](column[T]{Name: "name", Value: func(v *T) any { return P(v).Std().Name }}), more...)
+}
+
+var (
+	networkTable = sqlstore.NewTable("network", named(
+		column[Network]{Name: "net_type", Value: func(n *Network) any { return n.Type }},
+		column[Network]{Name: "physical", Value: func(n *Network) any { return n.Physical }},
+		column[Network]{Name: "segment", Value: func(n *Network) any {
+			if n.Segment == 0 {
+				return nil
+			}
+			return int64(n.Segment)
+		}})...)
+	subnetTable = sqlstore.NewTable("subnet", named(
+		column[Subnet]{Name: "network_id", Value: func(s *Subnet) any { return s.NetworkID }},
+		column[Subnet]{Name: "subnetpool_id", Value: func(s *Subnet) any { return s.SubnetPoolID }})...)
+	portTable = sqlstore.NewTable("port", named(
+		column[Port]{Name: "network_id", Value: func(p *Port) any { return p.NetworkID }},
+		column[Port]{Name: "mac", Value: func(p *Port) any { return p.MAC }},
+		column[Port]{Name: "device_id", Value: func(p *Port) any { return p.DeviceID }},
+		column[Port]{Name: "device_owner", Value: func(p *Port) any { return p.DeviceOwner }},
+		column[Port]{Name: "host", Value: func(p *Port) any { return p.Host }})...)
+	groupTable = sqlstore.NewTable("security_group", named(
+		column[SecurityGroup]{Name: "is_default", Value: func(g *SecurityGroup) any { return g.Default }})...)
+	ruleTable = sqlstore.NewTable("security_group_rule", std(
+		column[SecurityGroupRule]{Name: "group_id", Value: func(r *SecurityGroupRule) any { return r.GroupID }},
+		column[SecurityGroupRule]{Name: "remote_group_id", Value: func(r *SecurityGroupRule) any { return r.RemoteGroupID }},
+		column[SecurityGroupRule]{Name: "address_group_id", Value: func(r *SecurityGroupRule) any { return r.AddressGroupID }})...)
+	addressGroupTable = sqlstore.NewTable("address_group", named[AddressGroup]()...)
+	routerTable       = sqlstore.NewTable("router", named(
+		column[Router]{Name: "gateway_network_id", Value: func(r *Router) any {
+			if r.Gateway == nil {
+				return ""
+			}
+			return r.Gateway.NetworkID
+		}})...)
+	floatingIPTable = sqlstore.NewTable("floatingip", std(
+		column[FloatingIP]{Name: "network_id", Value: func(f *FloatingIP) any { return f.NetworkID }},
+		column[FloatingIP]{Name: "port_id", Value: func(f *FloatingIP) any { return f.PortID }},
+		column[FloatingIP]{Name: "router_id", Value: func(f *FloatingIP) any { return f.RouterID }},
+		column[FloatingIP]{Name: "outside_port", Value: func(f *FloatingIP) any { return f.OutsidePort }})...)
+	forwardingTable = sqlstore.NewTable("port_forwarding", std(
+		column[PortForwarding]{Name: "floatingip_id", Value: func(f *PortForwarding) any { return f.FloatingIPID }},
+		column[PortForwarding]{Name: "port_id", Value: func(f *PortForwarding) any { return f.PortID }})...)
+	scopeTable = sqlstore.NewTable("address_scope", named[AddressScope]()...)
+	poolTable  = sqlstore.NewTable("subnetpool", named(
+		column[SubnetPool]{Name: "address_scope_id", Value: func(p *SubnetPool) any { return p.AddressScopeID }})...)
+	rbacTable = sqlstore.NewTable("rbac_policy", std(
+		column[RBACPolicy]{Name: "object_type", Value: func(r *RBACPolicy) any { return r.ObjectType }},
+		column[RBACPolicy]{Name: "object_id", Value: func(r *RBACPolicy) any { return r.ObjectID }},
+		column[RBACPolicy]{Name: "action", Value: func(r *RBACPolicy) any { return r.Action }},
+		column[RBACPolicy]{Name: "target", Value: func(r *RBACPolicy) any { return r.TargetProject }})...)
+	agentTable = sqlstore.NewTable("network_agent",
+		column[Agent]{Name: "id", Value: func(a *Agent) any { return a.ID }},
+		column[Agent]{Name: "host", Value: func(a *Agent) any { return a.Host }},
+		column[Agent]{Name: "agent_type", Value: func(a *Agent) any { return a.Type }})
+	defaultRuleTable = sqlstore.NewTable("default_rule",
+		column[SecurityGroupRule]{Name: "id", Value: func(r *SecurityGroupRule) any { return r.ID }})
+)
+
+// ipKey is an address as its table keeps it: text order is address order.
+func ipKey(a netip.Addr) string {
+	b := a.As16()
+	return hex.EncodeToString(b[:])
+}
+
+// keyIP is the inverse of ipKey.
+func keyIP(key string) netip.Addr {
+	b, err := hex.DecodeString(key)
+	if err != nil || len(b) != 16 {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16([16]byte(b)).Unmap()
+}

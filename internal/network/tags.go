@@ -1,0 +1,97 @@
+package network
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// maxTags bounds the tags of one resource.
+const maxTags = 50
+
+// taggable is a kind of resource for code about tags alone.
+type taggable interface {
+	readTags(ctx context.Context, s *Service, tx *store.Tx, id string) ([]string, error)
+	changeTags(ctx context.Context, s *Service, tx *store.Tx, id string, change func([]string) ([]string, error)) ([]string, error)
+}
+
+// tagKinds are the collections whose resources can have tags.
+var tagKinds = map[string]taggable{
+	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
+	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules, "address-groups": addressGroups, "address-scopes": scopes,
+	"rbac-policies": rbacs,
+}
+
+// TagCollections lists the collections whose resources can have tags.
+func TagCollections() []string {
+	out := make([]string, 0, len(tagKinds))
+	for c := range tagKinds {
+		out = append(out, c)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (k *kind[T, P]) readTags(ctx context.Context, s *Service, tx *store.Tx, id string) ([]string, error) {
+	v, err := k.visible(ctx, s, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	return P(v).Std().Tags, nil
+}
+
+func (k *kind[T, P]) changeTags(ctx context.Context, s *Service, tx *store.Tx, id string, change func([]string) ([]string, error)) ([]string, error) {
+	v, err := k.open(ctx, s, tx, "update", id, Change{})
+	if err != nil {
+		return nil, err
+	}
+	tags, err := change(slices.Clone(P(v).Std().Tags))
+	if err != nil {
+		return nil, err
+	}
+	if len(tags) > maxTags {
+		return nil, invalid("A resource can have at most %d tags.", maxTags)
+	}
+	if tags == nil {
+		tags = []string{}
+	}
+	P(v).Std().Tags = tags
+	return tags, k.save(ctx, s, tx, v)
+}
+
+func tagKind(collection string) (taggable, error) {
+	if k, ok := tagKinds[collection]; ok {
+		return k, nil
+	}
+	return nil, fault(errs.NotFound, "HTTPNotFound", "The resource could not be found.")
+}
+
+// Tags returns the tags of a resource.
+func (s *Service) Tags(ctx context.Context, collection, id string) ([]string, error) {
+	k, err := tagKind(collection)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	err = s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = k.readTags(ctx, s, tx, id)
+		return err
+	})
+	return out, err
+}
+
+// ChangeTags changes the tags of a resource.
+func (s *Service) ChangeTags(ctx context.Context, tx *store.Tx, collection, id string, change func([]string) ([]string, error)) ([]string, error) {
+	k, err := tagKind(collection)
+	if err != nil {
+		return nil, err
+	}
+	return k.changeTags(ctx, s, tx, id, change)
+}
+
+// NoTag is the error of a tag that a resource does not have.
+func NoTag(tag string) error {
+	return fault(errs.NotFound, "TagNotFound", "Tag %s could not be found.", tag)
+}

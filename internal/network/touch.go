@@ -1,0 +1,44 @@
+package network
+
+import (
+	"context"
+	"strings"
+
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network/fabric"
+)
+
+// A transaction says what it touched; once committed, the projector states it
+// to the fabric.
+
+func (s *Service) touch(tx *store.Tx, kind, id string) {
+	if id != "" {
+		tx.AfterCommit(func() { s.projector.mark(fabric.Key{Kind: kind, ID: id}) })
+	}
+}
+
+func (s *Service) touchNetwork(tx *store.Tx, id string)   { s.touch(tx, fabric.KindNetwork, id) }
+func (s *Service) touchRouter(tx *store.Tx, id string)    { s.touch(tx, fabric.KindRouter, id) }
+func (s *Service) touchGroup(tx *store.Tx, id string)     { s.touch(tx, fabric.KindGroup, id) }
+func (s *Service) touchAddresses(tx *store.Tx, id string) { s.touch(tx, fabric.KindAddresses, id) }
+
+// touchPort marks a port, and what its role makes depend on it.
+func (s *Service) touchPort(tx *store.Tx, p *Port) {
+	s.touch(tx, fabric.KindPort, p.ID)
+	switch {
+	case p.DeviceOwner == OwnerDistributed:
+		s.touchNetwork(tx, p.NetworkID) // leases name the metadata address
+	case strings.HasPrefix(p.DeviceOwner, "network:router"):
+		s.touchRouter(tx, p.DeviceID)
+	}
+}
+
+// touchRoutersOfNetwork marks the routers that have an interface on the network.
+func (s *Service) touchRoutersOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
+	found, err := store.All(ctx, tx, store.Value[string],
+		"SELECT DISTINCT device_id FROM port WHERE network_id = ? AND device_owner LIKE 'network:router_%'", networkID)
+	for _, id := range found {
+		s.touchRouter(tx, id)
+	}
+	return err
+}
