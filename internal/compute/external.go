@@ -1,0 +1,112 @@
+package compute
+
+import (
+	"context"
+	"errors"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// ExternalEvent is news about a server from another service.
+type ExternalEvent struct {
+	ServerID, Name, Tag, Status string
+	Code                        int // set by TakeEvents: 200, 404 or 422
+}
+
+// TakeEvents takes note of external events. Kumoi's own services do not need
+// them, so few have an effect; what matters is that every sender gets an answer.
+func (s *Service) TakeEvents(ctx context.Context, events []ExternalEvent) ([]ExternalEvent, error) {
+	if err := s.Check(ctx, "os-server-external-events:create"); err != nil {
+		return nil, err
+	}
+	for i := range events {
+		e := &events[i]
+		var srv *Server
+		err := s.read(ctx, func(tx *store.Tx) (err error) {
+			srv, err = s.store.Server(ctx, tx, e.ServerID)
+			return err
+		})
+		switch {
+		case errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted:
+			e.Code, e.Status = 404, "failed"
+			continue
+		case err != nil:
+			return nil, err
+		case srv.Host == "":
+			e.Code, e.Status = 422, "failed"
+			continue
+		}
+		e.Code = 200
+		if e.Status == "" {
+			e.Status = "completed"
+		}
+		switch e.Name {
+		case "network-changed", "volume-extended":
+			err = s.Refresh(ctx, e.ServerID)
+		case "power-update":
+			err = s.powerUpdate(ctx, e.ServerID, e.Tag)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
+// powerUpdate follows a machine that was switched outside of compute.
+func (s *Service) powerUpdate(ctx context.Context, id, tag string) error {
+	power := map[string]hostapi.Power{"POWER_ON": hostapi.PowerRunning, "POWER_OFF": hostapi.PowerStopped}[tag]
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, id)
+		if err != nil || srv.TaskState != TaskNone || power == "" {
+			return err
+		}
+		srv.PowerState = observed(power)
+		follow(srv, power)
+		return s.save(ctx, tx, srv)
+	})
+}
+
+// MigrationFilter narrows a list of migrations; zero values do not filter.
+type MigrationFilter struct {
+	ServerID, Status, Type, Host, SourceHost, UserID, ProjectID string
+}
+
+// Migrations lists moves of servers, newest first.
+func (s *Service) Migrations(ctx context.Context, f MigrationFilter) ([]*Migration, error) {
+	if err := s.Check(ctx, "os-migrations:index"); err != nil {
+		return nil, err
+	}
+	return s.migrations(ctx, f)
+}
+
+func (s *Service) migrations(ctx context.Context, f MigrationFilter) ([]*Migration, error) {
+	var out []*Migration
+	err := s.read(ctx, func(tx *store.Tx) error {
+		list, err := s.store.Migrations(ctx, tx, f.ServerID)
+		out = nil
+		for _, m := range list {
+			if (f.Status == "" || m.Status == f.Status) && (f.Type == "" || m.Type == f.Type) &&
+				(f.Host == "" || m.SourceHost == f.Host || m.DestHost == f.Host) && (f.SourceHost == "" || m.SourceHost == f.SourceHost) &&
+				(f.UserID == "" || m.UserID == f.UserID) && (f.ProjectID == "" || m.ProjectID == f.ProjectID) {
+				out = append(out, m)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// ServerMigrations lists the live migrations of a server in progress: none, as
+// this cloud moves servers only while they are stopped.
+func (s *Service) ServerMigrations(ctx context.Context, id, rule string) error {
+	return s.read(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, id)
+		if err != nil || srv.Deleted {
+			return serverNotFound(id)
+		}
+		return s.check(ctx, rule, policy.Target{"project_id": srv.ProjectID})
+	})
+}

@@ -1,0 +1,212 @@
+package compute
+
+import (
+	"context"
+	"time"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+// job holds the variables of compute's sagas; its JSON is their format on disk.
+type job struct {
+	Server string `json:"server"`
+	Action int64  `json:"action"` // in the history
+	Name   string `json:"name"`   // of the action
+	Host   string `json:"host,omitempty"`
+
+	// To is the VM state if all goes well, Back the one if not.
+	To   VMState `json:"to,omitempty"`
+	Back VMState `json:"back,omitempty"`
+	// BackPower is what the host is told again if it does not go well.
+	BackPower string `json:"back_power,omitempty"`
+
+	// Tried are hosts that failed, with LastError of the last.
+	Tried     []string `json:"tried,omitempty"`
+	LastError string   `json:"last_error,omitempty"`
+	Away      int      `json:"away,omitempty"` // how often the host did not answer
+
+	Decision *Decision `json:"decision,omitempty"` // why this host
+
+	Image     string `json:"image,omitempty"`     // of a snapshot, rescue or shelving
+	Backup    string `json:"backup,omitempty"`    // backup_type
+	Rotation  int    `json:"rotation,omitempty"`  // of backups
+	Migration int64  `json:"migration,omitempty"` // of a resize or migration
+	OldHost   string `json:"old_host,omitempty"`
+	Port      string `json:"port,omitempty"`
+	WasOn     bool   `json:"was_on,omitempty"`
+	Offload   bool   `json:"offload,omitempty"`
+}
+
+// begin starts an action: an entry of the server's history, and the saga that
+// does the work. The caller has set the server's task state and saves it after.
+func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, j job) error {
+	id, err := s.record(ctx, tx, srv, action)
+	if err != nil {
+		return err
+	}
+	j.Server, j.Action, j.Name = srv.ID, id, action
+	if j.Host == "" {
+		j.Host = srv.Host
+	}
+	_, err = s.sagas.Start(ctx, tx, kind, srv.ID, &j)
+	if errs.Is(err, errs.Conflict) {
+		return errs.New(errs.Conflict, "Cannot '%s' instance %s while another operation on it is being finished", action, srv.ID)
+	}
+	return err
+}
+
+// record adds an action to a server's history.
+func (s *Service) record(ctx context.Context, tx *store.Tx, srv *Server, action string) (int64, error) {
+	id, err := s.store.Next(ctx, tx, "action")
+	if err != nil {
+		return 0, err
+	}
+	who, now := actor.From(ctx), s.now().UTC()
+	return id, s.store.InsertAction(ctx, tx, &Action{
+		ID: id, ServerID: srv.ID, RequestID: who.RequestID, Action: action,
+		UserID: who.UserID, ProjectID: who.ProjectID, StartedAt: now, UpdatedAt: now,
+	})
+}
+
+// recordDone adds an action that needed no saga.
+func (s *Service) recordDone(ctx context.Context, tx *store.Tx, srv *Server, action string) error {
+	id, err := s.record(ctx, tx, srv, action)
+	if err != nil {
+		return err
+	}
+	return s.store.FinishAction(ctx, tx, id, "", s.now().UTC())
+}
+
+// step wraps a saga step so that the server's history shows it as an event,
+// well ended or not. An event that cannot be written is no reason to fail.
+func (s *Service) step(name string, do func(ctx context.Context, j *job) error) func(context.Context, *job) error {
+	return func(ctx context.Context, j *job) error {
+		start := s.now().UTC()
+		err := do(ctx, j)
+		e := Event{Name: name, Host: j.Host, Result: "Success", StartedAt: start, EndedAt: s.now().UTC()}
+		if err != nil {
+			e.Result, e.Details, e.Traceback = "Error", errs.As(err).Msg, err.Error()
+		}
+		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if werr := s.write(logCtx, func(tx *store.Tx) error { return s.store.InsertEvent(logCtx, tx, j.Action, e) }); werr != nil {
+			s.log.WarnContext(ctx, "event not recorded", "server", j.Server, "event", name, "error", werr)
+		}
+		return err
+	}
+}
+
+// finish ends an action well: f changes the server a last time.
+func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error) func(context.Context, *store.Tx, *job) error {
+	return func(ctx context.Context, tx *store.Tx, j *job) error {
+		srv, err := s.store.Server(ctx, tx, j.Server)
+		if err != nil {
+			return err
+		}
+		srv.TaskState, srv.Progress = TaskNone, 0
+		if err := f(ctx, tx, j, srv); err != nil {
+			return err
+		}
+		if err := s.store.FinishAction(ctx, tx, j.Action, "", s.now().UTC()); err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, srv)
+	}
+}
+
+// fail ends an action badly: f says what becomes of the server.
+func (s *Service) fail(f func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error) func(context.Context, *store.Tx, *job, *errs.Error) error {
+	return func(ctx context.Context, tx *store.Tx, j *job, cause *errs.Error) error {
+		srv, err := s.store.Server(ctx, tx, j.Server)
+		if err != nil {
+			return err
+		}
+		srv.TaskState, srv.Progress = TaskNone, 0
+		if err := f(ctx, tx, j, srv, cause); err != nil {
+			return err
+		}
+		if err := s.store.FinishAction(ctx, tx, j.Action, "Error", s.now().UTC()); err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, srv)
+	}
+}
+
+// settle saves a server at the end of a saga, and begins its deletion if that
+// was asked for while the saga ran.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
+	if !srv.DeleteRequested || srv.Deleted {
+		return s.save(ctx, tx, srv)
+	}
+	list, err := s.store.Actions(ctx, tx, srv.ID)
+	if err != nil {
+		return err
+	}
+	j := job{Server: srv.ID, Host: srv.Host, Name: "delete"}
+	for _, a := range list {
+		if a.EndedAt.IsZero() && (a.Action == "delete" || a.Action == "force_delete") {
+			j.Action = a.ID
+			break
+		}
+	}
+	srv.TaskState = TaskDeleting
+	if _, err := s.sagas.Start(ctx, tx, kindDelete, srv.ID, &j); err != nil {
+		return err
+	}
+	return s.save(ctx, tx, srv)
+}
+
+// setFault puts a server into ERROR with a reason for its owner. A wish to
+// delete that came in between is no fault.
+func (s *Service) setFault(srv *Server, cause *errs.Error, details string) {
+	if saga.Cancelled(cause) {
+		return
+	}
+	code := 500
+	if cause.Kind == errs.Invalid {
+		code = 400
+	}
+	srv.Fault = &Fault{Code: code, Message: cause.Msg, Details: details, Created: s.now().UTC()}
+}
+
+// Actions returns a server's history, newest first. Deleted servers keep theirs.
+func (s *Service) Actions(ctx context.Context, serverID string, deletedToo bool) ([]*Action, error) {
+	var list []*Action
+	err := s.read(ctx, func(tx *store.Tx) error {
+		if err := s.loadHistory(ctx, tx, serverID, "os-instance-actions:list", deletedToo); err != nil {
+			return err
+		}
+		var err error
+		list, err = s.store.Actions(ctx, tx, serverID)
+		return err
+	})
+	return list, err
+}
+
+// Action returns one action with its events.
+func (s *Service) Action(ctx context.Context, serverID, requestID string, deletedToo bool) (*Action, error) {
+	var a *Action
+	err := s.read(ctx, func(tx *store.Tx) error {
+		if err := s.loadHistory(ctx, tx, serverID, "os-instance-actions:show", deletedToo); err != nil {
+			return err
+		}
+		var err error
+		a, err = s.store.ActionByRequest(ctx, tx, serverID, requestID)
+		return notFound(err, "Action for request_id %s on instance %s not found", requestID, serverID)
+	})
+	return a, err
+}
+
+func (s *Service) loadHistory(ctx context.Context, tx *store.Tx, id, rule string, deletedToo bool) error {
+	srv, err := s.store.Server(ctx, tx, id)
+	if err != nil {
+		return notFound(err, "Instance %s could not be found.", id)
+	}
+	if srv.Deleted && !deletedToo || srv.ProjectID != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
+		return serverNotFound(id)
+	}
+	return s.checkServer(ctx, srv, rule)
+}

@@ -1,0 +1,228 @@
+package compute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+)
+
+// justStarted tells whether hosts may not have had the time to report yet.
+func (s *Service) justStarted() bool { return s.now().Sub(s.started) < hostapi.DownAfter }
+
+// repairTask keeps guests as their servers say: what a host reports is
+// compared with what it should have, and the difference is ensured again.
+func (s *Service) repairTask() task.Task {
+	return task.Task{Name: repairTaskName, Every: time.Minute, Timeout: 10 * time.Minute, Run: s.repair}
+}
+
+func (s *Service) repair(ctx context.Context) (string, error) {
+	var hosts []*Host
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		hosts, err = s.hostsTx(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var report repairReport
+	var all error
+	for _, h := range hosts {
+		if !h.Up {
+			continue
+		}
+		wg.Go(func() {
+			r, err := s.repairHost(ctx, h.Name)
+			mu.Lock()
+			defer mu.Unlock()
+			report.ensured += r.ensured
+			report.removed += r.removed
+			report.orphans += r.orphans
+			if err != nil {
+				all = errors.Join(all, fmt.Errorf("host %s: %w", h.Name, err))
+			}
+		})
+	}
+	wg.Wait()
+	return report.String(), all
+}
+
+type repairReport struct{ ensured, removed, orphans int }
+
+func (r repairReport) String() string {
+	if r == (repairReport{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d guests ensured, %d left-overs removed, %d unknown guests seen", r.ensured, r.removed, r.orphans)
+}
+
+// repairHost compares one host, asked now, with its servers.
+func (s *Service) repairHost(ctx context.Context, host string) (repairReport, error) {
+	var done repairReport
+	report, err := s.hosts.Report(ctx, host)
+	if err != nil {
+		return done, err
+	}
+	var servers []*Server
+	strangers := map[string]*Server{} // reported, but not this host's
+	err = s.read(ctx, func(tx *store.Tx) (err error) {
+		if servers, err = s.onHost(ctx, tx, host); err != nil {
+			return err
+		}
+		mine := map[string]bool{}
+		for _, srv := range servers {
+			mine[srv.ID] = true
+		}
+		for _, r := range report.Servers {
+			if mine[r.ServerID] {
+				continue
+			}
+			srv, err := s.store.Server(ctx, tx, r.ServerID)
+			if err != nil && !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
+			strangers[r.ServerID] = srv
+		}
+		return nil
+	})
+	if err != nil {
+		return done, err
+	}
+	seen := map[string]hostapi.ServerReport{}
+	for _, r := range report.Servers {
+		seen[r.ServerID] = r
+	}
+	var all error
+	for _, srv := range servers {
+		r, ok := seen[srv.ID]
+		if ok {
+			r.Host = host
+			all = errors.Join(all, s.observe(ctx, host, &r))
+		}
+		changed, err := s.repairServer(ctx, srv.ID, host, r, ok)
+		if changed {
+			done.ensured++
+		}
+		all = errors.Join(all, err)
+	}
+	for id, srv := range strangers {
+		removed, err := s.repairStranger(ctx, host, id, srv)
+		if removed {
+			done.removed++
+		} else {
+			done.orphans++
+		}
+		all = errors.Join(all, err)
+	}
+	return done, all
+}
+
+// repairServer ensures a server again if its host has it otherwise.
+func (s *Service) repairServer(ctx context.Context, id, host string, r hostapi.ServerReport, present bool) (bool, error) {
+	idle := false
+	err := s.read(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		_, busy, err := s.sagas.Active(ctx, tx, id)
+		idle = !busy && srv.Host == host && srv.TaskState == TaskNone && settled(srv) &&
+			(!present || r.Generation < srv.Generation || r.Fault == "" && r.Power != srv.Power)
+		return err
+	})
+	if err != nil || !idle {
+		return false, err
+	}
+	s.log.InfoContext(ctx, "guest differs from its server; ensuring it again", "server", id, "host", host,
+		"present", present, "power", r.Power, "generation", r.Generation)
+	_, err = s.ensure(ctx, host, id)
+	return true, err
+}
+
+// repairStranger removes the guest of a server that was deleted or has moved
+// away. A guest that nobody knows is left alone and reported.
+func (s *Service) repairStranger(ctx context.Context, host, id string, srv *Server) (bool, error) {
+	if srv == nil {
+		s.log.WarnContext(ctx, "a host has a guest that no server stands behind", "host", host, "guest", id)
+		return false, nil
+	}
+	var keep bool
+	err := s.read(ctx, func(tx *store.Tx) error {
+		_, busy, err := s.sagas.Active(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		moves, err := s.store.Migrations(ctx, tx, id)
+		keep = busy
+		for _, m := range moves { // an unconfirmed resize keeps the old guest
+			keep = keep || m.SourceHost == host && (m.Status == "finished" || m.Status == "running")
+		}
+		return err
+	})
+	if err != nil || keep {
+		return false, err
+	}
+	s.log.InfoContext(ctx, "removing what is left of a server that is not here any more", "server", id, "host", host)
+	err = s.hosts.RemoveServer(ctx, host, id)
+	return err == nil, err
+}
+
+// differs is the quick look at a heartbeat: does the host have anything otherwise?
+func (s *Service) differs(ctx context.Context, h *Host) bool {
+	differs := false
+	err := s.read(ctx, func(tx *store.Tx) error {
+		servers, err := s.onHost(ctx, tx, h.Name)
+		if err != nil {
+			return err
+		}
+		mine := map[string]*Server{}
+		for _, srv := range servers {
+			if settled(srv) && srv.TaskState == TaskNone {
+				mine[srv.ID] = srv
+			}
+		}
+		for _, r := range h.Report.Servers {
+			if srv, ok := mine[r.ServerID]; ok {
+				delete(mine, r.ServerID)
+				differs = differs || r.Power != srv.Power || r.Generation < srv.Generation || observed(r.Power) != srv.PowerState
+			}
+		}
+		differs = differs || len(mine) > 0
+		return nil
+	})
+	return err == nil && differs
+}
+
+// resizeTask confirms resizes whose owner did not, after a day.
+func (s *Service) resizeTask() task.Task {
+	return task.Task{Name: "compute-auto-confirm", Every: 10 * time.Minute, Run: func(ctx context.Context) (string, error) {
+		var due []string
+		err := s.read(ctx, func(tx *store.Tx) error {
+			alive := false
+			list, err := s.store.Servers(ctx, tx, ServerFilter{VMStates: []VMState{VMResized}, Deleted: &alive})
+			for _, srv := range list {
+				if srv.TaskState == TaskNone && s.now().Sub(srv.AutoResizeWindow) > 24*time.Hour {
+					due = append(due, srv.ID)
+				}
+			}
+			return err
+		})
+		for _, id := range due {
+			if cerr := s.ConfirmResize(ctx, id); cerr != nil && !errs.Is(cerr, errs.Conflict) {
+				err = errors.Join(err, cerr)
+			}
+		}
+		if len(due) == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("%d resizes confirmed", len(due)), err
+	}}
+}

@@ -1,0 +1,190 @@
+package compute
+
+import (
+	"context"
+	"errors"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/bus"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+// repairTaskName is woken when a report shows a difference.
+const repairTaskName = "compute-repair"
+
+// takeHostReport keeps what a host says about itself.
+func (s *Service) takeHostReport(ctx context.Context, name string, m *bus.Msg) error {
+	var r hostapi.HostReport
+	if err := m.Decode(&r); err != nil {
+		return err
+	}
+	// Whoever publishes on a host's subject is that host, whatever the body says.
+	r.Host = name
+	return s.TakeHostReport(ctx, r)
+}
+
+// TakeHostReport records a heartbeat, and what has changed with it.
+func (s *Service) TakeHostReport(ctx context.Context, r hostapi.HostReport) error {
+	var host *Host
+	var zone string
+	revived := false
+	err := s.write(ctx, func(tx *store.Tx) error {
+		now := s.now().UTC()
+		h, err := s.store.Host(ctx, tx, r.Host)
+		fresh := errors.Is(err, store.ErrNoRows)
+		if fresh {
+			h, err = s.registerHost(ctx, tx, r.Host, now)
+		}
+		if err != nil {
+			return err
+		}
+		revived = fresh || !s.up(h) || h.Report.StartedAt != r.StartedAt
+		before := inventory(h, s.cfg)
+		h.Report, h.Sequence, h.SeenAt, h.UpdatedAt = r, r.Sequence, now, now
+		if after := inventory(h, s.cfg); fresh || after.Total != before.Total || after.Reserved != before.Reserved {
+			if err := s.placement.SetHost(ctx, tx, after); err != nil {
+				return err
+			}
+		}
+		zones, err := s.zones(ctx, tx)
+		if err != nil {
+			return err
+		}
+		host, zone = h, s.zoneOf(zones, h.Name)
+		return s.store.PutHost(ctx, tx, h)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.network.HostReport(ctx, network.HostReport{
+		Host: host.Name, AZ: zone, Chassis: r.ChassisID, Mappings: r.BridgeMappings, Alive: true,
+	}); err != nil {
+		s.log.WarnContext(ctx, "the network did not take a host's report", "host", host.Name, "error", err)
+	}
+	if revived || s.differs(ctx, host) {
+		s.tasks.Wake(repairTaskName)
+	}
+	return nil
+}
+
+// takeServerReport believes a host about one of its servers.
+func (s *Service) takeServerReport(ctx context.Context, host string, m *bus.Msg) error {
+	var r hostapi.ServerReport
+	if err := m.Decode(&r); err != nil {
+		return err
+	}
+	r.Host = host
+	return s.observe(ctx, host, &r)
+}
+
+// observe writes down what a host sees of a server, if the host is the
+// server's and the news is news.
+func (s *Service) observe(ctx context.Context, host string, r *hostapi.ServerReport) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, r.ServerID)
+		if errors.Is(err, store.ErrNoRows) {
+			return nil // an orphan: the repair looks at those
+		}
+		if err != nil || srv.Deleted || srv.Host != host || r.Sequence != 0 && r.Sequence <= srv.HostSequence {
+			return err
+		}
+		before := *srv
+		srv.HostSequence, srv.PowerState = r.Sequence, observed(r.Power)
+		if r.Domain != "" {
+			srv.Domain = r.Domain
+		}
+		if srv.TaskState == TaskNone && r.Generation >= srv.Generation {
+			follow(srv, r.Power)
+		}
+		if before.PowerState == srv.PowerState && before.Domain == srv.Domain && before.VMState == srv.VMState {
+			return nil // the sequence alone is not worth a write
+		}
+		if before.VMState != srv.VMState {
+			if err := s.recordDone(ctx, tx, srv, "stop"); err != nil {
+				return err
+			}
+		}
+		return s.save(ctx, tx, srv)
+	})
+}
+
+// follow accepts what a guest did by itself: one that was running and has
+// stopped is stopped, as if its owner had said so.
+func follow(srv *Server, p hostapi.Power) {
+	if srv.VMState != VMActive && srv.VMState != VMRescued || srv.Power != hostapi.PowerRunning {
+		return
+	}
+	switch p {
+	case hostapi.PowerStopped, hostapi.PowerCrashed:
+		srv.VMState, srv.Power = VMStopped, hostapi.PowerStopped
+		srv.Generation++
+	}
+}
+
+// answerSpecs tells a host all the servers it should have.
+func (s *Service) answerSpecs(ctx context.Context, host string, _ *bus.Msg) (any, error) {
+	var servers []*Server
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		servers, err = s.onHost(ctx, tx, host)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	specs := []*hostapi.ServerSpec{}
+	for _, srv := range servers {
+		if !settled(srv) {
+			continue
+		}
+		spec, _, err := s.spec(ctx, srv.ID)
+		if errs.Is(err, errs.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+// onHost lists the servers whose guests are on a host.
+func (s *Service) onHost(ctx context.Context, tx *store.Tx, host string) ([]*Server, error) {
+	alive := false
+	return s.store.Servers(ctx, tx, ServerFilter{Host: host, Deleted: &alive})
+}
+
+// settled tells whether a server has a guest that nobody is making or unmaking.
+func settled(srv *Server) bool {
+	switch srv.VMState {
+	case VMBuilding, VMDeleted, VMShelvedOffloaded, VMSoftDeleted:
+		return false
+	case VMError:
+		return !srv.LaunchedAt.IsZero() && srv.TaskState == TaskNone
+	}
+	return srv.TaskState != TaskDeleting
+}
+
+func (s *Service) answerReadImage(ctx context.Context, _ string, m *bus.Msg) (any, error) {
+	var c hostapi.ImageChunk
+	if err := m.Decode(&c); err != nil {
+		return nil, err
+	}
+	if c.Length <= 0 || c.Length > hostapi.MaxChunk || c.Offset < 0 {
+		return nil, errs.New(errs.Invalid, "A chunk of an image has 1 to %d bytes.", hostapi.MaxChunk)
+	}
+	return s.imageData.ReadImage(ctx, c.ImageID, c.Offset, c.Length)
+}
+
+func (s *Service) answerWriteImage(ctx context.Context, host string, m *bus.Msg) (any, error) {
+	var w hostapi.ImageWrite
+	if err := m.Decode(&w); err != nil {
+		return nil, err
+	}
+	if err := s.mayWrite(ctx, host, w.ImageID); err != nil {
+		return nil, err
+	}
+	return nil, s.imageData.WriteImage(ctx, w.ImageID, w.Offset, w.Data, w.Done, w.Abort)
+}

@@ -1,0 +1,99 @@
+package compute
+
+import (
+	"time"
+
+	"kumoi/internal/hostapi"
+)
+
+// Keypair is a user's public key. It belongs to the user, not to a project.
+type Keypair struct {
+	ID          int64
+	UserID      string
+	Name        string
+	Type        string // ssh or x509
+	PublicKey   string
+	Fingerprint string
+	CreatedAt   time.Time
+}
+
+// ServerGroup says how its members should lie on hosts towards each other.
+type ServerGroup struct {
+	ID, ProjectID, UserID, Name string
+	Policy                      string
+	Rules                       map[string]int // max_server_per_host
+	Members                     []string       // servers that are not deleted
+	CreatedAt                   time.Time
+}
+
+// Policies of server groups.
+const (
+	Affinity         = "affinity"
+	AntiAffinity     = "anti-affinity"
+	SoftAffinity     = "soft-affinity"
+	SoftAntiAffinity = "soft-anti-affinity"
+)
+
+// Aggregate is a set of hosts with metadata; "availability_zone" among it makes
+// the hosts a zone.
+type Aggregate struct {
+	ID        int64
+	UUID      string
+	Name      string
+	Metadata  map[string]string
+	Hosts     []string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Zone is the availability zone that the aggregate makes; "" if none.
+func (a *Aggregate) Zone() string { return a.Metadata["availability_zone"] }
+
+// Host is a machine that runs servers, as its last report and its operator say.
+type Host struct {
+	Name           string
+	Number         int64
+	ServiceID      string
+	HypervisorID   string
+	Report         hostapi.HostReport
+	Sequence       int64
+	Disabled       bool
+	DisabledReason string
+	ForcedDown     bool
+	SeenAt         time.Time
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	// Read with the host, not stored.
+	Zone string `json:"-"`
+	Up   bool   `json:"-"`
+}
+
+// Usable tells whether new servers may be placed on the host.
+func (h *Host) Usable() bool { return h.Up && !h.Disabled }
+
+// Action is something that was done to a server, as its history shows it.
+type Action struct {
+	ID                            int64
+	ServerID, RequestID, Action   string
+	UserID, ProjectID             string
+	Message                       string
+	StartedAt, EndedAt, UpdatedAt time.Time
+	Events                        []Event
+}
+
+// Event is one step of an action.
+type Event struct {
+	Name, Host, Result, Details, Traceback string
+	StartedAt, EndedAt                     time.Time
+}
+
+// Migration is a move of a server between hosts or flavors.
+type Migration struct {
+	ID                   int64
+	UUID, ServerID       string
+	ProjectID, UserID    string
+	Type, Status         string // migration, resize, live-migration, evacuation
+	SourceHost, DestHost string
+	OldFlavor, NewFlavor *Flavor
+	CreatedAt, UpdatedAt time.Time
+}

@@ -1,0 +1,326 @@
+package compute
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+// CreateImage begins a snapshot of a server's disk and returns the new image's id.
+func (s *Service) CreateImage(ctx context.Context, id, name string, metadata map[string]string) (string, error) {
+	image := ids.New()
+	err := s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("createImage"))
+		if err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "createImage"); err != nil {
+			return err
+		}
+		if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(metadata),
+			"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
+			return err
+		}
+		srv.TaskState = TaskSnapshotPending
+		return s.snapshot(ctx, tx, srv, "createImage", kindSnapshot, name, metadata, job{Image: image, To: srv.VMState})
+	})
+	return image, err
+}
+
+// CreateBackup is CreateImage that keeps only the newest rotation images of its type.
+func (s *Service) CreateBackup(ctx context.Context, id, name, kind string, rotation int, metadata map[string]string) (string, error) {
+	image := ids.New()
+	err := s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("createBackup"))
+		if err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "createBackup"); err != nil {
+			return err
+		}
+		props := map[string]string{"backup_type": kind, "image_type": "backup"}
+		maps.Copy(props, metadata)
+		srv.TaskState = TaskBackup
+		j := job{Image: image, To: srv.VMState, Backup: kind, Rotation: rotation}
+		return s.snapshot(ctx, tx, srv, "createBackup", kindSnapshot, name, props, j)
+	})
+	return image, err
+}
+
+// snapshot makes the image and begins the saga that fills it.
+func (s *Service) snapshot(ctx context.Context, tx *store.Tx, srv *Server, action, kind, name string, metadata map[string]string, j job) error {
+	if srv.Host == "" {
+		return errs.New(errs.Conflict, "Instance %s is not ready: it was never built on a host.", srv.ID)
+	}
+	props := map[string]string{}
+	for k, v := range srv.ImageProps {
+		if !notInherited(k) {
+			props[k] = v
+		}
+	}
+	maps.Copy(props, map[string]string{
+		"base_image_ref": srv.ImageID, "instance_uuid": srv.ID, "user_id": srv.UserID, "image_type": "snapshot",
+		"owner_project_id": srv.ProjectID, "boot_roles": "", "image_location": "snapshot", "image_state": "available",
+	})
+	maps.Copy(props, metadata)
+	if err := s.images.CreateSnapshot(ctx, tx, NewImage{
+		ID: j.Image, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
+		MinDiskGiB: srv.Flavor.Disk, Properties: props,
+	}); err != nil {
+		return err
+	}
+	srv.SnapshotImageID = j.Image
+	if err := s.begin(ctx, tx, srv, kind, action, j); err != nil {
+		return err
+	}
+	return s.save(ctx, tx, srv)
+}
+
+// notInherited are image properties that mean the original only.
+func notInherited(k string) bool {
+	return k == "cache_in_nova" || k == "bittorrent" || strings.HasPrefix(k, "img_signature") || strings.HasPrefix(k, "stores") || strings.HasPrefix(k, "os_glance")
+}
+
+func (s *Service) snapshotSaga() saga.Definition[job] {
+	return saga.Definition[job]{
+		Kind: kindSnapshot, Version: 1,
+		Steps: []saga.Step[job]{
+			{Name: "copy", Do: s.step("compute_snapshot_instance", s.copyDisk), Undo: s.dropImage, Timeout: 2 * time.Hour},
+			{Name: "rotate", Do: s.rotate, Skip: func(j *job) bool { return j.Backup == "" }},
+		},
+		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *job, srv *Server) error {
+			srv.SnapshotImageID = ""
+			return nil
+		}),
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, _ *errs.Error) error {
+			srv.SnapshotImageID = ""
+			return nil
+		}),
+	}
+}
+
+// copyDisk has the host send a server's disk into the job's image. A crash in
+// between begins again from the first byte, as the image is written by offset.
+func (s *Service) copyDisk(ctx context.Context, j *job) error {
+	err := s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, j.Server)
+		if err != nil || srv.TaskState != TaskSnapshotPending {
+			return err
+		}
+		srv.TaskState = TaskUploading
+		return s.save(ctx, tx, srv)
+	})
+	if err != nil {
+		return err
+	}
+	image, err := s.images.Image(ctx, j.Image)
+	if err != nil {
+		return err
+	}
+	if image.Status == "active" { // the copy was complete before a crash
+		return nil
+	}
+	return s.hosts.Snapshot(ctx, j.Host, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: j.Image, Live: true})
+}
+
+func (s *Service) dropImage(ctx context.Context, j *job) error {
+	if j.Image == "" {
+		return nil
+	}
+	err := s.images.DeleteImage(ctx, j.Image)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// rotate deletes backups beyond the rotation, the oldest first.
+func (s *Service) rotate(ctx context.Context, j *job) error {
+	list, err := s.images.ListBackups(ctx, j.Server, j.Backup)
+	if err != nil || len(list) <= j.Rotation {
+		return err
+	}
+	for _, id := range list[j.Rotation:] {
+		if err := s.images.DeleteImage(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayWrite tells whether a host is just now making a snapshot into the image.
+func (s *Service) mayWrite(ctx context.Context, host, image string) error {
+	var ok bool
+	err := s.read(ctx, func(tx *store.Tx) error {
+		list, err := s.onHost(ctx, tx, host)
+		for _, srv := range list {
+			ok = ok || srv.SnapshotImageID == image
+		}
+		return err
+	})
+	if err == nil && !ok {
+		err = errs.New(errs.Forbidden, "Host %s is not making image %s.", host, image)
+	}
+	return err
+}
+
+// RebuildServer is a request to replace a server's disk.
+type RebuildServer struct {
+	ImageID     string
+	Name        *string
+	AdminPass   string
+	Description **string // set to nil clears it
+	Hostname    *string
+	Metadata    map[string]string
+	Files       []hostapi.File
+	KeyName     **string
+	UserData    **string
+	AccessIPv4  *string
+	AccessIPv6  *string
+	DiskConfig  *string
+	KeepDisks   bool
+}
+
+// Rebuild replaces a server's root disk by an image's, keeping the server's
+// identity, ports and host.
+func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Server, string, error) {
+	if err := s.Check(ctx, "servers:rebuild"); err != nil {
+		return nil, "", err
+	}
+	var srv *Server
+	password := r.AdminPass
+	if password == "" {
+		password = newPassword()
+	}
+	// Existence first: a wrong image is the smaller news.
+	if _, err := s.Server(ctx, id, "servers:rebuild"); err != nil {
+		return nil, "", err
+	}
+	image, err := s.images.Image(ctx, r.ImageID)
+	if err != nil {
+		return nil, "", invalidIfMissing(err, "Cannot find image for rebuild")
+	}
+	if err := usable(image); err != nil {
+		return nil, "", err
+	}
+	err = s.write(ctx, func(tx *store.Tx) (err error) {
+		if srv, err = s.load(ctx, tx, id, "servers:rebuild"); err != nil {
+			return err
+		}
+		if err := s.fitsImage(ctx, srv.Flavor, image); err != nil {
+			return err
+		}
+		if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(r.Metadata),
+			"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
+			return err
+		}
+		if err := s.rebuildKey(ctx, tx, srv, r.KeyName); err != nil {
+			return err
+		}
+		return s.power(ctx, tx, srv, "rebuild", func(srv *Server) {
+			srv.ImageID, srv.ImageProps, srv.Root = image.ID, image.Properties, rootDisk(image, srv.Flavor.Disk)
+			srv.Rebuild++
+			srv.AdminPass = password
+			r.apply(srv)
+		})
+	})
+	return srv, password, err
+}
+
+func (s *Service) rebuildKey(ctx context.Context, tx *store.Tx, srv *Server, name **string) error {
+	if name == nil {
+		return nil
+	}
+	if *name == nil {
+		srv.KeyName, srv.KeyType, srv.PublicKey = "", "", ""
+		return nil
+	}
+	key, err := s.store.Keypair(ctx, tx, srv.UserID, **name)
+	if err != nil {
+		return invalidIfMissing(err, "Invalid key_name provided.")
+	}
+	srv.KeyName, srv.KeyType, srv.PublicKey = key.Name, key.Type, key.PublicKey
+	return nil
+}
+
+func (r *RebuildServer) apply(srv *Server) {
+	set := func(to *string, from *string) {
+		if from != nil {
+			*to = *from
+		}
+	}
+	set(&srv.Name, r.Name)
+	set(&srv.Hostname, r.Hostname)
+	set(&srv.AccessIPv4, r.AccessIPv4)
+	set(&srv.AccessIPv6, r.AccessIPv6)
+	set(&srv.DiskConfig, r.DiskConfig)
+	if r.Description != nil {
+		srv.Description = *r.Description
+	}
+	if r.Metadata != nil {
+		srv.Metadata = r.Metadata
+	}
+	if r.Files != nil {
+		srv.Files = r.Files
+	}
+	if r.UserData != nil {
+		srv.UserData = ""
+		set(&srv.UserData, *r.UserData)
+	}
+}
+
+// Rescue boots a server from another image, its own disk beside it.
+func (s *Service) Rescue(ctx context.Context, id, imageID, password string) (string, error) {
+	srv, err := s.Server(ctx, id, "os-rescue")
+	if err != nil {
+		return "", err
+	}
+	if imageID == "" {
+		imageID = srv.ImageProps["rescue_image_ref"]
+	}
+	if imageID == "" {
+		imageID = srv.ImageID
+	}
+	image, err := s.images.Image(ctx, imageID)
+	if err != nil {
+		return "", invalidIfMissing(err, "Image %s could not be found.", imageID)
+	}
+	if err := usable(image); err != nil {
+		return "", err
+	}
+	if password == "" {
+		password = newPassword()
+	}
+	return password, s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, "os-rescue")
+		if err != nil {
+			return err
+		}
+		return s.power(ctx, tx, srv, "rescue", func(srv *Server) {
+			disk := rootDisk(image, 0)
+			srv.Rescue, srv.AdminPass = &disk, password
+			srv.HardBoot++
+		})
+	})
+}
+
+// Unrescue boots a server from its own disk again.
+func (s *Service) Unrescue(ctx context.Context, id string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, "os-unrescue")
+		if err != nil {
+			return err
+		}
+		return s.power(ctx, tx, srv, "unrescue", func(srv *Server) {
+			srv.Rescue = nil
+			srv.HardBoot++
+		})
+	})
+}

@@ -1,0 +1,188 @@
+package compute
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+// Interfaces lists a server's ports.
+func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.Port, error) {
+	var ports []*network.Port
+	err := s.read(ctx, func(tx *store.Tx) error {
+		if _, err := s.load(ctx, tx, id, rule); err != nil {
+			return err
+		}
+		var err error
+		ports, err = s.network.PortsOfServerTx(ctx, tx, id)
+		return err
+	})
+	return ports, err
+}
+
+// AttachInterface gives a server one more port.
+func (s *Service) AttachInterface(ctx context.Context, id string, want network.RequestedNetwork) (*network.Port, error) {
+	var port *network.Port
+	err := s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("attach_interface"))
+		if err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "attach_interface"); err != nil {
+			return err
+		}
+		req := network.AllocateRequest{
+			ServerID: srv.ID, ProjectID: srv.ProjectID, AvailabilityZone: srv.AvailabilityZone, Hostname: srv.Hostname,
+		}
+		if want != (network.RequestedNetwork{}) {
+			req.Networks = []network.RequestedNetwork{want}
+		}
+		if port, err = s.network.AttachPortTx(ctx, tx, req); err != nil {
+			return err
+		}
+		srv.TaskState = TaskUpdatingNICs
+		srv.Generation++
+		if err := s.begin(ctx, tx, srv, kindInterface, "attach_interface", job{Port: port.ID}); err != nil {
+			return err
+		}
+		return s.save(ctx, tx, srv)
+	})
+	return port, err
+}
+
+// DetachInterface takes a port off a server.
+func (s *Service) DetachInterface(ctx context.Context, id, portID string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("detach_interface"))
+		if err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "detach_interface"); err != nil {
+			return err
+		}
+		ports, err := s.network.PortsOfServerTx(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, p := range ports {
+			if p.ID != portID {
+				continue
+			}
+			srv.TaskState = TaskUpdatingNICs
+			srv.Generation++
+			if err := s.begin(ctx, tx, srv, kindInterface, "detach_interface", job{Port: portID}); err != nil {
+				return err
+			}
+			return s.save(ctx, tx, srv)
+		}
+		return errs.New(errs.NotFound, "Port id %s could not be found.", portID)
+	})
+}
+
+// interfaceSaga plugs a new port, or unplugs and gives back one.
+func (s *Service) interfaceSaga() saga.Definition[job] {
+	attach := func(j *job) bool { return j.Name == "attach_interface" }
+	detach := func(j *job) bool { return !attach(j) }
+	drop := func(ctx context.Context, j *job) error {
+		return s.write(ctx, func(tx *store.Tx) error {
+			err := s.network.DetachPortTx(ctx, tx, j.Server, j.Port)
+			if errs.Is(err, errs.NotFound) {
+				return nil
+			}
+			return err
+		})
+	}
+	return saga.Definition[job]{
+		Kind: kindInterface, Version: 1,
+		Steps: []saga.Step[job]{
+			{Name: "bind", Skip: detach, Do: s.bindPorts, Undo: drop},
+			{Name: "drop", Skip: attach, Do: drop},
+			{Name: "ensure", Do: func(ctx context.Context, j *job) error {
+				if j.Host == "" {
+					return nil
+				}
+				return s.step("compute_"+j.Name, s.spawn)(ctx, j)
+			}},
+		},
+		Done: s.finish(func(context.Context, *store.Tx, *job, *Server) error { return nil }),
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, _ *errs.Error) error {
+			srv.Generation++ // the repair ensures the server as it is now
+			return nil
+		}),
+	}
+}
+
+// AddSecurityGroup puts a group on all ports of a server.
+func (s *Service) AddSecurityGroup(ctx context.Context, id, group string) error {
+	if _, err := s.Server(ctx, id, "os-security-groups:add"); err != nil {
+		return err
+	}
+	if err := s.network.AddSecurityGroup(ctx, id, group); err != nil {
+		return err
+	}
+	return s.Refresh(ctx, id)
+}
+
+// RemoveSecurityGroup takes a group off all ports of a server.
+func (s *Service) RemoveSecurityGroup(ctx context.Context, id, group string) error {
+	if _, err := s.Server(ctx, id, "os-security-groups:remove"); err != nil {
+		return err
+	}
+	if err := s.network.RemoveSecurityGroup(ctx, id, group); err != nil {
+		return err
+	}
+	return s.Refresh(ctx, id)
+}
+
+// SecurityGroups lists the groups of a server's ports.
+func (s *Service) SecurityGroups(ctx context.Context, id string) ([]*network.SecurityGroup, error) {
+	if _, err := s.Server(ctx, id, "os-security-groups:list"); err != nil {
+		return nil, err
+	}
+	m, err := s.network.ServerSecurityGroups(ctx, []string{id})
+	return m[id], err
+}
+
+// applySaga tells a server's host what its guest may read about itself now.
+// It is no action of the history, and it does not hold up any: a change that
+// comes while another saga runs is carried by the repair.
+func (s *Service) applySaga() saga.Definition[job] {
+	return saga.Definition[job]{
+		Kind: kindApply, Version: 1,
+		Steps: []saga.Step[job]{{Name: "ensure", Do: s.spawn}},
+	}
+}
+
+// apply begins the applying of a changed server, if it has a guest. The caller
+// has raised the generation and saves the server.
+func (s *Service) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
+	if srv.Host == "" || !settled(srv) || srv.TaskState != TaskNone {
+		return nil
+	}
+	_, busy, err := s.sagas.Active(ctx, tx, srv.ID+"/apply")
+	if err != nil || busy {
+		tx.AfterCommit(func() { s.tasks.Wake(repairTaskName) })
+		return err
+	}
+	_, err = s.sagas.Start(ctx, tx, kindApply, srv.ID+"/apply", &job{Server: srv.ID, Host: srv.Host})
+	return err
+}
+
+// Refresh raises a server's generation and has its host apply what it is now:
+// the network, or the volume service, has changed something about it.
+func (s *Service) Refresh(ctx context.Context, id string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, id)
+		if err != nil || srv.Deleted {
+			return notFound(err, "Instance %s could not be found.", id)
+		}
+		srv.Generation++
+		if err := s.apply(ctx, tx, srv); err != nil {
+			return err
+		}
+		return s.save(ctx, tx, srv)
+	})
+}

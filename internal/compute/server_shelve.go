@@ -1,0 +1,229 @@
+package compute
+
+import (
+	"context"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+// Shelve keeps a server's disk as an image and frees its host.
+func (s *Service) Shelve(ctx context.Context, id string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("shelve"))
+		if err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "shelve"); err != nil {
+			return err
+		}
+		srv.TaskState, srv.ShelvedImageID = TaskShelving, ids.New()
+		return s.snapshot(ctx, tx, srv, "shelve", kindShelve, srv.Name+"-shelved", nil, job{
+			Image: srv.ShelvedImageID, Back: srv.VMState, BackPower: string(srv.Power),
+		})
+	})
+}
+
+// ShelveOffload frees the host of a shelved server. Shelving does that by
+// itself here, so there is never anything left to free.
+func (s *Service) ShelveOffload(ctx context.Context, id string) error {
+	srv, err := s.Server(ctx, id, policyOf("shelveOffload"))
+	if err != nil {
+		return err
+	}
+	return s.permit(ctx, srv, "shelveOffload")
+}
+
+func (s *Service) shelveSaga() saga.Definition[job] {
+	return saga.Definition[job]{
+		Kind: kindShelve, Version: 1,
+		Steps: []saga.Step[job]{
+			{Name: "stop", Timeout: 10 * time.Minute, Do: s.step("compute_shelve_instance", func(ctx context.Context, j *job) error {
+				if err := s.setPower(ctx, j.Server, hostapi.PowerStopped); err != nil {
+					return err
+				}
+				return s.spawn(ctx, j)
+			}), Undo: func(ctx context.Context, j *job) error {
+				if err := s.setPower(ctx, j.Server, hostapi.Power(j.BackPower)); err != nil {
+					return err
+				}
+				return s.spawn(ctx, j)
+			}},
+			{Name: "copy", Do: s.step("compute_snapshot_instance", s.copyDisk), Undo: s.dropImage, Timeout: 2 * time.Hour},
+			{Name: "remove", Do: s.step("compute_shelve_offload_instance", s.removeGuest), Timeout: 3 * time.Minute},
+			{Name: "unbind", Do: s.unbindPorts},
+		},
+		Done: s.finish(func(ctx context.Context, tx *store.Tx, _ *job, srv *Server) error {
+			srv.VMState, srv.PowerState = VMShelvedOffloaded, PowerShutdown
+			srv.Host, srv.Domain, srv.SnapshotImageID, srv.HostSequence = "", "", "", 0
+			srv.AvailabilityZone = srv.PinnedZone
+			return s.placement.Release(ctx, tx, srv.ID)
+		}),
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, _ *errs.Error) error {
+			srv.VMState, srv.SnapshotImageID, srv.ShelvedImageID = j.Back, "", ""
+			return nil
+		}),
+	}
+}
+
+// Unshelve builds a shelved server again, on a host of the zone if one is given.
+func (s *Service) Unshelve(ctx context.Context, id string, zone *string, unpin bool, host string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("unshelve"))
+		if err != nil {
+			return err
+		}
+		if host != "" {
+			if err := s.checkServer(ctx, srv, "os-shelve:unshelve_to_host"); err != nil {
+				return err
+			}
+		}
+		if err := s.permit(ctx, srv, "unshelve"); err != nil {
+			return err
+		}
+		if zone != nil {
+			srv.PinnedZone = *zone
+		}
+		if unpin {
+			srv.PinnedZone = ""
+		}
+		srv.RequestedHost = host
+		if err := s.checkTarget(ctx, tx, CreateServer{Zone: srv.PinnedZone, Host: host}); err != nil {
+			return err
+		}
+		srv.TaskState, srv.Power = TaskUnshelving, hostapi.PowerRunning
+		srv.Generation++
+		if err := s.begin(ctx, tx, srv, kindUnshelve, "unshelve", job{Image: srv.ShelvedImageID}); err != nil {
+			return err
+		}
+		return s.save(ctx, tx, srv)
+	})
+}
+
+func (s *Service) unshelveSaga() saga.Definition[job] {
+	return saga.Definition[job]{
+		Kind: kindUnshelve, Version: 1,
+		Steps: []saga.Step[job]{
+			{Name: "schedule", Do: s.step("conductor_unshelve_instance", s.schedule), Undo: s.unschedule},
+			{Name: "bind", Do: s.bindPorts, Undo: s.unbindPorts},
+			{Name: "spawn", Do: s.step("compute_unshelve_instance", s.tryHere(s.spawnShelved)), Undo: s.removeGuest, Timeout: 30 * time.Minute},
+			{Name: "vifs", Do: s.tryHere(s.waitVIFs), Timeout: 5 * time.Minute},
+			{Name: "image", Do: s.dropImage},
+		},
+		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *job, srv *Server) error {
+			srv.VMState, srv.PowerState, srv.ShelvedImageID, srv.RequestedHost = VMActive, PowerRunning, "", ""
+			srv.LaunchedAt, srv.Fault = s.now().UTC(), nil
+			return nil
+		}),
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, cause *errs.Error) error {
+			srv.VMState, srv.Power, srv.RequestedHost = VMShelvedOffloaded, hostapi.PowerStopped, ""
+			s.setFault(srv, cause, "")
+			return nil
+		}),
+	}
+}
+
+// spawnShelved builds the guest with the disk that the shelved image kept.
+func (s *Service) spawnShelved(ctx context.Context, j *job) error {
+	spec, _, err := s.spec(ctx, j.Server)
+	if err != nil {
+		return err
+	}
+	if j.Image != "" {
+		image, err := s.images.Image(ctx, j.Image)
+		if err != nil {
+			return errs.Wrap(errs.Invalid, err, "The image of the shelved server could not be found: %s", errs.As(err).Msg)
+		}
+		spec.Root = rootDisk(image, spec.Root.SizeGiB)
+	}
+	report, err := s.hosts.EnsureServer(ctx, j.Host, spec)
+	if err != nil {
+		return err
+	}
+	return s.observe(ctx, j.Host, report)
+}
+
+// Evacuate builds a server of a dead host again on another one, from its
+// image: the disk was on the host.
+func (s *Service) Evacuate(ctx context.Context, id, host, password string) (string, error) {
+	if password == "" {
+		password = newPassword()
+	}
+	return password, s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("evacuate"))
+		if err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "evacuate"); err != nil {
+			return err
+		}
+		hosts, err := s.hostsTx(ctx, tx)
+		if err != nil {
+			return err
+		}
+		known := host == ""
+		for _, h := range hosts {
+			known = known || h.Name == host
+			if h.Name == srv.Host && h.Up {
+				return errs.New(errs.Invalid, "Compute service of %s is still in use.", srv.Host)
+			}
+		}
+		switch {
+		case !known:
+			return errs.New(errs.NotFound, "Compute host %s not found.", host)
+		case host != "" && host == srv.Host:
+			return errs.New(errs.Invalid, "The target host can't be the same one.")
+		}
+		m, err := s.newMigration(ctx, tx, srv, "evacuation", srv.Flavor)
+		if err != nil {
+			return err
+		}
+		srv.TaskState, srv.RequestedHost, srv.AdminPass = TaskRebuilding, host, password
+		srv.Power = hostapi.PowerStopped
+		if srv.VMState == VMActive {
+			srv.Power = hostapi.PowerRunning
+		}
+		j := job{Migration: m.ID, OldHost: srv.Host, Tried: []string{srv.Host}, Back: srv.VMState}
+		if err := s.begin(ctx, tx, srv, kindEvacuate, "evacuate", j); err != nil {
+			return err
+		}
+		return s.save(ctx, tx, srv)
+	})
+}
+
+func (s *Service) evacuateSaga() saga.Definition[job] {
+	return saga.Definition[job]{
+		Kind: kindEvacuate, Version: 1,
+		Steps: []saga.Step[job]{
+			{Name: "schedule", Do: s.step("conductor_rebuild_instance", s.schedule)},
+			{Name: "bind", Do: s.bindPorts},
+			{Name: "spawn", Do: s.step("compute_rebuild_instance", s.spawn), Timeout: 30 * time.Minute},
+		},
+		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
+			srv.VMState, srv.RequestedHost, srv.AdminPass, srv.Fault = VMStopped, "", "", nil
+			if srv.Power == hostapi.PowerRunning {
+				srv.VMState, srv.LaunchedAt = VMActive, s.now().UTC()
+			}
+			m, err := s.migration(ctx, tx, j)
+			if err != nil {
+				return err
+			}
+			m.Status, m.DestHost = "done", srv.Host
+			return s.saveMigration(ctx, tx, m)
+		}),
+		Failed: s.fail(func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+			srv.VMState, srv.RequestedHost = VMError, ""
+			s.setFault(srv, cause, "")
+			m, err := s.migration(ctx, tx, j)
+			if err != nil {
+				return err
+			}
+			m.Status = "failed"
+			return s.saveMigration(ctx, tx, m)
+		}),
+	}
+}

@@ -1,0 +1,190 @@
+package compute
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/bus"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+)
+
+// Deps is what compute needs. Identity, Volumes and Log may be nil.
+type Deps struct {
+	DB        *store.DB
+	Store     Store
+	Policy    *policy.Engine
+	Sagas     *saga.Engine
+	Tasks     *task.Runner
+	Bus       bus.Conn
+	Network   Network
+	Images    Images
+	ImageData ImageData
+	Placement Placement
+	Identity  Identity
+	Volumes   Volumes
+	Log       *slog.Logger
+	Clock     func() time.Time
+	Config    Config
+}
+
+// Config is what an operator may change; the zero value works.
+type Config struct {
+	// DefaultZone is the availability zone of hosts in no other; "nova" if empty.
+	DefaultZone string
+	// CPURatio, RAMRatio and DiskRatio overcommit hosts; 4, 1 and 1 if zero.
+	CPURatio, RAMRatio, DiskRatio float64
+	// MaxBuildAttempts is on how many hosts a build is tried; 3 if zero.
+	MaxBuildAttempts int
+	// StopGrace is how long a guest may take to shut down; 60 s if zero.
+	StopGrace time.Duration
+	// Quota replaces default limits, by resource.
+	Quota map[string]int
+}
+
+func (c Config) withDefaults() Config {
+	if c.DefaultZone == "" {
+		c.DefaultZone = "nova"
+	}
+	if c.CPURatio == 0 {
+		c.CPURatio = 4
+	}
+	if c.RAMRatio == 0 {
+		c.RAMRatio = 1
+	}
+	if c.DiskRatio == 0 {
+		c.DiskRatio = 1
+	}
+	if c.MaxBuildAttempts == 0 {
+		c.MaxBuildAttempts = 3
+	}
+	if c.StopGrace == 0 {
+		c.StopGrace = time.Minute
+	}
+	return c
+}
+
+// Service is the compute service.
+type Service struct {
+	db        *store.DB
+	store     Store
+	policy    *policy.Engine
+	sagas     *saga.Engine
+	tasks     *task.Runner
+	bus       bus.Conn
+	hosts     hostapi.Client
+	network   Network
+	images    Images
+	imageData ImageData
+	placement Placement
+	identity  Identity
+	volumes   Volumes
+	log       *slog.Logger
+	now       func() time.Time
+	cfg       Config
+
+	started time.Time
+
+	mu   sync.Mutex
+	subs []bus.Subscription
+}
+
+// New makes the service and makes its policies, sagas and tasks known to
+// their engines.
+func New(d Deps) (*Service, error) {
+	s := &Service{
+		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
+		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
+		placement: d.Placement, identity: d.Identity, volumes: d.Volumes,
+		log: logx.Or(d.Log).With("component", "compute"), now: d.Clock, cfg: d.Config.withDefaults(),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.started = s.now()
+	if err := s.policy.Register(Rules()...); err != nil {
+		return nil, err
+	}
+	s.registerSagas()
+	if s.tasks != nil {
+		s.tasks.Add(s.repairTask(), s.resizeTask())
+	}
+	return s, nil
+}
+
+// Start listens to hosts.
+func (s *Service) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const queue = "compute"
+	handle := func(verb string, h func(ctx context.Context, host string, m *bus.Msg) (any, error)) error {
+		sub, err := s.bus.Handle(bus.AnyControl(verb), queue, func(ctx context.Context, m *bus.Msg) (any, error) {
+			return h(actor.AsSystem(ctx, "host"), bus.HostOf(m.Subject), m)
+		})
+		s.subs = append(s.subs, sub)
+		return err
+	}
+	subscribe := func(kind string, h func(ctx context.Context, host string, m *bus.Msg) error) error {
+		sub, err := s.bus.Subscribe(bus.AnyReport(kind), queue, func(ctx context.Context, m *bus.Msg) {
+			host := bus.HostOf(m.Subject)
+			if err := h(actor.AsSystem(ctx, "host"), host, m); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "report not taken", "host", host, "kind", kind, "error", err)
+			}
+		})
+		s.subs = append(s.subs, sub)
+		return err
+	}
+	return errors.Join(
+		handle(hostapi.ControlSpecs, s.answerSpecs),
+		handle(hostapi.ControlReadImage, s.answerReadImage),
+		handle(hostapi.ControlWriteImage, s.answerWriteImage),
+		subscribe(hostapi.ReportHost, s.takeHostReport),
+		subscribe(hostapi.ReportServer, s.takeServerReport),
+	)
+}
+
+// Stop stops listening.
+func (s *Service) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subs {
+		if sub != nil {
+			_ = sub.Unsubscribe() // the connection may be closed already
+		}
+	}
+	s.subs = nil
+}
+
+// read and write run one transaction.
+func (s *Service) read(ctx context.Context, f func(tx *store.Tx) error) error {
+	return s.db.Read(ctx, f)
+}
+
+func (s *Service) write(ctx context.Context, f func(tx *store.Tx) error) error {
+	return s.db.Write(ctx, f)
+}
+
+// notFound replaces a store's bare "no such row" by a message that names the resource.
+func notFound(err error, format string, args ...any) error {
+	if errors.Is(err, store.ErrNoRows) {
+		return errs.New(errs.NotFound, format, args...)
+	}
+	return err
+}
+
+// exists does the same for a taken name.
+func exists(err error, format string, args ...any) error {
+	if store.Duplicate(err) || errs.Is(err, errs.Exists) {
+		return errs.New(errs.Exists, format, args...)
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package compute
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+// spec describes a server to its host: everything an agent needs.
+func (s *Service) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Server, error) {
+	var srv *Server
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		srv, err = s.store.Server(ctx, tx, id)
+		return notFound(err, "Instance %s could not be found.", id)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	nics, err := s.network.NICSpecs(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	groups, err := s.network.ServerSecurityGroups(ctx, []string{id})
+	if err != nil {
+		return nil, nil, err
+	}
+	addresses, err := s.network.ServerAddresses(ctx, []string{id})
+	if err != nil {
+		return nil, nil, err
+	}
+	return buildSpec(srv, nics, groups[id], addresses[id], s.cfg), srv, nil
+}
+
+func buildSpec(srv *Server, nics []hostapi.NIC, groups []*network.SecurityGroup, addresses []network.ServerAddress, cfg Config) *hostapi.ServerSpec {
+	spec := &hostapi.ServerSpec{
+		ID: srv.ID, Generation: srv.Generation, Name: srv.Name, Hostname: srv.Hostname,
+		ProjectID: srv.ProjectID, UserID: srv.UserID, FlavorName: srv.Flavor.Name,
+		VCPUs: srv.Flavor.VCPUs, MemoryMiB: srv.Flavor.RAM, Hints: hints(srv),
+		Root: srv.Root, SwapMiB: srv.Flavor.Swap, NICs: nics,
+		Power: srv.Power, StopGrace: cfg.StopGrace,
+		Rescue: srv.Rescue, Boot: srv.Boot, HardBoot: srv.HardBoot, Rebuild: srv.Rebuild,
+		ConfigDrive: srv.ConfigDrive,
+		Metadata: hostapi.Metadata{
+			AvailabilityZone: srv.AvailabilityZone, LaunchIndex: srv.LaunchIndex, ReservationID: srv.ReservationID,
+			KeyName: srv.KeyName, PublicKey: srv.PublicKey, KeyType: srv.KeyType, AdminPass: srv.AdminPass,
+			Meta: srv.Metadata, Files: srv.Files, ImageID: srv.ImageID, CreatedAt: srv.CreatedAt,
+		},
+	}
+	if srv.Flavor.Ephemeral > 0 {
+		spec.Ephemeral = []int{srv.Flavor.Ephemeral}
+	}
+	// What was accepted as base64 decodes.
+	if data, err := base64.StdEncoding.DecodeString(srv.UserData); err == nil && len(data) > 0 {
+		spec.Metadata.UserData = data
+	}
+	for _, g := range groups {
+		spec.Metadata.SecurityGroups = append(spec.Metadata.SecurityGroups, g.Name)
+	}
+	for _, a := range addresses {
+		if a.Floating {
+			spec.Metadata.PublicIPs = append(spec.Metadata.PublicIPs, a.IP)
+		}
+	}
+	return spec
+}
+
+// hints are the image properties and extra specs that shape a machine. The
+// flavor has the last word.
+func hints(srv *Server) map[string]string {
+	out := map[string]string{}
+	for k, v := range srv.ImageProps {
+		if strings.HasPrefix(k, "hw_") || strings.HasPrefix(k, "os_") {
+			out[k] = v
+		}
+	}
+	for k, v := range srv.Flavor.ExtraSpecs {
+		if strings.HasPrefix(k, "hw:") || strings.HasPrefix(k, "hw_") || strings.HasPrefix(k, "quota:") {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// ensure has the host make the server as it should be, and takes note of what it says.
+func (s *Service) ensure(ctx context.Context, host, id string) (*hostapi.ServerReport, error) {
+	spec, _, err := s.spec(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.hosts.EnsureServer(ctx, host, spec)
+	if err != nil {
+		return nil, err
+	}
+	return report, s.observe(ctx, host, report)
+}

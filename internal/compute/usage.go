@@ -1,0 +1,85 @@
+package compute
+
+import (
+	"context"
+	"time"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// Usage is what a project's servers used in a period.
+type Usage struct {
+	ProjectID                  string
+	Hours, RAMHours, VCPUHours float64 // server hours; MiB hours; vCPU hours
+	DiskHours                  float64 // GiB hours
+	Start, Stop                time.Time
+	Servers                    []ServerUsage
+}
+
+// ServerUsage is one server's part of a Usage.
+type ServerUsage struct {
+	Server *Server
+	Hours  float64
+	Uptime time.Duration
+}
+
+// Usage adds up what servers used between two times, by project; of one
+// project if it is given.
+func (s *Service) Usage(ctx context.Context, projectID string, start, stop time.Time) ([]*Usage, error) {
+	rule := "os-simple-tenant-usage:list"
+	if projectID != "" {
+		rule = "os-simple-tenant-usage:show"
+	}
+	if err := s.check(ctx, rule, policy.Target{"project_id": projectID}); err != nil {
+		return nil, err
+	}
+	if !start.Before(stop) {
+		return nil, errs.New(errs.Invalid, "Invalid start time. The start time cannot occur after the end time.")
+	}
+	var servers []*Server
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		servers, err = s.store.Servers(ctx, tx, ServerFilter{
+			ProjectID: projectID, LivedAfter: start, LivedBefore: stop, SortKeys: []string{"created_at"}, SortDirs: []string{"asc"},
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var order []*Usage
+	by := map[string]*Usage{}
+	now := s.now()
+	for _, srv := range servers {
+		u := by[srv.ProjectID]
+		if u == nil {
+			u = &Usage{ProjectID: srv.ProjectID, Start: start, Stop: stop}
+			by[srv.ProjectID] = u
+			order = append(order, u)
+		}
+		u.add(srv, now)
+	}
+	return order, nil
+}
+
+func (u *Usage) add(srv *Server, now time.Time) {
+	from, to := srv.LaunchedAt, srv.TerminatedAt
+	end := to
+	if end.IsZero() {
+		end = now
+	}
+	uptime := end.Sub(from)
+	if from.Before(u.Start) {
+		from = u.Start
+	}
+	if end.After(u.Stop) {
+		end = u.Stop
+	}
+	hours := max(0, end.Sub(from).Hours())
+	u.Servers = append(u.Servers, ServerUsage{Server: srv, Hours: hours, Uptime: uptime})
+	u.Hours += hours
+	u.RAMHours += hours * float64(srv.Flavor.RAM)
+	u.VCPUHours += hours * float64(srv.Flavor.VCPUs)
+	u.DiskHours += hours * float64(srv.Flavor.Disk+srv.Flavor.Ephemeral)
+}
