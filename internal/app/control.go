@@ -185,6 +185,13 @@ func (c *Cloud) newFabric() (fabric.Fabric, error) {
 // start starts the services in the order in which they need each other.
 func (k *control) start(ctx context.Context, c *Cloud) error {
 	c.say("starting the services")
+	if k.cfg.PolicyFile != "" {
+		watch, end := context.WithCancel(context.WithoutCancel(ctx))
+		c.onStop("policy file", func() error { end(); return nil })
+		if err := k.policy.WatchFile(watch, k.cfg.PolicyFile, c.log); err != nil {
+			return err
+		}
+	}
 	password, err := k.adminPassword()
 	if err != nil {
 		return err

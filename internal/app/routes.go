@@ -10,6 +10,7 @@ import (
 
 	"kumoi/internal/image"
 	imagefake "kumoi/internal/image/backend/fake"
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
@@ -85,6 +86,39 @@ func Policy(*Config) (*policy.Engine, error) {
 		return nil, err
 	}
 	return s.policy, nil
+}
+
+// PolicyQuestion asks whether an actor may do something.
+type PolicyQuestion struct {
+	Rule                  string
+	Roles                 []string
+	User, Project, Domain string
+	System                bool
+	Target                map[string]string
+}
+
+// PolicyAnswer is the decision and its reason.
+type PolicyAnswer struct {
+	Allowed     bool
+	Rule        string
+	Explanation string
+}
+
+// AskPolicy decides a question by the rules of a cloud with this configuration.
+func AskPolicy(ctx context.Context, cfg *Config, q PolicyQuestion) (*PolicyAnswer, error) {
+	engine, err := Policy(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a := &actor.Actor{UserID: q.User, ProjectID: q.Project, DomainID: q.Domain, Roles: q.Roles}
+	if q.System {
+		a.SystemScope = "all"
+	}
+	e, err := engine.Explain(actor.With(ctx, a), q.Rule, policy.Target(q.Target))
+	if err != nil {
+		return nil, err
+	}
+	return &PolicyAnswer{Allowed: e.Allowed, Rule: q.Rule, Explanation: e.String()}, nil
 }
 
 // rootHandler answers paths that belong to no service.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"kumoi/internal/kernel/actor"
@@ -54,6 +55,7 @@ func (t Target) expand(s string) (string, bool) {
 type Engine struct {
 	defaults map[string]Rule
 	table    atomic.Pointer[map[string]check]
+	mu       sync.Mutex // guards override
 	override map[string]string
 }
 
@@ -76,6 +78,8 @@ func (e *Engine) Register(rules ...Rule) error {
 		}
 		e.defaults[r.Name] = r
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return e.rebuild(e.override)
 }
 
@@ -87,9 +91,12 @@ func (e *Engine) Override(rules map[string]string) error {
 			return errs.Wrap(errs.Invalid, err, "policy %s: %s", name, err)
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return e.rebuild(rules)
 }
 
+// rebuild makes the table anew; the caller holds mu.
 func (e *Engine) rebuild(override map[string]string) error {
 	table := make(map[string]check, len(e.defaults)+len(override))
 	for name, r := range e.defaults {
@@ -123,6 +130,8 @@ func (e *Engine) lookup(name string) (check, bool) {
 
 // Rules returns the registered rules by name, overrides applied.
 func (e *Engine) Rules() []Rule {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	out := make([]Rule, 0, len(e.defaults))
 	for _, r := range e.defaults {
 		if text, ok := e.override[r.Name]; ok {
