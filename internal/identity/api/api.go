@@ -1,0 +1,229 @@
+// Package api is Keystone's v3 API over HTTP: it unpacks requests, calls one
+// method of identity.Service each, and words the answers.
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"kumoi/internal/identity"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/schema"
+)
+
+// Prefix is where the service answers.
+const Prefix = "/identity"
+
+type handlers struct{ svc *identity.Service }
+
+// New describes identity to the gateway.
+func New(svc *identity.Service) *httpx.Service {
+	h := &handlers{svc}
+	return &httpx.Service{
+		Name: "keystone", Type: "identity", Prefix: Prefix,
+		Headers: map[string]string{"Vary": "X-Auth-Token"},
+		Routes: slices.Concat(h.discoveryRoutes(), h.tokenRoutes(), h.projectRoutes(), h.userRoutes(), h.groupRoutes(), h.roleRoutes(),
+			h.grantRoutes()),
+	}
+}
+
+// root is the cloud's address as the client reached it.
+func root(r *httpx.Request) string { return strings.TrimSuffix(r.Endpoint, Prefix) }
+
+// v3 makes a link below /v3.
+func v3(r *httpx.Request, format string, args ...any) string {
+	return r.Link("/v3"+format, args...)
+}
+
+type object = map[string]any
+
+func self(r *httpx.Request, path string) object { return object{"self": v3(r, "%s", path)} }
+
+// when writes a time as Keystone does; the zero time is null.
+func when(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+// orNull is a text, or null when there is none.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// body reads {"key": {...}}, checks it against a schema and returns what is inside.
+func body(r *httpx.Request, key string, s *schema.Schema) (object, error) {
+	all, err := r.Object()
+	if err != nil {
+		return nil, err
+	}
+	inner, ok := all[key].(object)
+	if !ok {
+		return nil, errs.New(errs.Invalid, "Expecting to find %s in request body. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.", key)
+	}
+	if s != nil {
+		if err := s.Validate(inner); err != nil {
+			return nil, err
+		}
+	}
+	return inner, nil
+}
+
+// filters reads the named query parameters, exact and inexact
+// (name__contains), and the page.
+func filters(r *httpx.Request, names ...string) (identity.Query, error) {
+	var q identity.Query
+	for key, values := range r.Query {
+		name, op, _ := strings.Cut(key, "__")
+		if !slices.Contains(names, name) || len(values) == 0 {
+			continue
+		}
+		m := identity.Match{Field: name, Op: identity.Op(op), Value: values[0]}
+		switch m.Op {
+		case identity.Equal:
+			if name == "enabled" || name == "is_domain" {
+				m.Value = flag(r.Query, name)
+			}
+		case identity.Contains, identity.StartsWith, identity.EndsWith, identity.IContains, identity.IStartsWith, identity.IEndsWith:
+			if name == "enabled" || name == "is_domain" {
+				continue
+			}
+		default:
+			continue
+		}
+		q.Where = append(q.Where, m)
+	}
+	limit, err := r.Limit(0)
+	if err != nil {
+		return q, err
+	}
+	q.Limit, q.Marker = limit, r.Query.Get("marker")
+	return q, nil
+}
+
+// flag reads a boolean query the way Keystone does: present and not "0" or
+// "false" is true.
+func flag(q url.Values, name string) bool {
+	if !q.Has(name) {
+		return false
+	}
+	switch strings.ToLower(q.Get(name)) {
+	case "0", "false", "f", "no", "off", "n":
+		return false
+	}
+	return true
+}
+
+// collection words a list. When a page was asked for and is full, the link to
+// the next one follows the last row.
+func collection[T any](r *httpx.Request, key string, page identity.Page[T], id func(T) string, view func(*httpx.Request, T) object) *httpx.Response {
+	items := make([]object, len(page.Rows))
+	for i, row := range page.Rows {
+		items[i] = view(r, row)
+	}
+	links := object{"self": r.PageURL(nil), "previous": nil, "next": nil}
+	if page.More && len(page.Rows) > 0 && r.Query.Get("limit") != "" {
+		links["next"] = r.PageURL(map[string]string{"marker": id(page.Rows[len(page.Rows)-1])})
+	}
+	out := object{key: items, "links": links}
+	if page.Truncated {
+		out["truncated"] = true
+	}
+	return httpx.JSON(http.StatusOK, out)
+}
+
+// all makes a page of a list that is never cut.
+func all[T any](rows []T) identity.Page[T] { return identity.Page[T]{Rows: rows} }
+
+// with adds the attributes a client stored beyond the known ones.
+func with(known object, extra identity.Attrs) object {
+	for k, v := range extra {
+		if _, taken := known[k]; !taken {
+			known[k] = v
+		}
+	}
+	return known
+}
+
+// apply helps to take known attributes out of a body; what remains is extra.
+type patch struct{ object }
+
+func (p patch) text(key string, dst *string) {
+	if v, ok := p.object[key]; ok {
+		s, _ := v.(string)
+		*dst = s
+	}
+}
+
+func (p patch) flag(key string, dst *bool) {
+	if v, ok := p.object[key].(bool); ok {
+		*dst = v
+	}
+}
+
+func (p patch) options(dst *identity.Attrs) {
+	set, ok := p.object["options"].(object)
+	if !ok {
+		return
+	}
+	merged := identity.Attrs{}
+	for k, v := range *dst {
+		merged[k] = v
+	}
+	for k, v := range set {
+		if v == nil {
+			delete(merged, k) // null unsets an option
+		} else {
+			merged[k] = v
+		}
+	}
+	*dst = merged
+}
+
+// extra keeps what is none of the known attributes; null removes one.
+func (p patch) extra(dst *identity.Attrs, known ...string) {
+	merged := identity.Attrs{}
+	for k, v := range *dst {
+		merged[k] = v
+	}
+	for k, v := range p.object {
+		if k == "links" || k == "id" || slices.Contains(known, k) {
+			continue
+		}
+		merged[k] = v
+	}
+	*dst = merged
+}
+
+// get is a route that answers HEAD as well.
+func get(path, policy string, f httpx.Handler) httpx.Route {
+	return httpx.Route{Method: http.MethodGet, Path: path, Policy: policy, Handler: f}
+}
+
+func route(method, path, policy string, f httpx.Handler) httpx.Route {
+	return httpx.Route{Method: method, Path: path, Policy: policy, Handler: f}
+}
+
+// check is a pair of routes, GET and HEAD, that answer whether something is so.
+func check(path, policy string, f httpx.Handler) []httpx.Route {
+	return []httpx.Route{route(http.MethodGet, path, policy, f), route(http.MethodHead, path, policy, f)}
+}
+
+// done is a handler whose success is 204.
+func done(f func(ctx context.Context, r *httpx.Request) error) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if err := f(ctx, r); err != nil {
+			return nil, err
+		}
+		return httpx.NoContent(), nil
+	}
+}

@@ -1,0 +1,236 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+// DefaultDomainID is the domain for requests that name none.
+const DefaultDomainID = "default"
+
+const serviceRole = "service"
+
+// CatalogEntry is a service that Kumoi itself offers. URLs are paths below the
+// cloud's address; an interface that is missing gets the public URL.
+type CatalogEntry struct {
+	Type, Name, Description string
+	Public, Internal, Admin string
+}
+
+// BootstrapConfig is what a new cloud starts with.
+type BootstrapConfig struct {
+	AdminUser     string // "admin"
+	AdminPassword string // empty: leave an existing user's password alone
+	AdminProject  string // "admin"
+	Region        string // "RegionOne"
+	Catalog       []CatalogEntry
+}
+
+// Bootstrap makes the default domain, the roles, the administrator, the region
+// and the catalogue, where they are missing. It may be run at every start: what
+// an operator changed since stays as he left it, but the administrator always
+// has his roles back.
+func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) error {
+	orDefault := func(p *string, v string) {
+		if *p == "" {
+			*p = v
+		}
+	}
+	orDefault(&c.AdminUser, "admin")
+	orDefault(&c.AdminProject, "admin")
+	orDefault(&c.Region, "RegionOne")
+	hash, err := s.bootstrapHash(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := s.bootstrapDomain(ctx, tx); err != nil {
+			return err
+		}
+		roles, err := s.bootstrapRoles(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := s.bootstrapAdmin(ctx, tx, c, roles["admin"], hash); err != nil {
+			return err
+		}
+		return s.bootstrapCatalog(ctx, tx, c)
+	})
+	if err != nil {
+		return fmt.Errorf("bootstrap identity: %w", err)
+	}
+	for _, purpose := range []string{tokenKey, credentialKey} {
+		if _, _, err := s.sealingKey(ctx, purpose); err != nil {
+			return fmt.Errorf("bootstrap identity: %w", err)
+		}
+	}
+	return nil
+}
+
+// bootstrapHash hashes the administrator's password, unless it is his already.
+func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string, error) {
+	if c.AdminPassword == "" {
+		return "", nil
+	}
+	u, err := read(ctx, s, func(tx *store.Tx) (User, error) {
+		return s.store.Users.ByName(ctx, tx, DefaultDomainID, c.AdminUser)
+	})
+	switch {
+	case errs.Is(err, errs.NotFound):
+	case err != nil:
+		return "", err
+	default:
+		same, err := s.hasher.verify(ctx, u.PasswordHash, c.AdminPassword, s.now())
+		if err != nil || same {
+			return "", err
+		}
+	}
+	return s.hasher.hash(ctx, c.AdminPassword)
+}
+
+func (s *Service) bootstrapDomain(ctx context.Context, tx *store.Tx) error {
+	_, err := s.store.Projects.Get(ctx, tx, DefaultDomainID)
+	if !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	return s.store.Projects.Insert(ctx, tx, Project{
+		ID: DefaultDomainID, Name: "Default", IsDomain: true, Enabled: true, Description: "The default domain",
+		Path: DefaultDomainID + "/",
+	})
+}
+
+func (s *Service) bootstrapRoles(ctx context.Context, tx *store.Tx) (map[string]string, error) {
+	byName := map[string]string{}
+	for _, name := range []string{"admin", "manager", "member", "reader", serviceRole} {
+		r, err := s.store.Roles.ByName(ctx, tx, "", name)
+		if errs.Is(err, errs.NotFound) {
+			r = Role{ID: ids.NewHex(), Name: name, Options: Attrs{"immutable": true}}
+			err = s.store.Roles.Insert(ctx, tx, r)
+		}
+		if err != nil {
+			return nil, err
+		}
+		byName[name] = r.ID
+	}
+	for prior, implied := range map[string]string{"admin": "manager", "manager": "member", "member": "reader"} {
+		if err := s.store.Roles.Imply(ctx, tx, ImpliedRole{byName[prior], byName[implied]}); err != nil {
+			return nil, err
+		}
+	}
+	return byName, s.changed(ctx, tx, rolesTag)
+}
+
+func (s *Service) bootstrapProject(ctx context.Context, tx *store.Tx, name, description string) (Project, error) {
+	p, err := s.store.Projects.ByName(ctx, tx, DefaultDomainID, name)
+	if errs.Is(err, errs.NotFound) {
+		p = Project{ID: ids.NewHex(), Name: name, DomainID: DefaultDomainID, ParentID: DefaultDomainID, Enabled: true, Description: description}
+		p.Path = DefaultDomainID + "/" + p.ID + "/"
+		err = s.store.Projects.Insert(ctx, tx, p)
+	}
+	return p, err
+}
+
+func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapConfig, adminRole, hash string) error {
+	project, err := s.bootstrapProject(ctx, tx, c.AdminProject, "Bootstrap project for initializing the cloud.")
+	if err != nil {
+		return err
+	}
+	if _, err := s.bootstrapProject(ctx, tx, "service", "Project of the cloud's own services."); err != nil {
+		return err
+	}
+	u, err := s.store.Users.ByName(ctx, tx, DefaultDomainID, c.AdminUser)
+	now := s.now()
+	switch {
+	case errs.Is(err, errs.NotFound):
+		u = User{ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local,
+			PasswordHash: hash, PasswordCreatedAt: now, CreatedAt: now}
+		err = s.store.Users.Insert(ctx, tx, u)
+	case err == nil && (hash != "" || !u.Enabled):
+		u.Enabled, u.FailedAttempts = true, 0
+		if hash != "" {
+			u.PasswordHash, u.PasswordCreatedAt = hash, now
+			if err := s.revoke(ctx, tx, userTag(u.ID)); err != nil {
+				return err
+			}
+		}
+		err = s.store.Users.Update(ctx, tx, u)
+	}
+	if err != nil {
+		return err
+	}
+	for _, a := range []Assignment{
+		{ActorKind: UserActor, ActorID: u.ID, TargetKind: ProjectTarget, TargetID: project.ID, RoleID: adminRole},
+		{ActorKind: UserActor, ActorID: u.ID, TargetKind: SystemTarget, TargetID: TheSystem, RoleID: adminRole},
+	} {
+		if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
+			return err
+		}
+	}
+	return s.changed(ctx, tx, userTag(u.ID))
+}
+
+func (s *Service) bootstrapCatalog(ctx context.Context, tx *store.Tx, c BootstrapConfig) error {
+	if _, err := s.store.Regions.Get(ctx, tx, c.Region); errs.Is(err, errs.NotFound) {
+		err = s.store.Regions.Insert(ctx, tx, Region{ID: c.Region})
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	for _, entry := range c.Catalog {
+		if err := s.bootstrapEntry(ctx, tx, c.Region, entry); err != nil {
+			return err
+		}
+	}
+	return s.changed(ctx, tx, catalogTag)
+}
+
+func (s *Service) bootstrapEntry(ctx context.Context, tx *store.Tx, region string, entry CatalogEntry) error {
+	found, err := s.store.Services.List(ctx, tx, Query{Where: []Match{Eq("type", entry.Type), Eq("name", entry.Name)}})
+	if err != nil {
+		return err
+	}
+	var svc CatalogService
+	if len(found) > 0 {
+		svc = found[0]
+	} else {
+		svc = CatalogService{ID: ids.NewHex(), Type: entry.Type, Name: entry.Name, Description: entry.Description, Enabled: true}
+		if err := s.store.Services.Insert(ctx, tx, svc); err != nil {
+			return err
+		}
+	}
+	have, err := s.store.Endpoints.List(ctx, tx, Query{Where: []Match{Eq("service_id", svc.ID), Eq("region_id", region)}})
+	if err != nil {
+		return err
+	}
+	for iface, url := range map[string]string{"public": entry.Public, "internal": entry.Internal, "admin": entry.Admin} {
+		if url == "" {
+			url = entry.Public
+		}
+		if err := s.bootstrapEndpoint(ctx, tx, have, Endpoint{ID: ids.NewHex(), ServiceID: svc.ID, RegionID: region, Interface: iface, URL: url, Enabled: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bootstrapEndpoint adds an endpoint, or follows a path that moved in a newer
+// version; one that an operator gave a full URL is his.
+func (s *Service) bootstrapEndpoint(ctx context.Context, tx *store.Tx, have []Endpoint, want Endpoint) error {
+	for _, e := range have {
+		if e.Interface != want.Interface {
+			continue
+		}
+		if e.URL == want.URL || e.URL == "" || e.URL[0] != '/' {
+			return nil
+		}
+		e.URL = want.URL
+		return s.store.Endpoints.Update(ctx, tx, e)
+	}
+	return s.store.Endpoints.Insert(ctx, tx, want)
+}

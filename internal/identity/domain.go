@@ -1,0 +1,165 @@
+package identity
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// ListDomains lists domains. A token for a domain sees that one.
+func (s *Service) ListDomains(ctx context.Context, q Query) (Page[Project], error) {
+	a := actor.From(ctx)
+	target := policy.Target{}
+	if a.DomainID != "" {
+		target = domainTarget(a.DomainID)
+	}
+	if err := s.check(ctx, "identity:list_domains", target); err != nil {
+		return Page[Project]{}, err
+	}
+	q.Where = append(q.Where, Eq("is_domain", true))
+	if a.DomainID != "" && !a.HasRole("admin") {
+		q.Where = append(q.Where, Eq("id", a.DomainID))
+	}
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Project, error) { return s.store.Projects.List(ctx, tx, s.limited(q)) })
+	return page(s, q, rows), err
+}
+
+// domain loads a domain without a policy check.
+func (s *Service) domain(ctx context.Context, tx *store.Tx, id string) (Project, error) {
+	d, err := s.store.Projects.Get(ctx, tx, id)
+	if errs.Is(err, errs.NotFound) || err == nil && !d.IsDomain {
+		return d, errs.New(errs.NotFound, "Could not find domain: %s.", id)
+	}
+	return d, err
+}
+
+// GetDomain returns a domain. Who may not see domains learns nothing of which exist.
+func (s *Service) GetDomain(ctx context.Context, id string) (Project, error) {
+	return read(ctx, s, func(tx *store.Tx) (Project, error) {
+		d, err := s.domain(ctx, tx, id)
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return d, err
+		}
+		if perr := s.check(ctx, "identity:get_domain", domainTarget(id)); perr != nil {
+			return d, perr
+		}
+		return d, err
+	})
+}
+
+// CreateDomain makes a domain.
+func (s *Service) CreateDomain(ctx context.Context, d Project) (Project, error) {
+	if err := s.check(ctx, "identity:create_domain", policy.Target{}); err != nil {
+		return d, err
+	}
+	return s.createDomain(ctx, d)
+}
+
+func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) {
+	if d.ID == "" {
+		d.ID = ids.NewHex()
+	} else if len(d.ID) != 32 || !ids.IsUUID(d.ID) {
+		return d, errs.New(errs.Invalid, "The explicit domain ID must be 32 hexadecimal digits, not %.64q.", d.ID)
+	}
+	d.IsDomain, d.Path = true, d.ID+"/"
+	return write(ctx, s, func(tx *store.Tx) (Project, error) {
+		if err := s.store.Projects.Insert(ctx, tx, d); err != nil {
+			return d, err
+		}
+		return d, s.noted(ctx, tx, "domain", "created", d.ID)
+	})
+}
+
+// UpdateDomain changes a domain.
+func (s *Service) UpdateDomain(ctx context.Context, id string, change ProjectChange) (Project, error) {
+	return write(ctx, s, func(tx *store.Tx) (Project, error) {
+		d, err := s.domain(ctx, tx, id)
+		if err != nil {
+			return d, err
+		}
+		if err := s.check(ctx, "identity:update_domain", domainTarget(id)); err != nil {
+			return d, err
+		}
+		return s.updateProject(ctx, tx, d, change)
+	})
+}
+
+// DeleteDomain deletes a disabled domain with all that is in it.
+func (s *Service) DeleteDomain(ctx context.Context, id string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		d, err := s.domain(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := s.check(ctx, "identity:delete_domain", domainTarget(id)); err != nil {
+			return err
+		}
+		return s.deleteDomain(ctx, tx, d)
+	})
+}
+
+func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) error {
+	switch {
+	case d.ID == DefaultDomainID:
+		return errs.New(errs.Forbidden, "You are not authorized to perform the requested action: delete the default domain.")
+	case d.Enabled:
+		return errs.New(errs.Forbidden, "Cannot delete a domain that is enabled, please disable it first.")
+	}
+	if err := mayDelete("domain", d.ID, d.Immutable()); err != nil {
+		return err
+	}
+	of := []Match{Eq("domain_id", d.ID)}
+	users, err := s.store.Users.List(ctx, tx, Query{Where: of})
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		if err := s.removeUser(ctx, tx, u); err != nil {
+			return err
+		}
+	}
+	groups, err := s.store.Groups.List(ctx, tx, Query{Where: of})
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if err := s.removeGroup(ctx, tx, g); err != nil {
+			return err
+		}
+	}
+	projects, err := s.store.Projects.List(ctx, tx, Query{Where: of})
+	if err != nil {
+		return err
+	}
+	for _, p := range projects {
+		if err := s.removeProject(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	roles, err := s.store.Roles.List(ctx, tx, Query{Where: of})
+	if err != nil {
+		return err
+	}
+	for _, r := range roles {
+		if err := s.removeRole(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	if err := s.store.Assignments.RemoveTarget(ctx, tx, DomainTarget, d.ID); err != nil {
+		return err
+	}
+	if _, err := s.store.Limits.DeleteWhere(ctx, tx, of...); err != nil {
+		return err
+	}
+	if _, err := s.store.IdPs.DeleteWhere(ctx, tx, of...); err != nil {
+		return err
+	}
+	if _, err := s.store.DomainConfigs.Delete(ctx, tx, d.ID, "", ""); err != nil {
+		return err
+	}
+	return s.removeProject(ctx, tx, d)
+}

@@ -1,0 +1,202 @@
+package identity
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// grantTarget loads the ends of a grant for the policy and reports which of
+// them does not exist, to be said only after the policy has been asked.
+func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, a Assignment) (policy.Target, error) {
+	t := policy.Target{}
+	var missing error
+	note := func(err error) error {
+		if errs.Is(err, errs.NotFound) {
+			if missing == nil {
+				missing = err
+			}
+			return nil
+		}
+		return err
+	}
+	var err error
+	switch a.ActorKind {
+	case UserActor:
+		var u User
+		if u, err = s.store.Users.Get(ctx, tx, a.ActorID); err == nil {
+			t = targetOf(t, userTarget(u))
+		}
+	case GroupActor:
+		var g Group
+		if g, err = s.store.Groups.Get(ctx, tx, a.ActorID); err == nil {
+			t = targetOf(t, groupTarget(g))
+		}
+	}
+	if err = note(err); err != nil {
+		return nil, err
+	}
+	switch a.TargetKind {
+	case ProjectTarget:
+		var p Project
+		if p, err = s.store.Projects.Get(ctx, tx, a.TargetID); err == nil {
+			t = targetOf(t, projectTarget(p))
+		}
+	case DomainTarget:
+		if _, err = s.domain(ctx, tx, a.TargetID); err == nil {
+			t = targetOf(t, domainTarget(a.TargetID))
+		}
+	}
+	if err = note(err); err != nil {
+		return nil, err
+	}
+	if a.RoleID != "" {
+		var r Role
+		if r, err = s.store.Roles.Get(ctx, tx, a.RoleID); err == nil {
+			t = targetOf(t, roleTarget(r))
+			if err = roleFits(r, a, t); err != nil {
+				missing = err
+				err = nil
+			}
+		}
+		if err = note(err); err != nil {
+			return nil, err
+		}
+	}
+	return t, missing
+}
+
+// roleFits refuses a domain's role outside that domain, and on the system.
+func roleFits(r Role, a Assignment, t policy.Target) error {
+	if r.DomainID == "" {
+		return nil
+	}
+	if a.TargetKind == SystemTarget {
+		return errs.New(errs.Invalid, "Role %s is a domain-specific role. Unable to use a domain-specific role in a system assignment.", r.ID)
+	}
+	domain := t["target.project.domain_id"]
+	if a.TargetKind == DomainTarget {
+		domain = a.TargetID
+	}
+	if domain != "" && domain != r.DomainID {
+		return errs.New(errs.Forbidden, "Domain-specific role %s cannot be assigned outside its domain.", r.ID)
+	}
+	return nil
+}
+
+// grantRule is the policy for a verb: system grants have rules of their own.
+func grantRule(verb string, a Assignment) string {
+	if a.TargetKind != SystemTarget {
+		if verb == "list" {
+			return "identity:list_grants"
+		}
+		return "identity:" + verb + "_grant"
+	}
+	if verb == "list" {
+		return "identity:list_system_grants_for_" + string(a.ActorKind)
+	}
+	return "identity:" + verb + "_system_grant_for_" + string(a.ActorKind)
+}
+
+func (s *Service) mayGrant(ctx context.Context, tx *store.Tx, verb string, a Assignment) error {
+	target, missing := s.grantTarget(ctx, tx, a)
+	if target == nil {
+		return missing
+	}
+	if err := s.check(ctx, grantRule(verb, a), target); err != nil {
+		return err
+	}
+	return missing
+}
+
+// ListGrants lists the roles that an actor has been given on a target.
+func (s *Service) ListGrants(ctx context.Context, a Assignment) ([]Role, error) {
+	return read(ctx, s, func(tx *store.Tx) ([]Role, error) {
+		if err := s.mayGrant(ctx, tx, "list", a); err != nil {
+			return nil, err
+		}
+		rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorKind: a.ActorKind, ActorIDs: []string{a.ActorID},
+			TargetKind: a.TargetKind, TargetIDs: []string{a.TargetID}, Inherited: &a.Inherited})
+		if err != nil || len(rows) == 0 {
+			return []Role{}, err
+		}
+		return s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: roleIDs(rows)}}})
+	})
+}
+
+// CheckGrant answers whether a grant is there: nil, or NotFound.
+func (s *Service) CheckGrant(ctx context.Context, a Assignment) error {
+	return s.db.Read(ctx, func(tx *store.Tx) error {
+		if err := s.mayGrant(ctx, tx, "check", a); err != nil {
+			return err
+		}
+		has, err := s.store.Assignments.Has(ctx, tx, a)
+		if err == nil && !has {
+			err = noGrant(a)
+		}
+		return err
+	})
+}
+
+func noGrant(a Assignment) error {
+	return errs.New(errs.NotFound, "Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.", a.RoleID, a.ActorID, a.TargetID)
+}
+
+// Grant gives a role.
+func (s *Service) Grant(ctx context.Context, a Assignment) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := s.mayGrant(ctx, tx, "create", a); err != nil {
+			return err
+		}
+		if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
+			return err
+		}
+		if err := s.noted(ctx, tx, "role_assignment", "created", a.String()); err != nil {
+			return err
+		}
+		return s.changed(ctx, tx, a.tag())
+	})
+}
+
+// Revoke takes a role away. Application credentials that the user made on the
+// project lose it at once, and go, as they no longer are what was delegated.
+func (s *Service) Revoke(ctx context.Context, a Assignment) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := s.mayGrant(ctx, tx, "revoke", a); err != nil {
+			return err
+		}
+		was, err := s.store.Assignments.Remove(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		if !was {
+			return noGrant(a)
+		}
+		if a.ActorKind == UserActor && a.TargetKind == ProjectTarget {
+			if _, err := s.store.AppCredentials.DeleteWhere(ctx, tx, Eq("user_id", a.ActorID), Eq("project_id", a.TargetID)); err != nil {
+				return err
+			}
+		}
+		if err := s.noted(ctx, tx, "role_assignment", "deleted", a.String()); err != nil {
+			return err
+		}
+		return s.changed(ctx, tx, a.tag())
+	})
+}
+
+func (a Assignment) tag() string {
+	if a.ActorKind == GroupActor {
+		return groupTag(a.ActorID)
+	}
+	return userTag(a.ActorID)
+}
+
+func (a Assignment) String() string {
+	text := string(a.ActorKind) + "/" + a.ActorID + "/" + string(a.TargetKind) + "/" + a.TargetID + "/" + a.RoleID
+	if a.Inherited {
+		text += "/inherited"
+	}
+	return text
+}

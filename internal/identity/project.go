@@ -1,0 +1,375 @@
+package identity
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// ProjectChange applies a client's wishes to a project.
+type ProjectChange func(p *Project) error
+
+// homeDomain is the domain for something whose creator named none.
+func homeDomain(ctx context.Context, asked string) string {
+	if asked != "" {
+		return asked
+	}
+	if d := actor.From(ctx).DomainID; d != "" {
+		return d
+	}
+	return DefaultDomainID
+}
+
+// Project returns a project, or a domain acting as one, without a policy check:
+// it is for other services.
+func (s *Service) Project(ctx context.Context, id string) (Project, error) {
+	return read(ctx, s, func(tx *store.Tx) (Project, error) { return s.store.Projects.Get(ctx, tx, id) })
+}
+
+// ProjectExists tells whether a project is there, inside the caller's transaction.
+func (s *Service) ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error) {
+	_, err := s.store.Projects.Get(ctx, tx, id)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ListProjects lists projects that match. A token for a domain sees its own.
+func (s *Service) ListProjects(ctx context.Context, q Query) (Page[Project], error) {
+	a := actor.From(ctx)
+	target := policy.Target{}
+	if a.DomainID != "" {
+		target["target.domain_id"] = a.DomainID
+		q.Where = append(q.Where, Match{Field: "domain_id", Value: a.DomainID})
+	}
+	if err := s.check(ctx, "identity:list_projects", target); err != nil {
+		return Page[Project]{}, err
+	}
+	if !slices.ContainsFunc(q.Where, func(m Match) bool { return m.Field == "is_domain" }) {
+		q.Where = append(q.Where, Eq("is_domain", false))
+	}
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Project, error) { return s.store.Projects.List(ctx, tx, s.limited(q)) })
+	return page(s, q, rows), err
+}
+
+// getProject loads a project under a rule. One that does not exist is reported
+// only to those who may see any.
+func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string) (Project, error) {
+	p, err := s.store.Projects.Get(ctx, tx, id)
+	target := policy.Target{}
+	if err == nil {
+		target = projectTarget(p)
+	} else if !errs.Is(err, errs.NotFound) {
+		return p, err
+	}
+	if perr := s.check(ctx, rule, target); perr != nil {
+		return p, perr
+	}
+	return p, err
+}
+
+// GetProject returns a project.
+func (s *Service) GetProject(ctx context.Context, id string) (Project, error) {
+	return read(ctx, s, func(tx *store.Tx) (Project, error) { return s.getProject(ctx, tx, "identity:get_project", id) })
+}
+
+// Relatives are the projects above and below one; for the views that ask.
+type Relatives struct{ Parents, Subtree []Project }
+
+// ProjectRelatives returns the relatives of a project, nearest first. For
+// lists (not ids) the actor sees only those he has a role on.
+func (s *Service) ProjectRelatives(ctx context.Context, p Project, ownOnly bool) (Relatives, error) {
+	return read(ctx, s, func(tx *store.Tx) (Relatives, error) {
+		var r Relatives
+		var err error
+		if r.Parents, err = s.store.Projects.Ancestors(ctx, tx, p); err != nil {
+			return r, err
+		}
+		if r.Subtree, err = s.store.Projects.Subtree(ctx, tx, p); err != nil || !ownOnly {
+			return r, err
+		}
+		mine, err := s.projectsOf(ctx, tx, actor.From(ctx).UserID)
+		if err != nil {
+			return r, err
+		}
+		foreign := func(p Project) bool {
+			return !slices.ContainsFunc(mine, func(m Project) bool { return m.ID == p.ID })
+		}
+		r.Parents = slices.DeleteFunc(r.Parents, foreign)
+		r.Subtree = slices.DeleteFunc(r.Subtree, foreign)
+		return r, nil
+	})
+}
+
+// CreateProject makes a project, or a domain if it is asked to act as one.
+func (s *Service) CreateProject(ctx context.Context, p Project) (Project, error) {
+	if p.IsDomain {
+		if p.DomainID != "" || p.ParentID != "" {
+			return p, errs.New(errs.Invalid, "A project that acts as a domain cannot have domain_id or parent_id.")
+		}
+		if err := s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
+			return p, err
+		}
+		return s.createDomain(ctx, p)
+	}
+	return write(ctx, s, func(tx *store.Tx) (Project, error) {
+		p := p
+		p.ID = ids.NewHex()
+		if p.DomainID == "" && p.ParentID != "" {
+			if parent, err := s.store.Projects.Get(ctx, tx, p.ParentID); err == nil {
+				p.DomainID = parent.Owner()
+			}
+		}
+		p.DomainID = homeDomain(ctx, p.DomainID)
+		if err := s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
+			return p, err
+		}
+		if err := s.placeProject(ctx, tx, &p); err != nil {
+			return p, err
+		}
+		if err := s.store.Projects.Insert(ctx, tx, p); err != nil {
+			return p, err
+		}
+		return p, s.noted(ctx, tx, "project", "created", p.ID)
+	})
+}
+
+// placeProject finds a new project's parent and path.
+func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) error {
+	if p.ParentID == "" {
+		p.ParentID = p.DomainID
+	}
+	parent, err := s.store.Projects.Get(ctx, tx, p.ParentID)
+	if errs.Is(err, errs.NotFound) {
+		if p.ParentID == p.DomainID {
+			return errs.New(errs.NotFound, "Could not find domain: %s.", p.DomainID)
+		}
+		return errs.New(errs.NotFound, "Could not find project: %s.", p.ParentID)
+	}
+	if err != nil {
+		return err
+	}
+	if parent.Owner() != p.DomainID {
+		return errs.New(errs.Invalid, "Cannot create project %s, since it specifies domain_id %s, but its parent is in domain %s.", p.Name, p.DomainID, parent.Owner())
+	}
+	if !parent.Enabled {
+		return errs.New(errs.Invalid, "Cannot create project, since its parent %s is disabled.", parent.ID)
+	}
+	p.Path = parent.Path + p.ID + "/"
+	if depth := strings.Count(p.Path, "/") - 1; depth > s.cfg.MaxProjectDepth {
+		return errs.New(errs.Forbidden, "Cannot create project: it would be %d levels below its domain, and %d are allowed.", depth, s.cfg.MaxProjectDepth)
+	}
+	return nil
+}
+
+// UpdateProject changes a project.
+func (s *Service) UpdateProject(ctx context.Context, id string, change ProjectChange) (Project, error) {
+	return write(ctx, s, func(tx *store.Tx) (Project, error) {
+		p, err := s.getProject(ctx, tx, "identity:update_project", id)
+		if err != nil {
+			return p, err
+		}
+		return s.updateProject(ctx, tx, p, change)
+	})
+}
+
+func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, change ProjectChange) (Project, error) {
+	before := p
+	before.Options = p.Options
+	if err := change(&p); err != nil {
+		return p, err
+	}
+	if err := mayChange("project", before.ID, before.Immutable(), p.Immutable()); err != nil {
+		return p, err
+	}
+	switch {
+	case p.ParentID != before.ParentID:
+		return p, errs.New(errs.Forbidden, "Update of `parent_id` is not allowed.")
+	case p.DomainID != before.DomainID:
+		return p, errs.New(errs.Invalid, "Cannot change Domain ID.")
+	case p.IsDomain != before.IsDomain:
+		return p, errs.New(errs.Invalid, "Update of `is_domain` is not allowed.")
+	case p.Enabled && !before.Enabled:
+		above, err := s.store.Projects.Ancestors(ctx, tx, p)
+		if err != nil {
+			return p, err
+		}
+		if slices.ContainsFunc(above, func(a Project) bool { return !a.Enabled && !a.IsDomain }) {
+			return p, errs.New(errs.Forbidden, "Cannot enable project %s since it has disabled parents.", p.ID)
+		}
+	case !p.Enabled && before.Enabled:
+		if err := s.mayDisable(ctx, tx, p); err != nil {
+			return p, err
+		}
+		if err := s.revoke(ctx, tx, projectTag(p.ID)); err != nil {
+			return p, err
+		}
+	}
+	if err := s.store.Projects.Update(ctx, tx, p); err != nil {
+		return p, err
+	}
+	if err := s.noted(ctx, tx, "project", "updated", p.ID); err != nil {
+		return p, err
+	}
+	return p, s.changed(ctx, tx, projectTag(p.ID))
+}
+
+// mayDisable refuses to disable what has enabled projects below. A domain may
+// always be disabled: it takes all that is in it along.
+func (s *Service) mayDisable(ctx context.Context, tx *store.Tx, p Project) error {
+	if p.IsDomain {
+		return nil
+	}
+	below, err := s.store.Projects.Subtree(ctx, tx, p)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(below, func(b Project) bool { return b.Enabled }) {
+		return errs.New(errs.Forbidden, "Cannot disable project %s since its subtree contains enabled projects.", p.ID)
+	}
+	return nil
+}
+
+// mayChange refuses to touch what is immutable, except to make it mutable again.
+func mayChange(noun, id string, was, is bool) error {
+	if was && is {
+		return errs.New(errs.Forbidden, "Cannot update %s %s: it is immutable; set its option immutable to false first.", noun, id)
+	}
+	return nil
+}
+
+func mayDelete(noun, id string, immutable bool) error {
+	if immutable {
+		return errs.New(errs.Forbidden, "Cannot delete %s %s: it is immutable; set its option immutable to false first.", noun, id)
+	}
+	return nil
+}
+
+// DeleteProject deletes a project that has none below.
+func (s *Service) DeleteProject(ctx context.Context, id string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		p, err := s.getProject(ctx, tx, "identity:delete_project", id)
+		if err != nil {
+			return err
+		}
+		if p.IsDomain {
+			return s.deleteDomain(ctx, tx, p)
+		}
+		if err := mayDelete("project", id, p.Immutable()); err != nil {
+			return err
+		}
+		below, err := s.store.Projects.Subtree(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		if len(below) > 0 {
+			return errs.New(errs.Forbidden, "Cannot delete the project %s since it is not a leaf in the hierarchy.", id)
+		}
+		return s.removeProject(ctx, tx, p)
+	})
+}
+
+// removeProject deletes a project and all that hangs from it.
+func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) error {
+	if err := s.store.Assignments.RemoveTarget(ctx, tx, ProjectTarget, p.ID); err != nil {
+		return err
+	}
+	for _, del := range []func(context.Context, *store.Tx, ...Match) (int64, error){
+		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.Trusts.DeleteWhere,
+		s.store.Limits.DeleteWhere, s.store.OAuthTokens.DeleteWhere,
+	} {
+		if _, err := del(ctx, tx, Eq("project_id", p.ID)); err != nil {
+			return err
+		}
+	}
+	if err := s.store.EndpointGroups.UnlinkProject(ctx, tx, p.ID); err != nil {
+		return err
+	}
+	homeless, err := s.store.Users.List(ctx, tx, Query{Where: []Match{Eq("default_project_id", p.ID)}})
+	if err != nil {
+		return err
+	}
+	for _, u := range homeless {
+		u.DefaultProjectID = ""
+		if err := s.store.Users.Update(ctx, tx, u); err != nil {
+			return err
+		}
+		if err := s.changed(ctx, tx, userTag(u.ID)); err != nil {
+			return err
+		}
+	}
+	if err := s.store.Projects.Delete(ctx, tx, p.ID); err != nil {
+		return err
+	}
+	if err := s.noted(ctx, tx, "project", "deleted", p.ID); err != nil {
+		return err
+	}
+	return s.revoke(ctx, tx, projectTag(p.ID))
+}
+
+// SetProjectTags replaces the tags that change returns for those there are.
+func (s *Service) SetProjectTags(ctx context.Context, rule, id string, change func(tags []string) ([]string, error)) ([]string, error) {
+	return write(ctx, s, func(tx *store.Tx) ([]string, error) {
+		p, err := s.getProject(ctx, tx, rule, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := mayChange("project", id, p.Immutable(), true); err != nil {
+			return nil, err
+		}
+		tags, err := change(p.Tags)
+		if err != nil {
+			return nil, err
+		}
+		if len(tags) > maxTags {
+			return nil, errs.New(errs.Invalid, "A project can have %d tags at most, not %d.", maxTags, len(tags))
+		}
+		slices.Sort(tags)
+		tags = slices.Compact(tags)
+		if err := s.store.Projects.SetTags(ctx, tx, id, tags); err != nil {
+			return nil, err
+		}
+		return tags, s.changed(ctx, tx, projectTag(id))
+	})
+}
+
+const maxTags = 80
+
+// ProjectTags lists a project's tags under a rule.
+func (s *Service) ProjectTags(ctx context.Context, rule, id string) ([]string, error) {
+	return read(ctx, s, func(tx *store.Tx) ([]string, error) {
+		p, err := s.getProject(ctx, tx, rule, id)
+		return p.Tags, err
+	})
+}
+
+// UserProjects lists the projects on which a user has a role.
+func (s *Service) UserProjects(ctx context.Context, userID string, q Query) (Page[Project], error) {
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Project, error) {
+		if _, err := s.getUser(ctx, tx, "identity:list_user_projects", userID); err != nil {
+			return nil, err
+		}
+		return s.projectsOf(ctx, tx, userID)
+	})
+	rows = slices.DeleteFunc(rows, func(p Project) bool {
+		return slices.ContainsFunc(q.Where, func(m Match) bool {
+			switch m.Field {
+			case "name":
+				return m.Op == Equal && p.Name != m.Value
+			case "enabled":
+				return p.Enabled != m.Value
+			case "domain_id":
+				return p.DomainID != m.Value
+			}
+			return false
+		})
+	})
+	return Page[Project]{Rows: rows}, err
+}

@@ -1,0 +1,287 @@
+package identity
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// ListRoles lists the global roles, or, if domainID is set, a domain's.
+func (s *Service) ListRoles(ctx context.Context, domainID string, q Query) (Page[Role], error) {
+	rule := "identity:list_roles"
+	if domainID != "" {
+		rule = "identity:list_domain_roles"
+	}
+	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+		return Page[Role]{}, err
+	}
+	q.Where = append(q.Where, Eq("domain_id", domainID))
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Role, error) { return s.store.Roles.List(ctx, tx, s.limited(q)) })
+	return page(s, q, rows), err
+}
+
+// getRole loads a role under the rule for its sort, global or a domain's.
+func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (Role, error) {
+	r, err := s.store.Roles.Get(ctx, tx, id)
+	rule, target := "identity:"+verb+"_role", policy.Target{}
+	if err == nil {
+		target = roleTarget(r)
+		if r.DomainID != "" {
+			rule = "identity:" + verb + "_domain_role"
+		}
+	} else if !errs.Is(err, errs.NotFound) {
+		return r, err
+	}
+	if perr := s.check(ctx, rule, target); perr != nil {
+		return r, perr
+	}
+	return r, err
+}
+
+// GetRole returns a role.
+func (s *Service) GetRole(ctx context.Context, id string) (Role, error) {
+	return read(ctx, s, func(tx *store.Tx) (Role, error) { return s.getRole(ctx, tx, "get", id) })
+}
+
+// CreateRole makes a role.
+func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
+	rule := "identity:create_role"
+	if r.DomainID != "" {
+		rule = "identity:create_domain_role"
+	}
+	r.ID = ids.NewHex()
+	if err := s.check(ctx, rule, roleTarget(r)); err != nil {
+		return r, err
+	}
+	return write(ctx, s, func(tx *store.Tx) (Role, error) {
+		if r.DomainID != "" {
+			if _, err := s.domain(ctx, tx, r.DomainID); err != nil {
+				return r, err
+			}
+		}
+		if err := s.store.Roles.Insert(ctx, tx, r); err != nil {
+			return r, err
+		}
+		return r, s.noted(ctx, tx, "role", "created", r.ID)
+	})
+}
+
+// UpdateRole changes a role.
+func (s *Service) UpdateRole(ctx context.Context, id string, change func(r *Role) error) (Role, error) {
+	return write(ctx, s, func(tx *store.Tx) (Role, error) {
+		r, err := s.getRole(ctx, tx, "update", id)
+		if err != nil {
+			return r, err
+		}
+		before := r
+		if err := change(&r); err != nil {
+			return r, err
+		}
+		if r.DomainID != before.DomainID {
+			return r, errs.New(errs.Invalid, "Cannot change Domain ID.")
+		}
+		if err := mayChange("role", id, before.Immutable(), r.Immutable()); err != nil {
+			return r, err
+		}
+		if err := s.store.Roles.Update(ctx, tx, r); err != nil {
+			return r, err
+		}
+		if err := s.noted(ctx, tx, "role", "updated", id); err != nil {
+			return r, err
+		}
+		return r, s.changed(ctx, tx, rolesTag)
+	})
+}
+
+// DeleteRole deletes a role and takes it from everybody.
+func (s *Service) DeleteRole(ctx context.Context, id string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		r, err := s.getRole(ctx, tx, "delete", id)
+		if err != nil {
+			return err
+		}
+		if err := mayDelete("role", id, r.Immutable()); err != nil {
+			return err
+		}
+		return s.removeRole(ctx, tx, r)
+	})
+}
+
+func (s *Service) removeRole(ctx context.Context, tx *store.Tx, r Role) error {
+	if err := s.store.Roles.Delete(ctx, tx, r.ID); err != nil { // assignments and rules go with it
+		return err
+	}
+	if err := s.noted(ctx, tx, "role", "deleted", r.ID); err != nil {
+		return err
+	}
+	return s.changed(ctx, tx, rolesTag)
+}
+
+// Inference is a role with those it implies.
+type Inference struct {
+	Prior   Role
+	Implied []Role
+}
+
+// ListInferences lists all rules of implication.
+func (s *Service) ListInferences(ctx context.Context) ([]Inference, error) {
+	if err := s.check(ctx, "identity:list_role_inference_rules", policy.Target{}); err != nil {
+		return nil, err
+	}
+	return read(ctx, s, func(tx *store.Tx) ([]Inference, error) {
+		rules, err := s.store.Roles.Implied(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		roles, err := s.rolesByID(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		out := []Inference{}
+		for _, r := range rules {
+			if n := len(out); n == 0 || out[n-1].Prior.ID != r.PriorID {
+				out = append(out, Inference{Prior: roles[r.PriorID]})
+			}
+			last := &out[len(out)-1]
+			last.Implied = append(last.Implied, roles[r.ImpliedID])
+		}
+		return out, nil
+	})
+}
+
+func (s *Service) rolesByID(ctx context.Context, tx *store.Tx) (map[string]Role, error) {
+	rows, err := s.store.Roles.List(ctx, tx, Query{})
+	byID := make(map[string]Role, len(rows))
+	for _, r := range rows {
+		byID[r.ID] = r
+	}
+	return byID, err
+}
+
+// ImpliedBy lists what a role implies directly.
+func (s *Service) ImpliedBy(ctx context.Context, priorID string) (Inference, error) {
+	if err := s.check(ctx, "identity:list_implied_roles", policy.Target{}); err != nil {
+		return Inference{}, err
+	}
+	return read(ctx, s, func(tx *store.Tx) (Inference, error) {
+		var inf Inference
+		var err error
+		if inf.Prior, err = s.store.Roles.Get(ctx, tx, priorID); err != nil {
+			return inf, err
+		}
+		rules, err := s.store.Roles.Implied(ctx, tx)
+		if err != nil {
+			return inf, err
+		}
+		for _, r := range rules {
+			if r.PriorID != priorID {
+				continue
+			}
+			role, err := s.store.Roles.Get(ctx, tx, r.ImpliedID)
+			if err != nil {
+				return inf, err
+			}
+			inf.Implied = append(inf.Implied, role)
+		}
+		return inf, nil
+	})
+}
+
+// inference loads both roles of a rule.
+func (s *Service) inference(ctx context.Context, tx *store.Tx, r ImpliedRole) (Inference, error) {
+	prior, err := s.store.Roles.Get(ctx, tx, r.PriorID)
+	if err != nil {
+		return Inference{}, err
+	}
+	implied, err := s.store.Roles.Get(ctx, tx, r.ImpliedID)
+	return Inference{Prior: prior, Implied: []Role{implied}}, err
+}
+
+// GetImplied returns a rule of implication under get_ or check_implied_role.
+func (s *Service) GetImplied(ctx context.Context, rule string, r ImpliedRole) (Inference, error) {
+	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+		return Inference{}, err
+	}
+	return read(ctx, s, func(tx *store.Tx) (Inference, error) {
+		inf, err := s.inference(ctx, tx, r)
+		if err != nil {
+			return inf, err
+		}
+		rules, err := s.store.Roles.Implied(ctx, tx)
+		if err != nil {
+			return inf, err
+		}
+		for _, have := range rules {
+			if have == r {
+				return inf, nil
+			}
+		}
+		return inf, errs.New(errs.NotFound, "%s does not imply %s.", r.PriorID, r.ImpliedID)
+	})
+}
+
+// Imply makes one role imply another. The administrator's role is never
+// implied: that would give it away unseen. Nor may rules form a circle.
+func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
+	if err := s.check(ctx, "identity:create_implied_role", policy.Target{}); err != nil {
+		return Inference{}, err
+	}
+	return write(ctx, s, func(tx *store.Tx) (Inference, error) {
+		inf, err := s.inference(ctx, tx, r)
+		if err != nil {
+			return inf, err
+		}
+		prior, implied := inf.Prior, inf.Implied[0]
+		if implied.Name == "admin" && implied.DomainID == "" {
+			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: the role %s may not be implied.", implied.Name)
+		}
+		if prior.DomainID == "" && implied.DomainID != "" {
+			return inf, errs.New(errs.Invalid, "A global role cannot imply a domain-specific role.")
+		}
+		if prior.DomainID != "" && implied.DomainID != "" && prior.DomainID != implied.DomainID {
+			return inf, errs.New(errs.Invalid, "A domain-specific role cannot imply one of another domain.")
+		}
+		rules, err := s.store.Roles.Implied(ctx, tx)
+		if err != nil {
+			return inf, err
+		}
+		for _, below := range closure([]string{r.ImpliedID}, rules) {
+			if below == r.PriorID {
+				return inf, errs.New(errs.Invalid, "Role %s already implies %s: the rules would form a circle.", r.ImpliedID, r.PriorID)
+			}
+		}
+		if err := s.store.Roles.Imply(ctx, tx, r); err != nil {
+			return inf, err
+		}
+		if err := s.noted(ctx, tx, "role", "implied", r.PriorID+"/"+r.ImpliedID); err != nil {
+			return inf, err
+		}
+		return inf, s.changed(ctx, tx, rolesTag)
+	})
+}
+
+// Unimply removes a rule of implication.
+func (s *Service) Unimply(ctx context.Context, r ImpliedRole) error {
+	if err := s.check(ctx, "identity:delete_implied_role", policy.Target{}); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.inference(ctx, tx, r); err != nil {
+			return err
+		}
+		was, err := s.store.Roles.Unimply(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		if !was {
+			return errs.New(errs.NotFound, "%s does not imply %s.", r.PriorID, r.ImpliedID)
+		}
+		if err := s.noted(ctx, tx, "role", "unimplied", r.PriorID+"/"+r.ImpliedID); err != nil {
+			return err
+		}
+		return s.changed(ctx, tx, rolesTag)
+	})
+}

@@ -1,0 +1,181 @@
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// Deps is what a Service needs.
+type Deps struct {
+	DB     *store.DB
+	Store  Store // sqlstore.New()
+	Policy *policy.Engine
+	// MasterKey seals the keys that the database holds; LoadMasterKey keeps it in a file.
+	MasterKey [32]byte
+	Log       *slog.Logger
+	Audit     *logx.Audit      // may be nil
+	Clock     func() time.Time // nil: the system's
+	Config    Config
+}
+
+// Service is identity. Make it with New, Start it, and Stop it.
+type Service struct {
+	db      *store.DB
+	store   Store
+	policy  *policy.Engine
+	log     *slog.Logger
+	audit   *logx.Audit
+	now     func() time.Time
+	cfg     Config
+	keys    *keyring
+	hasher  *hasher
+	watch   *watch
+	revoked *revocations
+
+	sessions   *memo[*Session]   // by digest of the token
+	principals *memo[*principal] // by user and scope
+	logins     *memo[*loginUser] // by user id
+	names      *memo[string]     // name → id of users, projects and domains
+	catalogs   *memo[[]CatalogItem]
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// New returns a service and registers its policies.
+func New(d Deps) (*Service, error) {
+	if err := d.Config.setDefaults(); err != nil {
+		return nil, err
+	}
+	keys, err := newKeyring(d.MasterKey)
+	if err != nil {
+		return nil, err
+	}
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	if err := d.Policy.Register(Policies()...); err != nil {
+		return nil, err
+	}
+	w := newWatch()
+	s := &Service{
+		db: d.DB, store: d.Store, policy: d.Policy, log: logx.Or(d.Log), audit: d.Audit,
+		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys,
+		hasher:     newHasher(d.Config.argon(), d.Config.PasswordMemory),
+		watch:      w,
+		revoked:    &revocations{before: map[string]time.Time{}},
+		sessions:   newMemo[*Session](w, d.Config.CacheSize),
+		principals: newMemo[*principal](w, d.Config.CacheSize),
+		logins:     newMemo[*loginUser](w, d.Config.CacheSize),
+		names:      newMemo[string](w, d.Config.CacheSize),
+		catalogs:   newMemo[[]CatalogItem](w, d.Config.CacheSize),
+	}
+	return s, nil
+}
+
+// Start reads what was revoked and follows what other processes change. The
+// schema must be there. ctx bounds the start alone; Stop ends the rest.
+func (s *Service) Start(ctx context.Context) error {
+	from := s.now()
+	if err := s.loadRevocations(ctx); err != nil {
+		return err
+	}
+	if err := s.loadKeys(ctx); err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = cancel
+	s.done.Go(func() { s.follow(run, &listener{seen: map[string]time.Time{}, from: from}) })
+	return nil
+}
+
+// Stop waits for what Start began.
+func (s *Service) Stop() {
+	if s.stop != nil {
+		s.stop()
+		s.done.Wait()
+	}
+}
+
+func (s *Service) follow(ctx context.Context, l *listener) {
+	look, clean := time.NewTicker(pollEvery), time.NewTicker(purgeEvery)
+	defer look.Stop()
+	defer clean.Stop()
+	failing := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			err = s.poll(ctx, l)
+		case <-clean.C:
+			err = s.purge(ctx)
+		}
+		if err != nil && ctx.Err() == nil && !failing {
+			s.log.Warn("identity cannot follow changes", "error", err)
+		}
+		failing = err != nil
+	}
+}
+
+// check asks the policy; every use case begins with it.
+func (s *Service) check(ctx context.Context, rule string, target policy.Target) error {
+	return s.policy.Check(ctx, rule, target)
+}
+
+// read and write run a closure in one transaction and hand back its value.
+func read[T any](ctx context.Context, s *Service, f func(tx *store.Tx) (T, error)) (T, error) {
+	var v T
+	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		v, err = f(tx)
+		return err
+	})
+	return v, err
+}
+
+func write[T any](ctx context.Context, s *Service, f func(tx *store.Tx) (T, error)) (T, error) {
+	var v T
+	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		v, err = f(tx)
+		return err
+	})
+	return v, err
+}
+
+// Authenticate turns a token into its actor; the gateway calls it for every
+// request. A valid service token lets an expired user token pass for a while.
+func (s *Service) Authenticate(ctx context.Context, token, serviceToken string) (*actor.Actor, error) {
+	var serviceRoles []string
+	if serviceToken != "" {
+		if svc, err := s.session(ctx, serviceToken, 0); err == nil {
+			serviceRoles = svc.Actor.Roles
+		} else if !errs.Is(err, errs.Unauthenticated) {
+			return nil, err
+		}
+	}
+	var grace time.Duration
+	for _, r := range serviceRoles {
+		if r == serviceRole {
+			grace = s.cfg.AllowExpiredWindow
+		}
+	}
+	session, err := s.session(ctx, token, grace)
+	if err != nil {
+		return nil, err
+	}
+	if serviceRoles == nil {
+		return session.Actor, nil
+	}
+	a := *session.Actor
+	a.ServiceRoles = serviceRoles
+	return &a, nil
+}

@@ -1,0 +1,186 @@
+package identity
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// Ping tells whether the database answers.
+func (s *Service) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// subject finds the token that a request is about and checks the rule on it.
+func (s *Service) subject(ctx context.Context, rule, text string, allowExpired bool) (*Session, error) {
+	var grace time.Duration
+	if allowExpired {
+		grace = s.cfg.AllowExpiredWindow
+	}
+	se, err := s.session(ctx, text, grace)
+	target := policy.Target{}
+	if err == nil {
+		target["target.token.user_id"] = se.User.ID
+	} else if !errs.Is(err, errs.Unauthenticated) {
+		return nil, err
+	}
+	if perr := s.check(ctx, rule, target); perr != nil {
+		return nil, perr
+	}
+	if err != nil {
+		return nil, errs.Wrap(errs.NotFound, err, "Could not find token.")
+	}
+	return se, nil
+}
+
+// ValidateToken answers what a token stands for. A caller restricted to the
+// access rules of services must say that it knows them (access rules are
+// enforced by the services; one that does not must not be shown such a token).
+func (s *Service) ValidateToken(ctx context.Context, text string, allowExpired, knowsAccessRules bool) (*Session, error) {
+	se, err := s.subject(ctx, "identity:validate_token", text, allowExpired)
+	if err != nil {
+		return nil, err
+	}
+	if se.AppCred != nil && len(se.AppCred.AccessRules) > 0 && !knowsAccessRules {
+		return nil, errs.New(errs.NotFound, "Could not find token.")
+	}
+	return se, nil
+}
+
+// CheckToken answers whether a token is valid.
+func (s *Service) CheckToken(ctx context.Context, text string, allowExpired bool) error {
+	_, err := s.subject(ctx, "identity:check_token", text, allowExpired)
+	return err
+}
+
+// RevokeToken voids one token, by its audit id.
+func (s *Service) RevokeToken(ctx context.Context, text string) error {
+	se, err := s.subject(ctx, "identity:revoke_token", text, false)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		return s.revoke(ctx, tx, auditTag(se.Token.AuditIDs[0]))
+	})
+}
+
+// OwnSession is the session of the token that the request came with.
+func (s *Service) OwnSession(ctx context.Context, text string) (*Session, error) {
+	return s.session(ctx, text, 0)
+}
+
+// MyProjects lists the projects that the actor could scope a token to.
+func (s *Service) MyProjects(ctx context.Context) ([]Project, error) {
+	return read(ctx, s, func(tx *store.Tx) ([]Project, error) {
+		return s.projectsOf(ctx, tx, actor.From(ctx).UserID)
+	})
+}
+
+// projectsOf finds the enabled projects on which a user has any role.
+func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) ([]Project, error) {
+	rows, err := s.assignmentsOf(ctx, tx, userID)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Project{}
+	add := func(p Project) {
+		if !p.IsDomain {
+			found[p.ID] = p
+		}
+	}
+	for _, a := range rows {
+		if a.TargetKind == SystemTarget || !a.Inherited && a.TargetKind != ProjectTarget {
+			continue
+		}
+		p, err := s.store.Projects.Get(ctx, tx, a.TargetID)
+		if errs.Is(err, errs.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !a.Inherited {
+			add(p)
+			continue
+		}
+		below, err := s.store.Projects.Subtree(ctx, tx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range below {
+			add(b)
+		}
+	}
+	return s.inEnabledDomains(ctx, tx, found)
+}
+
+func (s *Service) inEnabledDomains(ctx context.Context, tx *store.Tx, found map[string]Project) ([]Project, error) {
+	enabled := map[string]bool{}
+	out := []Project{}
+	for _, p := range found {
+		ok, known := enabled[p.DomainID]
+		if !known {
+			d, err := s.store.Projects.Get(ctx, tx, p.DomainID)
+			if err != nil {
+				return nil, err
+			}
+			ok = d.Enabled
+			enabled[p.DomainID] = ok
+		}
+		if ok && p.Enabled {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b Project) int { return compare(a.ID, b.ID) })
+	return out, nil
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// assignmentsOf lists what a user has, by himself or by his groups.
+func (s *Service) assignmentsOf(ctx context.Context, tx *store.Tx, userID string) ([]Assignment, error) {
+	groups, err := s.store.Groups.IDsOfUser(ctx, tx, userID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	return s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: append([]string{userID}, groups...)})
+}
+
+// MyDomains lists the domains that the actor could scope a token to.
+func (s *Service) MyDomains(ctx context.Context) ([]Project, error) {
+	return read(ctx, s, func(tx *store.Tx) ([]Project, error) {
+		rows, err := s.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
+		if err != nil {
+			return nil, err
+		}
+		var ids []string
+		for _, a := range rows {
+			if a.TargetKind == DomainTarget && !a.Inherited && !slices.Contains(ids, a.TargetID) {
+				ids = append(ids, a.TargetID)
+			}
+		}
+		if len(ids) == 0 {
+			return []Project{}, nil
+		}
+		return s.store.Projects.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: ids}, Eq("enabled", true), Eq("is_domain", true)}})
+	})
+}
+
+// MySystem tells whether the actor could scope a token to the system.
+func (s *Service) MySystem(ctx context.Context) (bool, error) {
+	return read(ctx, s, func(tx *store.Tx) (bool, error) {
+		rows, err := s.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
+		return slices.ContainsFunc(rows, func(a Assignment) bool { return a.TargetKind == SystemTarget }), err
+	})
+}
