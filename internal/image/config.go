@@ -46,6 +46,8 @@ type Config struct {
 	// private or local; WebHosts, if not empty, are the only host names allowed.
 	WebAllow []netip.Prefix
 	WebHosts []string
+	// Region is this cloud's own name among regions.
+	Region string
 	// CopyProperties names the properties that glance-download takes along.
 	// A trailing "*" stands for anything.
 	CopyProperties []string
@@ -64,9 +66,8 @@ func DefaultConfig(dir string) Config {
 		MaxProperties: 128, MaxTags: 128, MaxMembers: 128, MaxLocations: 10,
 		PageDefault: 25, PageMax: 1000, Lease: 20 * time.Second,
 		ImportMethods:  []string{"glance-direct", "web-download", "copy-image", "glance-download"},
-		Decompress:     true,
 		CopyProperties: []string{"hw_*", "trait:*", "os_distro", "os_secure_boot", "os_type"},
-		CacheSize:      10 << 30, TaskLife: 48 * time.Hour, Node: "kumoi",
+		CacheSize:      10 << 30, TaskLife: 48 * time.Hour, Node: "kumoi", Region: "RegionOne",
 	}
 }
 

@@ -36,6 +36,11 @@ func (s *Service) remove(ctx context.Context, tx *store.Tx, img *Image) error {
 	if err := s.store.DeleteImage(ctx, tx, img.ID); err != nil {
 		return err
 	}
+	if _, busy := img.Properties[propTask]; busy {
+		if _, err := s.sagas.Cancel(ctx, tx, "image/"+img.ID); err != nil {
+			return err
+		}
+	}
 	for _, l := range img.Locations {
 		if err := s.discard(ctx, tx, l, img.ID); err != nil {
 			return err

@@ -52,8 +52,9 @@ func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
 			if err := s.store.DeleteUpload(ctx, tx, u.URL); err != nil {
 				return err
 			}
-			g := Garbage{ID: ids.New(), Store: u.Store, URL: u.URL, ImageID: u.ImageID, NotBefore: s.now()}
-			if err := s.store.AddGarbage(ctx, tx, g); err != nil {
+			if u.Store == "" {
+				tx.AfterCommit(func() { s.dropStaged(u.ImageID) })
+			} else if err := s.store.AddGarbage(ctx, tx, Garbage{ID: ids.New(), Store: u.Store, URL: u.URL, ImageID: u.ImageID, NotBefore: s.now()}); err != nil {
 				return err
 			}
 			img, err := s.store.Image(ctx, tx, u.ImageID, "")
@@ -64,7 +65,7 @@ func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
 				return err
 			}
 			// An import's image belongs to its task, which decides for itself.
-			if _, imported := img.Properties[propTask]; imported || img.Status != Saving {
+			if _, imported := img.Properties[propTask]; imported || img.Status != Saving && (u.Store != "" || img.Status != Uploading) {
 				continue
 			}
 			if err := img.setStatus(Queued); err != nil {

@@ -89,6 +89,7 @@ func New(d Deps) (*Service, error) {
 			return nil, err
 		}
 	}
+	s.registerImport()
 	return s, nil
 }
 

@@ -42,6 +42,8 @@ type Store interface {
 
 	// Usage counts what a project has, for its quotas.
 	Usage(ctx context.Context, tx *store.Tx, project string) (Usage, error)
+
+	TaskStore
 }
 
 // Upload is data on its way into a store: the place is known before the first

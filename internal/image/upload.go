@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/image/backend"
 	"kumoi/internal/image/inspect"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -74,7 +75,9 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 		if sum, err = s.put(ctx, to, key, r, size, check); err != nil {
 			return err
 		}
-		rep, err = s.inspectStored(ctx, img, to, loc.URL)
+		if rep, err = s.inspectStored(ctx, img, to, loc.URL); err == nil {
+			s.dedup(ctx, to, key, sum.hash)
+		}
 		return err
 	}, func(tx *store.Tx) error {
 		cur, err := s.store.Image(ctx, tx, img.ID, "")
@@ -176,6 +179,15 @@ func (s *Service) put(ctx context.Context, to NamedStore, key string, r io.Reade
 		return sum, errs.New(errs.Invalid, "The data ended after %d bytes; %d were announced.", n, size)
 	}
 	return sum, check.verify()
+}
+
+// dedup lets a store keep equal data once, where that costs nothing.
+func (s *Service) dedup(ctx context.Context, in NamedStore, key, digest string) {
+	if d, ok := in.Backend.(backend.Deduplicator); ok {
+		if err := d.Dedup(ctx, in.Backend.URL(key), digest); err != nil {
+			s.log.WarnContext(ctx, "equal data is kept twice", "store", in.ID, "key", key, "error", err)
+		}
+	}
 }
 
 // inspectStored judges data by its content before anybody may use it.

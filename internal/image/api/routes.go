@@ -26,6 +26,8 @@ func New(svc *image.Service) *httpx.Service {
 	s.Routes = append(s.Routes, a.images()...)
 	s.Routes = append(s.Routes, a.data()...)
 	s.Routes = append(s.Routes, a.members()...)
+	s.Routes = append(s.Routes, a.imports()...)
+	s.Routes = append(s.Routes, a.tasks()...)
 	s.Routes = append(s.Routes, a.schemas()...)
 	return s
 }

@@ -20,6 +20,7 @@ func (a *api) schemas() []httpx.Route {
 	}
 	return []httpx.Route{
 		serve("image", image), serve("images", collection("images", image, true)),
+		serve("task", taskSchema(true)), serve("tasks", collection("tasks", taskSchema(false), true)),
 		serve("member", member), serve("members", collection("members", member, false)),
 	}
 }
@@ -132,6 +133,29 @@ func validationSchema() object {
 			"os_hash_value": field("string", "The digest of the data in hexadecimal digits", maxLength(128)),
 		},
 	}
+}
+
+func taskSchema(details bool) object {
+	properties := object{
+		"id":         field("string", "The task's identifier", uuidForm),
+		"type":       field("string", "What the task does", object{"enum": []string{"import", "api_image_import", "location_import"}}),
+		"status":     field("string", "How the task fares", object{"enum": []string{"pending", "processing", "success", "failure"}}),
+		"owner":      field("string", "The project that asked for the task"),
+		"expires_at": field(nullable, "When the record of the ended task goes"),
+		"created_at": field("string", "When the task was asked for"),
+		"updated_at": field("string", "When its status last changed"),
+		"self":       object{"type": "string", "readOnly": true},
+		"schema":     object{"type": "string", "readOnly": true},
+	}
+	if details {
+		properties["image_id"] = field("string", "The image that the task works on")
+		properties["request_id"] = field("string", "The request that asked for the task")
+		properties["user_id"] = field("string", "The user who asked for the task")
+		properties["input"] = field([]string{"null", "object"}, "What the task was told")
+		properties["result"] = field([]string{"null", "object"}, "What came of it")
+		properties["message"] = field("string", "Why the task failed")
+	}
+	return object{"name": "task", "properties": properties}
 }
 
 func memberSchema() object {

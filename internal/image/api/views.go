@@ -56,14 +56,14 @@ func viewImage(img *image.Image, locations bool) map[string]any {
 		v["stores"] = join(stores)
 	}
 	if locations {
-		v["locations"] = viewLocations(img)
+		v["locations"] = viewLocations(img.Locations)
 	}
 	return v
 }
 
-func viewLocations(img *image.Image) []map[string]any {
+func viewLocations(locations []image.Location) []map[string]any {
 	list := []map[string]any{}
-	for _, l := range img.Locations {
+	for _, l := range locations {
 		meta := l.Metadata
 		if meta == nil {
 			meta = map[string]any{}

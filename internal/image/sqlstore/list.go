@@ -104,35 +104,51 @@ func order(sel *store.Query, q image.Query) error {
 			keys = append(keys[:len(keys):len(keys)], image.SortKey{Field: last, Desc: len(keys) == 0 || keys[0].Desc})
 		}
 	}
-	terms := make([]string, len(keys))
-	var behind []string
-	var equal string
-	var behindArgs, equalArgs []any
+	fields := make([]keyset, len(keys))
 	for n, k := range keys {
 		col, ok := columns[k.Field]
 		if !ok {
 			return errs.New(errs.Invalid, "Invalid sort key: %s.", k.Field)
 		}
-		terms[n] = col
+		fields[n] = keyset{column: col, desc: k.Desc}
+		if q.Marker != nil {
+			fields[n].value = sortValue(q.Marker, k.Field)
+		}
+	}
+	paginate(sel, fields, q.Marker != nil)
+	return nil
+}
+
+// keyset is one column of an order, with its value in the last row of the page before.
+type keyset struct {
+	column string
+	desc   bool
+	value  any
+}
+
+// paginate orders by the columns, the last of which is unique, and starts
+// behind the row with their values.
+func paginate(sel *store.Query, fields []keyset, marked bool) {
+	terms := make([]string, len(fields))
+	var behind []string
+	var equal string
+	var behindArgs, equalArgs []any
+	for n, f := range fields {
+		terms[n] = f.column
 		cmp := " > ?"
-		if k.Desc {
+		if f.desc {
 			terms[n] += " DESC"
 			cmp = " < ?"
 		}
-		if q.Marker == nil {
-			continue
-		}
-		v := sortValue(q.Marker, k.Field)
-		behind = append(behind, "("+equal+col+cmp+")")
-		behindArgs = append(append(behindArgs, equalArgs...), v)
-		equal += col + " = ? AND "
-		equalArgs = append(equalArgs, v)
+		behind = append(behind, "("+equal+f.column+cmp+")")
+		behindArgs = append(append(behindArgs, equalArgs...), f.value)
+		equal += f.column + " = ? AND "
+		equalArgs = append(equalArgs, f.value)
 	}
-	if q.Marker != nil {
+	if marked {
 		sel.Where(strings.Join(behind, " OR "), behindArgs...)
 	}
 	sel.OrderBy(strings.Join(terms, ", "))
-	return nil
 }
 
 func sortsBy(keys []image.SortKey, field string) bool {

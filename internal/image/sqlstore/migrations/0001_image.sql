@@ -80,3 +80,23 @@ CREATE TABLE image_garbage (
 	attempts BIGINT NOT NULL
 );
 CREATE INDEX image_garbage_due ON image_garbage (not_before);
+
+-- The records of imports.
+CREATE TABLE image_task (
+	id TEXT PRIMARY KEY,
+	type TEXT NOT NULL,
+	status TEXT NOT NULL,
+	owner TEXT NOT NULL,
+	image_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	request_id TEXT NOT NULL,
+	input TEXT NOT NULL,
+	result TEXT NOT NULL,
+	message TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+CREATE INDEX image_task_image ON image_task (image_id, created_at);
+CREATE INDEX image_task_created ON image_task (created_at, id);
+CREATE INDEX image_task_expires ON image_task (expires_at);

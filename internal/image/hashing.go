@@ -1,0 +1,132 @@
+package image
+
+import (
+	"context"
+	"io"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+const hashKind = "image.location"
+
+// AddLocation gives a queued image its first location. The image becomes
+// active when its data was read there and is what was claimed of it. Ordinary
+// users may name places on the web; services also those of our stores.
+func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) error {
+	img, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := s.check(ctx, "add_image_location", img); err != nil {
+		return err
+	}
+	if img.Status != Queued {
+		return errs.New(errs.Conflict, "It's not allowed to add locations if image status is %s.", img.Status)
+	}
+	v, err := parseValidation(claimed)
+	if err != nil {
+		return err
+	}
+	loc, err := s.foreign(url)
+	if err != nil {
+		return errs.New(errs.Forbidden, "%s", errs.As(err).Msg)
+	}
+	t := s.newTask(ctx, "location_import", img.ID, map[string]any{"image_id": img.ID, "loc_url": url, "validation_data": claimed})
+	t.Status = "processing"
+	st := importState{TaskID: t.ID, ImageID: img.ID, Method: "location", URI: loc.URL, Stores: []string{loc.Store}, Claimed: v}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := s.visible(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if _, busy := img.Properties[propTask]; busy || img.Status != Queued {
+			return errs.New(errs.Conflict, "New operation on image '%s' is not permitted as prior operation is still in progress", img.ID)
+		}
+		if err := img.setStatus(Importing); err != nil {
+			return err
+		}
+		img.Properties[propTask], img.UpdatedAt = t.ID, s.now()
+		if err := s.store.SaveImage(ctx, tx, img); err != nil {
+			return err
+		}
+		if err := s.store.CreateTask(ctx, tx, t); err != nil {
+			return err
+		}
+		_, err = s.sagas.Start(ctx, tx, hashKind, "image/"+img.ID, st)
+		return err
+	})
+}
+
+// registerHashing makes the saga of AddLocation known: one step that reads the
+// data once.
+func (s *Service) registerHashing() {
+	saga.Register(s.sagas, saga.Definition[importState]{
+		Kind: hashKind, Version: 1,
+		Steps: []saga.Step[importState]{{Name: "hash", Do: s.hashLocation, Timeout: fetchTimeout}},
+		Done:  s.locationDone, Failed: s.importFailed,
+	})
+}
+
+func (s *Service) hashLocation(ctx context.Context, st *importState) error {
+	img, err := s.image(ctx, st.ImageID)
+	if err != nil {
+		return err
+	}
+	obj, err := s.openLocation(ctx, Location{Store: st.Stores[0], URL: st.URI})
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	rep, err := s.judge(img, obj, obj.Size())
+	if err != nil {
+		return err
+	}
+	r, err := obj.Range(ctx, 0, obj.Size())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	m := newMeter(&bounded{ctx: ctx, r: r, left: s.cfg.SizeCap}, s.cfg.SizeCap, nil)
+	_, err = io.CopyBuffer(discard{}, m, make([]byte, blockSize))
+	sum := m.sum()
+	if err != nil {
+		return err
+	}
+	if v := st.Claimed; v.HashValue != "" && v.HashValue != sum.hash || v.Checksum != "" && v.Checksum != sum.checksum {
+		return errs.New(errs.Invalid, "The data at the location does not have the hash that was claimed.")
+	}
+	st.Size, st.Checksum, st.Hash, st.VirtualSize = sum.size, sum.checksum, sum.hash, rep.VirtualSize
+	return nil
+}
+
+// discard is io.Discard without its own small buffer.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func (s *Service) locationDone(ctx context.Context, tx *store.Tx, st *importState) error {
+	img, err := s.store.Image(ctx, tx, st.ImageID, "")
+	if err != nil {
+		return errs.New(errs.Gone, "The image was deleted meanwhile.")
+	}
+	loc, err := s.foreign(st.URI)
+	if err != nil {
+		return err
+	}
+	if err := img.setStatus(Active); err != nil {
+		return err
+	}
+	img.Locations = []Location{loc}
+	img.Size, img.Checksum, img.HashAlgo, img.HashValue = &st.Size, st.Checksum, hashAlgo, st.Hash
+	if st.VirtualSize >= 0 {
+		img.VirtualSize = &st.VirtualSize
+	}
+	delete(img.Properties, propTask)
+	img.UpdatedAt = s.now()
+	if err := s.store.SaveImage(ctx, tx, img); err != nil {
+		return err
+	}
+	return s.endTask(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
+}
