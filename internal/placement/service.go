@@ -73,8 +73,14 @@ type Service struct {
 	clock  func() time.Time
 }
 
-// New makes the service.
+// New makes the service and registers its rules.
 func New(d Deps) *Service {
+	if d.Policy == nil {
+		d.Policy = policy.New() // nobody asks, nobody but Kumoi itself is allowed
+	}
+	if err := d.Policy.Register(rules()...); err != nil {
+		panic(err) // the rules are constants; a test reads them
+	}
 	if d.Clock == nil {
 		d.Clock = time.Now
 	}
