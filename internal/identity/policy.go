@@ -21,15 +21,15 @@ func Policies() []policy.Rule {
 	projectOnly := []string{"project"}
 	return slices.Concat(
 		[]policy.Rule{
-			{Name: "admin_required", Check: "role:admin or is_admin:1"},
-			{Name: "service_role", Check: "role:service"},
-			{Name: "service_or_admin", Check: "rule:admin_required or rule:service_role"},
-			{Name: "owner", Check: "user_id:%(user_id)s"},
-			{Name: "admin_or_owner", Check: "rule:admin_required or rule:owner"},
-			{Name: "token_subject", Check: "user_id:%(target.token.user_id)s"},
-			{Name: "admin_or_token_subject", Check: "rule:admin_required or rule:token_subject"},
-			{Name: "service_admin_or_token_subject", Check: "rule:service_or_admin or rule:token_subject"},
-			{Name: "domain_managed_target_role", Check: "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s"},
+			{Name: "admin_required", Check: "role:admin or is_admin:1", Service: "identity"},
+			{Name: "service_role", Check: "role:service", Service: "identity"},
+			{Name: "service_or_admin", Check: "rule:admin_required or rule:service_role", Service: "identity"},
+			{Name: "owner", Check: "user_id:%(user_id)s", Service: "identity"},
+			{Name: "admin_or_owner", Check: "rule:admin_required or rule:owner", Service: "identity"},
+			{Name: "token_subject", Check: "user_id:%(target.token.user_id)s", Service: "identity"},
+			{Name: "admin_or_token_subject", Check: "rule:admin_required or rule:token_subject", Service: "identity"},
+			{Name: "service_admin_or_token_subject", Check: "rule:service_or_admin or rule:token_subject", Service: "identity"},
+			{Name: "domain_managed_target_role", Check: "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s", Service: "identity"},
 		},
 		rules(systemOrProject, admin,
 			"create_consumer", "update_consumer", "delete_consumer", "create_domain", "update_domain", "delete_domain",
@@ -168,7 +168,7 @@ func Policies() []policy.Rule {
 func rules(scopes []string, check string, names ...string) []policy.Rule {
 	out := make([]policy.Rule, len(names))
 	for i, n := range names {
-		out[i] = policy.Rule{Name: "identity:" + n, Check: check, Scopes: scopes}
+		out[i] = policy.Rule{Name: "identity:" + n, Check: check, Scopes: scopes, Service: "identity"}
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kumoi/internal/kernel/actor"
@@ -75,12 +76,11 @@ func (c attrCheck) eval(_ *Engine, a *actor.Actor, t Target, _ int) bool {
 	case "True", "False", "None":
 		return c.kind == want
 	}
-	for _, have := range credential(a, c.kind) {
-		if have == want {
-			return true
-		}
+	have := credential(a, c.kind)
+	if c.match == "None" { // "domain_id:None": the actor has none
+		return len(have) == 0
 	}
-	return false
+	return slices.Contains(have, want)
 }
 
 func (c constCheck) String() string {

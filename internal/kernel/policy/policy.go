@@ -25,6 +25,18 @@ type Rule struct {
 	Check       string   // in the rule language
 	Scopes      []string // token scopes it is meant for: system, domain, project; empty: any
 	Description string
+	// Service, when set, is where a helper rule (one without a colon in its
+	// name, such as "owner") belongs. OpenStack's services each have a policy
+	// file of their own and use the same names for different checks.
+	Service string
+}
+
+// key is the name under which a rule is kept.
+func (r Rule) key() string {
+	if r.Service == "" || strings.Contains(r.Name, ":") {
+		return r.Name
+	}
+	return r.Service + "/" + r.Name
 }
 
 // Target holds the attributes of what is acted on, under the names that rules
@@ -70,13 +82,13 @@ func New() *Engine {
 // check that does not parse, is a defect and reported as an error.
 func (e *Engine) Register(rules ...Rule) error {
 	for _, r := range rules {
-		if have, ok := e.defaults[r.Name]; ok && have.Check != r.Check {
+		if have, ok := e.defaults[r.key()]; ok && have.Check != r.Check {
 			return fmt.Errorf("policy %s: registered as %q and as %q", r.Name, have.Check, r.Check)
 		}
 		if _, err := parse(r.Check); err != nil {
 			return fmt.Errorf("policy %s: %w", r.Name, err)
 		}
-		e.defaults[r.Name] = r
+		e.defaults[r.key()] = r
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,14 +111,24 @@ func (e *Engine) Override(rules map[string]string) error {
 // rebuild makes the table anew; the caller holds mu.
 func (e *Engine) rebuild(override map[string]string) error {
 	table := make(map[string]check, len(e.defaults)+len(override))
-	for name, r := range e.defaults {
-		c, err := parse(r.Check)
+	used := map[string]bool{}
+	for key, r := range e.defaults {
+		text := r.Check
+		for _, name := range []string{r.Name, key} {
+			if own, ok := override[name]; ok {
+				text, used[name] = own, true
+			}
+		}
+		c, err := parse(text)
 		if err != nil {
 			return err
 		}
-		table[name] = c
+		table[key] = e.qualify(c, r.Service)
 	}
 	for name, text := range override {
+		if used[name] {
+			continue
+		}
 		c, err := parse(text)
 		if err != nil {
 			return err
@@ -116,6 +138,33 @@ func (e *Engine) rebuild(override map[string]string) error {
 	e.override = override
 	e.table.Store(&table)
 	return nil
+}
+
+// qualify makes references to helper rules mean those of the service.
+func (e *Engine) qualify(c check, service string) check {
+	if service == "" {
+		return c
+	}
+	each := func(list []check) []check {
+		out := make([]check, len(list))
+		for i, x := range list {
+			out[i] = e.qualify(x, service)
+		}
+		return out
+	}
+	switch c := c.(type) {
+	case ruleCheck:
+		if _, ok := e.defaults[service+"/"+string(c)]; ok {
+			return ruleCheck(service + "/" + string(c))
+		}
+	case notCheck:
+		return notCheck{e.qualify(c.of, service)}
+	case andCheck:
+		return andCheck(each(c))
+	case orCheck:
+		return orCheck(each(c))
+	}
+	return c
 }
 
 // lookup finds a rule; an unknown one falls back to "default" as in oslo.policy.
@@ -133,10 +182,13 @@ func (e *Engine) Rules() []Rule {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	out := make([]Rule, 0, len(e.defaults))
-	for _, r := range e.defaults {
-		if text, ok := e.override[r.Name]; ok {
-			r.Check = text
+	for key, r := range e.defaults {
+		for _, name := range []string{r.Name, key} {
+			if text, ok := e.override[name]; ok {
+				r.Check = text
+			}
 		}
+		r.Name = key
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })

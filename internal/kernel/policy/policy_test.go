@@ -34,6 +34,8 @@ func TestCheck(t *testing.T) {
 		{"(role:manager and domain_id:%(target.user.domain_id)s) or role:admin", domain, Target{"target.user.domain_id": "d1"}, true},
 		{"'public':%(visibility)s", member, Target{"visibility": "public"}, true},
 		{"None:%(project_id)s", member, Target{"project_id": "None"}, true},
+		{"role:manager and not domain_id:None", domain, nil, true},
+		{"role:member and not domain_id:None", member, nil, false},
 		{"rule:loop", admin, nil, false},
 		{"rule:missing", admin, nil, false},
 	}
@@ -83,4 +85,30 @@ func FuzzParse(f *testing.F) {
 			c.eval(e, &actor.Actor{}, Target{"project_id": "p"}, 0)
 		}
 	})
+}
+
+func TestServicesHaveHelpersOfTheirOwn(t *testing.T) {
+	e := New()
+	if err := e.Register(
+		Rule{Name: "owner", Check: "user_id:%(user_id)s", Service: "identity"},
+		Rule{Name: "identity:get", Check: "not (rule:other or not rule:owner)", Service: "identity"},
+		Rule{Name: "owner", Check: "project_id:%(project_id)s"},
+		Rule{Name: "get_port", Check: "rule:owner"},
+	); err != nil {
+		t.Fatal(err)
+	}
+	ctx := actor.With(context.Background(), &actor.Actor{UserID: "u", ProjectID: "p"})
+	mine, ours := Target{"user_id": "u"}, Target{"project_id": "p"}
+	if !e.Allowed(ctx, "identity:get", mine) || e.Allowed(ctx, "identity:get", ours) {
+		t.Error("identity does not use its own owner")
+	}
+	if !e.Allowed(ctx, "get_port", ours) || e.Allowed(ctx, "get_port", mine) {
+		t.Error("the other service does not use the common owner")
+	}
+	if err := e.Override(map[string]string{"identity/owner": "!", "identity:get": "rule:owner"}); err != nil {
+		t.Fatal(err)
+	}
+	if e.Allowed(ctx, "identity:get", mine) || !e.Allowed(ctx, "get_port", ours) {
+		t.Error("an override of one service's helper reached the other, or not its own")
+	}
 }
