@@ -3,6 +3,8 @@ package hostapi
 import (
 	"context"
 	"time"
+
+	"kumoi/internal/kernel/bus"
 )
 
 // Subjects. An agent named NAME serves HostSubject(NAME, verb), publishes
@@ -32,13 +34,13 @@ const (
 )
 
 // HostSubject is where the agent of a host listens for a verb.
-func HostSubject(host, verb string) string { return "kumoi.host." + host + "." + verb }
+func HostSubject(host, verb string) string { return bus.HostSubject(host, verb) }
 
 // ReportSubject is where the agent of a host publishes.
-func ReportSubject(host, kind string) string { return "kumoi.report." + host + "." + kind }
+func ReportSubject(host, kind string) string { return bus.ReportSubject(host, kind) }
 
 // ControlSubject is where the control plane answers the agent of a host.
-func ControlSubject(host, verb string) string { return "kumoi.control." + host + "." + verb }
+func ControlSubject(host, verb string) string { return bus.ControlSubject(host, verb) }
 
 // Requester is the part of the bus that the client needs.
 type Requester interface {

@@ -166,6 +166,9 @@ type ServerReport struct {
 	Fault      string    `json:"fault,omitempty"` // for people
 	Domain     string    `json:"domain"`          // the hypervisor's name of the guest
 	StartedAt  time.Time `json:"started_at"`
+	// Password is what the guest has posted to its metadata service: a password
+	// encrypted with the owner's key.
+	Password string `json:"password,omitempty"`
 	// Steps is what the last ensure did and how long each part took, for
 	// "kumoi explain server".
 	Steps []StepTime `json:"steps,omitempty"`

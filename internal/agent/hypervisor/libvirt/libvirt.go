@@ -1,0 +1,205 @@
+// Package libvirt runs guests with QEMU through libvirt's daemon.
+//
+// It speaks libvirt's protocol over the daemon's socket, without its C
+// library. The daemon may be restarted at any time: guests go on, calls in
+// flight fail as Unavailable, the next ones find the new daemon, and watchers
+// are told that they may have missed something.
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/google/uuid"
+
+	"kumoi/internal/agent/hypervisor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/logx"
+)
+
+// Config says where the daemon is and how guests should be run.
+type Config struct {
+	Socket   string // of libvirtd
+	VirtType string // "kvm" or "qemu"
+	Emulator string // QEMU's binary; empty lets libvirt choose
+	Log      *slog.Logger
+}
+
+// Driver is a hypervisor.Hypervisor.
+type Driver struct {
+	cfg  Config
+	arch string
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	conn   *golibvirt.Libvirt // nil while away
+	closed bool
+}
+
+var _ hypervisor.Hypervisor = (*Driver)(nil)
+
+// New makes a driver; it connects when it is first used.
+func New(cfg Config) *Driver {
+	if cfg.VirtType == "" {
+		cfg.VirtType = "qemu"
+	}
+	return &Driver{cfg: cfg, arch: archs[runtime.GOARCH], log: logx.Or(cfg.Log).With("component", "libvirt")}
+}
+
+var archs = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
+// Dial implements the library's dialer.
+func (d *Driver) Dial() (net.Conn, error) {
+	return net.DialTimeout("unix", d.cfg.Socket, 5*time.Second)
+}
+
+// connection gives the live connection, made anew if the last one broke.
+func (d *Driver) connection() (*golibvirt.Libvirt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errs.New(errs.Unavailable, "The hypervisor's connection is closed.")
+	}
+	if d.conn != nil && d.conn.IsConnected() {
+		return d.conn, nil
+	}
+	conn := golibvirt.NewWithDialer(d)
+	if err := conn.ConnectToURI(golibvirt.QEMUSystem); err != nil {
+		d.conn = nil
+		return nil, errs.Wrap(errs.Unavailable, err, "libvirt does not answer on %s.", d.cfg.Socket)
+	}
+	d.conn = conn
+	return conn, nil
+}
+
+// do runs f on the live connection. The protocol has no way to take a call
+// back: when ctx ends first, the call is left to finish on its own.
+func (d *Driver) do(ctx context.Context, what string, f func(*golibvirt.Libvirt) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+	conn, err := d.connection()
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- f(conn) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+	if err == nil {
+		return nil
+	}
+	return translate(what, conn, err)
+}
+
+// translate gives libvirt's errors our kinds.
+func translate(what string, conn *golibvirt.Libvirt, err error) error {
+	var e golibvirt.Error
+	var ours *errs.Error
+	switch {
+	case errors.As(err, &ours):
+		return err
+	case !errors.As(err, &e):
+		if !conn.IsConnected() {
+			return errs.Wrap(errs.Unavailable, err, "The connection to libvirt broke (%s).", what)
+		}
+		return fmt.Errorf("libvirt: %s: %w", what, err)
+	}
+	switch golibvirt.ErrorNumber(e.Code) {
+	case golibvirt.ErrNoDomain:
+		return errs.Wrap(errs.NotFound, err, "The hypervisor has no such guest.")
+	case golibvirt.ErrOperationInvalid:
+		return errs.Wrap(errs.Conflict, err, "The guest's state does not allow this (%s): %s", what, e.Message)
+	case golibvirt.ErrOperationTimeout, golibvirt.ErrRPC:
+		return errs.Wrap(errs.Unavailable, err, "libvirt did not answer in time (%s).", what)
+	case golibvirt.ErrXMLError, golibvirt.ErrXMLDetail, golibvirt.ErrConfigUnsupported, golibvirt.ErrXMLInvalidSchema:
+		return errs.Wrap(errs.Invalid, err, "The host cannot run such a machine: %s", e.Message)
+	}
+	return errs.Wrap(errs.Internal, err, "The hypervisor failed (%s): %s", what, e.Message)
+}
+
+// withDomain runs f on the guest's domain. Domains are found by UUID, which is
+// the server's id, so no lookup is needed.
+func (d *Driver) withDomain(ctx context.Context, what, serverID string, f func(*golibvirt.Libvirt, golibvirt.Domain) error) error {
+	dom, err := reference(serverID)
+	if err != nil {
+		return err
+	}
+	return d.do(ctx, what, func(l *golibvirt.Libvirt) error { return f(l, dom) })
+}
+
+func reference(serverID string) (golibvirt.Domain, error) {
+	id, err := uuid.Parse(serverID)
+	if err != nil {
+		return golibvirt.Domain{}, errs.New(errs.Invalid, "%q is no server's id.", serverID)
+	}
+	return golibvirt.Domain{Name: domainName(serverID), UUID: golibvirt.UUID(id), ID: -1}, nil
+}
+
+// ignore makes an error of the given code none.
+func ignore(err error, code golibvirt.ErrorNumber) error {
+	var e golibvirt.Error
+	if errors.As(err, &e) && golibvirt.ErrorNumber(e.Code) == code {
+		return nil
+	}
+	return err
+}
+
+// Watch implements hypervisor.Hypervisor.
+func (d *Driver) Watch(ctx context.Context, f func(hypervisor.Event)) error {
+	for pause := 50 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 2*time.Second) {
+		err := d.watchOnce(ctx, func(e hypervisor.Event) {
+			pause = 50 * time.Millisecond
+			f(e)
+		})
+		if ctx.Err() != nil {
+			break
+		}
+		d.log.Warn("connection to libvirt is away", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// watchOnce watches for as long as one connection lives.
+func (d *Driver) watchOnce(ctx context.Context, f func(hypervisor.Event)) error {
+	conn, err := d.connection()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events, err := conn.LifecycleEvents(ctx)
+	if err != nil {
+		return err
+	}
+	f(hypervisor.Event{}) // what happened before the subscription is unknown
+	for e := range events {
+		f(hypervisor.Event{ServerID: uuid.UUID(e.Dom.UUID).String()})
+	}
+	return errors.New("the connection ended")
+}
+
+// Close implements hypervisor.Hypervisor. Guests go on.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.conn == nil || !d.conn.IsConnected() {
+		return nil
+	}
+	return d.conn.Disconnect()
+}

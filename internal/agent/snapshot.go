@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kumoi/internal/agent/disk"
+	"kumoi/internal/agent/hypervisor"
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+)
+
+// Snapshot copies the server's root disk into an image of the control plane:
+// a qcow2 that stands alone.
+func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*struct{}, error) {
+	s, err := a.known(r.ServerID)
+	if err != nil {
+		return nil, err
+	}
+	ctx, end, err := s.begin(ctx, s.current().Generation)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	copied := s.path("snapshot-" + r.ImageID)
+	defer os.Remove(copied) //nolint:errcheck // whether or not it was made
+	err = a.copyRoot(ctx, s, copied)
+	if err == nil {
+		err = a.sendImage(ctx, r.ImageID, copied)
+	}
+	if err == nil {
+		return nil, nil
+	}
+	abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return nil, errors.Join(err, a.writeImage(abort, hostapi.ImageWrite{ImageID: r.ImageID, Abort: errs.As(err).Msg}))
+}
+
+// copyRoot copies the root disk as it is now; a running guest goes on.
+func (a *Agent) copyRoot(ctx context.Context, s *server, path string) error {
+	spec := s.current()
+	if spec.Root.ImageID == "" {
+		return errs.New(errs.Invalid, "The server boots from a volume; there is no root disk on the host to copy.")
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	g, err := a.hv.Guest(ctx, s.id)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	if err == nil && active(g.Power) {
+		disks, err := s.disks(spec)
+		if err != nil {
+			return err
+		}
+		return a.hv.CopyDisk(ctx, s.id, rootDevice(disks), path)
+	}
+	return disk.Convert(ctx, s.path(rootName(spec.Rebuild)), "qcow2", path)
+}
+
+func rootDevice(disks []hypervisor.Disk) string {
+	for _, d := range disks {
+		if !d.CDROM && len(d.Backing) > 0 {
+			return d.Device
+		}
+	}
+	return disks[0].Device
+}
+
+// sendImage sends a file to the control plane, several pieces at a time.
+func (a *Agent) sendImage(ctx context.Context, imageID, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	g, together := errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	for at := int64(0); at < size && together.Err() == nil; at += hostapi.MaxChunk {
+		g.Go(func() error {
+			data := make([]byte, min(hostapi.MaxChunk, size-at))
+			if _, err := f.ReadAt(data, at); err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			return a.writeImage(together, hostapi.ImageWrite{ImageID: imageID, Offset: at, Data: data})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("send image %s: %w", imageID, err)
+	}
+	return a.writeImage(ctx, hostapi.ImageWrite{ImageID: imageID, Done: true, Size: size})
+}
+
+func (a *Agent) writeImage(ctx context.Context, w hostapi.ImageWrite) error {
+	return a.bus.Request(ctx, hostapi.ControlSubject(a.cfg.Host, hostapi.ControlWriteImage), w, nil)
+}
