@@ -98,6 +98,7 @@ func assemble(g ground) (*services, error) {
 	imageConfig.Node = g.cfg.Host
 	s.image, err = image.New(image.Deps{
 		DB: g.db, Store: imagestore.New(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
+		Sagas: g.sagas, Tasks: g.tasks,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
@@ -109,7 +110,7 @@ func assemble(g ground) (*services, error) {
 	s.compute, err = compute.New(compute.Deps{
 		DB: g.db, Store: computestore.New(), Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Bus: g.conn,
 		Network: s.network, Placement: s.placement, Images: computeImages{s.image}, ImageData: newImageData(s.image),
-		Identity: computeIdentity{s.identity}, Log: g.log,
+		Identity: computeIdentity{s.identity, g.db}, Log: g.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("compute: %w", err)
