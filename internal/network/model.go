@@ -71,6 +71,9 @@ type Network struct {
 	Shared    bool     `json:"-"`
 	External  bool     `json:"-"`
 	SubnetIDs []string `json:"-"`
+	// The address scopes that its subnets' pools belong to.
+	Scope4 string `json:"-"`
+	Scope6 string `json:"-"`
 	// externalVisible: external for the context's project.
 	externalVisible bool
 }

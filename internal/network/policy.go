@@ -83,10 +83,10 @@ func Rules() []policy.Rule {
 	add(adminOrMember, "create_port", "create_port:device_id")
 	add("not rule:network_device or rule:context_is_advsvc or (rule:admin_only) or (role:member and rule:network_owner) or role:service", "create_port:device_owner", "update_port:device_owner")
 	add("rule:context_is_advsvc or role:service or (rule:admin_only) or (role:member and rule:network_owner)",
-		"create_port:mac_address", "create_port:fixed_ips", "create_port:fixed_ips:ip_address", "create_port:port_security_enabled",
+		"create_port:mac_address", "create_port:fixed_ips:ip_address", "create_port:port_security_enabled",
 		"update_port:fixed_ips", "update_port:fixed_ips:ip_address", "update_port:port_security_enabled")
 	add("rule:context_is_advsvc or role:service or (rule:admin_only) or (role:member and rule:network_owner) or True:%(network:shared)s",
-		"create_port:fixed_ips:subnet_id", "update_port:fixed_ips:subnet_id")
+		"create_port:fixed_ips", "create_port:fixed_ips:subnet_id", "update_port:fixed_ips:subnet_id")
 	add(netMember, "create_port:allowed_address_pairs", "create_port:mac_learning_enabled", "update_port:allowed_address_pairs", "update_port:mac_learning_enabled")
 	add(service, "create_port:binding:host_id", "create_port:binding:profile", "update_port:binding:host_id",
 		"update_port:binding:profile", "get_port:binding:vif_type", "get_port:binding:vif_details",

@@ -112,3 +112,11 @@ func (s *Service) Stop() {
 
 // now is the clock as it is stored: microseconds, UTC.
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Write runs f in one transaction, for callers that make several changes at once.
+func (s *Service) Write(ctx context.Context, f func(tx *store.Tx) error) error {
+	return s.db.Write(ctx, f)
+}
+
+// DNSDomain is where ports' names live, with a dot at the end.
+func (s *Service) DNSDomain() string { return s.cfg.DNSDomain }

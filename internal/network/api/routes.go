@@ -1,0 +1,48 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/network"
+)
+
+// New describes the networking API.
+func New(svc *network.Service) *httpx.Service {
+	return &httpx.Service{
+		Name: "neutron", Type: "network", Prefix: "/network", Routes: table(&api{svc, svc}),
+		Status: status, Fault: fault, StripJSON: true,
+	}
+}
+
+// table is every route of the API.
+func table(a *api) []httpx.Route {
+	s := a.svc
+	rs := ruleResource(s)
+	rs.index()
+	all := func(string) bool { return true }
+	rt, ag := routerResource(s), addressGroupResource(s)
+	out := []httpx.Route{
+		{Method: http.MethodGet, Path: "/", Public: true, Handler: versionList},
+		{Method: http.MethodGet, Path: "/v2.0/", Handler: resourceList},
+		{Method: http.MethodGet, Path: "/healthcheck", Public: true, Handler: func(context.Context, *httpx.Request) (*httpx.Response, error) {
+			return httpx.Text(http.StatusOK, "OK"), nil
+		}},
+		{Method: http.MethodGet, Path: "/v2.0/extensions", Handler: listExtensions},
+		{Method: http.MethodGet, Path: "/v2.0/extensions/{alias}", Handler: showExtension},
+		{Method: http.MethodGet, Path: "/v2.0/floatingip_pools", Policy: "get_floatingip_pool", Handler: a.floatingPools},
+		{Method: http.MethodGet, Path: "/v2.0/service-providers", Policy: "get_service_provider", Handler: a.serviceProviders},
+	}
+	for _, more := range [][]httpx.Route{
+		routes(a, networkResource(s)), routes(a, subnetResource(s)), routes(a, portResource(s)),
+		routes(a, rt), a.routerActions(rt), routes(a, floatingResource(s)), a.forwardingRoutes(),
+		routes(a, groupResource(s, func(r *network.SecurityGroupRule) map[string]any { return rs.view(r, nil, all) })), routes(a, rs),
+		routes(a, defaultRuleResource(s)), routes(a, ag), a.addressGroupActions(ag),
+		routes(a, poolResource(s)), a.poolActions(), routes(a, scopeResource(s)), routes(a, rbacResource(s)),
+		a.quotaRoutes(), routes(a, agentResource(s)), routes(a, zoneResource(s)), routes(a, availabilityResource(s)), a.tagRoutes(),
+	} {
+		out = append(out, more...)
+	}
+	return out
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+// tagRoutes serve the tags of every collection that has them.
+func (a *api) tagRoutes() []httpx.Route {
+	var out []httpx.Route
+	for _, c := range network.TagCollections() {
+		base := "/v2.0/" + c + "/{resource_id}/tags"
+		one := base + "/{tag}"
+		h := &tagHandlers{a, c}
+		rule := c + "_tags"
+		out = append(out,
+			httpx.Route{Method: http.MethodGet, Path: base, Policy: "get_" + rule, Handler: h.list},
+			httpx.Route{Method: http.MethodPut, Path: base, Policy: "update_" + rule, Handler: h.replace},
+			httpx.Route{Method: http.MethodPost, Path: base, Policy: "create_" + rule, Handler: h.addMany},
+			httpx.Route{Method: http.MethodDelete, Path: base, Policy: "delete_" + rule, Handler: h.clear},
+			httpx.Route{Method: http.MethodGet, Path: one, Policy: "get_" + rule, Handler: h.check},
+			httpx.Route{Method: http.MethodPut, Path: one, Policy: "update_" + rule, Handler: h.add},
+			httpx.Route{Method: http.MethodDelete, Path: one, Policy: "delete_" + rule, Handler: h.remove},
+		)
+	}
+	return out
+}
+
+type tagHandlers struct {
+	*api
+	collection string
+}
+
+func (h *tagHandlers) change(ctx context.Context, req *httpx.Request, f func([]string) ([]string, error)) (tags []string, err error) {
+	err = h.db.Write(ctx, func(tx *store.Tx) (err error) {
+		tags, err = h.svc.ChangeTags(ctx, tx, h.collection, req.Var("resource_id"), f)
+		return err
+	})
+	return tags, err
+}
+
+func (h *tagHandlers) list(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	tags, err := h.svc.Tags(ctx, h.collection, req.Var("resource_id"))
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"tags": orEmpty(tags)}), nil
+}
+
+func (h *tagHandlers) check(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	tags, err := h.svc.Tags(ctx, h.collection, req.Var("resource_id"))
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(tags, req.Var("tag")) {
+		return nil, network.NoTag(req.Var("tag"))
+	}
+	return httpx.NoContent(), nil
+}
+
+func (h *tagHandlers) body(req *httpx.Request) ([]string, error) {
+	body, err := req.Object()
+	if err != nil {
+		return nil, err
+	}
+	raw, ok := body["tags"]
+	if !ok {
+		return nil, badRequest("Invalid tags body")
+	}
+	tags, err := listOf(toTag)(raw)
+	if err != nil {
+		return nil, badRequest("Invalid input for tags. Reason: %s.", err)
+	}
+	return unique(tags), nil
+}
+
+func unique(list []string) []string {
+	out := []string{}
+	for _, t := range list {
+		if !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (h *tagHandlers) replace(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	tags, err := h.body(req)
+	if err != nil {
+		return nil, err
+	}
+	if tags, err = h.change(ctx, req, func([]string) ([]string, error) { return tags, nil }); err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"tags": tags}), nil
+}
+
+func (h *tagHandlers) addMany(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	more, err := h.body(req)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := h.change(ctx, req, func(have []string) ([]string, error) { return unique(append(have, more...)), nil })
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"tags": tags}), nil
+}
+
+func (h *tagHandlers) clear(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	if _, err := h.change(ctx, req, func([]string) ([]string, error) { return nil, nil }); err != nil {
+		return nil, err
+	}
+	return httpx.NoContent(), nil
+}
+
+func (h *tagHandlers) add(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	tag, err := toTag(req.Var("tag"))
+	if err != nil {
+		return nil, badRequest("Invalid input for operation: %s.", err)
+	}
+	if _, err := h.change(ctx, req, func(have []string) ([]string, error) { return unique(append(have, tag)), nil }); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusCreated), nil
+}
+
+func (h *tagHandlers) remove(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
+	tag := req.Var("tag")
+	_, err := h.change(ctx, req, func(have []string) ([]string, error) {
+		i := slices.Index(have, tag)
+		if i < 0 {
+			return nil, network.NoTag(tag)
+		}
+		return slices.Delete(have, i, i+1), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return httpx.NoContent(), nil
+}
