@@ -71,7 +71,7 @@ func (k *kind[T, P]) visible(ctx context.Context, s *Service, tx *store.Tx, id s
 	if err != nil {
 		return nil, err
 	}
-	if !s.policy.Allowed(ctx, "get_"+k.name, k.policyTarget(v)) {
+	if !s.permits(ctx, "get_"+k.name, k.policyTarget(v)) {
 		return nil, k.notFound(id)
 	}
 	return v, nil
@@ -105,7 +105,7 @@ func (k *kind[T, P]) list(ctx context.Context, s *Service, tx *store.Tx, f Filte
 			return nil, err
 		}
 	}
-	vs = slices.DeleteFunc(vs, func(v *T) bool { return !s.policy.Allowed(ctx, "get_"+k.name, k.policyTarget(v)) })
+	vs = slices.DeleteFunc(vs, func(v *T) bool { return !s.permits(ctx, "get_"+k.name, k.policyTarget(v)) })
 	slices.SortFunc(vs, func(x, y *T) int {
 		sx, sy := P(x).Std(), P(y).Std()
 		if c := sx.CreatedAt.Compare(sy.CreatedAt); c != 0 {
@@ -153,7 +153,7 @@ func (k *kind[T, P]) prepare(ctx context.Context, s *Service, v *T, c Change) er
 	if std.ProjectID == "" {
 		std.ProjectID = a.ProjectID
 	}
-	if std.ProjectID != a.ProjectID && !s.isAdmin(ctx) && !s.policy.Allowed(ctx, "create_"+k.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
+	if std.ProjectID != a.ProjectID && !s.isAdmin(ctx) && !s.permits(ctx, "create_"+k.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
 		return fault(errs.Forbidden, "AdminRequired", "User does not have admin privileges: Cannot set project_id of another project.")
 	}
 	if std.ID == "" {
@@ -176,7 +176,7 @@ func (k *kind[T, P]) open(ctx context.Context, s *Service, tx *store.Tx, action,
 	}
 	t := k.policyTarget(v)
 	if err := s.allow(ctx, action+"_"+k.name, c.Attrs, t); err != nil {
-		if !s.policy.Allowed(ctx, "get_"+k.name, t) {
+		if !s.permits(ctx, "get_"+k.name, t) {
 			return nil, k.notFound(id)
 		}
 		return nil, err

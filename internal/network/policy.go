@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -37,7 +38,7 @@ func Rules() []policy.Rule {
 	var out []policy.Rule
 	add := func(check string, names ...string) {
 		for _, n := range names {
-			out = append(out, policy.Rule{Name: n, Check: check})
+			out = append(out, policy.Rule{Name: n, Check: check, Service: "network"})
 		}
 	}
 	add("role:admin", "context_is_admin")
@@ -135,9 +136,18 @@ func Rules() []policy.Rule {
 	return out
 }
 
+// permits asks the engine under the name that it keeps the rule by: other
+// services have rules named "owner" or "shared", too.
+func (s *Service) permits(ctx context.Context, rule string, t policy.Target) bool {
+	if !strings.Contains(rule, ":") {
+		rule = "network/" + rule
+	}
+	return s.policy.Allowed(ctx, rule, t)
+}
+
 // isAdmin tells whether the actor sees everything.
 func (s *Service) isAdmin(ctx context.Context) bool {
-	return s.policy.Allowed(ctx, "context_is_admin", nil)
+	return s.permits(ctx, "context_is_admin", nil)
 }
 
 // allow asks for an action and for each named attribute that has a rule of its own.
@@ -156,7 +166,7 @@ func (s *Service) allow(ctx context.Context, action string, attrs []string, t po
 }
 
 func (s *Service) check(ctx context.Context, rule string, t policy.Target) error {
-	if s.policy.Allowed(ctx, rule, t) {
+	if s.permits(ctx, rule, t) {
 		return nil
 	}
 	if !actor.From(ctx).Authenticated() {
@@ -172,5 +182,5 @@ func (s *Service) Allow(ctx context.Context, rule, projectID string) error {
 
 // Sees tells whether the actor may read an attribute of a resource.
 func (s *Service) Sees(ctx context.Context, rule string, projectID string) bool {
-	return !attrRules[rule] || s.policy.Allowed(ctx, rule, policy.Target{"project_id": projectID, "tenant_id": projectID})
+	return !attrRules[rule] || s.permits(ctx, rule, policy.Target{"project_id": projectID, "tenant_id": projectID})
 }

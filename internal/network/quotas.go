@@ -77,7 +77,7 @@ func (s *Service) Quotas(ctx context.Context, projectID string) (map[string]Quot
 }
 
 func (s *Service) mayReadQuota(ctx context.Context, projectID string) error {
-	if s.policy.Allowed(ctx, "get_own_quota", policy.Target{"project_id": projectID}) {
+	if s.permits(ctx, "get_own_quota", policy.Target{"project_id": projectID}) {
 		return nil
 	}
 	return s.check(ctx, "get_quota", policy.Target{"project_id": projectID})

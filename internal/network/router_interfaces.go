@@ -24,7 +24,7 @@ func (s *Service) openRouter(ctx context.Context, tx *store.Tx, action, id strin
 	}
 	t := routers.policyTarget(r)
 	if err := s.allow(ctx, action, nil, t); err != nil {
-		if !s.policy.Allowed(ctx, "get_router", policy.Target(t)) {
+		if !s.permits(ctx, "get_router", policy.Target(t)) {
 			return nil, routers.notFound(id)
 		}
 		return nil, err

@@ -296,7 +296,7 @@ func (s *Service) ChangeRoutes(ctx context.Context, tx *store.Tx, id string, add
 	}
 	t := routers.policyTarget(r)
 	if err := s.allow(ctx, action, nil, t); err != nil {
-		if !s.policy.Allowed(ctx, "get_router", t) {
+		if !s.permits(ctx, "get_router", t) {
 			return nil, routers.notFound(id)
 		}
 		return nil, err

@@ -184,7 +184,7 @@ func (s *Service) ChangePrefixes(ctx context.Context, tx *store.Tx, id string, a
 	}
 	t := pools.policyTarget(p)
 	if err := s.allow(ctx, action, nil, t); err != nil {
-		if !s.policy.Allowed(ctx, "get_subnetpool", t) {
+		if !s.permits(ctx, "get_subnetpool", t) {
 			return nil, pools.notFound(id)
 		}
 		return nil, err

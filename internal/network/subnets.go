@@ -345,7 +345,7 @@ func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error
 	if err != nil {
 		return err
 	}
-	if !s.policy.Allowed(ctx, "get_subnetpool", pools.policyTarget(pool)) {
+	if !s.permits(ctx, "get_subnetpool", pools.policyTarget(pool)) {
 		return pools.notFound(req.SubnetPoolID)
 	}
 	if req.IPVersion != 0 && req.IPVersion != pool.IPVersion {
