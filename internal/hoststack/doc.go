@@ -23,6 +23,6 @@
 // restarted libvirtd gets a new namespace with the same binds, finds its guests'
 // state there and takes them back.
 //
-// A watcher restarts what dies, with a growing pause, and puts the outside
-// bridge's address back when a new vswitchd has made the interface anew.
+// A watcher restarts what dies, with a growing pause, and sees that the outside
+// bridge keeps its address.
 package hoststack

@@ -14,9 +14,9 @@ import (
 	"github.com/digitalocean/go-libvirt"
 	"github.com/digitalocean/go-libvirt/socket/dialers"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sync/errgroup"
-
-	"kumoi/internal/kernel/errs"
+	"golang.org/x/sys/unix"
 )
 
 // Down ends every guest and every program of this data directory, and takes back
@@ -42,23 +42,23 @@ func Down(ctx context.Context, cfg Config) error {
 	if st.Underlay != nil && linkExists(st.Underlay.Interface) {
 		failures = append(failures, st.Underlay.moveTo(st.Underlay.Interface, underlayBridge))
 	}
-	failures = append(failures, removeInterfaces(), s.removeTraces(st))
+	failures = append(failures, removeInterfaces(), st.restoreKVM(), s.removeTraces(st))
 	return errors.Join(failures...)
 }
 
-// Purge is Down, and then removes the data directory.
+// Purge is Down, and then removes what the stack has stored. Whatever else is in
+// the data directory is its owner's to remove.
 func Purge(ctx context.Context, cfg Config) error {
-	paths := newLayout(cfg.DataDir)
-	if _, err := os.Stat(paths.dataDir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err := Down(ctx, cfg); err != nil {
 		return fmt.Errorf("the data in %s is kept, because something of it may still be in use: %w", cfg.DataDir, err)
 	}
-	if _, err := os.Stat(paths.bootID()); err != nil {
-		return errs.New(errs.Invalid, "%s does not look like a data directory of Kumoi; remove it by hand if it is one.", cfg.DataDir)
+	l := newLayout(cfg.DataDir)
+	l.base = l.dataDir
+	var failures []error
+	for _, path := range []string{l.ovs(""), l.ovn(""), l.libvirt(""), l.state(), l.bootID()} {
+		failures = append(failures, os.RemoveAll(path))
 	}
-	return os.RemoveAll(paths.dataDir)
+	return errors.Join(failures...)
 }
 
 // downGuests destroys guests through libvirt while it answers, so that their ports
@@ -141,6 +141,10 @@ func (s *Stack) downNetwork(ctx context.Context) []error {
 		}
 	}
 	fail(sw.stop(ctx))
+	// A vswitchd that was killed has left its interfaces.
+	for _, tap := range []string{s.cfg.OutsideBridge, IntegrationBridge, underlayBridge, "ovs-netdev"} {
+		fail(removeTap(tap))
+	}
 	for _, d := range []*daemon{s.switchDatabase(), s.northbound(), s.southbound()} {
 		fail(d.stop(ctx))
 	}
@@ -171,23 +175,73 @@ func (s *Stack) releaseSystemSwitch(ctx context.Context) error {
 	return err
 }
 
-// removeInterfaces deletes interfaces that carry our name in this network namespace.
+// removeInterfaces deletes interfaces that carry our name in this network namespace,
+// and the namespaces at the other end of their cables. Another Kumoi's namespaces,
+// which "ip netns" lists too, have their cables elsewhere and stay.
 func removeInterfaces() error {
 	links, err := netlink.LinkList()
 	if err != nil {
 		return err
 	}
 	var failures []error
+	cables := map[[2]int]bool{} // both ends' indexes, each in its own namespace
 	for _, l := range links {
 		name := l.Attrs().Name
-		if !strings.HasPrefix(name, "kumoi") && !strings.HasPrefix(name, "km-") {
+		if !strings.HasPrefix(name, "kumoi") && !strings.HasPrefix(name, "kmd") {
 			continue
 		}
-		if err := netlink.LinkDel(l); err != nil {
+		cables[[2]int{l.Attrs().Index, l.Attrs().ParentIndex}] = true
+	}
+	failures = append(failures, removeNamespaces(cables))
+	for _, l := range links {
+		name := l.Attrs().Name
+		if !cables[[2]int{l.Attrs().Index, l.Attrs().ParentIndex}] || !linkExists(name) {
+			continue
+		}
+		if err := netlink.LinkDel(l); err != nil && linkExists(name) {
 			failures = append(failures, fmt.Errorf("remove interface %s: %w", name, err))
 		}
 	}
 	return errors.Join(failures...)
+}
+
+func removeNamespaces(cables map[[2]int]bool) error {
+	files, _ := filepath.Glob("/run/netns/kumoi*")
+	var failures []error
+	for _, f := range files {
+		ours, err := hasCable(f, cables)
+		if err == nil && ours {
+			err = netns.DeleteNamed(filepath.Base(f))
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("remove network namespace %s: %w", filepath.Base(f), err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// hasCable tells whether one end of a cable is in the named namespace.
+func hasCable(file string, cables map[[2]int]bool) (bool, error) {
+	ns, err := netns.GetFromPath(file)
+	if err != nil {
+		return false, err
+	}
+	defer ns.Close()
+	inside, err := netlink.NewHandleAt(ns)
+	if errors.Is(err, unix.EINVAL) {
+		return false, nil // a mere file: its namespace went with a reboot
+	}
+	if err != nil {
+		return false, err
+	}
+	defer inside.Close()
+	links, err := inside.LinkList()
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(links, func(l netlink.Link) bool {
+		return l.Type() == "veth" && cables[[2]int{l.Attrs().ParentIndex, l.Attrs().Index}]
+	}), nil
 }
 
 // removeTraces removes sockets, the short link and the mount points that were made,

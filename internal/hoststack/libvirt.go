@@ -12,7 +12,7 @@ import (
 
 	"github.com/digitalocean/go-libvirt"
 	"github.com/digitalocean/go-libvirt/socket/dialers"
-	"syscall"
+	"golang.org/x/sys/unix"
 )
 
 const systemLibvirtSocket = "/run/libvirt/libvirt-sock"
@@ -24,22 +24,24 @@ type qemuUser struct {
 	why         string // when root, the reason
 }
 
-// chooseQEMUUser prefers the user that Debian's package makes for guests. It needs
-// to pass through the data directory to a guest's disk: the directory's group is
-// given to it, which opens nothing to anybody else. Directories above it are not
-// ours to change; when one of them is closed, guests run as root.
+// chooseQEMUUser prefers the user that Debian's package makes for guests, with that
+// user's own first group: it is kvm, and libvirt asks whether this user and group
+// may open /dev/kvm each time it uses what it knows of QEMU. The user needs to pass
+// through the data directory to a guest's disk: the directory's group is given to
+// it, which opens nothing to anybody else. Directories above it are not ours to
+// change; when one of them is closed, guests run as root.
 func (s *Stack) chooseQEMUUser() qemuUser {
 	root := func(why string) qemuUser { return qemuUser{name: "root", group: "root", why: why} }
 	u, err := user.Lookup("libvirt-qemu")
 	if err != nil {
 		return root("there is no user libvirt-qemu; install libvirt-daemon-system")
 	}
-	g, err := user.LookupGroup("libvirt-qemu")
+	g, err := user.LookupGroupId(u.Gid)
 	if err != nil {
-		return root("there is no group libvirt-qemu; install libvirt-daemon-system")
+		return root("the group of the user libvirt-qemu has no name")
 	}
 	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(g.Gid)
+	gid, _ := strconv.Atoi(u.Gid)
 	for dir := filepath.Dir(s.paths.dataDir); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil || info.Mode().Perm()&0o001 == 0 {
@@ -49,19 +51,64 @@ func (s *Stack) chooseQEMUUser() qemuUser {
 			break
 		}
 	}
-	info, err := os.Stat(s.paths.dataDir)
-	if err != nil {
+	if err := openTo(s.paths.dataDir, passGroup(gid)); err != nil {
 		return root(err.Error())
 	}
-	if mode := info.Mode().Perm(); mode&0o001 == 0 {
-		if err := os.Chown(s.paths.dataDir, -1, gid); err != nil {
-			return root(err.Error())
+	q := qemuUser{name: u.Username, group: g.Name, uid: uid, gid: gid}
+	if err := s.openKVM(q); err != nil {
+		s.log.Warn("guests cannot use /dev/kvm", "error", err)
+	}
+	return q
+}
+
+const kvmDevice = "/dev/kvm"
+
+// openKVM gives the device to the guests' group where no udev has done so, as in a
+// container. One that the guests' user cannot open is worse than none: libvirt sees
+// it, finds it closed, and examines QEMU anew at each call.
+func (s *Stack) openKVM(q qemuUser) error {
+	if q.kvmUsable() == nil {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(kvmDevice, &st); err != nil {
+		return err
+	}
+	if err := s.remember(func(was *state) {
+		if was.KVM == nil {
+			was.KVM = &deviceAccess{GID: int(st.Gid), Mode: st.Mode & 0o777}
 		}
-		if err := os.Chmod(s.paths.dataDir, mode|0o010); err != nil {
-			return root(err.Error())
+	}); err != nil {
+		return err
+	}
+	s.log.Info("opening /dev/kvm to guests", "group", q.group)
+	if err := os.Chown(kvmDevice, -1, q.gid); err != nil {
+		return err
+	}
+	return os.Chmod(kvmDevice, os.FileMode(st.Mode&0o777)|0o060)
+}
+
+// passGroup is the group by which the guests' user passes through a directory: the
+// one of its own name, where Debian has made it a member, else its first.
+func passGroup(primary int) int {
+	if g, err := user.LookupGroup("libvirt-qemu"); err == nil {
+		if gid, err := strconv.Atoi(g.Gid); err == nil {
+			return gid
 		}
 	}
-	return qemuUser{name: u.Username, group: g.Name, uid: uid, gid: gid}
+	return primary
+}
+
+// openTo lets a group pass through a directory that is closed to it.
+func openTo(dir string, gid int) error {
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o001 != 0 {
+		return err
+	}
+	if err := os.Chown(dir, -1, gid); err != nil {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()|0o010)
 }
 
 func (s *Stack) virtlogd() *daemon {
@@ -83,7 +130,32 @@ func (s *Stack) libvirtd() *daemon {
 		return s.writeLibvirtConfig("qemu.conf", fmt.Sprintf(qemuConf, s.qemu.name, s.qemu.group))
 	}
 	d.answers = func(ctx context.Context, _ int) error { _, err := s.libvirtVersion(ctx); return err }
+	d.started = func(context.Context, bool) error { s.watching.Go(s.warmLibvirt); return nil }
 	return d
+}
+
+// warmLibvirt has libvirt examine QEMU before the first guest needs it. That takes
+// seconds, once: libvirt keeps what it learns.
+func (s *Stack) warmLibvirt() {
+	conn := libvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(s.LibvirtSocket())))
+	if err := conn.ConnectToURI(libvirt.QEMUSystem); err != nil {
+		return // libvirtd died; its watcher starts it, and with it this, again
+	}
+	// Close does not wait for libvirt's answer.
+	hangUp := context.AfterFunc(s.ctx, func() { _ = conn.Disconnect() })
+	defer func() {
+		if hangUp() {
+			_ = conn.Disconnect()
+		}
+	}()
+	begin := time.Now()
+	if _, err := conn.ConnectGetDomainCapabilities(nil, nil, nil, nil, 0); err != nil {
+		if s.ctx.Err() == nil {
+			s.log.Warn("libvirt cannot examine QEMU", "error", err)
+		}
+		return
+	}
+	s.log.Debug("libvirt has examined QEMU", "took", time.Since(begin).Round(time.Millisecond))
 }
 
 func (s *Stack) libvirtDaemon(program string, env []string) *daemon {
@@ -151,20 +223,17 @@ func (s *Stack) guests() []process {
 	return out
 }
 
-// kvmUsable reports why guests cannot open /dev/kvm, if they cannot.
+// kvmUsable reports why guests cannot open /dev/kvm, if they cannot. A machine
+// without the device needs no permission: its guests are emulated.
 func (q qemuUser) kvmUsable() error {
-	info, err := os.Stat("/dev/kvm")
-	if err != nil {
-		return nil // absent: guests run under TCG and need no device
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || q.uid == 0 || info.Mode().Perm()&0o006 == 0o006 {
+	var st unix.Stat_t
+	if err := unix.Stat(kvmDevice, &st); err != nil || q.uid == 0 {
 		return nil
 	}
-	if g, err := user.LookupGroup("kvm"); err == nil && g.Gid == strconv.Itoa(int(st.Gid)) && info.Mode().Perm()&0o060 == 0o060 {
+	if st.Mode&0o006 == 0o006 || int(st.Gid) == q.gid && st.Mode&0o060 == 0o060 {
 		return nil
 	}
-	return fmt.Errorf("/dev/kvm is closed to %s; run: chgrp kvm /dev/kvm && chmod 660 /dev/kvm", q.name)
+	return fmt.Errorf("%s is closed to %s; run: chgrp %s %s && chmod 660 %s", kvmDevice, q.name, q.group, kvmDevice, kvmDevice)
 }
 
 // Logs go to files of limited size through virtlogd, which guests' consoles use

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -24,7 +25,7 @@ func linkExists(name string) bool {
 
 // checkForeignBridges refuses to fight over an interface that something else, such
 // as a second Kumoi on this machine, has already made under our bridge's name.
-func (s *Stack) checkForeignBridges() error {
+func (s *Stack) checkForeignBridges(ctx context.Context) error {
 	if s.system[vswitchd] {
 		return nil
 	}
@@ -36,11 +37,13 @@ func (s *Stack) checkForeignBridges() error {
 		}
 	}
 	for _, name := range []string{s.cfg.OutsideBridge, IntegrationBridge} {
-		link, err := netlink.LinkByName(name)
-		if err != nil || link.Type() == "openvswitch" { // the kernel's datapath outlives vswitchd
-			continue
+		// A vswitchd that was just killed may take a moment to let go.
+		wait, cancel := context.WithTimeout(ctx, 2*time.Second)
+		free := poll(wait, 10*time.Millisecond, func() bool { return !foreign(name) })
+		cancel()
+		if !free {
+			return errs.New(errs.Conflict, "The interface %s already exists and is not this Kumoi's; stop whatever made it, or run this one in a network namespace of its own.", name)
 		}
-		return errs.New(errs.Conflict, "The interface %s already exists and is not this Kumoi's; stop whatever made it, or run this one in a network namespace of its own.", name)
 	}
 	return nil
 }
@@ -164,8 +167,7 @@ func setAddress(name string, prefix netip.Prefix) error {
 	return netlink.LinkSetUp(link)
 }
 
-// outsideIntact tells whether the bridge is up and has its address. A vswitchd
-// that crashed and was restarted by its own monitor has made the interface anew.
+// outsideIntact tells whether the bridge is up and has its address.
 func (s *Stack) outsideIntact() bool {
 	link, err := netlink.LinkByName(s.cfg.OutsideBridge)
 	if err != nil || link.Attrs().Flags&net.FlagUp == 0 {

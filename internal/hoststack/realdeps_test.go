@@ -67,6 +67,9 @@ func testConfig(t *testing.T) Config {
 		if err := Purge(ctx, cfg); err != nil {
 			t.Errorf("purge: %v", err)
 		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
 	})
 	return cfg
 }

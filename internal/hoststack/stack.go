@@ -26,8 +26,9 @@ type Stack struct {
 	outsideMu  sync.Mutex
 	outsideErr error // why guests may not reach beyond the machine
 
-	stopWatch context.CancelFunc
-	watching  sync.WaitGroup
+	ctx      context.Context // ends with Close
+	stop     context.CancelFunc
+	watching sync.WaitGroup
 }
 
 // Up brings the stack to life: what runs is adopted, what does not is started, and
@@ -50,7 +51,9 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 		}
 		s.qemu = s.chooseQEMUUser()
 	}
+	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.startAll(ctx); err != nil {
+		s.Close()
 		return nil, err
 	}
 	s.watch()
@@ -93,7 +96,7 @@ func (s *Stack) startAll(ctx context.Context) error {
 			if err := db.ensureOwn(ctx); err != nil {
 				return err
 			}
-			if err := s.checkForeignBridges(); err != nil {
+			if err := s.checkForeignBridges(ctx); err != nil {
 				return err
 			}
 			if err := s.configureSwitch(ctx); err != nil {
@@ -175,8 +178,6 @@ func (s *Stack) OVSEnv() []string { return s.ovsEnv() }
 
 // Close stops watching. The programs and the guests go on.
 func (s *Stack) Close() {
-	if s.stopWatch != nil {
-		s.stopWatch()
-	}
+	s.stop()
 	s.watching.Wait()
 }

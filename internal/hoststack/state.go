@@ -15,6 +15,24 @@ type state struct {
 	ForwardingOff string   `json:"forwarding_off,omitempty"` // the switch that was off
 	MadeDirs      []string `json:"made_dirs,omitempty"`      // empty mount points made for libvirt
 	Underlay      *moved   `json:"underlay,omitempty"`
+
+	KVM *deviceAccess `json:"kvm,omitempty"` // who could open /dev/kvm
+}
+
+type deviceAccess struct {
+	GID  int    `json:"gid"`
+	Mode uint32 `json:"mode"`
+}
+
+// restoreKVM gives the device back to whom it belonged.
+func (st state) restoreKVM() error {
+	if st.KVM == nil {
+		return nil
+	}
+	if err := os.Chown(kvmDevice, -1, st.KVM.GID); err != nil {
+		return err
+	}
+	return os.Chmod(kvmDevice, os.FileMode(st.KVM.Mode))
 }
 
 func (l layout) readState() (state, error) {

@@ -13,13 +13,11 @@ const (
 
 // watch keeps every daemon of ours running until Close.
 func (s *Stack) watch() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stopWatch = cancel
 	for _, d := range s.daemons {
-		s.watching.Go(func() { d.watch(ctx) })
+		s.watching.Go(func() { d.watch(s.ctx) })
 	}
 	if s.cfg.Host {
-		s.watching.Go(func() { s.watchOutside(ctx) })
+		s.watching.Go(func() { s.watchOutside(s.ctx) })
 	}
 }
 
@@ -60,8 +58,8 @@ func (d *daemon) isAlive() bool {
 	return d.current.alive()
 }
 
-// watchOutside repairs the outside bridge's address, which vanishes with its
-// interface when vswitchd dies.
+// watchOutside repairs the outside bridge, which may have been made anew or have
+// lost its address to somebody who tidied up.
 func (s *Stack) watchOutside(ctx context.Context) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
