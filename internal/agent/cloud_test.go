@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type cloud struct {
 	written map[string][]byte
 	done    map[string]hostapi.ImageWrite
 	reports chan hostapi.ServerReport
+	reads   atomic.Int64 // first chunks asked for
 }
 
 func newCloud(t *testing.T) *cloud {
@@ -78,6 +80,9 @@ func (c *cloud) readImage(_ context.Context, m *bus.Msg) (any, error) {
 	var r hostapi.ImageChunk
 	if err := m.Decode(&r); err != nil {
 		return nil, err
+	}
+	if r.Offset == 0 {
+		c.reads.Add(1)
 	}
 	data, ok := c.images[r.ImageID]
 	if !ok || r.Offset > int64(len(data)) {

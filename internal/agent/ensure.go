@@ -163,7 +163,7 @@ func (a *Agent) Remove(ctx context.Context, ref *hostapi.ServerRef) (*hostapi.Se
 		return nil, fmt.Errorf("remove server %s: %w", s.id, err)
 	}
 	s.mu.Lock()
-	s.removed, s.spec = true, nil
+	s.spec = nil
 	s.report.Power, s.report.Sequence = hostapi.PowerMissing, a.sequence.next()
 	s.report.Fault, s.report.Steps, s.report.Domain = "", nil, ""
 	report := s.report
@@ -196,5 +196,10 @@ func (a *Agent) remove(ctx context.Context, s *server) error {
 	if err := errors.Join(a.vif.Unplug(ctx, ports...), a.networks.leave(ctx, s.id)); err != nil {
 		return err
 	}
-	return s.removeFiles()
+	s.setRemoved(true) // from here on nobody writes to its directory
+	if err := s.removeFiles(); err != nil {
+		s.setRemoved(false)
+		return err
+	}
+	return nil
 }

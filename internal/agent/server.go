@@ -140,6 +140,12 @@ func (s *server) current() *hostapi.ServerSpec {
 	return s.spec
 }
 
+func (s *server) setRemoved(removed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removed = removed
+}
+
 func (s *server) path(name string) string { return filepath.Join(s.dir, name) }
 
 // wake tells whoever waits for the guest to look again.

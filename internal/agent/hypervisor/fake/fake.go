@@ -86,6 +86,13 @@ func (h *Hypervisor) Script(method string, s Script) {
 	h.scripts[method] = append(h.scripts[method], s)
 }
 
+// Unscript forgets all scripts that were not played.
+func (h *Hypervisor) Unscript() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.scripts)
+}
+
 // call takes the next script of a method and plays its beginning.
 func (h *Hypervisor) call(ctx context.Context, method string) (after error, err error) {
 	h.mu.Lock()
