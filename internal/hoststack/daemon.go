@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type daemon struct {
 	log      string
 	detaches bool // goes to the background by itself once it is ready
 	binds    [][2]string
+	oneCPU   bool // starts on one processor and is let go when it answers
 
 	prepare func(context.Context) error       // before a start: database files, configuration
 	answers func(context.Context, int) error  // does the process serve?
@@ -66,6 +68,11 @@ func (d *daemon) ensure(ctx context.Context) error {
 		return errs.Wrap(errs.Unavailable, err, "%s cannot be started.", d.name)
 	}
 	d.current = p
+	if d.oneCPU {
+		if err := unpin(p.pid); err != nil {
+			d.logger.Warn("bound to one processor", "component", d.name, "error", err)
+		}
+	}
 	d.logger.Info("started", "component", d.name, "pid", p.pid, "took", time.Since(begin).Round(time.Millisecond))
 	return d.after(ctx, true)
 }
@@ -148,7 +155,11 @@ func (d *daemon) command() (string, []string) {
 		fmt.Fprintf(&script, "mount --bind '%s' '%s'\n", b[0], b[1])
 	}
 	script.WriteString(`exec "$@"`)
-	args := []string{"--mount", "--propagation", "slave", "/bin/sh", "-ec", script.String(), "kumoi-" + d.name, d.program}
+	args := []string{"--mount", "--propagation", "slave", "/bin/sh", "-ec", script.String(), "kumoi-" + d.name}
+	if cpu, ok := firstCPU(); ok && d.oneCPU {
+		args = append(args, "taskset", "-c", strconv.Itoa(cpu))
+	}
+	args = append(args, d.program)
 	return "unshare", append(args, d.args...)
 }
 

@@ -4,6 +4,7 @@ package hoststack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -175,6 +176,8 @@ func TestGuestOutlivesEverything(t *testing.T) {
 		t.Errorf("the guest runs as user %d, not libvirt-qemu: %s", uid, s.qemu.why)
 	}
 
+	requireAllCPUs(t, guest.pid)
+
 	for _, name := range []string{ovnNB, ovnSB, ovnNorthd, ovsdbServer, ovnController, libvirtd, vswitchd} {
 		t.Run("kill "+name, func(t *testing.T) {
 			kill(t, s, name)
@@ -198,7 +201,7 @@ func TestGuestOutlivesEverything(t *testing.T) {
 			t.Fatal("the guest is dead")
 		}
 		requireGuestKnown(t, s)
-		requireHealthy(t, s)
+		requireAllCPUs(t, requireHealthy(t, s)[libvirtd])
 	})
 	t.Logf("the console's log has %d bytes", size(console))
 
@@ -257,6 +260,19 @@ func requireGuestKnown(t *testing.T, s *Stack) {
 	state, _, err := conn.DomainGetState(dom, 0)
 	if err != nil || libvirt.DomainState(state) != libvirt.DomainRunning {
 		t.Errorf("libvirt says state %d (%v)", state, err)
+	}
+}
+
+// requireAllCPUs sees that nothing of libvirtd's start on one processor stays with
+// it or with its guests.
+func requireAllCPUs(t *testing.T, pid int) {
+	t.Helper()
+	var ours, its unix.CPUSet
+	if err := errors.Join(unix.SchedGetaffinity(0, &ours), unix.SchedGetaffinity(pid, &its)); err != nil {
+		t.Fatal(err)
+	}
+	if ours != its {
+		t.Errorf("process %d runs on %d processors of %d", pid, its.Count(), ours.Count())
 	}
 }
 
