@@ -72,6 +72,7 @@ func (s *Service) open(ctx context.Context, img *Image, prefer []string) (*Data,
 			err = errs.New(errs.Unavailable, "The store %s has %d bytes of image %s, not %d.", l.Store, obj.Size(), img.ID, *img.Size)
 		}
 		if err == nil {
+			s.wantCached(ctx, img, l)
 			return &Data{Object: obj, Image: img}, nil
 		}
 		s.log.WarnContext(ctx, "image cannot be read from a store", "image_id", img.ID, "store", l.Store, "error", err)

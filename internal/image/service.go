@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kumoi/internal/image/backend"
+	"kumoi/internal/image/metadef"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
@@ -29,6 +30,8 @@ type Deps struct {
 	Config Config
 	// Stores hold the data; the first one is the default if Config names none.
 	Stores []NamedStore
+	// Metadefs keeps the metadata definitions; package sqlstore has it too.
+	Metadefs metadef.Store
 	// Sagas runs imports; Tasks runs the upkeep.
 	Sagas *saga.Engine
 	Tasks *task.Runner
@@ -54,9 +57,11 @@ type Service struct {
 	certs  Certificates
 	region Regions
 
-	sagas  *saga.Engine
-	tasks  *task.Runner
-	tokens sync.Map // import task id → the token of who asked, for glance-download
+	defs    *metadef.Service
+	sagas   *saga.Engine
+	tasks   *task.Runner
+	tokens  sync.Map // import task id → the token of who asked, for glance-download
+	touched sync.Map // cached images that were read since their hits were counted
 }
 
 // New makes the service and registers its policy rules.
@@ -78,6 +83,7 @@ func New(d Deps) (*Service, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
+	s.defs = metadef.New(d.DB, d.Metadefs, d.Policy, s.now)
 	if s.cfg.DefaultStore == "" {
 		s.cfg.DefaultStore = d.Stores[0].ID
 	}
@@ -100,8 +106,13 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.store.ExpireUploads(ctx, tx, s.cfg.Node) }); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
+	if err := s.defs.Seed(ctx); err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
 	s.tasks.Add(
 		task.Task{Name: reapTask, Every: s.cfg.Lease / 2, AtStart: true, Run: s.reap},
+		task.Task{Name: cacheTask, Every: time.Minute, AtStart: true, Run: s.fillCache},
+		task.Task{Name: "image.tasks", Every: 10 * time.Minute, Run: s.expireTasks},
 	)
 	return nil
 }
@@ -114,6 +125,9 @@ func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microse
 
 func (s *Service) stagingDir() string { return filepath.Join(s.cfg.DataDir, "staging") }
 func (s *Service) cacheDir() string   { return filepath.Join(s.cfg.DataDir, "cache") }
+
+// Metadefs is the catalogue of metadata definitions.
+func (s *Service) Metadefs() *metadef.Service { return s.defs }
 
 // Config returns the configuration in force.
 func (s *Service) Config() Config { return s.cfg }

@@ -44,6 +44,7 @@ type Store interface {
 	Usage(ctx context.Context, tx *store.Tx, project string) (Usage, error)
 
 	TaskStore
+	CacheStore
 }
 
 // Upload is data on its way into a store: the place is known before the first

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -171,4 +172,14 @@ func (s *Service) DeleteTask(ctx context.Context, id string) error {
 		return errs.New(errs.Conflict, "The task %s is %s; only tasks that have ended can be deleted.", t.ID, t.Status)
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error { return s.store.DeleteTask(ctx, tx, id) })
+}
+
+// expireTasks is the upkeep that removes the records of tasks that ended long ago.
+func (s *Service) expireTasks(ctx context.Context) (string, error) {
+	var n int64
+	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		n, err = s.store.DeleteExpiredTasks(ctx, tx, s.now())
+		return err
+	})
+	return fmt.Sprintf("%d records removed", n), err
 }

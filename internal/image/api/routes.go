@@ -28,7 +28,11 @@ func New(svc *image.Service) *httpx.Service {
 	s.Routes = append(s.Routes, a.members()...)
 	s.Routes = append(s.Routes, a.imports()...)
 	s.Routes = append(s.Routes, a.tasks()...)
+	s.Routes = append(s.Routes, a.metadefNamespaces()...)
+	s.Routes = append(s.Routes, a.metadefItems()...)
+	s.Routes = append(s.Routes, a.cache()...)
 	s.Routes = append(s.Routes, a.schemas()...)
+	s.Routes = append(s.Routes, a.metadefSchemas()...)
 	return s
 }
 

@@ -13,16 +13,17 @@ type object = map[string]any
 func (a *api) schemas() []httpx.Route {
 	image := imageSchema()
 	member := memberSchema()
-	serve := func(name string, schema object) httpx.Route {
-		return route("GET", "/v2/schemas/"+name, "", func(context.Context, *httpx.Request) (*httpx.Response, error) {
-			return httpx.JSON(http.StatusOK, schema), nil
-		})
-	}
 	return []httpx.Route{
-		serve("image", image), serve("images", collection("images", image, true)),
-		serve("task", taskSchema(true)), serve("tasks", collection("tasks", taskSchema(false), true)),
-		serve("member", member), serve("members", collection("members", member, false)),
+		serveSchema("image", image), serveSchema("images", collection("images", image, true)),
+		serveSchema("task", taskSchema(true)), serveSchema("tasks", collection("tasks", taskSchema(false), true)),
+		serveSchema("member", member), serveSchema("members", collection("members", member, false)),
 	}
+}
+
+func serveSchema(name string, schema object) httpx.Route {
+	return route("GET", "/v2/schemas/"+name, "", func(context.Context, *httpx.Request) (*httpx.Response, error) {
+		return httpx.JSON(http.StatusOK, schema), nil
+	})
 }
 
 // field is one property of a schema.

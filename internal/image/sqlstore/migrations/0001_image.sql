@@ -100,3 +100,15 @@ CREATE TABLE image_task (
 CREATE INDEX image_task_image ON image_task (image_id, created_at);
 CREATE INDEX image_task_created ON image_task (created_at, id);
 CREATE INDEX image_task_expires ON image_task (expires_at);
+
+-- Copies of images near to their readers, and the queue for them.
+CREATE TABLE image_cache (
+	image_id TEXT NOT NULL,
+	node TEXT NOT NULL,
+	cached BOOLEAN NOT NULL,
+	size BIGINT NOT NULL,
+	hits BIGINT NOT NULL,
+	last_accessed BIGINT NOT NULL,
+	last_modified BIGINT NOT NULL,
+	PRIMARY KEY (image_id, node)
+);
