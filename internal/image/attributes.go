@@ -47,7 +47,7 @@ func mismatch(name, want string) error {
 	return errs.New(errs.Invalid, "Provided object does not match schema 'image': the value of '%s' must be %s.", quotable(name), want)
 }
 
-// set gives an attribute or property a value as it came from JSON.
+// set gives an attribute or property a value as it came from JSON, or from Go.
 func (img *Image) set(name string, v any) error {
 	switch name {
 	case "name":
@@ -126,6 +126,10 @@ func setSize(dst *int64, name string, v any) error {
 	switch v := v.(type) {
 	case json.Number:
 		n, err = v.Int64()
+	case int:
+		n = int64(v)
+	case int64:
+		n = v
 	case float64:
 		n = int64(v)
 		if float64(n) != v {
@@ -152,6 +156,12 @@ func setBool(dst *bool, name string, v any) error {
 
 func (img *Image) setTags(v any) error {
 	list, ok := v.([]any)
+	if texts, plain := v.([]string); plain {
+		ok = true
+		for _, t := range texts {
+			list = append(list, t)
+		}
+	}
 	if !ok {
 		return mismatch("tags", "a list of strings")
 	}

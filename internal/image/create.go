@@ -14,6 +14,16 @@ import (
 // Create adds a queued image with the given attributes and properties, whose
 // values are as JSON has them.
 func (s *Service) Create(ctx context.Context, attributes map[string]any) (*Image, error) {
+	var img *Image
+	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		img, err = s.CreateTx(ctx, tx, attributes)
+		return err
+	})
+	return img, err
+}
+
+// CreateTx is Create as part of a larger transaction.
+func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, attributes map[string]any) (*Image, error) {
 	img, err := s.newImage(ctx, attributes)
 	if err != nil {
 		return nil, err
@@ -22,16 +32,13 @@ func (s *Service) Create(ctx context.Context, attributes map[string]any) (*Image
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.enforce(ctx, tx, limits, img.Owner, "image_count_total", 1); err != nil {
-			return err
-		}
-		return s.store.CreateImage(ctx, tx, img)
-	})
-	if err != nil {
+	if err := s.enforce(ctx, tx, limits, img.Owner, "image_count_total", 1); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "create", img)
+	if err := s.store.CreateImage(ctx, tx, img); err != nil {
+		return nil, err
+	}
+	tx.AfterCommit(func() { s.audit(ctx, "create", img) })
 	return img, nil
 }
 

@@ -30,8 +30,6 @@ type Deps struct {
 	Config Config
 	// Stores hold the data; the first one is the default if Config names none.
 	Stores []NamedStore
-	// Metadefs keeps the metadata definitions; package sqlstore has it too.
-	Metadefs metadef.Store
 	// Sagas runs imports; Tasks runs the upkeep.
 	Sagas *saga.Engine
 	Tasks *task.Runner
@@ -83,7 +81,7 @@ func New(d Deps) (*Service, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.defs = metadef.New(d.DB, d.Metadefs, d.Policy, s.now)
+	s.defs = metadef.New(d.DB, d.Store, d.Policy, s.now)
 	if s.cfg.DefaultStore == "" {
 		s.cfg.DefaultStore = d.Stores[0].ID
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/image/metadef"
 	"kumoi/internal/kernel/store"
 )
 
@@ -45,6 +46,7 @@ type Store interface {
 
 	TaskStore
 	CacheStore
+	metadef.Store
 }
 
 // Upload is data on its way into a store: the place is known before the first

@@ -16,7 +16,9 @@ var files embed.FS
 func Migrations() store.Migrations { return store.Migrations{Service: "image", FS: files} }
 
 // Store implements image.Store. The zero value is ready.
-type Store struct{}
+type Store struct {
+	Metadefs // the metadata definitions
+}
 
 var _ image.Store = Store{}
 
