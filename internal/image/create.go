@@ -22,7 +22,8 @@ func (s *Service) Create(ctx context.Context, attributes map[string]any) (*Image
 	return img, err
 }
 
-// CreateTx is Create as part of a larger transaction.
+// CreateTx is Create inside the caller's transaction, for those who make an
+// image together with something of their own, such as a server's snapshot.
 func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, attributes map[string]any) (*Image, error) {
 	img, err := s.newImage(ctx, attributes)
 	if err != nil {
