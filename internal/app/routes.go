@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"kumoi/internal/image"
-	imagefake "kumoi/internal/image/backend/fake"
+	"kumoi/internal/image/backend"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/logx"
@@ -28,12 +28,15 @@ type RouteRow struct {
 	Versions string `json:"versions"`
 }
 
+// unusedBackend stands where an image store would; nothing calls it.
+type unusedBackend struct{ backend.Backend }
+
 // blueprint assembles the services without a cloud below them.
 func blueprint() (*services, error) {
 	cfg := &Config{DataDir: "/nonexistent"}
 	return assemble(ground{
 		cfg: cfg, log: logx.Discard(), fabric: fabricfake.New(), sagas: saga.NewEngine(nil, saga.Config{}), tasks: task.NewRunner(nil),
-		stores: []image.NamedStore{{ID: "file", Backend: imagefake.New()}},
+		stores: []image.NamedStore{{ID: "file", Backend: unusedBackend{}}},
 	})
 }
 

@@ -7,18 +7,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// ResetPassword gives a user, named by name and domain, a new password: the
-// operator's way back in. The context's actor must be Kumoi itself or an
-// administrator. The rules for passwords hold.
-func (s *Service) ResetPassword(ctx context.Context, name, domain, password string) error {
-	id, err := s.findUser(ctx, Ref{Name: name, DomainName: domain})
-	if err != nil {
-		return err
-	}
-	_, err = s.UpdateUser(ctx, id, UserChange{Apply: func(u *User) error { u.Enabled = true; return nil }, Password: &password})
-	return err
-}
-
 // RotateAllKeys makes new keys for every purpose.
 func (s *Service) RotateAllKeys(ctx context.Context) error {
 	for _, purpose := range []string{tokenKey, credentialKey} {

@@ -104,7 +104,7 @@ func (s *Service) StatusOf(kind errs.Kind) int {
 
 // ErrorEnvelope writes the common {"error": {code, title, message}} body.
 func ErrorEnvelope(w http.ResponseWriter, _ *http.Request, status int, e *errs.Error, _ string) {
-	writeJSON(w, status, map[string]any{"error": map[string]any{
+	WriteJSON(w, status, map[string]any{"error": map[string]any{
 		"code": status, "title": http.StatusText(status), "message": e.Msg,
 	}})
 }

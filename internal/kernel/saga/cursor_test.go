@@ -48,14 +48,18 @@ func TestCursorProperties(t *testing.T) {
 				t.Fatalf("nothing to do in %+v", c)
 			} else if name := def.steps[i].name; c.state == Running {
 				outcome = rapid.SampledFrom([]event{
-					{name: evDone, step: name}, {name: evDone, step: name}, {name: evDone, step: name},
+					{name: evDone, step: name},
+					{name: evDone, step: name},
+					{name: evDone, step: name},
 					{name: evFail, step: name, err: failure},
 					{name: evAttempt, step: name, err: failure},
 					{name: evRewind, step: name, err: failure, target: def.steps[rapid.IntRange(0, i).Draw(t, "target")].name},
 				}).Draw(t, "do")
 			} else {
 				outcome = rapid.SampledFrom([]event{
-					{name: evUndone, step: name}, {name: evUndone, step: name}, {name: evUndone, step: name},
+					{name: evUndone, step: name},
+					{name: evUndone, step: name},
+					{name: evUndone, step: name},
 					{name: evStuck, step: name, err: failure},
 				}).Draw(t, "undo")
 			}

@@ -72,13 +72,14 @@ func (r *run) loop() {
 			return
 		}
 	}
-	switch took := slog.Duration("took", r.e.cfg.Clock().Sub(r.began)); {
-	case r.cur.state == Done:
+	took := slog.Duration("took", r.e.cfg.Clock().Sub(r.began))
+	switch r.cur.state {
+	case Done:
 		r.e.log.InfoContext(r.ctx, "saga done", took)
-	case r.cur.state == Undone:
-		r.e.log.WarnContext(r.ctx, "saga undone", took, "error", r.cur.cause)
-	case r.cur.state == Stuck:
-		r.e.log.ErrorContext(r.ctx, "saga stuck: an undo failed", took, "cause", r.cur.cause)
+	case Undone:
+		r.e.log.WarnContext(r.ctx, "saga undone", took, slog.Any("error", r.cur.cause))
+	case Stuck:
+		r.e.log.ErrorContext(r.ctx, "saga stuck: an undo failed", took, slog.Any("cause", r.cur.cause))
 	}
 }
 
@@ -155,7 +156,7 @@ func (r *run) attempt(ctx context.Context, st step, f func(context.Context, any)
 			return nil
 		}
 		if ctx.Err() != nil {
-			if context.Cause(ctx) == error(timedOut) {
+			if errors.Is(context.Cause(ctx), timedOut) {
 				return errs.Wrap(timedOut.Kind, err, "%s", timedOut.Msg)
 			}
 			return err
