@@ -65,6 +65,17 @@ func (f *Fabric) Apply(_ context.Context, s fabric.Statement) error {
 		defer f.mu.Unlock()
 		return errs.Wrap(errs.Unavailable, f.fail, "The fabric is away.")
 	}
+	stated := map[string]bool{}
+	for _, n := range s.Networks {
+		stated[n.ID] = true
+	}
+	for _, p := range s.Ports {
+		_, there := f.networks[p.NetworkID]
+		if !stated[p.NetworkID] && (!there || s.Full) {
+			f.mu.Unlock()
+			return errs.New(errs.Conflict, "Port %s is on network %s, which the fabric was not told of.", p.ID, p.NetworkID)
+		}
+	}
 	f.applied++
 	if s.Full {
 		up := f.up
@@ -149,11 +160,17 @@ func (f *Fabric) SetChassis(cs ...fabric.Chassis) {
 	}
 }
 
-// Fail makes every Apply fail until it is called with nil.
+// Fail makes every Apply fail until it is called with nil; then the fabric is
+// back and asks for everything.
 func (f *Fabric) Fail(err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	back := f.fail != nil && err == nil
 	f.fail = err
+	notify := f.notify
+	f.mu.Unlock()
+	if back && notify != nil {
+		notify(fabric.Event{Kind: fabric.Resync})
+	}
 }
 
 // Hold keeps ports from coming up until it is called with false.
@@ -195,6 +212,9 @@ func (f *Fabric) Port(id string) (fabric.Port, bool) { return get(f, &f.ports, i
 
 // Group shows what the fabric was told of a security group.
 func (f *Fabric) Group(id string) (fabric.Group, bool) { return get(f, &f.groups, id) }
+
+// Addresses shows what the fabric was told of an address group.
+func (f *Fabric) Addresses(id string) (fabric.Addresses, bool) { return get(f, &f.addresses, id) }
 
 // Router shows what the fabric was told of a router.
 func (f *Fabric) Router(id string) (fabric.Router, bool) { return get(f, &f.routers, id) }
