@@ -50,8 +50,8 @@ type Config struct {
 	OutsideBridge string       // default br-kumoi
 	OutsideCIDR   netip.Prefix // the machine's own way to floating IPs; its first address goes on the bridge
 
-	Datapath Datapath // default auto
-	Log      *slog.Logger
+	Datapath Datapath     // default auto
+	Log      *slog.Logger `json:"-"`
 }
 
 func (c Config) withDefaults() Config {

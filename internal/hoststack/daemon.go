@@ -36,6 +36,8 @@ type daemon struct {
 	binds    [][2]string
 	oneCPU   bool // starts on one processor and is let go when it answers
 
+	hasGuests bool // its children are guests, which must not inherit its protection
+
 	prepare func(context.Context) error       // before a start: database files, configuration
 	answers func(context.Context, int) error  // does the process serve?
 	started func(context.Context, bool) error // after a start or an adoption; true when newly started
@@ -68,6 +70,9 @@ func (d *daemon) ensure(ctx context.Context) error {
 		return errs.Wrap(errs.Unavailable, err, "%s cannot be started.", d.name)
 	}
 	d.current = p
+	if !d.hasGuests {
+		p.protect(d.program)
+	}
 	if d.oneCPU {
 		if err := unpin(p.pid); err != nil {
 			d.logger.Warn("bound to one processor", "component", d.name, "error", err)

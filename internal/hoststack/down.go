@@ -119,7 +119,15 @@ func (s *Stack) downNetwork(ctx context.Context) []error {
 	if s.system[ovsdbServer] {
 		fail(s.releaseSystemSwitch(ctx))
 	}
-	fail(s.controller().stop(ctx)) // removes its chassis from the southbound database
+	// Asked to exit, it takes its chassis out of the southbound database; a
+	// signal would end it as it stands.
+	control := s.controller()
+	if p, ok := control.running(); ok {
+		if _, err := call(ctx, s.controllerSocket(p.pid), "exit"); err == nil {
+			p.gone(ctx, 5*time.Second)
+		}
+	}
+	fail(control.stop(ctx))
 	fail(s.northd().stop(ctx))
 
 	s.system[ovsdbServer] = false
@@ -263,9 +271,31 @@ func (s *Stack) removeTraces(st state) error {
 	if s.paths.base != s.paths.dataDir {
 		_ = os.Remove(s.paths.base)
 	}
+	removeControlGroups()
 	err := os.Remove(s.paths.state())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
+}
+
+// removeControlGroups removes what libvirt leaves where no systemd keeps order: the
+// groups of guests that were ended by pid, and the one above them. The kernel
+// refuses to remove one that still has members, such as another libvirt's guests.
+func removeControlGroups() {
+	for _, pattern := range []string{"/sys/fs/cgroup/machine", "/sys/fs/cgroup/*/machine"} {
+		tops, _ := filepath.Glob(pattern)
+		for _, top := range tops {
+			var dirs []string
+			_ = filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+				if err == nil && e.IsDir() {
+					dirs = append(dirs, path)
+				}
+				return nil
+			})
+			for _, dir := range slices.Backward(dirs) {
+				_ = os.Remove(dir)
+			}
+		}
+	}
 }

@@ -123,7 +123,7 @@ func (s *Stack) libvirtd() *daemon {
 	// libvirtd plugs guests into the switch by calling ovs-vsctl, which finds
 	// our switch by its environment.
 	d := s.libvirtDaemon(libvirtd, s.ovsEnv())
-	d.oneCPU = true
+	d.oneCPU, d.hasGuests = true, true
 	d.prepare = func(context.Context) error {
 		if err := s.writeLibvirtConfig("libvirtd.conf", fmt.Sprintf(libvirtdConf, s.cfg.hostUUID())); err != nil {
 			return err

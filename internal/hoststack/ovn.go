@@ -41,11 +41,10 @@ func (s *Stack) northd() *daemon {
 // socket is named after its pid, so those of its forerunners are swept.
 func (s *Stack) controller() *daemon {
 	dir := s.paths.ovn("")
-	socket := func(pid int) string { return filepath.Join(dir, "ovn-controller."+strconv.Itoa(pid)+".ctl") }
 	d := s.ovsDaemon(ovnController, "ovn-controller", dir, "controller")
 	d.args = append([]string{"--detach", "--monitor", "--no-chdir", "--pidfile=" + d.pidfile}, quiet(d.log)...)
 	d.args = append(d.args, s.ovsRemote())
-	d.version = func(ctx context.Context, pid int) (string, error) { return call(ctx, socket(pid), "version") }
+	d.version = func(ctx context.Context, pid int) (string, error) { return call(ctx, s.controllerSocket(pid), "version") }
 	d.answers = func(ctx context.Context, pid int) error { _, err := d.version(ctx, pid); return err }
 	d.prepare = func(ctx context.Context) error {
 		stale, _ := filepath.Glob(filepath.Join(dir, "ovn-controller.*.ctl"))
@@ -55,6 +54,10 @@ func (s *Stack) controller() *daemon {
 		return s.setFlowGrace(ctx)
 	}
 	return d
+}
+
+func (s *Stack) controllerSocket(pid int) string {
+	return s.paths.ovn("ovn-controller." + strconv.Itoa(pid) + ".ctl")
 }
 
 // setFlowGrace makes a restarted ovn-controller compute its flows before it throws

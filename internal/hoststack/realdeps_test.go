@@ -20,6 +20,13 @@ import (
 // TestMain moves the whole test into a network and a mount namespace of its own, so
 // that nothing it makes is seen, or can be disturbed, by the machine.
 func TestMain(m *testing.M) {
+	if text := os.Getenv(secondHost); text != "" {
+		if err := runSecondHost(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	const inside = "KUMOI_TEST_INSIDE"
 	if os.Getenv(inside) != "" {
 		if lo, err := netlink.LinkByName("lo"); err == nil {
