@@ -34,7 +34,7 @@ type cloud struct {
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	server, err := bus.StartServer(t.Context(), bus.ServerConfig{DataDir: t.TempDir()})
+	server, err := bus.StartServer(t.Context(), bus.ServerConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

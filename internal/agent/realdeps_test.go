@@ -25,12 +25,20 @@ import (
 	"kumoi/internal/agent/vif"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/hoststack"
+	"kumoi/internal/kernel/bus"
 )
 
 // TestMain moves the tests into a network and a mount namespace of their own,
 // where Open vSwitch, OVN and libvirt meet nothing of the machine's.
 func TestMain(m *testing.M) {
 	const inside = "KUMOI_TEST_INSIDE"
+	if os.Getenv(agentEnv) != "" {
+		if err := runAgent(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(inside) != "" {
 		if lo, err := netlink.LinkByName("lo"); err == nil {
 			_ = netlink.LinkSetUp(lo)
@@ -67,7 +75,8 @@ type realHost struct {
 	stack *hoststack.Stack
 	dir   string
 	cloud *cloud
-	deps  func() agent.Deps
+	log   *slog.Logger
+	image []byte
 }
 
 func newRealHost(t *testing.T) *realHost {
@@ -99,21 +108,39 @@ func newRealHost(t *testing.T) *realHost {
 			t.Error(err)
 		}
 	})
-	h := &realHost{t: t, stack: stack, dir: filepath.Join(dir, "agent"), cloud: newCloud(t)}
-	h.deps = func() agent.Deps {
-		plugger, err := vif.NewOVS(vif.OVSConfig{
-			Remote: stack.OVSRemote(), Env: stack.OVSEnv(), Dir: filepath.Join(dir, "agent/networks"),
-			Userspace: stack.Datapath() == hoststack.DatapathNetdev, Log: log,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return agent.Deps{
-			Bus: h.cloud.connect(), VIF: plugger, Log: log,
-			Hypervisor: libvirt.New(libvirt.Config{Socket: stack.LibvirtSocket(), VirtType: "qemu", Log: log}),
-		}
+	return &realHost{t: t, stack: stack, dir: filepath.Join(dir, "agent"), cloud: newCloud(t), log: log, image: guestImage(t)}
+}
+
+// wiring is what an agent needs to know of a stack.
+type wiring struct {
+	Dir, OVS, Libvirt string
+	Env               []string
+	Userspace         bool
+}
+
+func (h *realHost) wiring() wiring {
+	return wiring{h.dir, h.stack.OVSRemote(), h.stack.LibvirtSocket(), h.stack.OVSEnv(), h.stack.Datapath() == hoststack.DatapathNetdev}
+}
+
+func (w wiring) deps(conn bus.Conn, log *slog.Logger) (agent.Deps, error) {
+	plugger, err := vif.NewOVS(vif.OVSConfig{Remote: w.OVS, Env: w.Env, Dir: filepath.Join(w.Dir, "networks"), Userspace: w.Userspace, Log: log})
+	if err != nil {
+		return agent.Deps{}, err
 	}
-	return h
+	hv := libvirt.New(libvirt.Config{Socket: w.Libvirt, VirtType: "qemu", Log: log})
+	return agent.Deps{Bus: conn, VIF: plugger, Log: log, Hypervisor: hv}, nil
+}
+
+// start brings an agent to life in this process.
+func (h *realHost) start() *agent.Agent {
+	h.t.Helper()
+	return h.cloud.start("host-a", h.dir, func() agent.Deps {
+		deps, err := h.wiring().deps(h.cloud.connect(), h.log)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return deps
+	})
 }
 
 func (h *realHost) run(name string, args ...string) string {
@@ -189,31 +216,20 @@ func guestImage(t *testing.T) []byte {
 	return data
 }
 
-func serverSpec(image []byte, nics ...hostapi.NIC) *hostapi.ServerSpec {
+// spec is a server that runs a script as its user data.
+func (h *realHost) spec(name, script string, nics ...hostapi.NIC) *hostapi.ServerSpec {
+	h.cloud.images["guest"] = h.image
+	image := h.image
 	sum := sha512.Sum512(image)
 	return &hostapi.ServerSpec{
-		ID: uuid.NewString(), Generation: 1, Name: "web", Hostname: "web", ProjectID: strings.Repeat("a", 32), UserID: strings.Repeat("b", 32),
+		ID: uuid.NewString(), Generation: 1, Name: name, Hostname: name, ProjectID: strings.Repeat("a", 32), UserID: strings.Repeat("b", 32),
 		FlavorName: "small", VCPUs: 1, MemoryMiB: 128,
 		Root:  hostapi.RootDisk{ImageID: "guest", SizeGiB: 1, DiskFormat: "qcow2", ImageBytes: int64(len(image)), SHA512: hex.EncodeToString(sum[:])},
 		NICs:  nics,
 		Power: hostapi.PowerRunning, StopGrace: 20 * time.Second,
 		Metadata: hostapi.Metadata{
 			AvailabilityZone: "nova", KeyName: "k", PublicKey: "ssh-ed25519 AAAA test", ImageID: uuid.NewString(), CreatedAt: time.Now(),
-			UserData: []byte("#!/bin/sh\necho user data ran on $(hostname)\n"),
+			UserData: []byte("#!/bin/sh\n" + script + "\n"),
 		},
 	}
-}
-
-func TestGuestBootsAndLearnsWhoItIs(t *testing.T) {
-	h := newRealHost(t)
-	image := guestImage(t)
-	h.cloud.images["guest"] = image
-	h.cloud.start("host-a", h.dir, h.deps)
-	n := h.network("10.5.0.0/24")
-	spec := serverSpec(image, n.nic())
-	report := h.cloud.ensure(spec)
-	for _, s := range report.Steps {
-		t.Logf("%-12s %s", s.Name, s.Took)
-	}
-	h.cloud.console(spec.ID, "user data ran on web", time.Minute)
 }
