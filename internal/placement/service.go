@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"kumoi/internal/kernel/errs"
@@ -34,14 +33,18 @@ type HostInventory struct {
 	Traits                            []string
 }
 
-// Store is the persistence that claims need; sqlstore implements it.
+// Store is placement's persistence; sqlstore implements it. The methods listed
+// here are those of claims.
 type Store interface {
+	Tree
+	Stock
+	Catalogue
+	Accounts
 	HostStates(ctx context.Context, tx *store.Tx, names []string) ([]HostState, error)
 	ProviderByName(ctx context.Context, tx *store.Tx, name string) (string, error)
 	PutProvider(ctx context.Context, tx *store.Tx, id, name string, now time.Time) error
 	DeleteProvider(ctx context.Context, tx *store.Tx, id string) error
 	InUse(ctx context.Context, tx *store.Tx, providerID string) (bool, error)
-	PutInventory(ctx context.Context, tx *store.Tx, providerID string, i Inventory, now time.Time) (changed bool, err error)
 	Traits(ctx context.Context, tx *store.Tx, providerID string) ([]string, error)
 	SetTraits(ctx context.Context, tx *store.Tx, providerID string, traits []string, now time.Time) error
 	Bump(ctx context.Context, tx *store.Tx, providerID string, now time.Time) error
@@ -284,13 +287,4 @@ func (s *Service) Usage(ctx context.Context, tx *store.Tx) (map[string]Resources
 		out[host] = Resources{VCPU: int(by[VCPU]), MemoryMB: int(by[MemoryMB]), DiskGB: int(by[DiskGB])}
 	}
 	return out, err
-}
-
-// traitName tells whether a name is a legal custom trait or class.
-func customName(name string) bool {
-	rest, ok := strings.CutPrefix(name, "CUSTOM_")
-	if !ok || rest == "" || len(name) > 255 {
-		return false
-	}
-	return !strings.ContainsFunc(rest, func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' })
 }

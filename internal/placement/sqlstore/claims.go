@@ -19,11 +19,13 @@ func Migrations() store.Migrations { return store.Migrations{Service: "placement
 // Store implements placement.Store.
 type Store struct{}
 
-const inventoryColumns = `class, total, reserved, min_unit, max_unit, step_size, allocation_ratio, used`
+const inventoryColumns = `class, total, reserved, min_unit, max_unit, step_size, allocation_ratio, used, updated_at`
 
 func scanInventory(r store.Row) (placement.Inventory, error) {
 	var i placement.Inventory
-	err := r.Scan(&i.Class, &i.Total, &i.Reserved, &i.MinUnit, &i.MaxUnit, &i.StepSize, &i.AllocationRatio, &i.Used)
+	var updated int64
+	err := r.Scan(&i.Class, &i.Total, &i.Reserved, &i.MinUnit, &i.MaxUnit, &i.StepSize, &i.AllocationRatio, &i.Used, &updated)
+	i.UpdatedAt = store.Time(updated)
 	return i, err
 }
 
@@ -38,8 +40,8 @@ func (Store) HostStates(ctx context.Context, tx *store.Tx, names []string) ([]pl
 		" FROM placement_provider p JOIN placement_inventory i ON i.provider_id = p.id").OrderBy("p.name")
 	rows, err := store.Find(ctx, tx, func(r store.Row) (named[placement.Inventory], error) {
 		var n named[placement.Inventory]
-		i := &n.v
-		err := r.Scan(&n.name, &i.Class, &i.Total, &i.Reserved, &i.MinUnit, &i.MaxUnit, &i.StepSize, &i.AllocationRatio, &i.Used)
+		var err error
+		n.v, err = scanInventory(prepend{r, &n.name})
 		return n, err
 	}, store.In(q, "p.name", names))
 	if err != nil {
@@ -208,7 +210,7 @@ func (Store) SetTraits(ctx context.Context, tx *store.Tx, providerID string, tra
 
 // Traits returns a provider's traits.
 func (Store) Traits(ctx context.Context, tx *store.Tx, providerID string) ([]string, error) {
-	return store.All(ctx, tx, store.Value[string], "SELECT trait FROM placement_provider_trait WHERE provider_id = ? ORDER BY trait", providerID)
+	return store.All(ctx, tx, store.Value[string], "SELECT trait FROM placement_provider_trait WHERE provider_id = ? ORDER BY "+bytewise(tx, "trait"), providerID)
 }
 
 // DeleteProvider forgets a provider with all it has; it must hold no allocation.
