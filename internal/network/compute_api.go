@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -31,6 +32,8 @@ type AllocateRequest struct {
 	None             bool     // networks: "none"
 	Auto             bool     // networks: "auto"
 	SecurityGroups   []string // ids or names in the project; empty: the default group
+
+	attached int64
 }
 
 func (r AllocateRequest) owner() string {
@@ -59,8 +62,9 @@ func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req Allocat
 		}
 	}
 	var out []*Port
-	for _, want := range req.Networks {
+	for i, want := range req.Networks {
 		var p *Port
+		req.attached = store.Micros(s.now()) + int64(i)
 		if want.PortID != "" {
 			p, err = s.claimPort(ctx, tx, req, want)
 		} else {
@@ -114,7 +118,7 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 	p := &Port{
 		Standard:  Standard{ID: ids.New(), ProjectID: req.ProjectID, Tags: []string{}, Revision: 1, CreatedAt: now, UpdatedAt: now},
 		NetworkID: n.ID, AdminStateUp: true, DeviceID: req.ServerID, DeviceOwner: req.owner(), DNSName: req.Hostname,
-		PortSecurity: n.PortSecurity, SecurityGroups: groupIDs, MadeFor: req.ServerID, Tag: want.Tag, PropagateUp: true,
+		PortSecurity: n.PortSecurity, SecurityGroups: groupIDs, MadeFor: req.ServerID, Tag: want.Tag, PropagateUp: true, Attached: req.attached,
 	}
 	np := NewPort{Port: p, GroupsGiven: len(groupIDs) > 0}
 	if !n.PortSecurity {
@@ -148,7 +152,7 @@ func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateReque
 	if len(p.FixedIPs) == 0 && len(want.FixedIP) == 0 {
 		return nil, fault(errs.Invalid, "PortRequiresFixedIP", "Port %s requires a FixedIP in order to be used.", p.ID)
 	}
-	p.DeviceID, p.DeviceOwner, p.Tag = req.ServerID, req.owner(), want.Tag
+	p.DeviceID, p.DeviceOwner, p.Tag, p.Attached = req.ServerID, req.owner(), want.Tag, req.attached
 	if p.DNSName == "" {
 		p.DNSName = req.Hostname
 	}
@@ -290,7 +294,7 @@ func (s *Service) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host 
 	return nil
 }
 
-// PortsOfServer returns the server's ports in the order they were made.
+// PortsOfServer returns the server's ports in the order they were attached.
 func (s *Service) PortsOfServer(ctx context.Context, serverID string) ([]*Port, error) {
 	var out []*Port
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
@@ -312,8 +316,8 @@ func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []
 		return nil, err
 	}
 	slices.SortFunc(ps, func(a, b *Port) int {
-		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-			return c
+		if a.Attached != b.Attached {
+			return cmp.Compare(a.Attached, b.Attached)
 		}
 		return compareText(a.ID, b.ID)
 	})

@@ -188,6 +188,9 @@ type Port struct {
 	// MadeFor is the server for which compute made the port, to be deleted with it.
 	MadeFor string
 
+	// Attached orders the ports of a server as they were asked for.
+	Attached int64
+
 	// Of the network, read with the port.
 	networkProject string
 	networkShared  bool
