@@ -54,3 +54,17 @@ type Filer interface {
 type Deduplicator interface {
 	Dedup(ctx context.Context, url, digest string) error
 }
+
+// Fill reads until buf is full or r fails. Unlike io.ReadFull it passes r's error
+// on as it is, so that a stream that broke is not taken for one that ended.
+func Fill(r io.Reader, buf []byte) (int, error) {
+	n := 0
+	for n < len(buf) {
+		k, err := r.Read(buf[n:])
+		n += k
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

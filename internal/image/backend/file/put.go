@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kumoi/internal/image/backend"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -79,7 +80,7 @@ func (s *Store) write(ctx context.Context, f *os.File, r io.Reader) (int64, erro
 		if err := context.Cause(ctx); err != nil {
 			return n, err
 		}
-		k, err := fill(r, buf)
+		k, err := backend.Fill(r, buf)
 		if k > 0 && !bytes.Equal(buf[:k], zeros[:k]) {
 			if _, werr := f.WriteAt(buf[:k], n); werr != nil {
 				return n, translate(werr)
@@ -101,20 +102,6 @@ func (s *Store) write(ctx context.Context, f *os.File, r io.Reader) (int64, erro
 		return n, translate(err)
 	}
 	return n, translate(f.Sync())
-}
-
-// fill reads until buf is full or r fails. Unlike io.ReadFull it passes r's error
-// on as it is, so that a stream that broke is not taken for one that ended.
-func fill(r io.Reader, buf []byte) (int, error) {
-	n := 0
-	for n < len(buf) {
-		k, err := r.Read(buf[n:])
-		n += k
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
 }
 
 func (s *Store) syncDir() error {
