@@ -107,7 +107,7 @@ func (c *Cloud) adminOperations() {
 	}))
 	handle(a, "POST /identity/reset-password", onControl(c, resetPassword))
 	handle(a, "POST /identity/rotate-keys", onControl(c, func(ctx context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
-		return nothing{}, k.identity.RotateAllKeys(ctx)
+		return nothing{}, k.identity.RotateKeys(ctx)
 	}))
 }
 
