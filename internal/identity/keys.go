@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
@@ -124,7 +123,7 @@ func (s *Service) sealingKey(ctx context.Context, purpose string) (string, ciphe
 	if id, a, ok := s.keys.sealing(purpose); ok {
 		return id, a, nil
 	}
-	if err := s.RotateKeys(ctx, purpose); err != nil {
+	if err := s.rotateKey(ctx, purpose); err != nil {
 		return "", nil, err
 	}
 	s.keys.forget()
@@ -153,13 +152,21 @@ func (s *Service) openingKey(ctx context.Context, id string) (cipher.AEAD, error
 
 var errNoKey = errors.New("sealed with a key that is not known")
 
-// RotateKeys makes a new key that seals from now on. The one before goes on
-// opening; token keys go when no token of theirs can live, and credentials are
-// sealed again with the new key before the old ones go.
-func (s *Service) RotateKeys(ctx context.Context, purpose string) error {
-	if purpose != tokenKey && purpose != credentialKey {
-		return errs.New(errs.Invalid, "There are keys for %s and for %s, not for %q.", tokenKey, credentialKey, purpose)
+// RotateKeys makes new keys for tokens and for credentials. Tokens that the
+// keys before sealed stay valid; credentials are sealed again with the new key.
+func (s *Service) RotateKeys(ctx context.Context) error {
+	for _, purpose := range []string{tokenKey, credentialKey} {
+		if err := s.rotateKey(ctx, purpose); err != nil {
+			return err
+		}
 	}
+	s.keys.forget()
+	return s.resealCredentials(ctx)
+}
+
+// rotateKey makes a new key that seals from now on. The one before goes on
+// opening; a token key goes when no token of it can live.
+func (s *Service) rotateKey(ctx context.Context, purpose string) error {
 	secret := make([]byte, chacha20poly1305.KeySize)
 	raw := make([]byte, keyIDLen*3/4)
 	rand.Read(secret)

@@ -7,16 +7,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// RotateAllKeys makes new keys for every purpose.
-func (s *Service) RotateAllKeys(ctx context.Context) error {
-	for _, purpose := range []string{tokenKey, credentialKey} {
-		if err := s.RotateKeys(ctx, purpose); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // UserExists tells whether there is such a user, for other services.
 func (s *Service) UserExists(ctx context.Context, tx *store.Tx, id string) (bool, error) {
 	_, err := s.store.Users.Get(ctx, tx, id)
@@ -24,4 +14,34 @@ func (s *Service) UserExists(ctx context.Context, tx *store.Tx, id string) (bool
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// ResetPassword gives a user a new password, enables him and ends a lock. It
+// is for an operator on the machine itself; no policy is asked.
+func (s *Service) ResetPassword(ctx context.Context, user, domain, password string) error {
+	if password == "" {
+		return errs.New(errs.Invalid, "A password must not be empty.")
+	}
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		d, err := s.store.Projects.ByName(ctx, tx, "", domain)
+		if err != nil {
+			return err
+		}
+		u, err := s.store.Users.ByName(ctx, tx, d.ID, user)
+		if err != nil {
+			return err
+		}
+		if err := s.replacePassword(ctx, tx, &u, hash, false); err != nil {
+			return err
+		}
+		u.Enabled, u.LastActiveAt = true, s.now()
+		if err := s.store.Users.Update(ctx, tx, u); err != nil {
+			return err
+		}
+		return s.noted(ctx, tx, "user", "password reset", u.ID)
+	})
 }
