@@ -27,8 +27,10 @@ func New(svc *identity.Service) *httpx.Service {
 	return &httpx.Service{
 		Name: "keystone", Type: "identity", Prefix: Prefix,
 		Headers: map[string]string{"Vary": "X-Auth-Token"},
+		Fault:   fault,
 		Routes: slices.Concat(h.discoveryRoutes(), h.tokenRoutes(), h.projectRoutes(), h.userRoutes(), h.groupRoutes(), h.roleRoutes(),
-			h.grantRoutes()),
+			h.grantRoutes(), h.catalogRoutes(), h.credentialRoutes(), h.delegationRoutes(), h.limitRoutes(), h.domainConfigRoutes(),
+			h.federationRoutes(), h.oauth1Routes()),
 	}
 }
 

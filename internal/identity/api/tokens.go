@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
@@ -75,6 +76,11 @@ func (h *handlers) login(ctx context.Context, r *httpx.Request) (*httpx.Response
 	req, err := authRequest(auth)
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(req.Methods, identity.OAuth1Method) {
+		if req.OAuth1, err = oauth1Request(r); err != nil {
+			return nil, err
+		}
 	}
 	req.Receipt = r.HTTP.Header.Get("Openstack-Auth-Receipt")
 	req.Address = r.HTTP.RemoteAddr

@@ -1,0 +1,254 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"kumoi/internal/identity"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/schema"
+)
+
+func (h *handlers) credentialRoutes() []httpx.Route {
+	const one = "/v3/credentials/{credential_id}"
+	const ec2, ec2One = "/v3/users/{user_id}/credentials/OS-EC2", "/v3/users/{user_id}/credentials/OS-EC2/{credential_id}"
+	return []httpx.Route{
+		get("/v3/credentials", "identity:list_credentials", h.listCredentials),
+		route(http.MethodPost, "/v3/credentials", "identity:create_credential", h.createCredential),
+		get(one, "identity:get_credential", h.showCredential),
+		route(http.MethodPatch, one, "identity:update_credential", h.updateCredential),
+		route(http.MethodDelete, one, "identity:delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
+			return h.svc.DeleteCredential(ctx, r.Var("credential_id"))
+		})),
+		get(ec2, "identity:ec2_list_credentials", h.listEC2),
+		route(http.MethodPost, ec2, "identity:ec2_create_credential", h.createEC2),
+		get(ec2One, "identity:ec2_get_credential", h.showEC2),
+		route(http.MethodDelete, ec2One, "identity:ec2_delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
+			return h.svc.DeleteEC2(ctx, r.Var("user_id"), r.Var("credential_id"))
+		})),
+		route(http.MethodPost, "/v3/ec2tokens", "identity:ec2tokens_validate", h.ec2Token),
+		route(http.MethodPost, "/v3/s3tokens", "identity:s3tokens_validate", h.s3Token),
+	}
+}
+
+var (
+	credentialProperties = schema.Object{"blob": blobIs, "type": type255, "user_id": idText, "project_id": nullID}
+	credentialCreate     = schema.Of(schema.Object{"type": "object", "required": schema.List{"blob", "type"}, "properties": credentialProperties})
+	credentialUpdate     = schema.Of(schema.Object{"type": "object", "minProperties": 1, "properties": credentialProperties})
+	ec2Create            = schema.Of(schema.Object{"type": "object", "required": schema.List{"tenant_id"}, "properties": schema.Object{"tenant_id": text}})
+)
+
+func credentialView(r *httpx.Request, c identity.Credential) object {
+	return with(object{"id": c.ID, "user_id": c.UserID, "project_id": orNull(c.ProjectID), "type": c.Type, "blob": c.Blob,
+		"links": self(r, "/credentials/"+c.ID)}, c.Extra)
+}
+
+func credentialPatch(o object) func(c *identity.Credential) error {
+	return func(c *identity.Credential) error {
+		in := patch{o}
+		in.text("user_id", &c.UserID)
+		in.text("project_id", &c.ProjectID)
+		in.text("type", &c.Type)
+		switch b := o["blob"].(type) {
+		case string:
+			c.Blob = b
+		case object:
+			text, err := json.Marshal(b)
+			if err != nil {
+				return err
+			}
+			c.Blob = string(text)
+		}
+		in.extra(&c.Extra, "user_id", "project_id", "type", "blob")
+		return nil
+	}
+}
+
+func credentialResponse(r *httpx.Request, status int, c identity.Credential, err error) (*httpx.Response, error) {
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(status, object{"credential": credentialView(r, c)}), nil
+}
+
+func (h *handlers) listCredentials(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	q, err := filters(r, "user_id", "type")
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.svc.ListCredentials(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return collection(r, "credentials", page, func(c identity.Credential) string { return c.ID }, credentialView), nil
+}
+
+func (h *handlers) createCredential(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	o, err := body(r, "credential", credentialCreate)
+	if err != nil {
+		return nil, err
+	}
+	var c identity.Credential
+	if err := credentialPatch(o)(&c); err != nil {
+		return nil, err
+	}
+	c, err = h.svc.CreateCredential(ctx, c)
+	return credentialResponse(r, http.StatusCreated, c, err)
+}
+
+func (h *handlers) showCredential(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	c, err := h.svc.GetCredential(ctx, r.Var("credential_id"))
+	return credentialResponse(r, http.StatusOK, c, err)
+}
+
+func (h *handlers) updateCredential(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	o, err := body(r, "credential", credentialUpdate)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameID(o, r.Var("credential_id"), "Credential"); err != nil {
+		return nil, err
+	}
+	c, err := h.svc.UpdateCredential(ctx, r.Var("credential_id"), credentialPatch(o))
+	return credentialResponse(r, http.StatusOK, c, err)
+}
+
+func ec2View(r *httpx.Request, c identity.EC2) object {
+	return object{"user_id": c.UserID, "tenant_id": c.ProjectID, "access": c.Access, "secret": c.Secret, "trust_id": orNull(c.TrustID),
+		"links": self(r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access)}
+}
+
+func (h *handlers) listEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	rows, err := h.svc.ListEC2(ctx, r.Var("user_id"))
+	if err != nil {
+		return nil, err
+	}
+	return collection(r, "credentials", all(rows), nil, ec2View), nil
+}
+
+func (h *handlers) createEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	o, err := r.Object()
+	if err != nil {
+		return nil, err
+	}
+	if err := ec2Create.Validate(o); err != nil {
+		return nil, err
+	}
+	c, err := h.svc.CreateEC2(ctx, r.Var("user_id"), str(o, "tenant_id"))
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusCreated, object{"credential": ec2View(r, c)}), nil
+}
+
+func (h *handlers) showEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	c, err := h.svc.GetEC2(ctx, r.Var("user_id"), r.Var("credential_id"))
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"credential": ec2View(r, c)}), nil
+}
+
+// signedRequest reads a signed request under the names that services use.
+func signedRequest(r *httpx.Request) (identity.SignedRequest, error) {
+	o, err := r.Object()
+	if err != nil {
+		return identity.SignedRequest{}, err
+	}
+	var c object
+	for _, key := range []string{"credentials", "credential", "ec2Credentials"} {
+		if c == nil {
+			c = sub(o, key)
+		}
+	}
+	if c == nil || str(c, "access") == "" {
+		return identity.SignedRequest{}, errs.New(errs.Unauthenticated, "EC2 Signature not supplied")
+	}
+	strs := func(key string) map[string]string {
+		out := map[string]string{}
+		for k := range sub(c, key) {
+			out[k] = str(sub(c, key), k)
+		}
+		return out
+	}
+	return identity.SignedRequest{
+		Access: str(c, "access"), Signature: str(c, "signature"), Token: str(c, "token"), Host: str(c, "host"), Verb: str(c, "verb"),
+		Path: str(c, "path"), BodyHash: str(c, "body_hash"), Params: strs("params"), Headers: strs("headers"),
+	}, nil
+}
+
+func (h *handlers) ec2Token(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	signed, err := signedRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := h.svc.EC2Token(ctx, signed)
+	if err != nil {
+		return nil, err
+	}
+	return h.tokenResponse(ctx, r, http.StatusOK, issued.Session, issued.Text)
+}
+
+func (h *handlers) s3Token(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	signed, err := signedRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := h.svc.S3Token(ctx, signed)
+	if err != nil {
+		return nil, err
+	}
+	view, err := h.tokenView(ctx, r, issued.Session)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"token": view}), nil
+}
+
+// fault words errors; a login that needs more methods carries its receipt.
+func fault(w http.ResponseWriter, r *http.Request, status int, e *errs.Error, requestID string) {
+	var more *identity.MoreMethods
+	if !errors.As(e, &more) {
+		httpx.ErrorEnvelope(w, r, status, e, requestID)
+		return
+	}
+	rec := more.Receipt
+	w.Header().Set("Openstack-Auth-Receipt", rec.Text)
+	httpx.WriteJSON(w, status, object{
+		"receipt": object{
+			"methods": rec.Methods, "issued_at": when(rec.IssuedAt), "expires_at": when(rec.ExpiresAt),
+			"user": object{"id": rec.User.ID, "name": rec.User.Name, "domain": domainView(rec.Domain)},
+		},
+		"required_auth_methods": rec.Required,
+	})
+}
+
+// moment reads an optional time of a body.
+func moment(o object, key string) (time.Time, error) {
+	text := str(o, key)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, errs.New(errs.Invalid, "Invalid input for field/attribute %s. Value: %s. Unable to parse it: use a time such as 2026-01-31T12:00:00.000000Z.", key, text)
+}
+
+// refs reads a list of {"id": …} or {"name": …}.
+func refs(v any) []identity.Ref {
+	list, _ := v.([]any)
+	var out []identity.Ref
+	for _, x := range list {
+		if o, ok := x.(object); ok {
+			out = append(out, identity.Ref{ID: str(o, "id"), Name: str(o, "name")})
+		}
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"kumoi/internal/identity"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/schema"
+)
+
+var (
+	consumerBody = schema.Of(schema.Object{"type": "object", "properties": schema.Object{"description": nullText}})
+	authorize    = schema.Of(schema.Object{"type": "object", "required": schema.List{"roles"}, "properties": schema.Object{
+		"roles": schema.Object{"type": "array", "minItems": 1, "items": roleRefs["items"]},
+	}})
+)
+
+func (h *handlers) oauth1Routes() []httpx.Route {
+	const (
+		base   = "/v3/OS-OAUTH1"
+		tokens = "/v3/users/{user_id}/OS-OAUTH1/access_tokens"
+		token  = tokens + "/{access_token_id}"
+	)
+	public := func(path string, f httpx.Handler) httpx.Route {
+		r := route(http.MethodPost, path, "", f)
+		r.Public = true // the signature stands for the token
+		return r
+	}
+	return append(h.consumers().routes(),
+		public(base+"/request_token", h.requestToken),
+		public(base+"/access_token", h.accessToken),
+		route(http.MethodPut, base+"/authorize/{request_token_id}", "identity:authorize_request_token", h.authorizeRequest),
+		get(tokens, "identity:list_access_tokens", h.listAccessTokens),
+		get(token, "identity:get_access_token", h.showAccessToken),
+		route(http.MethodDelete, token, "identity:delete_access_token", done(func(ctx context.Context, r *httpx.Request) error {
+			return h.svc.DeleteAccessToken(ctx, r.Var("user_id"), r.Var("access_token_id"))
+		})),
+		get(token+"/roles", "identity:list_access_token_roles", h.accessTokenRoles),
+		get(token+"/roles/{role_id}", "identity:get_access_token_role", h.accessTokenRole),
+	)
+}
+
+func (h *handlers) consumers() resource[identity.Consumer] {
+	return resource[identity.Consumer]{
+		path: "/v3/OS-OAUTH1/consumers", idVar: "consumer_id", key: "consumer", plural: "consumers", create: consumerBody, update: consumerBody,
+		use:   h.svc.Consumers,
+		id:    func(v identity.Consumer) string { return v.ID },
+		fresh: func(string) identity.Consumer { return identity.Consumer{} },
+		view: func(r *httpx.Request, v identity.Consumer) object {
+			o := object{"id": v.ID, "description": orNull(v.Description), "links": self(r, "/OS-OAUTH1/consumers/"+v.ID)}
+			if r.HTTP.Method == http.MethodPost {
+				o["secret"] = v.Secret // shown once
+			}
+			return with(o, v.Extra)
+		},
+		apply: func(o object, v *identity.Consumer) error {
+			if _, ok := o["secret"]; ok {
+				return errs.New(errs.Invalid, "A consumer's secret cannot be chosen.")
+			}
+			patch{o}.text("description", &v.Description)
+			patch{o}.extra(&v.Extra, "description", "secret")
+			return nil
+		},
+	}
+}
+
+// oauth1Request reads a request's OAuth header.
+func oauth1Request(r *httpx.Request) (*identity.OAuth1Auth, error) {
+	rest, ok := strings.CutPrefix(r.HTTP.Header.Get("Authorization"), "OAuth ")
+	if !ok {
+		return nil, errs.New(errs.Invalid, "The request must be signed: the header Authorization: OAuth ... is missing.")
+	}
+	a := &identity.OAuth1Auth{Method: r.HTTP.Method, Params: map[string]string{}, Query: r.Query}
+	for part := range strings.SplitSeq(rest, ",") {
+		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+		value, err := url.PathUnescape(strings.Trim(v, `"`))
+		if err != nil {
+			return nil, errs.Wrap(errs.Invalid, err, "The OAuth header is malformed at %.40q.", part)
+		}
+		a.Params[k] = value
+	}
+	a.URL = root(r) + r.HTTP.URL.EscapedPath()
+	return a, nil
+}
+
+func form(values url.Values) *httpx.Response {
+	return (&httpx.Response{Status: http.StatusCreated, Raw: []byte(values.Encode())}).With("Content-Type", "application/x-www-form-urlencoded")
+}
+
+func (h *handlers) requestToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	a, err := oauth1Request(r)
+	if err != nil {
+		return nil, err
+	}
+	project := r.HTTP.Header.Get("Requested-Project-Id")
+	if project == "" || a.Params["oauth_consumer_key"] == "" {
+		return nil, errs.New(errs.Invalid, "A request token needs oauth_consumer_key and the header Requested-Project-Id.")
+	}
+	t, err := h.svc.RequestToken(ctx, a, project)
+	if err != nil {
+		return nil, err
+	}
+	return form(tokenForm(t)), nil
+}
+
+func tokenForm(t identity.OAuthToken) url.Values {
+	expires, _ := when(t.ExpiresAt).(string)
+	return url.Values{"oauth_token": {t.ID}, "oauth_token_secret": {t.Secret}, "oauth_expires_at": {expires}}
+}
+
+func (h *handlers) accessToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	a, err := oauth1Request(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range []string{"oauth_consumer_key", "oauth_token", "oauth_verifier"} {
+		if a.Params[k] == "" {
+			return nil, errs.New(errs.Invalid, "An access token needs %s.", k)
+		}
+	}
+	t, err := h.svc.AccessToken(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return form(tokenForm(t)), nil
+}
+
+func (h *handlers) authorizeRequest(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	o, err := r.Object()
+	if err != nil {
+		return nil, err
+	}
+	if err := authorize.Validate(o); err != nil {
+		return nil, err
+	}
+	verifier, err := h.svc.AuthorizeRequest(ctx, r.Var("request_token_id"), refs(o["roles"]))
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"token": object{"oauth_verifier": verifier}}), nil
+}
+
+func accessTokenView(r *httpx.Request, t identity.OAuthToken) object {
+	base := "/users/" + t.UserID + "/OS-OAUTH1/access_tokens/" + t.ID
+	return object{"id": t.ID, "consumer_id": t.ConsumerID, "project_id": t.ProjectID, "authorizing_user_id": t.UserID,
+		"expires_at": when(t.ExpiresAt), "links": object{"self": v3(r, "%s", base), "roles": v3(r, "%s/roles", base)}}
+}
+
+func (h *handlers) listAccessTokens(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	rows, err := h.svc.ListAccessTokens(ctx, r.Var("user_id"))
+	if err != nil {
+		return nil, err
+	}
+	return collection(r, "access_tokens", all(rows), nil, accessTokenView), nil
+}
+
+func (h *handlers) showAccessToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := h.svc.GetAccessToken(ctx, r.Var("user_id"), r.Var("access_token_id"))
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"access_token": accessTokenView(r, t)}), nil
+}
+
+func (h *handlers) accessTokenRoles(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	roles, err := h.svc.AccessTokenRoles(ctx, "identity:list_access_token_roles", r.Var("user_id"), r.Var("access_token_id"))
+	if err != nil {
+		return nil, err
+	}
+	return collection(r, "roles", all(roles), roleID, roleView), nil
+}
+
+func (h *handlers) accessTokenRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	roles, err := h.svc.AccessTokenRoles(ctx, "identity:get_access_token_role", r.Var("user_id"), r.Var("access_token_id"))
+	if err != nil {
+		return nil, err
+	}
+	for _, role := range roles {
+		if role.ID == r.Var("role_id") {
+			return httpx.JSON(http.StatusOK, object{"role": roleView(r, role)}), nil
+		}
+	}
+	return nil, errs.New(errs.NotFound, "Could not find role: %s.", r.Var("role_id"))
+}

@@ -1,0 +1,450 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// EC2Credential is the type of credentials that hold an EC2 key pair.
+const EC2Credential = "ec2"
+
+// ec2Blob is what an EC2 credential holds. How it was made stays with it: a
+// key pair made with a delegated token can do no more than the delegation.
+type ec2Blob struct {
+	Access        string `json:"access"`
+	Secret        string `json:"secret"`
+	TrustID       string `json:"trust_id,omitempty"`
+	AppCredID     string `json:"app_cred_id,omitempty"`
+	AccessTokenID string `json:"access_token_id,omitempty"`
+}
+
+// EC2ID is the id of the credential that holds an access key.
+func EC2ID(access string) string {
+	sum := sha256.Sum256([]byte(access))
+	return hex.EncodeToString(sum[:])
+}
+
+func credentialTarget(c Credential) policy.Target {
+	return policy.Target{
+		"target.credential.id": c.ID, "target.credential.user_id": c.UserID, "target.credential.project_id": none(c.ProjectID),
+		"target.credential.type": c.Type, "user_id": c.UserID,
+	}
+}
+
+// withinDelegation refuses a delegated token what lies outside its project: it
+// must not reach its user's other secrets.
+func withinDelegation(a *actor.Actor, c Credential) error {
+	if delegated(a) && c.ProjectID != a.ProjectID {
+		return errs.New(errs.Forbidden, "The credential's project is not the scope of the delegated token.")
+	}
+	return nil
+}
+
+// sealCredential and openCredential keep blobs encrypted at rest, each bound
+// to its id.
+func (s *Service) sealCredential(ctx context.Context, c Credential) (Credential, error) {
+	sealed, err := s.sealFor(ctx, credentialKey, c.ID, []byte(c.Blob))
+	c.Blob = sealed
+	return c, err
+}
+
+func (s *Service) openCredential(ctx context.Context, c Credential) (Credential, error) {
+	text, err := s.unsealFor(ctx, credentialKey, c.ID, c.Blob)
+	c.Blob = string(text)
+	return c, err
+}
+
+// ListCredentials lists the credentials that the actor may see. All but those
+// who may see everybody's are confined to their own in the query itself.
+func (s *Service) ListCredentials(ctx context.Context, q Query) (Page[Credential], error) {
+	a := actor.From(ctx)
+	if err := s.check(ctx, "identity:list_credentials", policy.Target{"target.credential.user_id": a.UserID}); err != nil {
+		return Page[Credential]{}, err
+	}
+	if !s.policy.Allowed(ctx, "identity:get_credential", policy.Target{}) {
+		q.Where = append(q.Where, Eq("user_id", a.UserID))
+	}
+	if delegated(a) {
+		q.Where = append(q.Where, Eq("project_id", a.ProjectID))
+	}
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) { return s.store.Credentials.List(ctx, tx, s.limited(q)) })
+	for i := range rows {
+		if err == nil {
+			rows[i], err = s.openCredential(ctx, rows[i])
+		}
+	}
+	return page(s, q, rows), err
+}
+
+// getCredential loads a credential under a rule.
+func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id string) (Credential, error) {
+	c, err := s.store.Credentials.Get(ctx, tx, id)
+	target := policy.Target{}
+	if err == nil {
+		target = credentialTarget(c)
+	} else if !errs.Is(err, errs.NotFound) {
+		return c, err
+	}
+	if perr := s.check(ctx, rule, target); perr != nil {
+		return c, perr
+	}
+	if err == nil {
+		err = withinDelegation(actor.From(ctx), c)
+	}
+	return c, err
+}
+
+// GetCredential returns a credential.
+func (s *Service) GetCredential(ctx context.Context, id string) (Credential, error) {
+	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return s.getCredential(ctx, tx, "identity:get_credential", id) })
+	if err != nil {
+		return c, err
+	}
+	return s.openCredential(ctx, c)
+}
+
+// CreateCredential keeps a secret for a user.
+func (s *Service) CreateCredential(ctx context.Context, c Credential) (Credential, error) {
+	a := actor.From(ctx)
+	if c.UserID == "" {
+		c.UserID = a.UserID
+	}
+	if err := s.check(ctx, "identity:create_credential", credentialTarget(c)); err != nil {
+		return c, err
+	}
+	c.ID = ids.NewHex()
+	if strings.EqualFold(c.Type, EC2Credential) {
+		if err := mayManage(a); err != nil {
+			return c, err
+		}
+		blob, err := parseEC2(c.Blob)
+		if err != nil {
+			return c, err
+		}
+		if c.ProjectID == "" {
+			return c, errs.New(errs.Invalid, "An EC2 credential needs a project_id.")
+		}
+		c.ID = EC2ID(blob.Access)
+		if delegated(a) {
+			blob.TrustID, blob.AppCredID, blob.AccessTokenID = a.TrustID, a.AppCredentialID, a.AccessTokenID
+			c.Blob = blob.merged(c.Blob)
+		} else if blob.TrustID != "" || blob.AppCredID != "" || blob.AccessTokenID != "" {
+			return c, errs.New(errs.Invalid, "trust_id, app_cred_id and access_token_id follow from the token and cannot be given.")
+		}
+	}
+	if err := withinDelegation(a, c); err != nil {
+		return c, err
+	}
+	sealed, err := s.sealCredential(ctx, c)
+	if err != nil {
+		return c, err
+	}
+	return write(ctx, s, func(tx *store.Tx) (Credential, error) {
+		if _, err := s.store.Users.Get(ctx, tx, c.UserID); err != nil && !errs.Is(err, errs.NotFound) {
+			return c, err
+		}
+		if err := s.store.Credentials.Insert(ctx, tx, sealed); err != nil {
+			return c, err
+		}
+		return c, s.noted(ctx, tx, "credential", "created", c.ID)
+	})
+}
+
+func parseEC2(text string) (ec2Blob, error) {
+	var b ec2Blob
+	if err := json.Unmarshal([]byte(text), &b); err != nil || b.Access == "" {
+		return b, errs.New(errs.Invalid, "Invalid blob in credential: an EC2 credential holds a JSON object with access and secret.")
+	}
+	return b, nil
+}
+
+// merged writes the delegation into a blob and keeps what else it holds.
+func (b ec2Blob) merged(text string) string {
+	all := map[string]any{}
+	_ = json.Unmarshal([]byte(text), &all) // parseEC2 read it
+	for k, v := range map[string]string{"trust_id": b.TrustID, "app_cred_id": b.AppCredID, "access_token_id": b.AccessTokenID} {
+		if v != "" {
+			all[k] = v
+		}
+	}
+	out, err := json.Marshal(all)
+	if err != nil { // it was JSON a moment ago
+		return text
+	}
+	return string(out)
+}
+
+// UpdateCredential changes a credential. Neither may it be given to somebody
+// on whom the actor has no right, nor its delegation be changed.
+func (s *Service) UpdateCredential(ctx context.Context, id string, change func(c *Credential) error) (Credential, error) {
+	before, err := read(ctx, s, func(tx *store.Tx) (Credential, error) {
+		return s.getCredential(ctx, tx, "identity:update_credential", id)
+	})
+	if err != nil {
+		return before, err
+	}
+	sealedBefore := before.Blob
+	if before, err = s.openCredential(ctx, before); err != nil {
+		return before, err
+	}
+	c := before
+	if err := change(&c); err != nil {
+		return c, err
+	}
+	if err := s.check(ctx, "identity:update_credential", credentialTarget(c)); err != nil {
+		return c, err
+	}
+	if err := withinDelegation(actor.From(ctx), c); err != nil {
+		return c, err
+	}
+	if err := sameDelegation(before, c); err != nil {
+		return c, err
+	}
+	sealed, err := s.sealCredential(ctx, c)
+	if err != nil {
+		return c, err
+	}
+	return write(ctx, s, func(tx *store.Tx) (Credential, error) {
+		now, err := s.store.Credentials.Get(ctx, tx, id)
+		if err != nil {
+			return c, err
+		}
+		if now.Blob != sealedBefore || now.UserID != before.UserID {
+			return c, errs.New(errs.Conflict, "Credential %s was changed meanwhile.", id)
+		}
+		if err := s.store.Credentials.Update(ctx, tx, sealed); err != nil {
+			return c, err
+		}
+		return c, s.noted(ctx, tx, "credential", "updated", id)
+	})
+}
+
+func sameDelegation(before, after Credential) error {
+	isEC2 := func(c Credential) bool { return strings.EqualFold(c.Type, EC2Credential) }
+	if !isEC2(before) && !isEC2(after) {
+		return nil
+	}
+	if isEC2(before) != isEC2(after) {
+		return errs.New(errs.Invalid, "The type of an EC2 credential cannot be changed, nor another be made one.")
+	}
+	old, err := parseEC2(before.Blob)
+	if err != nil {
+		return err
+	}
+	now, err := parseEC2(after.Blob)
+	if err != nil {
+		return err
+	}
+	if old.Access != now.Access || old.TrustID != now.TrustID || old.AppCredID != now.AppCredID || old.AccessTokenID != now.AccessTokenID {
+		return errs.New(errs.Invalid, "access, trust_id, app_cred_id and access_token_id of an EC2 credential cannot be changed.")
+	}
+	return nil
+}
+
+// DeleteCredential deletes a credential.
+func (s *Service) DeleteCredential(ctx context.Context, id string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.getCredential(ctx, tx, "identity:delete_credential", id); err != nil {
+			return err
+		}
+		if err := s.store.Credentials.Delete(ctx, tx, id); err != nil {
+			return err
+		}
+		return s.noted(ctx, tx, "credential", "deleted", id)
+	})
+}
+
+// EC2 is an EC2 key pair as its own API shows it.
+type EC2 struct{ UserID, ProjectID, Access, Secret, TrustID string }
+
+func (s *Service) toEC2(ctx context.Context, c Credential) (EC2, error) {
+	c, err := s.openCredential(ctx, c)
+	if err != nil {
+		return EC2{}, err
+	}
+	b, err := parseEC2(c.Blob)
+	return EC2{UserID: c.UserID, ProjectID: c.ProjectID, Access: b.Access, Secret: b.Secret, TrustID: b.TrustID}, err
+}
+
+// ListEC2 lists a user's key pairs.
+func (s *Service) ListEC2(ctx context.Context, userID string) ([]EC2, error) {
+	if err := s.check(ctx, "identity:ec2_list_credentials", policy.Target{"user_id": userID}); err != nil {
+		return nil, err
+	}
+	where := []Match{Eq("user_id", userID), Eq("type", EC2Credential)}
+	if a := actor.From(ctx); delegated(a) {
+		where = append(where, Eq("project_id", a.ProjectID))
+	}
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
+		if _, err := s.store.Users.Get(ctx, tx, userID); err != nil {
+			return nil, err
+		}
+		return s.store.Credentials.List(ctx, tx, Query{Where: where})
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]EC2, len(rows))
+	for i, c := range rows {
+		if out[i], err = s.toEC2(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// CreateEC2 makes a key pair for a user and a project that he has a role on.
+func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2, error) {
+	a := actor.From(ctx)
+	target := policy.Target{"user_id": userID, "target.credential.user_id": userID, "target.credential.project_id": projectID}
+	if err := s.check(ctx, "identity:ec2_create_credential", target); err != nil {
+		return EC2{}, err
+	}
+	if err := mayManage(a); err != nil {
+		return EC2{}, err
+	}
+	c := Credential{UserID: userID, ProjectID: projectID, Type: EC2Credential}
+	if err := withinDelegation(a, c); err != nil {
+		return EC2{}, err
+	}
+	blob := ec2Blob{Access: ids.NewHex(), Secret: ids.NewHex(), TrustID: a.TrustID, AppCredID: a.AppCredentialID, AccessTokenID: a.AccessTokenID}
+	c.ID = EC2ID(blob.Access)
+	text, err := json.Marshal(blob)
+	if err != nil {
+		return EC2{}, err
+	}
+	c.Blob = string(text)
+	sealed, err := s.sealCredential(ctx, c)
+	if err != nil {
+		return EC2{}, err
+	}
+	return write(ctx, s, func(tx *store.Tx) (EC2, error) {
+		if _, err := s.store.Users.Get(ctx, tx, userID); err != nil {
+			return EC2{}, err
+		}
+		if _, err := s.store.Projects.Get(ctx, tx, projectID); err != nil {
+			return EC2{}, err
+		}
+		if err := s.store.Credentials.Insert(ctx, tx, sealed); err != nil {
+			return EC2{}, err
+		}
+		return EC2{userID, projectID, blob.Access, blob.Secret, blob.TrustID}, s.noted(ctx, tx, "credential", "created", c.ID)
+	})
+}
+
+// getEC2 loads a key pair by its access key, under a rule.
+func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, userID, access string) (Credential, error) {
+	c, err := s.store.Credentials.Get(ctx, tx, EC2ID(access))
+	target := policy.Target{"user_id": userID}
+	if err == nil {
+		target = credentialTarget(c) // the owner is the credential's, not the path's
+	} else if !errs.Is(err, errs.NotFound) {
+		return c, err
+	}
+	if perr := s.check(ctx, rule, target); perr != nil {
+		return c, perr
+	}
+	if err != nil || c.UserID != userID || !strings.EqualFold(c.Type, EC2Credential) {
+		return c, errs.New(errs.NotFound, "Could not find credential: %s.", access)
+	}
+	return c, withinDelegation(actor.From(ctx), c)
+}
+
+// GetEC2 returns a key pair.
+func (s *Service) GetEC2(ctx context.Context, userID, access string) (EC2, error) {
+	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) {
+		return s.getEC2(ctx, tx, "identity:ec2_get_credential", userID, access)
+	})
+	if err != nil {
+		return EC2{}, err
+	}
+	return s.toEC2(ctx, c)
+}
+
+// DeleteEC2 deletes a key pair.
+func (s *Service) DeleteEC2(ctx context.Context, userID, access string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		c, err := s.getEC2(ctx, tx, "identity:ec2_delete_credential", userID, access)
+		if err != nil {
+			return err
+		}
+		if err := s.store.Credentials.Delete(ctx, tx, c.ID); err != nil {
+			return err
+		}
+		return s.noted(ctx, tx, "credential", "deleted", c.ID)
+	})
+}
+
+// resealCredentials seals every credential with the newest key and drops the
+// keys that no credential needs any more.
+func (s *Service) resealCredentials(ctx context.Context) error {
+	newest, _, err := s.sealingKey(ctx, credentialKey)
+	if err != nil {
+		return err
+	}
+	marker := ""
+	for {
+		rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
+			return s.store.Credentials.List(ctx, tx, Query{Marker: marker, Limit: 200})
+		})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		marker = rows[len(rows)-1].ID
+		for _, c := range rows {
+			if strings.HasPrefix(c.Blob, newest) {
+				continue
+			}
+			if err := s.resealCredential(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		keys, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", credentialKey)}})
+		if err != nil {
+			return err
+		}
+		// The last retired key stays: another server may still be sealing with it.
+		keys = slices.DeleteFunc(keys, func(k Key) bool { return k.RetiredAt.IsZero() || s.now().Sub(k.RetiredAt) < noticesKept })
+		for _, k := range keys {
+			if err := s.store.Keys.Delete(ctx, tx, k.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) resealCredential(ctx context.Context, old Credential) error {
+	c, err := s.openCredential(ctx, old)
+	if err != nil {
+		return err
+	}
+	if c, err = s.sealCredential(ctx, c); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		now, err := s.store.Credentials.Get(ctx, tx, c.ID)
+		if errs.Is(err, errs.NotFound) || err == nil && now.Blob != old.Blob {
+			return nil // deleted or changed meanwhile: it is sealed anew already
+		}
+		if err != nil {
+			return err
+		}
+		return s.store.Credentials.Update(ctx, tx, c)
+	})
+}

@@ -1,0 +1,279 @@
+package identity
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // what the old S3 and EC2 signatures are made of
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"hash"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// SignedRequest is a request signed with an EC2 key pair, as a service that
+// received it passes it on.
+type SignedRequest struct {
+	Access, Signature string
+	Token             string // S3: the text that was signed, base64
+	Host, Verb, Path  string // EC2
+	Params, Headers   map[string]string
+	BodyHash          string
+}
+
+const signatureLife = 15 * time.Minute
+
+// EC2Token gives the token of whoever signed an EC2 request.
+func (s *Service) EC2Token(ctx context.Context, r SignedRequest) (*Issued, error) {
+	return s.signedToken(ctx, "identity:ec2tokens_validate", r, verifyEC2)
+}
+
+// S3Token gives the token of whoever signed an S3 request.
+func (s *Service) S3Token(ctx context.Context, r SignedRequest) (*Issued, error) {
+	return s.signedToken(ctx, "identity:s3tokens_validate", r, verifyS3)
+}
+
+func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {
+	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+		return nil, err
+	}
+	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return s.store.Credentials.Get(ctx, tx, EC2ID(r.Access)) })
+	if errs.Is(err, errs.NotFound) || err == nil && !strings.EqualFold(c.Type, EC2Credential) {
+		return nil, unauthorized("no such access key")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c, err = s.openCredential(ctx, c); err != nil {
+		return nil, err
+	}
+	blob, err := parseEC2(c.Blob)
+	if err != nil {
+		return nil, err
+	}
+	if r.Signature == "" || blob.Secret == "" || !verify(blob.Secret, r) {
+		return nil, unauthorized("the signature does not fit the access key")
+	}
+	if err := s.notStale(r); err != nil {
+		return nil, err
+	}
+	return s.ec2Issue(ctx, c, blob)
+}
+
+// notStale refuses a signature that was made too long ago; one that carries no
+// time was meant to last.
+func (s *Service) notStale(r SignedRequest) error {
+	var text string
+	for _, t := range []string{r.Params["Timestamp"], r.Headers["X-Amz-Date"], r.Params["X-Amz-Date"]} {
+		if text == "" {
+			text = t
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	for _, layout := range []string{"20060102T150405Z", time.RFC3339Nano, "2006-01-02T15:04:05"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			if s.now().Sub(at) > signatureLife {
+				return unauthorized("the signature has expired")
+			}
+			return nil
+		}
+	}
+	return unauthorized("the time of the signature cannot be read")
+}
+
+// ec2Issue makes the token: that of the delegation the key pair was made with,
+// or the user's own for the project.
+func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issued, error) {
+	p := &proof{methods: []string{EC2Method}}
+	user, want := c.UserID, ScopeRequest{Project: &Ref{ID: c.ProjectID}}
+	switch {
+	case b.TrustID != "":
+		t, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return s.store.Trusts.Get(ctx, tx, b.TrustID) })
+		if err != nil {
+			return nil, badToken(err)
+		}
+		user, want = t.TrusteeUserID, ScopeRequest{TrustID: b.TrustID}
+	case b.AppCredID != "":
+		a, err := read(ctx, s, func(tx *store.Tx) (AppCredential, error) { return s.store.AppCredentials.Get(ctx, tx, b.AppCredID) })
+		if err != nil {
+			return nil, badToken(err)
+		}
+		if a.ProjectID != c.ProjectID || a.UserID != c.UserID || !a.ExpiresAt.IsZero() && !s.now().Before(a.ExpiresAt) {
+			return nil, unauthorized("the application credential behind the access key does not allow this")
+		}
+		p.appCred, want = &a, ScopeRequest{}
+	case b.AccessTokenID != "":
+		o, err := read(ctx, s, func(tx *store.Tx) (OAuthToken, error) { return s.store.OAuthTokens.Get(ctx, tx, b.AccessTokenID) })
+		if err != nil {
+			return nil, badToken(err)
+		}
+		if o.ProjectID != c.ProjectID {
+			return nil, unauthorized("the OAuth1 token behind the access key is for another project")
+		}
+		p.oauth = &o
+	}
+	var err error
+	if p.user, err = s.loginUser(ctx, user); err != nil {
+		return nil, err
+	}
+	return s.issue(ctx, p, want)
+}
+
+func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+func macOf(h func() hash.Hash, key, text []byte) []byte {
+	m := hmac.New(h, key)
+	m.Write(text)
+	return m.Sum(nil)
+}
+
+// verifyS3 checks a signature over a text that the service made of the request.
+func verifyS3(secret string, r SignedRequest) bool {
+	text, err := base64.URLEncoding.DecodeString(r.Token)
+	if err != nil {
+		if text, err = base64.StdEncoding.DecodeString(r.Token); err != nil {
+			return false
+		}
+	}
+	if !strings.HasPrefix(string(text), "AWS4") {
+		return equalText(base64.StdEncoding.EncodeToString(macOf(sha1.New, []byte(secret), text)), r.Signature)
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) != 4 || lines[0] != "AWS4-HMAC-SHA256" {
+		return false
+	}
+	scope := strings.Split(lines[2], "/")
+	if len(scope) != 4 || scope[3] != "aws4_request" || !slices.Contains([]string{"s3", "iam", "sts"}, scope[2]) {
+		return false
+	}
+	return equalText(hex.EncodeToString(macOf(sha256.New, v4Key(secret, scope), text)), r.Signature)
+}
+
+func v4Key(secret string, scope []string) []byte {
+	key := []byte("AWS4" + secret)
+	for _, part := range scope {
+		key = macOf(sha256.New, key, []byte(part))
+	}
+	return key
+}
+
+// verifyEC2 checks a signature of version 0, 1, 2 or 4 over the request
+// itself, also without the port, which some clients leave out.
+func verifyEC2(secret string, r SignedRequest) bool {
+	if ec2Signature(secret, r) == "" {
+		return false
+	}
+	if equalText(ec2Signature(secret, r), r.Signature) {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		return false
+	}
+	r.Host = host
+	return equalText(ec2Signature(secret, r), r.Signature)
+}
+
+func ec2Signature(secret string, r SignedRequest) string {
+	b64 := base64.StdEncoding.EncodeToString
+	switch {
+	case r.Params["SignatureVersion"] == "0":
+		return b64(macOf(sha1.New, []byte(secret), []byte(r.Params["Action"]+r.Params["Timestamp"])))
+	case r.Params["SignatureVersion"] == "1":
+		keys := sortedKeys(r.Params)
+		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+		var text strings.Builder
+		for _, k := range keys {
+			text.WriteString(k + r.Params[k])
+		}
+		return b64(macOf(sha1.New, []byte(secret), []byte(text.String())))
+	case r.Params["SignatureVersion"] == "2":
+		h := sha256.New
+		if r.Params["SignatureMethod"] == "HmacSHA1" {
+			h = sha1.New
+		}
+		text := r.Verb + "\n" + r.Host + "\n" + r.Path + "\n" + canonicalQuery(r.Params, "Signature")
+		return b64(macOf(h, []byte(secret), []byte(text)))
+	}
+	return ec2SignatureV4(secret, r)
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// escape is percent-encoding as AWS wants it.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+func canonicalQuery(params map[string]string, without string) string {
+	var parts []string
+	for _, k := range sortedKeys(params) {
+		if k != without {
+			parts = append(parts, escape(k)+"="+escape(params[k]))
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
+func ec2SignatureV4(secret string, r SignedRequest) string {
+	headers := map[string]string{}
+	for k, v := range r.Headers {
+		headers[strings.ToLower(k)] = strings.TrimSpace(v)
+	}
+	credential, signed := r.Params["X-Amz-Credential"], r.Params["X-Amz-SignedHeaders"]
+	inQuery := credential != ""
+	if auth, ok := headers["authorization"]; ok && !inQuery {
+		for part := range strings.SplitSeq(strings.TrimPrefix(auth, "AWS4-HMAC-SHA256 "), ",") {
+			k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+			switch k {
+			case "Credential":
+				credential = v
+			case "SignedHeaders":
+				signed = v
+			}
+		}
+	}
+	scope := strings.Split(credential, "/")
+	if len(scope) != 5 || signed == "" {
+		return ""
+	}
+	date := headers["x-amz-date"]
+	if date == "" {
+		date = r.Params["X-Amz-Date"]
+	}
+	var canonical strings.Builder
+	for name := range strings.SplitSeq(signed, ";") {
+		v := headers[name]
+		if name == "host" {
+			v = r.Host
+		}
+		canonical.WriteString(name + ":" + v + "\n")
+	}
+	params := r.Params
+	if !inQuery {
+		params = map[string]string{}
+		for k, v := range r.Params {
+			params[k] = v
+		}
+	}
+	request := strings.Join([]string{r.Verb, r.Path, canonicalQuery(params, "X-Amz-Signature"), canonical.String(), signed, r.BodyHash}, "\n")
+	sum := sha256.Sum256([]byte(request))
+	text := strings.Join([]string{"AWS4-HMAC-SHA256", date, strings.Join(scope[1:], "/"), hex.EncodeToString(sum[:])}, "\n")
+	return hex.EncodeToString(macOf(sha256.New, v4Key(secret, scope[1:]), []byte(text)))
+}

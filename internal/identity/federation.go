@@ -1,0 +1,328 @@
+package identity
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// IdentityProviders are the use cases of identity providers. One that names no
+// domain gets a domain of its own, for the users it sends.
+func (s *Service) IdentityProviders() Simple[IdentityProvider] {
+	return Simple[IdentityProvider]{s: s, table: s.store.IdPs, noun: "identity_provider", plural: "identity_providers",
+		id: func(v IdentityProvider) string { return v.ID }, valid: s.validIdP,
+		gone: func(ctx context.Context, tx *store.Tx, v IdentityProvider) error {
+			return s.revoke(ctx, tx, idpTag(v.ID))
+		}}
+}
+
+func (s *Service) validIdP(ctx context.Context, tx *store.Tx, v, before *IdentityProvider) error {
+	switch {
+	case before == nil && v.DomainID == "":
+		d := Project{ID: ids.NewHex(), IsDomain: true, Enabled: true, Description: "Users of the identity provider " + v.ID}
+		d.Name, d.Path, v.DomainID = d.ID, d.ID+"/", d.ID
+		return s.store.Projects.Insert(ctx, tx, d)
+	case before == nil:
+		if _, err := s.domain(ctx, tx, v.DomainID); err != nil {
+			return err
+		}
+		return nil
+	case before.DomainID != v.DomainID:
+		return errs.New(errs.Invalid, "The domain of an identity provider cannot be changed.")
+	case before.Enabled && !v.Enabled:
+		return s.revoke(ctx, tx, idpTag(v.ID))
+	}
+	return nil
+}
+
+// Mappings are the use cases of attribute mappings.
+func (s *Service) Mappings() Simple[Mapping] {
+	return Simple[Mapping]{s: s, table: s.store.Mappings, noun: "mapping", plural: "mappings",
+		id: func(v Mapping) string { return v.ID },
+		valid: func(_ context.Context, _ *store.Tx, v, _ *Mapping) error {
+			return ValidateRules(v.Rules)
+		},
+		gone: func(ctx context.Context, tx *store.Tx, v Mapping) error {
+			used, err := s.store.IdPs.MappingUsed(ctx, tx, v.ID)
+			if err == nil && used {
+				err = errs.New(errs.Forbidden, "Mapping %s is used by a protocol and cannot be deleted.", v.ID)
+			}
+			return err
+		}}
+}
+
+// ServiceProviders are the use cases of service providers.
+func (s *Service) ServiceProviders() Simple[ServiceProvider] {
+	return Simple[ServiceProvider]{s: s, table: s.store.ServiceProviders, noun: "service_provider", plural: "service_providers",
+		id: func(v ServiceProvider) string { return v.ID }}
+}
+
+// Protocols lists a provider's protocols.
+func (s *Service) Protocols(ctx context.Context, idp string) ([]Protocol, error) {
+	if err := s.check(ctx, "identity:list_protocols", policy.Target{}); err != nil {
+		return nil, err
+	}
+	return read(ctx, s, func(tx *store.Tx) ([]Protocol, error) { return s.store.IdPs.Protocols(ctx, tx, idp) })
+}
+
+// GetProtocol returns a protocol of a provider.
+func (s *Service) GetProtocol(ctx context.Context, idp, id string) (Protocol, error) {
+	if err := s.check(ctx, "identity:get_protocol", policy.Target{}); err != nil {
+		return Protocol{}, err
+	}
+	return read(ctx, s, func(tx *store.Tx) (Protocol, error) { return s.store.IdPs.Protocol(ctx, tx, idp, id) })
+}
+
+// CreateProtocol ties a provider to a mapping.
+func (s *Service) CreateProtocol(ctx context.Context, p Protocol) error {
+	return s.putProtocol(ctx, "identity:create_protocol", p.IdPID, p.ID, func(have *Protocol, exists bool) error {
+		if exists {
+			return errs.New(errs.Exists, "Conflict occurred attempting to store federation_protocol - Duplicate entry found with ID %s.", p.ID)
+		}
+		*have = p
+		return nil
+	})
+}
+
+// UpdateProtocol changes a protocol.
+func (s *Service) UpdateProtocol(ctx context.Context, idp, id string, change func(p *Protocol)) (out Protocol, err error) {
+	err = s.putProtocol(ctx, "identity:update_protocol", idp, id, func(have *Protocol, exists bool) error {
+		if !exists {
+			return errs.New(errs.NotFound, "Could not find federated protocol %s for Identity Provider: %s.", id, idp)
+		}
+		change(have)
+		out = *have
+		return nil
+	})
+	return out, err
+}
+
+func (s *Service) putProtocol(ctx context.Context, rule, idp, id string, edit func(have *Protocol, exists bool) error) error {
+	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.store.IdPs.Get(ctx, tx, idp); err != nil {
+			return err
+		}
+		p, err := s.store.IdPs.Protocol(ctx, tx, idp, id)
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		if err := edit(&p, err == nil); err != nil {
+			return err
+		}
+		if _, err := s.store.Mappings.Get(ctx, tx, p.MappingID); err != nil {
+			return asInvalid(err, "mapping_id", p.MappingID)
+		}
+		return s.store.IdPs.PutProtocol(ctx, tx, p)
+	})
+}
+
+// DeleteProtocol unties a provider from a mapping.
+func (s *Service) DeleteProtocol(ctx context.Context, idp, id string) error {
+	if err := s.check(ctx, "identity:delete_protocol", policy.Target{}); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		was, err := s.store.IdPs.DeleteProtocol(ctx, tx, idp, id)
+		if err == nil && !was {
+			err = errs.New(errs.NotFound, "Could not find federated protocol %s for Identity Provider: %s.", id, idp)
+		}
+		return err
+	})
+}
+
+// Federate logs in whoever an identity provider vouches for: it runs the
+// mapping on the assertion, finds or makes the user, and issues a token
+// without a scope. The caller has proved that the assertion is the provider's.
+func (s *Service) Federate(ctx context.Context, idp, protocol string, assertion Assertion) (*Issued, error) {
+	issued, err := s.federate(ctx, idp, protocol, assertion)
+	s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, issued, err)
+	return issued, err
+}
+
+func (s *Service) federate(ctx context.Context, idpID, protocolID string, assertion Assertion) (*Issued, error) {
+	p := &proof{idp: idpID, proto: protocolID, methods: []string{protocolID}}
+	if protocolID != MappedMethod {
+		p.methods = []string{MappedMethod}
+	}
+	user, err := write(ctx, s, func(tx *store.Tx) (User, error) {
+		idp, err := s.store.IdPs.Get(ctx, tx, idpID)
+		if err != nil {
+			return User{}, err
+		}
+		if !idp.Enabled {
+			return User{}, errs.New(errs.Forbidden, "Identity Provider %s is disabled.", idpID)
+		}
+		proto, err := s.store.IdPs.Protocol(ctx, tx, idpID, protocolID)
+		if err != nil {
+			return User{}, err
+		}
+		mapping, err := s.store.Mappings.Get(ctx, tx, proto.MappingID)
+		if err != nil {
+			return User{}, err
+		}
+		mapped, err := mapping.Map(assertion)
+		if err != nil {
+			return User{}, err
+		}
+		return s.mappedUser(ctx, tx, idp, proto, mapped)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.loginUser(ctx, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	p.user = l
+	return s.issue(ctx, p, ScopeRequest{Unscoped: true})
+}
+
+// mappedUser finds or makes the user behind a mapping's result.
+func (s *Service) mappedUser(ctx context.Context, tx *store.Tx, idp IdentityProvider, proto Protocol, m Mapped) (User, error) {
+	groups, err := s.mappedGroups(ctx, tx, idp, m)
+	if err != nil {
+		return User{}, err
+	}
+	if m.Local {
+		return s.localMapped(ctx, tx, idp, m)
+	}
+	u, err := s.shadowUser(ctx, tx, idp, proto, m)
+	if err != nil {
+		return u, err
+	}
+	ttl := s.cfg.TokenTTL
+	if idp.AuthorizationTTL != nil && *idp.AuthorizationTTL > 0 {
+		ttl = minutes(*idp.AuthorizationTTL)
+	}
+	if err := s.store.Groups.SetExpiring(ctx, tx, u.ID, idp.ID, groups, s.now().Add(ttl)); err != nil {
+		return u, err
+	}
+	if err := s.mappedProjects(ctx, tx, u, m); err != nil {
+		return u, err
+	}
+	return u, s.changed(ctx, tx, userTag(u.ID))
+}
+
+// localMapped finds a user that exists here already.
+func (s *Service) localMapped(ctx context.Context, tx *store.Tx, idp IdentityProvider, m Mapped) (User, error) {
+	if m.UserID != "" {
+		return s.store.Users.Get(ctx, tx, m.UserID)
+	}
+	domain, err := s.mappedDomain(ctx, tx, idp, m.UserDomain)
+	if err != nil {
+		return User{}, err
+	}
+	return s.store.Users.ByName(ctx, tx, domain, m.UserName)
+}
+
+func (s *Service) mappedDomain(ctx context.Context, tx *store.Tx, idp IdentityProvider, d MappedDomain) (string, error) {
+	switch {
+	case d.ID != "":
+		_, err := s.domain(ctx, tx, d.ID)
+		return d.ID, err
+	case d.Name != "":
+		p, err := s.store.Projects.ByName(ctx, tx, "", d.Name)
+		return p.ID, err
+	}
+	return idp.DomainID, nil
+}
+
+// shadowUser keeps a user of its own for everybody a provider sends.
+func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProvider, proto Protocol, m Mapped) (User, error) {
+	unique := m.UserID
+	if unique == "" {
+		unique = m.UserName
+	}
+	name := m.UserName
+	if name == "" {
+		name = unique
+	}
+	link, err := s.store.Users.ByFederated(ctx, tx, idp.ID, proto.ID, unique)
+	if err == nil {
+		u, err := s.store.Users.Get(ctx, tx, link.UserID)
+		if err == nil && u.Name != name && u.Kind == Federated {
+			u.Name = name
+			err = s.store.Users.Update(ctx, tx, u)
+		}
+		return u, err
+	}
+	if !errs.Is(err, errs.NotFound) {
+		return User{}, err
+	}
+	domain, err := s.mappedDomain(ctx, tx, idp, m.UserDomain)
+	if err != nil {
+		return User{}, err
+	}
+	u := User{ID: ids.NewHex(), DomainID: domain, Name: name, Enabled: true, Kind: Federated, CreatedAt: s.now(), LastActiveAt: s.now()}
+	if m.Email != "" {
+		u.Extra = Attrs{"email": m.Email}
+	}
+	if err := s.store.Users.Insert(ctx, tx, u); err != nil {
+		return u, err
+	}
+	if err := s.noted(ctx, tx, "user", "created", u.ID); err != nil {
+		return u, err
+	}
+	return u, s.store.Users.SetFederated(ctx, tx, u.ID, []FederatedIdentity{{IdPID: idp.ID, ProtocolID: proto.ID, UniqueID: unique, DisplayName: name}})
+}
+
+// mappedGroups turns the groups of a mapping into ids. A group id that does
+// not exist is a wrong mapping; a name that does not is passed over.
+func (s *Service) mappedGroups(ctx context.Context, tx *store.Tx, idp IdentityProvider, m Mapped) ([]string, error) {
+	var out []string
+	for _, id := range m.GroupIDs {
+		if _, err := s.store.Groups.Get(ctx, tx, id); err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	for _, g := range m.GroupNames {
+		domain, err := s.mappedDomain(ctx, tx, idp, g.Domain)
+		if err != nil {
+			return nil, err
+		}
+		found, err := s.store.Groups.ByName(ctx, tx, domain, g.Name)
+		if errs.Is(err, errs.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found.ID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// mappedProjects makes the projects that a mapping provides and gives their roles.
+func (s *Service) mappedProjects(ctx context.Context, tx *store.Tx, u User, m Mapped) error {
+	for _, want := range m.Projects {
+		p, err := s.store.Projects.ByName(ctx, tx, u.DomainID, want.Name)
+		if errs.Is(err, errs.NotFound) {
+			p = Project{ID: ids.NewHex(), Name: want.Name, DomainID: u.DomainID, ParentID: u.DomainID, Enabled: true}
+			p.Path = u.DomainID + "/" + p.ID + "/"
+			err = s.store.Projects.Insert(ctx, tx, p)
+		}
+		if err != nil {
+			return err
+		}
+		for _, name := range want.Roles {
+			r, err := s.store.Roles.ByName(ctx, tx, "", name)
+			if err != nil {
+				return err
+			}
+			a := Assignment{ActorKind: UserActor, ActorID: u.ID, TargetKind: ProjectTarget, TargetID: p.ID, RoleID: r.ID}
+			if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,328 @@
+package identity
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kumoi/internal/kernel/errs"
+)
+
+// Assertion is what an identity provider says about somebody: attributes, each
+// with its values.
+type Assertion map[string][]string
+
+// MappingRule says: if the assertion has all that Remote asks, the user is and
+// belongs to what Local says. {0}, {1} … in Local stand for the values of those
+// remote attributes that carry no condition.
+type MappingRule struct {
+	Local  []map[string]any `json:"local"`
+	Remote []RemoteRule     `json:"remote"`
+}
+
+// RemoteRule is one demand on an assertion.
+type RemoteRule struct {
+	Type      string   `json:"type"`
+	AnyOneOf  []string `json:"any_one_of,omitempty"`
+	NotAnyOf  []string `json:"not_any_of,omitempty"`
+	Whitelist []string `json:"whitelist,omitempty"`
+	Blacklist []string `json:"blacklist,omitempty"`
+	Regex     bool     `json:"regex,omitempty"`
+}
+
+// Mapped is what a mapping makes of an assertion.
+type Mapped struct {
+	UserID, UserName, Email string
+	UserDomain              MappedDomain
+	Local                   bool // the user exists here already
+	GroupIDs                []string
+	GroupNames              []MappedGroup
+	Projects                []MappedProject
+}
+
+// MappedDomain, MappedGroup and MappedProject are parts of a mapping's result.
+type (
+	MappedDomain struct{ ID, Name string }
+	MappedGroup  struct {
+		Name   string
+		Domain MappedDomain
+	}
+	MappedProject struct {
+		Name  string
+		Roles []string
+	}
+)
+
+func minutes(n int64) time.Duration { return time.Duration(n) * time.Minute }
+
+// ValidateRules refuses rules that could never be run.
+func ValidateRules(rules []MappingRule) error {
+	for i, r := range rules {
+		if len(r.Local) == 0 || len(r.Remote) == 0 {
+			return errs.New(errs.Invalid, "Rule %d of the mapping needs at least one local and one remote entry.", i)
+		}
+		for _, rem := range r.Remote {
+			conditions := 0
+			for _, list := range [][]string{rem.AnyOneOf, rem.NotAnyOf, rem.Whitelist, rem.Blacklist} {
+				if list != nil {
+					conditions++
+				}
+			}
+			if rem.Type == "" || conditions > 1 {
+				return errs.New(errs.Invalid, "Rule %d of the mapping: a remote entry has a type and at most one of any_one_of, not_any_of, whitelist and blacklist.", i)
+			}
+			if !rem.Regex {
+				continue
+			}
+			for _, list := range [][]string{rem.AnyOneOf, rem.NotAnyOf, rem.Whitelist, rem.Blacklist} {
+				for _, expr := range list {
+					if _, err := regexp.Compile(expr); err != nil {
+						return errs.Wrap(errs.Invalid, err, "Rule %d of the mapping: %q is not a regular expression that can be used.", i, expr)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Map runs the rules on an assertion. All rules that fit contribute; the first
+// that names a user decides who it is.
+func (m Mapping) Map(a Assertion) (Mapped, error) {
+	var out Mapped
+	fit, named := false, false
+	for _, r := range m.Rules {
+		values, ok := r.fits(a)
+		if !ok {
+			continue
+		}
+		fit = true
+		for _, local := range r.Local {
+			if err := out.take(local, values, &named); err != nil {
+				return out, err
+			}
+		}
+	}
+	if !fit {
+		return out, errs.New(errs.Unauthenticated, "No rule of mapping %s fits what the identity provider says.", m.ID)
+	}
+	if !named {
+		if user := a["REMOTE_USER"]; len(user) == 1 {
+			out.UserName = user[0]
+		} else {
+			return out, errs.New(errs.Unauthenticated, "Could not map any federated user properties to identity values.")
+		}
+	}
+	return out, nil
+}
+
+// fits tells whether an assertion meets all demands of a rule, and returns the
+// values of the demands without a condition.
+func (r MappingRule) fits(a Assertion) (values [][]string, ok bool) {
+	for _, rem := range r.Remote {
+		have, present := a[rem.Type]
+		if !present {
+			return nil, false
+		}
+		switch {
+		case rem.AnyOneOf != nil:
+			if !rem.anyIn(have, rem.AnyOneOf) {
+				return nil, false
+			}
+			continue
+		case rem.NotAnyOf != nil:
+			if rem.anyIn(have, rem.NotAnyOf) {
+				return nil, false
+			}
+			continue
+		case rem.Whitelist != nil:
+			have = slices.DeleteFunc(slices.Clone(have), func(v string) bool { return !rem.in(v, rem.Whitelist) })
+		case rem.Blacklist != nil:
+			have = slices.DeleteFunc(slices.Clone(have), func(v string) bool { return rem.in(v, rem.Blacklist) })
+		}
+		values = append(values, have)
+	}
+	return values, true
+}
+
+func (r RemoteRule) anyIn(have, list []string) bool {
+	return slices.ContainsFunc(have, func(v string) bool { return r.in(v, list) })
+}
+
+func (r RemoteRule) in(v string, list []string) bool {
+	if !r.Regex {
+		return slices.Contains(list, v)
+	}
+	return slices.ContainsFunc(list, func(expr string) bool {
+		re, err := regexp.Compile(expr)
+		return err == nil && re.MatchString(v)
+	})
+}
+
+// take adds one local entry to the result.
+func (m *Mapped) take(local map[string]any, values [][]string, named *bool) error {
+	domain, err := mappedDomain(local["domain"], values)
+	if err != nil {
+		return err
+	}
+	if u, ok := local["user"].(map[string]any); ok && !*named {
+		*named = true
+		if err := m.takeUser(u, values); err != nil {
+			return err
+		}
+	}
+	if g, ok := local["group"].(map[string]any); ok {
+		if err := m.takeGroup(g, values); err != nil {
+			return err
+		}
+	}
+	if text, ok := local["groups"].(string); ok {
+		names, err := expandList(text, values)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			m.GroupNames = append(m.GroupNames, MappedGroup{n, domain})
+		}
+	}
+	if text, ok := local["group_ids"].(string); ok {
+		ids, err := expandList(text, values)
+		if err != nil {
+			return err
+		}
+		m.GroupIDs = append(m.GroupIDs, ids...)
+	}
+	projects, _ := local["projects"].([]any)
+	for _, p := range projects {
+		if err := m.takeProject(p, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Mapped) takeUser(u map[string]any, values [][]string) error {
+	for key, dst := range map[string]*string{"id": &m.UserID, "name": &m.UserName, "email": &m.Email} {
+		text, _ := u[key].(string)
+		v, err := expandOne(text, values)
+		if err != nil {
+			return err
+		}
+		*dst = v
+	}
+	m.Local = u["type"] == "local"
+	var err error
+	m.UserDomain, err = mappedDomain(u["domain"], values)
+	return err
+}
+
+func (m *Mapped) takeGroup(g map[string]any, values [][]string) error {
+	id, _ := g["id"].(string)
+	id, err := expandOne(id, values)
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		m.GroupIDs = append(m.GroupIDs, id)
+		return nil
+	}
+	name, _ := g["name"].(string)
+	if name, err = expandOne(name, values); err != nil {
+		return err
+	}
+	domain, err := mappedDomain(g["domain"], values)
+	if err == nil {
+		m.GroupNames = append(m.GroupNames, MappedGroup{name, domain})
+	}
+	return err
+}
+
+func (m *Mapped) takeProject(p any, values [][]string) error {
+	o, _ := p.(map[string]any)
+	name, _ := o["name"].(string)
+	name, err := expandOne(name, values)
+	if err != nil {
+		return err
+	}
+	out := MappedProject{Name: name}
+	roles, _ := o["roles"].([]any)
+	for _, r := range roles {
+		ro, _ := r.(map[string]any)
+		rn, _ := ro["name"].(string)
+		if rn, err = expandOne(rn, values); err != nil {
+			return err
+		}
+		out.Roles = append(out.Roles, rn)
+	}
+	m.Projects = append(m.Projects, out)
+	return nil
+}
+
+func mappedDomain(v any, values [][]string) (MappedDomain, error) {
+	o, _ := v.(map[string]any)
+	id, _ := o["id"].(string)
+	name, _ := o["name"].(string)
+	id, err := expandOne(id, values)
+	if err != nil {
+		return MappedDomain{}, err
+	}
+	name, err = expandOne(name, values)
+	return MappedDomain{id, name}, err
+}
+
+var placeholder = regexp.MustCompile(`\{(\d+)\}`)
+
+// expandOne puts values into a text; each must be a single one.
+func expandOne(text string, values [][]string) (string, error) {
+	var bad error
+	out := placeholder.ReplaceAllStringFunc(text, func(mark string) string {
+		v, err := pick(mark, values)
+		if err != nil {
+			bad = err
+			return ""
+		}
+		return strings.Join(v, ";")
+	})
+	return out, bad
+}
+
+// expandList puts values into a text that stands for a list: a lone {0} is all
+// of the values, else every combination of text around them is one.
+func expandList(text string, values [][]string) ([]string, error) {
+	if mark := placeholder.FindString(text); mark != "" {
+		list, err := pick(mark, values)
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(text) == mark {
+			return list, nil
+		}
+		out := make([]string, 0, len(list))
+		for _, v := range list {
+			rest, err := expandOne(strings.ReplaceAll(text, mark, v), values)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, rest)
+		}
+		return out, nil
+	}
+	return []string{text}, nil
+}
+
+func pick(mark string, values [][]string) ([]string, error) {
+	i, err := strconv.Atoi(strings.Trim(mark, "{}"))
+	if err != nil || i >= len(values) {
+		return nil, errs.New(errs.Invalid, "The mapping refers to %s, but only %d remote entries without a condition come before.", mark, len(values))
+	}
+	return values[i], nil
+}
+
+// String shows a result to whoever tests a mapping.
+func (m Mapped) String() string {
+	return fmt.Sprintf("user id=%q name=%q email=%q domain=%v local=%t groups=%v %v projects=%v",
+		m.UserID, m.UserName, m.Email, m.UserDomain, m.Local, m.GroupIDs, m.GroupNames, m.Projects)
+}

@@ -1,0 +1,326 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // OAuth1's HMAC-SHA1
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// The kinds and lives of OAuth1 tokens.
+const (
+	oauthRequest       = "request"
+	oauthAccess        = "access"
+	requestTokenLife   = 8 * time.Hour
+	accessTokenLife    = 24 * time.Hour
+	oauthClock         = 10 * time.Minute // how far a signature's time may be off
+	verifierCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+)
+
+// OAuth1Auth is a request signed as OAuth1 says.
+type OAuth1Auth struct {
+	Method, URL string
+	Params      map[string]string // of the Authorization header
+	Query       url.Values
+}
+
+// Consumers are the use cases of OAuth1 consumers.
+func (s *Service) Consumers() Simple[Consumer] {
+	return Simple[Consumer]{s: s, table: s.store.Consumers, noun: "consumer", plural: "consumers",
+		id: func(v Consumer) string { return v.ID },
+		valid: func(_ context.Context, _ *store.Tx, v, before *Consumer) error {
+			freshID(&v.ID)
+			if before == nil {
+				v.Secret = ids.NewHex()
+			} else if v.Secret != before.Secret {
+				return errs.New(errs.Invalid, "A consumer's secret cannot be changed.")
+			}
+			return nil
+		},
+		gone: func(ctx context.Context, tx *store.Tx, v Consumer) error {
+			tokens, err := s.store.OAuthTokens.List(ctx, tx, Query{Where: []Match{Eq("consumer_id", v.ID), Eq("kind", oauthAccess)}})
+			if err != nil {
+				return err
+			}
+			for _, t := range tokens {
+				if err := s.revoke(ctx, tx, accessTag(t.ID)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+}
+
+// signedBy checks a request's signature, time and nonce.
+func (s *Service) signedBy(ctx context.Context, tx *store.Tx, r *OAuth1Auth, consumerSecret, tokenSecret string) error {
+	if r.Params["oauth_signature_method"] != "HMAC-SHA1" {
+		return unauthorized("OAuth1 signatures are HMAC-SHA1 here")
+	}
+	seconds, err := strconv.ParseInt(r.Params["oauth_timestamp"], 10, 64)
+	if err != nil || s.now().Sub(time.Unix(seconds, 0)).Abs() > oauthClock {
+		return unauthorized("the time of the OAuth1 signature is too far off")
+	}
+	key := escape(consumerSecret) + "&" + escape(tokenSecret)
+	want := base64.StdEncoding.EncodeToString(macOf(sha1.New, []byte(key), []byte(r.base())))
+	if !equalText(want, r.Params["oauth_signature"]) {
+		return unauthorized("the OAuth1 signature is wrong")
+	}
+	nonce := fmt.Sprintf("oauth1/%s/%d/%s", r.Params["oauth_consumer_key"], seconds, r.Params["oauth_nonce"])
+	first, err := s.store.Users.UseOnce(ctx, tx, nonce, s.now().Add(2*oauthClock))
+	if err == nil && !first {
+		err = unauthorized("the OAuth1 request was seen before")
+	}
+	return err
+}
+
+// base is the text that is signed (RFC 5849, 3.4.1).
+func (r *OAuth1Auth) base() string {
+	var pairs []string
+	for k, v := range r.Params {
+		if k != "oauth_signature" && k != "realm" {
+			pairs = append(pairs, escape(k)+"="+escape(v))
+		}
+	}
+	for k, list := range r.Query {
+		for _, v := range list {
+			pairs = append(pairs, escape(k)+"="+escape(v))
+		}
+	}
+	slices.Sort(pairs)
+	return strings.Join([]string{strings.ToUpper(r.Method), escape(r.URL), escape(strings.Join(pairs, "&"))}, "&")
+}
+
+func (s *Service) consumerOf(ctx context.Context, tx *store.Tx, r *OAuth1Auth) (Consumer, error) {
+	c, err := s.store.Consumers.Get(ctx, tx, r.Params["oauth_consumer_key"])
+	if errs.Is(err, errs.NotFound) {
+		err = unauthorized("no such consumer")
+	}
+	return c, err
+}
+
+// RequestToken begins OAuth1: a consumer asks to act on a project.
+func (s *Service) RequestToken(ctx context.Context, r *OAuth1Auth, projectID string) (OAuthToken, error) {
+	return write(ctx, s, func(tx *store.Tx) (OAuthToken, error) {
+		if _, err := s.store.Projects.Get(ctx, tx, projectID); err != nil {
+			return OAuthToken{}, err
+		}
+		c, err := s.consumerOf(ctx, tx, r)
+		if err != nil {
+			return OAuthToken{}, err
+		}
+		if err := s.signedBy(ctx, tx, r, c.Secret, ""); err != nil {
+			return OAuthToken{}, err
+		}
+		t := OAuthToken{ID: ids.NewHex(), Kind: oauthRequest, Secret: ids.NewHex(), ConsumerID: c.ID, ProjectID: projectID,
+			RoleIDs: []string{}, ExpiresAt: s.now().Add(requestTokenLife)}
+		return t, s.store.OAuthTokens.Insert(ctx, tx, t)
+	})
+}
+
+// AuthorizeRequest lets a user approve a request token for some of his roles.
+func (s *Service) AuthorizeRequest(ctx context.Context, id string, roles []Ref) (verifier string, err error) {
+	a := actor.From(ctx)
+	if err := s.check(ctx, "identity:authorize_request_token", policy.Target{}); err != nil {
+		return "", err
+	}
+	if delegated(a) {
+		return "", errs.New(errs.Forbidden, "Cannot authorize a request token with a token issued via delegation.")
+	}
+	raw := make([]byte, 8)
+	rand.Read(raw)
+	for i, b := range raw {
+		raw[i] = verifierCharacters[int(b)%len(verifierCharacters)]
+	}
+	verifier = string(raw)
+	return verifier, s.db.Write(ctx, func(tx *store.Tx) error {
+		t, err := s.store.OAuthTokens.Get(ctx, tx, id)
+		if err == nil && t.Kind != oauthRequest {
+			err = errs.New(errs.NotFound, "Could not find OAuth token: %s.", id)
+		}
+		if err != nil {
+			return err
+		}
+		if !s.now().Before(t.ExpiresAt) {
+			return errs.New(errs.Unauthenticated, "Request token is expired.")
+		}
+		p, err := s.store.Projects.Get(ctx, tx, t.ProjectID)
+		if err != nil {
+			return err
+		}
+		held, err := s.trustorRoles(ctx, tx, a.UserID, p)
+		if err != nil {
+			return err
+		}
+		t.RoleIDs = nil
+		for _, ref := range roles {
+			i := slices.IndexFunc(held, func(r Role) bool { return r.ID == ref.ID || ref.ID == "" && r.Name == ref.Name })
+			if i < 0 {
+				return errs.New(errs.Unauthenticated, "The authorizing user does not have the role %s%s on the project.", ref.ID, ref.Name)
+			}
+			t.RoleIDs = append(t.RoleIDs, held[i].ID)
+		}
+		if len(t.RoleIDs) == 0 {
+			return errs.New(errs.Invalid, "At least one role must be authorized.")
+		}
+		t.UserID, t.Verifier = a.UserID, verifier
+		return s.store.OAuthTokens.Update(ctx, tx, t)
+	})
+}
+
+// AccessToken turns an approved request token into an access token.
+func (s *Service) AccessToken(ctx context.Context, r *OAuth1Auth) (OAuthToken, error) {
+	return write(ctx, s, func(tx *store.Tx) (OAuthToken, error) {
+		c, err := s.consumerOf(ctx, tx, r)
+		if err != nil {
+			return OAuthToken{}, err
+		}
+		req, err := s.store.OAuthTokens.Get(ctx, tx, r.Params["oauth_token"])
+		if errs.Is(err, errs.NotFound) {
+			return req, unauthorized("no such request token")
+		}
+		if err != nil {
+			return req, err
+		}
+		if req.Kind != oauthRequest || req.ConsumerID != c.ID || !s.now().Before(req.ExpiresAt) || req.UserID == "" ||
+			!equalText(req.Verifier, r.Params["oauth_verifier"]) {
+			return req, unauthorized("the request token is not approved, has expired, or is another's")
+		}
+		if err := s.signedBy(ctx, tx, r, c.Secret, req.Secret); err != nil {
+			return req, err
+		}
+		t := req
+		t.ID, t.Kind, t.Secret, t.Verifier, t.ExpiresAt = ids.NewHex(), oauthAccess, ids.NewHex(), "", s.now().Add(accessTokenLife).Truncate(time.Microsecond)
+		if err := s.store.OAuthTokens.Delete(ctx, tx, req.ID); err != nil {
+			return t, err
+		}
+		if err := s.store.OAuthTokens.Insert(ctx, tx, t); err != nil {
+			return t, err
+		}
+		return t, s.noted(ctx, tx, "access_token", "created", t.ID)
+	})
+}
+
+// ListAccessTokens lists the access tokens that a user has approved.
+func (s *Service) ListAccessTokens(ctx context.Context, userID string) ([]OAuthToken, error) {
+	if err := s.mayOAuth(ctx, "identity:list_access_tokens"); err != nil {
+		return nil, err
+	}
+	return read(ctx, s, func(tx *store.Tx) ([]OAuthToken, error) {
+		return s.store.OAuthTokens.List(ctx, tx, Query{Where: []Match{Eq("user_id", userID), Eq("kind", oauthAccess)}})
+	})
+}
+
+func (s *Service) mayOAuth(ctx context.Context, rule string) error {
+	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+		return err
+	}
+	if delegated(actor.From(ctx)) {
+		return errs.New(errs.Forbidden, "Cannot manage OAuth access tokens with a token issued via delegation.")
+	}
+	return nil
+}
+
+func (s *Service) accessToken(ctx context.Context, tx *store.Tx, userID, id string) (OAuthToken, error) {
+	t, err := s.store.OAuthTokens.Get(ctx, tx, id)
+	if err == nil && (t.Kind != oauthAccess || t.UserID != userID) {
+		err = errs.New(errs.NotFound, "Could not find OAuth token: %s.", id)
+	}
+	return t, err
+}
+
+// GetAccessToken returns an access token.
+func (s *Service) GetAccessToken(ctx context.Context, userID, id string) (OAuthToken, error) {
+	if err := s.mayOAuth(ctx, "identity:get_access_token"); err != nil {
+		return OAuthToken{}, err
+	}
+	return read(ctx, s, func(tx *store.Tx) (OAuthToken, error) { return s.accessToken(ctx, tx, userID, id) })
+}
+
+// AccessTokenRoles lists the roles that an access token delegates.
+func (s *Service) AccessTokenRoles(ctx context.Context, rule, userID, id string) ([]Role, error) {
+	if err := s.mayOAuth(ctx, rule); err != nil {
+		return nil, err
+	}
+	return read(ctx, s, func(tx *store.Tx) ([]Role, error) {
+		t, err := s.accessToken(ctx, tx, userID, id)
+		if err != nil {
+			return nil, err
+		}
+		return s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: t.RoleIDs}}})
+	})
+}
+
+// DeleteAccessToken takes an approval back; its tokens are void.
+func (s *Service) DeleteAccessToken(ctx context.Context, userID, id string) error {
+	if err := s.mayOAuth(ctx, "identity:delete_access_token"); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.accessToken(ctx, tx, userID, id); err != nil {
+			return err
+		}
+		if err := s.store.OAuthTokens.Delete(ctx, tx, id); err != nil {
+			return err
+		}
+		return s.revoke(ctx, tx, accessTag(id))
+	})
+}
+
+// checkOAuth1 proves a request signed with an access token.
+func (s *Service) checkOAuth1(ctx context.Context, r *OAuth1Auth, p *proof) error {
+	t, err := write(ctx, s, func(tx *store.Tx) (OAuthToken, error) {
+		c, err := s.consumerOf(ctx, tx, r)
+		if err != nil {
+			return OAuthToken{}, err
+		}
+		t, err := s.store.OAuthTokens.Get(ctx, tx, r.Params["oauth_token"])
+		if errs.Is(err, errs.NotFound) {
+			return t, unauthorized("no such access token")
+		}
+		if err != nil {
+			return t, err
+		}
+		if t.Kind != oauthAccess || t.ConsumerID != c.ID || !s.now().Before(t.ExpiresAt) {
+			return t, unauthorized("the access token has expired or is another's")
+		}
+		return t, s.signedBy(ctx, tx, r, c.Secret, t.Secret)
+	})
+	if err != nil {
+		return err
+	}
+	p.oauth = &t
+	p.user, err = s.loginUser(ctx, t.UserID)
+	return err
+}
+
+// oauthPrincipal gives a token the roles of its access token that the user
+// still has.
+func (s *Service) oauthPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
+	t, err := s.store.OAuthTokens.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if t.UserID != p.User.ID || t.ProjectID != p.Project.ID || !s.now().Before(t.ExpiresAt) {
+		return denied("The OAuth1 token %s is not for this user and project.", id)
+	}
+	held, err := s.rolesOnProject(ctx, tx, p.User.ID, p.GroupIDs, *p.Project)
+	if err != nil {
+		return err
+	}
+	p.Roles = slices.DeleteFunc(held, func(r Role) bool { return !slices.Contains(t.RoleIDs, r.ID) })
+	p.AccessToken = &t
+	p.tags = append(p.tags, accessTag(id), consumerTag(t.ConsumerID))
+	return nil
+}
