@@ -31,6 +31,9 @@ type RouteRow struct {
 // unusedBackend stands where an image store would; nothing calls it.
 type unusedBackend struct{ backend.Backend }
 
+func (unusedBackend) ReadOnly() bool { return false }
+func (unusedBackend) Type() string   { return "file" }
+
 // blueprint assembles the services without a cloud below them.
 func blueprint() (*services, error) {
 	cfg := &Config{DataDir: "/nonexistent"}
