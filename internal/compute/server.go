@@ -286,3 +286,9 @@ func (s *Server) instanceName() string {
 
 // InstanceName is the hypervisor's name of the guest.
 func (s *Server) InstanceName() string { return s.instanceName() }
+
+// KnownStatus tells whether a word is a status of servers.
+func KnownStatus(word string) bool {
+	_, _, ok := statusStates(word)
+	return ok
+}

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
@@ -185,4 +186,25 @@ func (s *Service) Refresh(ctx context.Context, id string) error {
 		}
 		return s.save(ctx, tx, srv)
 	})
+}
+
+// ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.
+func (s *Service) ServerOfPort(ctx context.Context, portID string) (string, error) {
+	p, ok := s.network.(interface {
+		Port(ctx context.Context, id string) (*network.Port, error)
+	})
+	if !ok || portID == "" {
+		return "", nil
+	}
+	port, err := p.Port(ctx, portID)
+	if errs.Is(err, errs.NotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(port.DeviceOwner, network.OwnerComputePrefix) {
+		return port.DeviceID, nil
+	}
+	return "", nil
 }

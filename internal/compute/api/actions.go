@@ -1,0 +1,248 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/micro"
+)
+
+const actionPath = "/v2.1/servers/{server_id}/action"
+
+// actionRoutes are the actions on servers, one body key each.
+func (a *api) actionRoutes() []httpx.Route {
+	var routes []httpx.Route
+	add := func(action, policy string, h httpx.Handler) *httpx.Route {
+		routes = append(routes, httpx.Route{
+			Method: "POST", Path: actionPath, Action: action, Policy: "os_compute_api:" + policy, Handler: h,
+		})
+		return &routes[len(routes)-1]
+	}
+	add("os-start", "servers:start", a.power("os-start", "start"))
+	add("os-stop", "servers:stop", a.power("os-stop", "stop"))
+	add("pause", "os-pause-server:pause", a.power("pause", "pause"))
+	add("unpause", "os-pause-server:unpause", a.power("unpause", "unpause"))
+	add("suspend", "os-suspend-server:suspend", a.power("suspend", "suspend"))
+	add("resume", "os-suspend-server:resume", a.power("resume", "resume"))
+	add("reboot", "servers:reboot", a.reboot)
+	add("rebuild", "servers:rebuild", a.rebuild)
+	add("resize", "servers:resize", a.resize)
+	add("confirmResize", "servers:confirm_resize", a.simple("confirmResize", http.StatusNoContent, a.svc.ConfirmResize))
+	add("revertResize", "servers:revert_resize", a.simple("revertResize", http.StatusAccepted, a.svc.RevertResize))
+	add("createImage", "servers:create_image", a.createImage)
+	add("createBackup", "os-create-backup", a.createBackup)
+	add("lock", "os-lock-server:lock", a.lock)
+	add("unlock", "os-lock-server:unlock", a.simple("unlock", http.StatusAccepted, a.svc.Unlock))
+	add("shelve", "os-shelve:shelve", a.simple("shelve", http.StatusAccepted, a.svc.Shelve))
+	add("shelveOffload", "os-shelve:shelve_offload", a.simple("shelveOffload", http.StatusAccepted, a.svc.ShelveOffload))
+	add("unshelve", "os-shelve:unshelve", a.unshelve)
+	add("rescue", "os-rescue", a.rescue)
+	add("unrescue", "os-unrescue", a.simple("unrescue", http.StatusAccepted, a.svc.Unrescue))
+	add("changePassword", "os-admin-password", a.changePassword)
+	add("addSecurityGroup", "os-security-groups:add", a.securityGroupAction("addSecurityGroup", a.svc.AddSecurityGroup))
+	add("removeSecurityGroup", "os-security-groups:remove", a.securityGroupAction("removeSecurityGroup", a.svc.RemoveSecurityGroup))
+	add("os-getConsoleOutput", "os-console-output", a.consoleOutput)
+	add("forceDelete", "os-deferred-delete:force", a.simple("forceDelete", http.StatusAccepted, func(ctx context.Context, id string) error {
+		return a.svc.DeleteServer(ctx, id, "force_delete")
+	}))
+	add("restore", "os-deferred-delete:restore", a.simple("restore", http.StatusAccepted, a.svc.Restore))
+	add("trigger_crash_dump", "servers:trigger_crash_dump", a.simple("trigger_crash_dump", http.StatusAccepted, a.svc.TriggerCrashDump)).Min = micro.V(2, 17)
+	add("migrate", "os-migrate-server:migrate", a.migrate)
+	add("os-migrateLive", "os-migrate-server:migrate_live", a.migrateLive)
+	add("evacuate", "os-evacuate", a.evacuate)
+	add("os-resetState", "os-admin-actions:reset_state", a.resetState)
+	add("injectNetworkInfo", "os-admin-actions:inject_network_info", a.simple("injectNetworkInfo", http.StatusAccepted, a.svc.InjectNetworkInfo))
+	add("resetNetwork", "", goneAction)
+	for _, old := range []struct {
+		action, policy string
+		max            int
+		h              httpx.Handler
+	}{
+		{"addFloatingIp", "os-floating-ips:add", 43, a.addFloatingIP},
+		{"removeFloatingIp", "os-floating-ips:remove", 43, a.removeFloatingIP},
+		{"addFixedIp", "os-multinic:add", 43, a.addFixedIP},
+		{"removeFixedIp", "os-multinic:remove", 43, a.removeFixedIP},
+		{"os-getVNCConsole", "os-remote-consoles", 5, a.oldConsole("os-getVNCConsole", "novnc", "xvpvnc")},
+		{"os-getSPICEConsole", "os-remote-consoles", 5, a.oldConsole("os-getSPICEConsole", "spice-html5")},
+		{"os-getSerialConsole", "os-remote-consoles", 5, a.oldConsole("os-getSerialConsole", "serial")},
+		{"os-getRDPConsole", "os-remote-consoles", 5, a.oldConsole("os-getRDPConsole", "rdp-html5")},
+	} {
+		add(old.action, old.policy, old.h).Max = micro.V(2, old.max)
+	}
+	alias := make([]httpx.Route, 0, len(routes))
+	for _, r := range routes {
+		r.Path = "/v2.1/os-volumes_boot/{server_id}/action"
+		alias = append(alias, r)
+	}
+	return append(routes, alias...)
+}
+
+// simple is an action whose body says nothing but its name.
+func (a *api) simple(action string, status int, do func(ctx context.Context, id string) error) httpx.Handler {
+	s := fixed(strict(list{action}, object{action: anything}))
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if err := body(r, s, nil); err != nil {
+			return nil, err
+		}
+		if err := do(ctx, r.Var("server_id")); err != nil {
+			return nil, err
+		}
+		return httpx.Empty(status), nil
+	}
+}
+
+func (a *api) power(key, action string) httpx.Handler {
+	return a.simple(key, http.StatusAccepted, func(ctx context.Context, id string) error {
+		return a.svc.PowerServer(ctx, id, action)
+	})
+}
+
+var rebootSchema = fixed(wrapped("reboot", strict(list{"type"}, object{
+	"type": object{"type": "string", "enum": list{"HARD", "Hard", "hard", "SOFT", "Soft", "soft"}},
+})))
+
+func (a *api) reboot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Reboot struct{ Type string } `json:"reboot"`
+	}
+	if err := body(r, rebootSchema, &b); err != nil {
+		return nil, err
+	}
+	action := "reboot"
+	if b.Reboot.Type[0] == 'H' || b.Reboot.Type[0] == 'h' {
+		action = "reboot_hard"
+	}
+	if err := a.svc.PowerServer(ctx, r.Var("server_id"), action); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var resizeSchema = fixed(wrapped("resize", strict(list{"flavorRef"}, object{
+	"flavorRef": object{"type": list{"string", "integer"}, "minLength": 1}, "OS-DCF:diskConfig": diskConfig,
+})))
+
+func (a *api) resize(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Resize struct {
+			Flavor     any    `json:"flavorRef"`
+			DiskConfig string `json:"OS-DCF:diskConfig"`
+		} `json:"resize"`
+	}
+	if err := body(r, resizeSchema, &b); err != nil {
+		return nil, err
+	}
+	if err := a.svc.Resize(ctx, r.Var("server_id"), text(b.Resize.Flavor), b.Resize.DiskConfig); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var lockSchema = perVersion(func(minor int) object {
+	if minor < 73 {
+		return strict(list{"lock"}, object{"lock": anything})
+	}
+	return wrapped("lock", object{
+		"type": list{"object", "null"}, "additionalProperties": false,
+		"properties": object{"locked_reason": object{"type": "string", "minLength": 1, "maxLength": 255}},
+	})
+})
+
+func (a *api) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := body(r, lockSchema, nil); err != nil {
+		return nil, err
+	}
+	var b struct {
+		Lock *struct {
+			Reason *string `json:"locked_reason"`
+		} `json:"lock"`
+	}
+	var reason *string
+	if r.AtLeast(2, 73) {
+		if err := r.Decode(&b); err != nil {
+			return nil, err
+		}
+		if b.Lock != nil {
+			reason = b.Lock.Reason
+		}
+	}
+	if err := a.svc.Lock(ctx, r.Var("server_id"), reason); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var changePasswordSchema = fixed(wrapped("changePassword", strict(list{"adminPass"}, object{"adminPass": passType})))
+
+func (a *api) changePassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := body(r, changePasswordSchema, nil); err != nil {
+		return nil, err
+	}
+	return nil, a.svc.ChangePassword(ctx, r.Var("server_id"))
+}
+
+func (a *api) securityGroupAction(action string, do func(ctx context.Context, id, group string) error) httpx.Handler {
+	s := fixed(wrapped(action, object{"type": "object", "required": list{"name"}, "properties": object{
+		"name": object{"type": "string", "minLength": 1, "maxLength": 255},
+	}}))
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		var b map[string]struct{ Name string }
+		if err := body(r, s, &b); err != nil {
+			return nil, err
+		}
+		if err := do(ctx, r.Var("server_id"), b[action].Name); err != nil {
+			return nil, err
+		}
+		return httpx.Empty(http.StatusAccepted), nil
+	}
+}
+
+var consoleOutputSchema = fixed(wrapped("os-getConsoleOutput", strict(nil, object{
+	"length": object{"anyOf": list{object{"type": "null"}, object{"type": list{"integer", "string"}, "minimum": -1, "pattern": "^-?[0-9]+$"}}},
+})))
+
+func (a *api) consoleOutput(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Get struct {
+			Length *flexInt `json:"length"`
+		} `json:"os-getConsoleOutput"`
+	}
+	if err := body(r, consoleOutputSchema, &b); err != nil {
+		return nil, err
+	}
+	lines := 0
+	if n := b.Get.Length; n != nil && *n >= 0 {
+		if lines = int(*n); lines == 0 {
+			return httpx.JSON(http.StatusOK, object{"output": ""}), nil
+		}
+	}
+	out, err := a.svc.ConsoleOutput(ctx, r.Var("server_id"), lines)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"output": out}), nil
+}
+
+var resetStateSchema = fixed(wrapped("os-resetState", strict(list{"state"}, object{
+	"state": object{"type": "string", "enum": list{"active", "error"}},
+})))
+
+func (a *api) resetState(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Reset struct{ State string } `json:"os-resetState"`
+	}
+	if err := body(r, resetStateSchema, &b); err != nil {
+		return nil, err
+	}
+	if err := a.svc.ResetState(ctx, r.Var("server_id"), compute.VMState(b.Reset.State)); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+func goneAction(context.Context, *httpx.Request) (*httpx.Response, error) {
+	return nil, errs.New(errs.Gone, "This action has been removed from the compute API.")
+}

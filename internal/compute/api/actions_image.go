@@ -1,0 +1,300 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/kernel/httpx"
+)
+
+func text(v any) string { return fmt.Sprint(v) }
+
+var createImageSchema = fixed(wrapped("createImage", strict(list{"name"}, object{"name": nameType, "metadata": metaType})))
+
+func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Create struct {
+			Name     string
+			Metadata map[string]string
+		} `json:"createImage"`
+	}
+	if err := body(r, createImageSchema, &b); err != nil {
+		return nil, err
+	}
+	id, err := a.svc.CreateImage(ctx, r.Var("server_id"), b.Create.Name, b.Create.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	return imageMade(r, id), nil
+}
+
+// imageMade names a new image: in a header, since 2.45 in the body.
+func imageMade(r *httpx.Request, id string) *httpx.Response {
+	if r.AtLeast(2, 45) {
+		return httpx.JSON(http.StatusAccepted, object{"image_id": id})
+	}
+	return httpx.Empty(http.StatusAccepted).With("Location", r.Link("/images/%s", id))
+}
+
+var createBackupSchema = fixed(wrapped("createBackup", strict(list{"name", "backup_type", "rotation"}, object{
+	"name": nameType, "backup_type": object{"type": "string"}, "rotation": whole(0, 0x7fffffff), "metadata": metaType,
+})))
+
+func (a *api) createBackup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Create struct {
+			Name     string
+			Type     string `json:"backup_type"`
+			Rotation flexInt
+			Metadata map[string]string
+		} `json:"createBackup"`
+	}
+	if err := body(r, createBackupSchema, &b); err != nil {
+		return nil, err
+	}
+	c := b.Create
+	id, err := a.svc.CreateBackup(ctx, r.Var("server_id"), c.Name, c.Type, int(c.Rotation), c.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if c.Rotation == 0 { // the image is deleted as soon as it is there
+		return httpx.Empty(http.StatusAccepted), nil
+	}
+	return imageMade(r, id), nil
+}
+
+var rebuildSchema = perVersion(func(minor int) object {
+	p := object{
+		"name": nameType, "imageRef": uuidType, "adminPass": passType, "metadata": metaType,
+		"preserve_ephemeral": boolType, "OS-DCF:diskConfig": diskConfig, "accessIPv4": ipv4Type, "accessIPv6": ipv6Type,
+	}
+	if minor < 57 {
+		p["personality"] = filesType
+	} else {
+		p["user_data"] = nullable(userData)
+	}
+	if minor >= 19 {
+		p["description"] = descType
+	}
+	if minor >= 54 {
+		p["key_name"] = nullable(nameType)
+	}
+	if minor >= 63 {
+		p["trusted_image_certificates"] = certsType
+	}
+	if minor >= 94 {
+		p["hostname"] = fqdnType
+	} else if minor >= 90 {
+		p["hostname"] = labelType
+	}
+	return wrapped("rebuild", strict(list{"imageRef"}, p))
+})
+
+func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Rebuild struct {
+			Image        string            `json:"imageRef"`
+			Name         *string           `json:"name"`
+			AdminPass    string            `json:"adminPass"`
+			Metadata     map[string]string `json:"metadata"`
+			Personality  []fileBody        `json:"personality"`
+			Description  optional[string]  `json:"description"`
+			KeyName      optional[string]  `json:"key_name"`
+			UserData     optional[string]  `json:"user_data"`
+			Hostname     *string           `json:"hostname"`
+			DiskConfig   *string           `json:"OS-DCF:diskConfig"`
+			AccessIPv4   *string           `json:"accessIPv4"`
+			AccessIPv6   *string           `json:"accessIPv6"`
+			Certificates []string          `json:"trusted_image_certificates"`
+		} `json:"rebuild"`
+	}
+	if err := body(r, rebuildSchema, &b); err != nil {
+		return nil, err
+	}
+	c := b.Rebuild
+	if len(c.Certificates) > 0 {
+		return nil, bad("Invalid input for field/attribute trusted_image_certificates. This cloud does not validate images by certificates.")
+	}
+	files, err := filesOf(c.Personality)
+	if err != nil {
+		return nil, err
+	}
+	_, password, err := a.svc.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
+		ImageID: c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
+		Description: c.Description.pointer(), KeyName: c.KeyName.pointer(), UserData: c.UserData.pointer(),
+		Hostname: c.Hostname, DiskConfig: c.DiskConfig, AccessIPv4: c.AccessIPv4, AccessIPv6: c.AccessIPv6,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := a.svc.Describe(ctx, r.Var("server_id"), "servers:rebuild")
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.oneServer(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full = false }, func(w *writer) {
+		w.str("adminPass", password)
+		if r.AtLeast(2, 54) && !r.AtLeast(2, 75) {
+			w.nonEmpty("key_name", s.KeyName)
+		}
+		if r.AtLeast(2, 57) && !(r.AtLeast(2, 75) && a.svc.Allowed(ctx, "os-extended-server-attributes")) {
+			w.nonEmpty("user_data", s.UserData)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.With("Location", r.Link("/v2.1/servers/%s", s.ID)), nil
+}
+
+var rescueSchema = fixed(wrapped("rescue", object{"type": list{"object", "null"}, "additionalProperties": false, "properties": object{
+	"adminPass": passType, "rescue_image_ref": uuidType,
+}}))
+
+func (a *api) rescue(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Rescue struct {
+			AdminPass string `json:"adminPass"`
+			Image     string `json:"rescue_image_ref"`
+		} `json:"rescue"`
+	}
+	if err := body(r, rescueSchema, &b); err != nil {
+		return nil, err
+	}
+	password, err := a.svc.Rescue(ctx, r.Var("server_id"), b.Rescue.Image, b.Rescue.AdminPass)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"adminPass": password}), nil
+}
+
+var unshelveSchema = perVersion(func(minor int) object {
+	p := object{}
+	switch {
+	case minor < 77:
+		return strict(list{"unshelve"}, object{"unshelve": anything})
+	case minor < 91:
+		p["availability_zone"] = nameType
+		return wrapped("unshelve", object{"anyOf": list{object{"type": "null"}, strict(list{"availability_zone"}, p)}})
+	}
+	p["availability_zone"], p["host"] = nullable(nameType), hostType
+	return wrapped("unshelve", object{"anyOf": list{object{"type": "null"}, object{
+		"type": "object", "additionalProperties": false, "minProperties": 1, "properties": p,
+	}}})
+})
+
+func (a *api) unshelve(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := body(r, unshelveSchema, nil); err != nil {
+		return nil, err
+	}
+	var zone *string
+	var unpin bool
+	var host string
+	if r.AtLeast(2, 77) {
+		var b struct {
+			Unshelve struct {
+				Zone optional[string] `json:"availability_zone"`
+				Host string           `json:"host"`
+			} `json:"unshelve"`
+		}
+		if err := r.Decode(&b); err != nil {
+			return nil, err
+		}
+		zone, host = b.Unshelve.Zone.Value, b.Unshelve.Host
+		unpin = b.Unshelve.Zone.Set && zone == nil
+	}
+	if err := a.svc.Unshelve(ctx, r.Var("server_id"), zone, unpin, host); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var migrateSchema = perVersion(func(minor int) object {
+	if minor < 56 {
+		return strict(list{"migrate"}, object{"migrate": anything})
+	}
+	return wrapped("migrate", object{"type": list{"object", "null"}, "additionalProperties": false, "properties": object{"host": nullable(hostType)}})
+})
+
+func (a *api) migrate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := body(r, migrateSchema, nil); err != nil {
+		return nil, err
+	}
+	host := ""
+	if r.AtLeast(2, 56) {
+		var b struct {
+			Migrate struct{ Host string } `json:"migrate"`
+		}
+		if err := r.Decode(&b); err != nil {
+			return nil, err
+		}
+		host = b.Migrate.Host
+	}
+	if err := a.svc.Migrate(ctx, r.Var("server_id"), host); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var migrateLiveSchema = perVersion(func(minor int) object {
+	p := object{"host": nullable(hostType), "block_migration": boolType}
+	required := list{"host", "block_migration"}
+	if minor < 25 {
+		p["disk_over_commit"] = boolType
+		required = append(required, "disk_over_commit")
+	} else {
+		p["block_migration"] = object{"anyOf": list{boolType, object{"const": "auto"}}}
+	}
+	if minor >= 30 && minor < 68 {
+		p["force"] = boolType
+	}
+	return wrapped("os-migrateLive", strict(required, p))
+})
+
+func (a *api) migrateLive(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Live struct{ Host *string } `json:"os-migrateLive"`
+	}
+	if err := body(r, migrateLiveSchema, &b); err != nil {
+		return nil, err
+	}
+	host := ""
+	if b.Live.Host != nil {
+		host = *b.Live.Host
+	}
+	return nil, a.svc.MigrateLive(ctx, r.Var("server_id"), host)
+}
+
+var evacuateSchema = perVersion(func(minor int) object {
+	p := object{"host": hostType, "adminPass": passType}
+	var required list
+	if minor < 14 {
+		p["onSharedStorage"] = boolType
+		required = list{"onSharedStorage"}
+	}
+	if minor >= 29 && minor < 68 {
+		p["force"] = boolType
+	}
+	return wrapped("evacuate", strict(required, p))
+})
+
+func (a *api) evacuate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Evacuate struct {
+			Host      string
+			AdminPass string `json:"adminPass"`
+		} `json:"evacuate"`
+	}
+	if err := body(r, evacuateSchema, &b); err != nil {
+		return nil, err
+	}
+	password, err := a.svc.Evacuate(ctx, r.Var("server_id"), b.Evacuate.Host, b.Evacuate.AdminPass)
+	if err != nil {
+		return nil, err
+	}
+	if r.AtLeast(2, 14) {
+		return httpx.Empty(http.StatusOK), nil
+	}
+	return httpx.JSON(http.StatusOK, object{"adminPass": password}), nil
+}

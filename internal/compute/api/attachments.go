@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/micro"
+)
+
+// attachmentRoutes are volumes, shares, consoles and live migrations of a
+// server. A cloud without the services behind them answers as one in which
+// nothing is attached and nothing to attach exists.
+func (a *api) attachmentRoutes() []httpx.Route {
+	const base = "/v2.1/servers/{server_id}"
+	const policy = "os_compute_api:"
+	shares := micro.V(2, 97)
+	return []httpx.Route{
+		{Method: "GET", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:index", Handler: a.emptyPart("os-volumes-attachments:index", "volumeAttachments")},
+		{Method: "POST", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:create", Handler: a.attachVolume},
+		{Method: "GET", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:show", Handler: a.noVolume("os-volumes-attachments:show")},
+		{
+			Method: "PUT", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:update",
+			Variants: []string{"delete_on_termination", "volumeId"}, Handler: a.noVolume("os-volumes-attachments:update"),
+		},
+		{Method: "DELETE", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:delete", Handler: a.noVolume("os-volumes-attachments:delete")},
+
+		{Method: "GET", Path: base + "/shares", Min: shares, Policy: policy + "os-server-shares:index", Handler: a.emptyPart("os-server-shares:index", "shares")},
+		{Method: "POST", Path: base + "/shares", Min: shares, Policy: policy + "os-server-shares:create", Handler: a.attachShare},
+		{Method: "GET", Path: base + "/shares/{share_id}", Min: shares, Policy: policy + "os-server-shares:show", Handler: a.noShare("os-server-shares:show")},
+		{Method: "DELETE", Path: base + "/shares/{share_id}", Min: shares, Policy: policy + "os-server-shares:delete", Handler: a.noShare("os-server-shares:delete")},
+
+		{Method: "GET", Path: base + "/migrations", Min: micro.V(2, 23), Policy: policy + "servers:migrations:index", Handler: a.liveMigrations},
+		{Method: "GET", Path: base + "/migrations/{migration_id}", Min: micro.V(2, 23), Policy: policy + "servers:migrations:show", Handler: a.noLiveMigration("servers:migrations:show")},
+		{Method: "DELETE", Path: base + "/migrations/{migration_id}", Min: micro.V(2, 24), Policy: policy + "servers:migrations:delete", Handler: a.noLiveMigration("servers:migrations:delete")},
+		{
+			Method: "POST", Path: base + "/migrations/{migration_id}/action", Action: "force_complete", Min: micro.V(2, 22),
+			Policy: policy + "servers:migrations:force_complete", Handler: a.noLiveMigration("servers:migrations:force_complete"),
+		},
+	}
+}
+
+func (a *api) emptyPart(rule, key string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if _, err := a.svc.Server(ctx, r.Var("server_id"), rule); err != nil {
+			return nil, err
+		}
+		return httpx.JSON(http.StatusOK, object{key: []object{}}), nil
+	}
+}
+
+var attachVolumeSchema = perVersion(func(minor int) object {
+	p := object{"volumeId": uuidType, "device": object{"anyOf": list{
+		object{"type": "null"}, object{"type": "string", "pattern": `(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$`},
+	}}}
+	if minor >= 49 {
+		p["tag"] = tagType
+	}
+	if minor >= 79 {
+		p["delete_on_termination"] = boolType
+	}
+	return wrapped("volumeAttachment", strict(list{"volumeId"}, p))
+})
+
+func (a *api) attachVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Attach struct {
+			Volume string `json:"volumeId"`
+		} `json:"volumeAttachment"`
+	}
+	if err := body(r, attachVolumeSchema, &b); err != nil {
+		return nil, err
+	}
+	if _, err := a.svc.Server(ctx, r.Var("server_id"), "os-volumes-attachments:create"); err != nil {
+		return nil, err
+	}
+	return nil, notHere("Volume", b.Attach.Volume)
+}
+
+func (a *api) noVolume(rule string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if _, err := a.svc.Server(ctx, r.Var("server_id"), rule); err != nil {
+			return nil, err
+		}
+		return nil, errs.New(errs.NotFound, "Instance %s is not attached to volume %s", r.Var("server_id"), r.Var("volume_id"))
+	}
+}
+
+var attachShareSchema = fixed(wrapped("share", strict(list{"share_id"}, object{"share_id": uuidType, "tag": tagType})))
+
+func (a *api) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Share struct {
+			ID string `json:"share_id"`
+		} `json:"share"`
+	}
+	if err := body(r, attachShareSchema, &b); err != nil {
+		return nil, err
+	}
+	if _, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-shares:create"); err != nil {
+		return nil, err
+	}
+	return nil, notHere("Share", b.Share.ID)
+}
+
+func (a *api) noShare(rule string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if _, err := a.svc.Server(ctx, r.Var("server_id"), rule); err != nil {
+			return nil, err
+		}
+		return nil, errs.New(errs.NotFound, "Instance %s has no share %s attached", r.Var("server_id"), r.Var("share_id"))
+	}
+}
+
+func (a *api) liveMigrations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.ServerMigrations(ctx, r.Var("server_id"), "servers:migrations:index"); err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"migrations": []object{}}), nil
+}
+
+func (a *api) noLiveMigration(rule string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if err := a.svc.ServerMigrations(ctx, r.Var("server_id"), rule); err != nil {
+			return nil, err
+		}
+		return nil, errs.New(errs.NotFound, "In-progress live migration %s is not found for server %s.", r.Var("migration_id"), r.Var("server_id"))
+	}
+}
+
+var consoleSchema = perVersion(func(minor int) object {
+	protocols, types := list{"vnc", "spice", "serial", "rdp"}, list{"novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5"}
+	if minor >= 8 {
+		protocols, types = append(protocols, "mks"), append(types, "webmks")
+	}
+	if minor >= 99 {
+		types = append(types, "spice-direct")
+	}
+	return wrapped("remote_console", strict(list{"protocol", "type"}, object{
+		"protocol": object{"type": "string", "enum": protocols}, "type": object{"type": "string", "enum": types},
+	}))
+})
+
+func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Console struct{ Type string } `json:"remote_console"`
+	}
+	if err := body(r, consoleSchema, &b); err != nil {
+		return nil, err
+	}
+	return nil, a.svc.Console(ctx, r.Var("server_id"), b.Console.Type)
+}
+
+// oldConsole is an action that asked for one kind of console, before 2.6.
+func (a *api) oldConsole(action string, types ...any) httpx.Handler {
+	s := fixed(wrapped(action, strict(list{"type"}, object{"type": object{"type": "string", "enum": types}})))
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		var b map[string]struct{ Type string }
+		if err := body(r, s, &b); err != nil {
+			return nil, err
+		}
+		return nil, a.svc.Console(ctx, r.Var("server_id"), b[action].Type)
+	}
+}

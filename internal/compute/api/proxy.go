@@ -1,0 +1,345 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+func fields(s string) []string { return strings.Fields(s) }
+
+// proxyRoutes are the other services' resources that compute showed as its own
+// until 2.35. Clients written then still ask here.
+func (a *api) proxyRoutes() []httpx.Route {
+	const p = "os_compute_api:"
+	last := micro.V(2, 35)
+	empty := func(rule, key string) httpx.Handler {
+		return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+			if err := a.svc.Check(ctx, rule); err != nil {
+				return nil, err
+			}
+			return httpx.JSON(http.StatusOK, object{key: []object{}}), nil
+		}
+	}
+	none := func(rule, what, param string) httpx.Handler {
+		return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+			if err := a.svc.Check(ctx, rule); err != nil {
+				return nil, err
+			}
+			return nil, notHere(what, r.Var(param))
+		}
+	}
+	never := func(context.Context, *httpx.Request) (*httpx.Response, error) {
+		return nil, bad("Command Not supported. Please use Ironic command to perform this action.")
+	}
+	noVolumes := func(context.Context, *httpx.Request) (*httpx.Response, error) {
+		return nil, bad("This cloud has no block storage service.")
+	}
+	routes := []httpx.Route{
+		{Method: "GET", Path: "/v2.1/os-networks", Policy: p + "os-networks:list", Handler: a.listNetworks("os-networks:list")},
+		{Method: "GET", Path: "/v2.1/os-networks/{network_id}", Policy: p + "os-networks:show", Handler: a.showNetwork("os-networks:show")},
+		{Method: "GET", Path: "/v2.1/os-tenant-networks", Policy: p + "os-tenant-networks:list", Handler: a.listNetworks("os-tenant-networks:list")},
+		{Method: "GET", Path: "/v2.1/os-tenant-networks/{network_id}", Policy: p + "os-tenant-networks:show", Handler: a.showNetwork("os-tenant-networks:show")},
+		{Method: "GET", Path: "/v2.1/os-floating-ip-pools", Policy: p + "os-floating-ip-pools:list", Handler: a.listPools},
+		{Method: "GET", Path: "/v2.1/os-floating-ips", Policy: p + "os-floating-ips:list", Handler: a.listFloatingIPs},
+		{Method: "POST", Path: "/v2.1/os-floating-ips", Policy: p + "os-floating-ips:create", Handler: a.createFloatingIP},
+		{Method: "GET", Path: "/v2.1/os-floating-ips/{floating_ip_id}", Policy: p + "os-floating-ips:show", Handler: a.showFloatingIP},
+		{Method: "DELETE", Path: "/v2.1/os-floating-ips/{floating_ip_id}", Policy: p + "os-floating-ips:delete", Handler: a.deleteFloatingIP},
+		{Method: "GET", Path: "/v2.1/os-security-groups", Policy: p + "os-security-groups:get", Handler: a.listSecurityGroups},
+		{Method: "POST", Path: "/v2.1/os-security-groups", Policy: p + "os-security-groups:create", Handler: a.createSecurityGroup},
+		{Method: "GET", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:show", Handler: a.showSecurityGroup},
+		{Method: "PUT", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:update", Handler: a.updateSecurityGroup},
+		{Method: "DELETE", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:delete", Handler: a.deleteSecurityGroup},
+		{Method: "POST", Path: "/v2.1/os-security-group-rules", Policy: p + "os-security-groups:rule:create", Handler: a.createGroupRule},
+		{Method: "DELETE", Path: "/v2.1/os-security-group-rules/{rule_id}", Policy: p + "os-security-groups:rule:delete", Handler: a.deleteGroupRule},
+
+		{Method: "GET", Path: "/v2.1/os-volumes", Policy: p + "os-volumes:list", Handler: empty("os-volumes:list", "volumes")},
+		{Method: "GET", Path: "/v2.1/os-volumes/detail", Policy: p + "os-volumes:detail", Handler: empty("os-volumes:detail", "volumes")},
+		{Method: "POST", Path: "/v2.1/os-volumes", Policy: p + "os-volumes:create", Handler: noVolumes},
+		{Method: "GET", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "os-volumes:show", Handler: none("os-volumes:show", "Volume", "volume_id")},
+		{Method: "DELETE", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "os-volumes:delete", Handler: none("os-volumes:delete", "Volume", "volume_id")},
+		{Method: "GET", Path: "/v2.1/os-snapshots", Policy: p + "os-volumes:snapshots:list", Handler: empty("os-volumes:snapshots:list", "snapshots")},
+		{Method: "GET", Path: "/v2.1/os-snapshots/detail", Policy: p + "os-volumes:snapshots:detail", Handler: empty("os-volumes:snapshots:detail", "snapshots")},
+		{Method: "POST", Path: "/v2.1/os-snapshots", Policy: p + "os-volumes:snapshots:create", Handler: noVolumes},
+		{Method: "GET", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "os-volumes:snapshots:show", Handler: none("os-volumes:snapshots:show", "Snapshot", "snapshot_id")},
+		{Method: "DELETE", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "os-volumes:snapshots:delete", Handler: none("os-volumes:snapshots:delete", "Snapshot", "snapshot_id")},
+
+		{Method: "GET", Path: "/v2.1/os-baremetal-nodes", Policy: p + "os-baremetal-nodes:list", Handler: empty("os-baremetal-nodes:list", "nodes")},
+		{Method: "GET", Path: "/v2.1/os-baremetal-nodes/{node_id}", Policy: p + "os-baremetal-nodes:show", Handler: none("os-baremetal-nodes:show", "Node", "node_id")},
+		{Method: "POST", Path: "/v2.1/os-baremetal-nodes", Handler: never},
+		{Method: "DELETE", Path: "/v2.1/os-baremetal-nodes/{node_id}", Handler: never},
+		{Method: "POST", Path: "/v2.1/os-baremetal-nodes/{node_id}/action", Action: "add_interface", Handler: never},
+		{Method: "POST", Path: "/v2.1/os-baremetal-nodes/{node_id}/action", Action: "remove_interface", Handler: never},
+	}
+	for i := range routes {
+		routes[i].Max = last
+	}
+	return routes
+}
+
+func networkDoc(n *network.Network) object {
+	doc := object{"id": n.ID, "label": n.Name, "cidr": nil}
+	for _, k := range []string{
+		"bridge", "bridge_interface", "broadcast", "cidr_v6", "created_at", "deleted", "deleted_at", "dhcp_server", "dhcp_start",
+		"dns1", "dns2", "enable_dhcp", "gateway", "gateway_v6", "host", "injected", "mtu", "multi_host", "netmask", "netmask_v6",
+		"priority", "project_id", "rxtx_base", "share_address", "updated_at", "vlan", "vpn_private_address", "vpn_public_address", "vpn_public_port",
+	} {
+		doc[k] = nil
+	}
+	return doc
+}
+
+func (a *api) listNetworks(rule string) httpx.Handler {
+	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+		p, err := a.svc.Proxy(ctx, rule)
+		if err != nil {
+			return nil, err
+		}
+		all, err := p.Networks(ctx, network.Filter{})
+		if err != nil {
+			return nil, err
+		}
+		docs := []object{}
+		for _, n := range all {
+			docs = append(docs, networkOf(rule, n))
+		}
+		return httpx.JSON(http.StatusOK, object{"networks": docs}), nil
+	}
+}
+
+func networkOf(rule string, n *network.Network) object {
+	if strings.HasPrefix(rule, "os-tenant") {
+		return object{"id": n.ID, "label": n.Name, "cidr": "None"}
+	}
+	return networkDoc(n)
+}
+
+func (a *api) showNetwork(rule string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		p, err := a.svc.Proxy(ctx, rule)
+		if err != nil {
+			return nil, err
+		}
+		n, err := p.Network(ctx, r.Var("network_id"))
+		if err != nil {
+			return nil, err
+		}
+		return httpx.JSON(http.StatusOK, object{"network": networkOf(rule, n)}), nil
+	}
+}
+
+func (a *api) listPools(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	p, err := a.svc.Proxy(ctx, "os-floating-ip-pools:list")
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.Networks(ctx, network.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	docs := []object{}
+	for _, n := range all {
+		if n.External {
+			docs = append(docs, object{"name": n.Name})
+		}
+	}
+	return httpx.JSON(http.StatusOK, object{"floating_ip_pools": docs}), nil
+}
+
+// floatingDoc is a floating IP with the server behind it, if there is one.
+func floatingDoc(f *network.FloatingIP, pool, server string) object {
+	doc := object{"id": f.ID, "ip": f.Address.String(), "pool": pool, "fixed_ip": nil, "instance_id": nil}
+	if f.PortID != "" {
+		doc["fixed_ip"] = f.FixedIP.String()
+	}
+	if server != "" {
+		doc["instance_id"] = server
+	}
+	return doc
+}
+
+func (a *api) floatingDocs(ctx context.Context, p compute.NetworkProxy, list []*network.FloatingIP) ([]object, error) {
+	nets, err := p.Networks(ctx, network.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, n := range nets {
+		names[n.ID] = n.Name
+	}
+	docs := []object{}
+	for _, f := range list {
+		server, err := a.svc.ServerOfPort(ctx, f.PortID)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, floatingDoc(f, names[f.NetworkID], server))
+	}
+	return docs, nil
+}
+
+func (a *api) listFloatingIPs(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	p, err := a.svc.Proxy(ctx, "os-floating-ips:list")
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.FloatingIPs(ctx, network.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	docs, err := a.floatingDocs(ctx, p, all)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"floating_ips": docs}), nil
+}
+
+func (a *api) oneFloatingIP(ctx context.Context, p compute.NetworkProxy, f *network.FloatingIP) (*httpx.Response, error) {
+	docs, err := a.floatingDocs(ctx, p, []*network.FloatingIP{f})
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"floating_ip": docs[0]}), nil
+}
+
+func (a *api) showFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	p, err := a.svc.Proxy(ctx, "os-floating-ips:show")
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.FloatingIP(ctx, r.Var("floating_ip_id"))
+	if err != nil {
+		return nil, errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
+	}
+	return a.oneFloatingIP(ctx, p, f)
+}
+
+func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct{ Pool string }
+	if raw, err := r.Body(); err != nil {
+		return nil, err
+	} else if len(raw) > 0 {
+		if err := r.Decode(&b); err != nil {
+			return nil, err
+		}
+	}
+	p, err := a.svc.Proxy(ctx, "os-floating-ips:create")
+	if err != nil {
+		return nil, err
+	}
+	nets, err := p.Networks(ctx, network.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nets {
+		if !n.External || b.Pool != "" && n.Name != b.Pool && n.ID != b.Pool {
+			continue
+		}
+		f := &network.FloatingIP{NetworkID: n.ID}
+		err := a.svc.WithProxy(ctx, "os-floating-ips:create", func(tx *store.Tx, p compute.NetworkProxy) error {
+			return p.CreateFloatingIP(ctx, tx, f, network.Change{})
+		})
+		if err != nil {
+			return nil, err
+		}
+		return a.oneFloatingIP(ctx, p, f)
+	}
+	return nil, errs.New(errs.NotFound, "Floating IP pool not found.")
+}
+
+func (a *api) deleteFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	err := a.svc.WithProxy(ctx, "os-floating-ips:delete", func(tx *store.Tx, p compute.NetworkProxy) error {
+		return p.DeleteFloatingIP(ctx, tx, r.Var("floating_ip_id"), network.Change{})
+	})
+	if errs.Is(err, errs.NotFound) {
+		err = errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var addFloatingIPSchema = fixed(wrapped("addFloatingIp", strict(list{"address"}, object{"address": anyIP, "fixed_address": anyIP})))
+
+func (a *api) addFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Add struct {
+			Address string
+			Fixed   string `json:"fixed_address"`
+		} `json:"addFloatingIp"`
+	}
+	if err := body(r, addFloatingIPSchema, &b); err != nil {
+		return nil, err
+	}
+	if err := a.svc.AddFloatingIP(ctx, r.Var("server_id"), b.Add.Address, b.Add.Fixed); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var removeFloatingIPSchema = fixed(wrapped("removeFloatingIp", strict(list{"address"}, object{"address": anyIP})))
+
+func (a *api) removeFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Remove struct{ Address string } `json:"removeFloatingIp"`
+	}
+	if err := body(r, removeFloatingIPSchema, &b); err != nil {
+		return nil, err
+	}
+	if err := a.svc.RemoveFloatingIP(ctx, r.Var("server_id"), b.Remove.Address); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var addFixedIPSchema = fixed(wrapped("addFixedIp", strict(list{"networkId"}, object{"networkId": object{"type": list{"string", "integer"}, "minLength": 1}})))
+
+// addFixedIP gives a server an address more on a network, by a port more.
+func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Add struct {
+			Network any `json:"networkId"`
+		} `json:"addFixedIp"`
+	}
+	if err := body(r, addFixedIPSchema, &b); err != nil {
+		return nil, err
+	}
+	if _, err := a.svc.AttachInterface(ctx, r.Var("server_id"), network.RequestedNetwork{NetworkID: text(b.Add.Network)}); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+var removeFixedIPSchema = fixed(wrapped("removeFixedIp", strict(list{"address"}, object{"address": anyIP})))
+
+func (a *api) removeFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Remove struct{ Address string } `json:"removeFixedIp"`
+	}
+	if err := body(r, removeFixedIPSchema, &b); err != nil {
+		return nil, err
+	}
+	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-multinic:remove")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ports {
+		for _, ip := range p.FixedIPs {
+			if ip.IP.String() == b.Remove.Address {
+				if err := a.svc.DetachInterface(ctx, r.Var("server_id"), p.ID); err != nil {
+					return nil, err
+				}
+				return httpx.Empty(http.StatusAccepted), nil
+			}
+		}
+	}
+	return nil, bad("Fixed IP %s is not of instance %s.", b.Remove.Address, r.Var("server_id"))
+}

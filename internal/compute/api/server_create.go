@@ -1,0 +1,338 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/network"
+)
+
+// createSchema is the body of POST /servers, as each version has it.
+var createSchema = perVersion(func(minor int) object {
+	network := object{"fixed_ip": anyIP, "port": nullable(uuidType), "uuid": uuidType}
+	device := object{
+		"virtual_name": object{"type": "string", "maxLength": 255}, "volume_id": uuidType, "snapshot_id": uuidType,
+		"volume_size": whole(0, 0x7fffffff), "device_name": object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": `^[a-zA-Z0-9._/-]*$`},
+		"delete_on_termination": boolType, "no_device": object{}, "connection_info": object{"type": "string"},
+		"source_type": object{"type": "string", "enum": list{"volume", "image", "snapshot", "blank"}}, "uuid": object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[a-zA-Z0-9._-]*$"},
+		"image_id": uuidType, "destination_type": object{"type": "string", "enum": list{"local", "volume"}},
+		"guest_format": object{"type": "string", "maxLength": 255}, "device_type": object{"type": "string", "maxLength": 255},
+		"disk_bus": object{"type": "string", "maxLength": 255}, "boot_index": object{"type": list{"integer", "string", "null"}, "pattern": "^-?[0-9]+$"},
+	}
+	if minor == 32 || minor >= 42 {
+		network["tag"], device["tag"] = tagType, tagType
+	}
+	if minor >= 67 {
+		device["volume_type"] = object{"type": list{"string", "null"}, "minLength": 0, "maxLength": 255}
+	}
+	networks := object{"type": "array", "items": strict(nil, network)}
+	if minor >= 37 {
+		networks = object{"oneOf": list{networks, object{"type": "string", "enum": list{"none", "auto"}}}}
+	}
+	p := object{
+		"name": nameType, "imageRef": object{"type": "string", "format": "uuid-or-empty"},
+		"flavorRef": object{"type": list{"string", "integer"}, "minLength": 1}, "adminPass": passType, "metadata": metaType,
+		"networks": networks, "OS-DCF:diskConfig": diskConfig, "accessIPv4": ipv4Type, "accessIPv6": ipv6Type,
+		"availability_zone": object{"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}, "block_device_mapping": object{"type": "array", "items": object{"type": "object"}},
+		"block_device_mapping_v2": object{"type": "array", "items": strict(nil, device)}, "config_drive": boolType,
+		"key_name": nameType, "min_count": whole(1, 0x7fffffff), "max_count": whole(1, 0x7fffffff), "return_reservation_id": boolType,
+		"security_groups": object{"type": "array", "items": object{"type": "object", "properties": object{
+			"name": object{"type": "string", "minLength": 1, "maxLength": 255},
+		}, "additionalProperties": false}}, "user_data": userData,
+	}
+	required := list{"name", "flavorRef"}
+	if minor >= 19 {
+		p["description"] = descType
+	}
+	if minor >= 37 {
+		required = append(required, "networks")
+	}
+	if minor >= 52 {
+		p["tags"] = object{"type": "array", "items": tagType, "maxItems": 50}
+	}
+	if minor < 57 {
+		p["personality"] = filesType
+	}
+	if minor >= 63 {
+		p["trusted_image_certificates"] = certsType
+	}
+	if minor >= 74 {
+		p["host"], p["hypervisor_hostname"] = hostType, hostType
+	}
+	if minor >= 94 {
+		p["hostname"] = fqdnType
+	} else if minor >= 90 {
+		p["hostname"] = labelType
+	}
+	hints := object{"type": "object", "properties": object{
+		"group": uuidType, "different_host": hostHint, "same_host": hostHint, "query": object{"type": list{"string", "object"}},
+		"target_cell": object{"type": "string"}, "different_cell": object{"type": list{"string", "array"}},
+		"build_near_host_ip": anyIP, "cidr": object{"type": "string", "pattern": `^/[0-9a-f.:]+$`},
+	}}
+	return object{
+		"type": "object", "required": list{"server"}, "additionalProperties": false, "properties": object{
+			"server": strict(required, p), "os:scheduler_hints": hints, "OS-SCH-HNT:scheduler_hints": hints,
+		},
+	}
+})
+
+var hostHint = object{"anyOf": list{uuidType, object{"type": "array", "items": uuidType}}}
+
+type createBody struct {
+	Server   serverBody     `json:"server"`
+	Hints    map[string]any `json:"os:scheduler_hints"`
+	HintsOld map[string]any `json:"OS-SCH-HNT:scheduler_hints"`
+}
+
+// serverBody is a new server as its request describes it.
+type serverBody struct {
+	Name          string                  `json:"name"`
+	Image         string                  `json:"imageRef"`
+	Flavor        any                     `json:"flavorRef"`
+	AdminPass     string                  `json:"adminPass"`
+	Metadata      map[string]string       `json:"metadata"`
+	Networks      json.RawMessage         `json:"networks"`
+	DiskConfig    string                  `json:"OS-DCF:diskConfig"`
+	AccessIPv4    string                  `json:"accessIPv4"`
+	AccessIPv6    string                  `json:"accessIPv6"`
+	Zone          string                  `json:"availability_zone"`
+	OldDevices    []json.RawMessage       `json:"block_device_mapping"`
+	Devices       []deviceBody            `json:"block_device_mapping_v2"`
+	ConfigDrive   flexBool                `json:"config_drive"`
+	KeyName       string                  `json:"key_name"`
+	Min           flexInt                 `json:"min_count"`
+	Max           flexInt                 `json:"max_count"`
+	ReservationID flexBool                `json:"return_reservation_id"`
+	Groups        []struct{ Name string } `json:"security_groups"`
+	UserData      string                  `json:"user_data"`
+	Description   *string                 `json:"description"`
+	Tags          []string                `json:"tags"`
+	Personality   []fileBody              `json:"personality"`
+	Certificates  []string                `json:"trusted_image_certificates"`
+	Host          string                  `json:"host"`
+	Node          string                  `json:"hypervisor_hostname"`
+	Hostname      string                  `json:"hostname"`
+}
+
+type networkBody struct {
+	UUID    string  `json:"uuid"`
+	Port    *string `json:"port"`
+	FixedIP string  `json:"fixed_ip"`
+	Tag     string  `json:"tag"`
+}
+
+type fileBody struct {
+	Path     string `json:"path"`
+	Contents string `json:"contents"`
+}
+
+type deviceBody struct {
+	SourceType  string   `json:"source_type"`
+	Destination string   `json:"destination_type"`
+	UUID        string   `json:"uuid"`
+	VolumeID    string   `json:"volume_id"`
+	SnapshotID  string   `json:"snapshot_id"`
+	ImageID     string   `json:"image_id"`
+	BootIndex   *flexInt `json:"boot_index"`
+	Size        flexInt  `json:"volume_size"`
+	Delete      flexBool `json:"delete_on_termination"`
+	GuestFormat string   `json:"guest_format"`
+	Device      string   `json:"device_name"`
+	Tag         string   `json:"tag"`
+	VolumeType  *string  `json:"volume_type"`
+	NoDevice    any      `json:"no_device"`
+}
+
+func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b createBody
+	if err := body(r, createSchema, &b); err != nil {
+		return nil, err
+	}
+	req, err := b.request(r)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := a.svc.CreateServers(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	first := servers[0]
+	w := &writer{}
+	if b.Server.ReservationID {
+		w.object("", func() { w.str("reservation_id", first.ReservationID) })
+		return w.response(http.StatusAccepted), nil
+	}
+	w.object("", func() {
+		w.object("server", func() {
+			w.str("id", first.ID)
+			writeLinks(w, r, "/servers/"+first.ID)
+			w.str("OS-DCF:diskConfig", first.DiskConfig)
+			w.list("security_groups", func() {
+				names := first.SecurityGroups
+				if len(names) == 0 {
+					names = []string{"default"}
+				}
+				for _, g := range names {
+					w.object("", func() { w.str("name", g) })
+				}
+			})
+			w.str("adminPass", first.AdminPass)
+		})
+	})
+	return w.response(http.StatusAccepted).With("Location", r.Link("/v2.1/servers/%s", first.ID)), nil
+}
+
+// request lifts the body to the service's request.
+func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
+	s := &b.Server
+	out := compute.CreateServer{
+		Name: s.Name, ImageID: s.Image, FlavorID: fmt.Sprint(s.Flavor), AdminPass: s.AdminPass, Metadata: s.Metadata,
+		DiskConfig: s.DiskConfig, AccessIPv4: s.AccessIPv4, AccessIPv6: s.AccessIPv6, Zone: s.Zone,
+		ConfigDrive: bool(s.ConfigDrive), KeyName: s.KeyName, Min: int(s.Min), Max: int(s.Max), UserData: s.UserData,
+		Description: s.Description, Hostname: s.Hostname, Host: s.Host, Node: s.Node,
+	}
+	if out.Min == 0 && out.Max == 0 {
+		out.Min, out.Max = 1, 1
+	}
+	if out.Min == 0 {
+		out.Min = 1
+	}
+	if len(s.Certificates) > 0 {
+		return out, bad("Invalid input for field/attribute trusted_image_certificates. This cloud does not validate images by certificates.")
+	}
+	if len(s.OldDevices) > 0 {
+		return out, bad("Block Device Mapping is Invalid: block_device_mapping is not supported; use block_device_mapping_v2.")
+	}
+	for _, t := range s.Tags {
+		if !slices.Contains(out.Tags, t) {
+			out.Tags = append(out.Tags, t)
+		}
+	}
+	for _, g := range s.Groups {
+		if g.Name != "" && !slices.Contains(out.SecurityGroups, g.Name) {
+			out.SecurityGroups = append(out.SecurityGroups, g.Name)
+		}
+	}
+	var err error
+	if out.Files, err = filesOf(s.Personality); err != nil {
+		return out, err
+	}
+	if err := s.networks(r, &out); err != nil {
+		return out, err
+	}
+	for _, d := range s.Devices {
+		device, err := d.device()
+		if err != nil {
+			return out, err
+		}
+		out.Devices = append(out.Devices, device)
+	}
+	hints := b.Hints
+	if hints == nil {
+		hints = b.HintsOld
+	}
+	out.Hints = hintsOf(hints)
+	return out, nil
+}
+
+func filesOf(files []fileBody) ([]hostapi.File, error) {
+	var out []hostapi.File
+	for _, f := range files {
+		content, err := base64.StdEncoding.DecodeString(f.Contents)
+		if err != nil {
+			return nil, errs.Wrap(errs.Invalid, err, "Personality content for %s cannot be decoded", f.Path)
+		}
+		out = append(out, hostapi.File{Path: f.Path, Content: content})
+	}
+	return out, nil
+}
+
+// networks reads "auto", "none" or the list of networks and ports.
+func (s *serverBody) networks(_ *httpx.Request, out *compute.CreateServer) error {
+	var word string
+	if json.Unmarshal(s.Networks, &word) == nil && word != "" {
+		out.NoNetworks, out.AutoNetworks = word == "none", word == "auto"
+		return nil
+	}
+	var items []networkBody
+	if len(s.Networks) > 0 {
+		if err := json.Unmarshal(s.Networks, &items); err != nil {
+			return errs.Wrap(errs.Invalid, err, "Malformed networks.")
+		}
+	}
+	for _, n := range items {
+		want := network.RequestedNetwork{NetworkID: n.UUID, FixedIP: n.FixedIP, Tag: n.Tag}
+		if n.Port != nil {
+			want.PortID, want.NetworkID = *n.Port, ""
+			if n.FixedIP != "" {
+				return bad("Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.", n.FixedIP, *n.Port)
+			}
+		}
+		if want.PortID == "" && want.NetworkID == "" {
+			return bad("Bad networks format: network uuid is not in proper format ()")
+		}
+		out.Networks = append(out.Networks, want)
+	}
+	return nil
+}
+
+func (d *deviceBody) device() (compute.BlockDevice, error) {
+	out := compute.BlockDevice{
+		SourceType: d.SourceType, DestinationType: d.Destination, ID: d.UUID, SizeGiB: int(d.Size),
+		DeleteOnTermination: bool(d.Delete), GuestFormat: d.GuestFormat, Device: d.Device, Tag: d.Tag,
+	}
+	for source, id := range map[string]string{"volume": d.VolumeID, "snapshot": d.SnapshotID, "image": d.ImageID} {
+		if id != "" && d.SourceType == "" {
+			out.SourceType, out.ID = source, id
+		}
+	}
+	if out.DestinationType == "" {
+		out.DestinationType = "volume"
+	}
+	if d.BootIndex != nil {
+		n := int(*d.BootIndex)
+		out.BootIndex = &n
+	}
+	if d.VolumeType != nil {
+		out.VolumeType = *d.VolumeType
+	}
+	switch {
+	case out.SourceType == "" && d.NoDevice == nil:
+		return out, bad("Block Device Mapping is Invalid: Unrecognized source type")
+	case out.SourceType != "blank" && out.ID == "" && d.NoDevice == nil:
+		return out, bad("Block Device Mapping is Invalid: Missing device UUID.")
+	}
+	return out, nil
+}
+
+// hintsOf makes every hint a list of texts.
+func hintsOf(in map[string]any) map[string][]string {
+	if len(in) == 0 {
+		return nil
+	}
+	out := map[string][]string{}
+	for k, v := range in {
+		switch v := v.(type) {
+		case []any:
+			for _, x := range v {
+				out[k] = append(out[k], fmt.Sprint(x))
+			}
+		case string:
+			out[k] = []string{v}
+		default:
+			b, err := json.Marshal(v)
+			if err == nil {
+				out[k] = []string{string(b)}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,284 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/micro"
+	"kumoi/internal/network"
+)
+
+// serverPartRoutes are the resources below a server.
+func (a *api) serverPartRoutes() []httpx.Route {
+	const base = "/v2.1/servers/{server_id}"
+	var routes []httpx.Route
+	add := func(method, path, policy string, h httpx.Handler) *httpx.Route {
+		if policy != "" {
+			policy = "os_compute_api:" + policy
+		}
+		routes = append(routes, httpx.Route{Method: method, Path: base + path, Policy: policy, Handler: h})
+		return &routes[len(routes)-1]
+	}
+	add("GET", "/metadata", "server-metadata:index", a.listMetadata)
+	add("POST", "/metadata", "server-metadata:create", a.putMetadata("server-metadata:create", false))
+	add("PUT", "/metadata", "server-metadata:update_all", a.putMetadata("server-metadata:update_all", true))
+	add("GET", "/metadata/{key}", "server-metadata:show", a.showMetadata)
+	add("PUT", "/metadata/{key}", "server-metadata:update", a.putMetadataItem)
+	add("DELETE", "/metadata/{key}", "server-metadata:delete", a.deleteMetadata)
+	for _, t := range []struct {
+		method, path, policy string
+		h                    httpx.Handler
+	}{
+		{"GET", "/tags", "os-server-tags:index", a.listTags},
+		{"PUT", "/tags", "os-server-tags:update_all", a.replaceTags},
+		{"DELETE", "/tags", "os-server-tags:delete_all", a.deleteTags},
+		{"GET", "/tags/{tag}", "os-server-tags:show", a.showTag},
+		{"PUT", "/tags/{tag}", "os-server-tags:update", a.addTag},
+		{"DELETE", "/tags/{tag}", "os-server-tags:delete", a.deleteTag},
+	} {
+		add(t.method, t.path, t.policy, t.h).Min = micro.V(2, 26)
+	}
+	add("GET", "/ips", "ips:index", a.listAddresses)
+	add("GET", "/ips/{network_label}", "ips:show", a.showAddresses)
+	add("GET", "/os-interface", "os-attach-interfaces:list", a.listInterfaces)
+	add("POST", "/os-interface", "os-attach-interfaces:create", a.attachInterface)
+	add("GET", "/os-interface/{port_id}", "os-attach-interfaces:show", a.showInterface)
+	add("DELETE", "/os-interface/{port_id}", "os-attach-interfaces:delete", a.detachInterface)
+	add("GET", "/os-security-groups", "os-security-groups:list", a.listServerGroupsOfPorts)
+	add("GET", "/diagnostics", "os-server-diagnostics", a.diagnostics)
+	add("GET", "/topology", "server-topology:index", a.topology).Min = micro.V(2, 78)
+	add("GET", "/os-server-password", "os-server-password:show", a.showPassword)
+	add("DELETE", "/os-server-password", "os-server-password:clear", a.clearPassword)
+	add("GET", "/os-instance-actions", "os-instance-actions:list", a.listActions)
+	add("GET", "/os-instance-actions/{request_id}", "os-instance-actions:show", a.showAction)
+	add("POST", "/remote-consoles", "os-remote-consoles", a.remoteConsole)
+	last := &routes[len(routes)-1]
+	last.Min, last.Variants = micro.V(2, 6), []string{"vnc", "spice", "serial", "rdp", "mks"}
+	return append(routes, a.attachmentRoutes()...)
+}
+
+var metadataSchema = fixed(wrapped("metadata", metaType))
+
+type metadataBody struct {
+	Metadata map[string]string `json:"metadata"`
+}
+
+func (a *api) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	s, err := a.svc.Server(ctx, r.Var("server_id"), "server-metadata:index")
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{}
+	w.object("", func() { w.strings("metadata", s.Metadata) })
+	return ok(w), nil
+}
+
+func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		var b metadataBody
+		if err := body(r, metadataSchema, &b); err != nil {
+			return nil, err
+		}
+		all, err := a.svc.SetMetadata(ctx, r.Var("server_id"), rule, b.Metadata, replace)
+		if err != nil {
+			return nil, err
+		}
+		w := &writer{}
+		w.object("", func() { w.strings("metadata", all) })
+		return ok(w), nil
+	}
+}
+
+func (a *api) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	s, err := a.svc.Server(ctx, r.Var("server_id"), "server-metadata:show")
+	if err != nil {
+		return nil, err
+	}
+	v, found := s.Metadata[r.Var("key")]
+	if !found {
+		return nil, errs.New(errs.NotFound, "Metadata item was not found")
+	}
+	return httpx.JSON(http.StatusOK, object{"meta": object{r.Var("key"): v}}), nil
+}
+
+var metaItemSchema = fixed(wrapped("meta", with(metaType, object{"minProperties": 1, "maxProperties": 1})))
+
+func (a *api) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Meta map[string]string `json:"meta"`
+	}
+	if err := body(r, metaItemSchema, &b); err != nil {
+		return nil, err
+	}
+	if _, same := b.Meta[r.Var("key")]; !same {
+		return nil, bad("Request body and URI mismatch")
+	}
+	if _, err := a.svc.SetMetadata(ctx, r.Var("server_id"), "server-metadata:update", b.Meta, false); err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"meta": b.Meta}), nil
+}
+
+func (a *api) deleteMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.DeleteMetadata(ctx, r.Var("server_id"), r.Var("key")); err != nil {
+		return nil, err
+	}
+	return httpx.NoContent(), nil
+}
+
+func (a *api) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	_, d, err := a.svc.Describe(ctx, r.Var("server_id"), "ips:index")
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{}
+	w.object("", func() { writeAddresses(w, "addresses", d.Addresses[d.Servers[0].ID], false) })
+	return ok(w), nil
+}
+
+func (a *api) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	_, d, err := a.svc.Describe(ctx, r.Var("server_id"), "ips:show")
+	if err != nil {
+		return nil, err
+	}
+	label := r.Var("network_label")
+	w := &writer{}
+	found := false
+	w.object("", func() {
+		w.comma()
+		w.text(label)
+		w.b = append(w.b, ':')
+		w.list("", func() {
+			for _, ad := range d.Addresses[d.Servers[0].ID] {
+				if ad.Network == label {
+					found = true
+					writeAddress(w, ad, false)
+				}
+			}
+		})
+	})
+	if !found {
+		return nil, errs.New(errs.NotFound, "Instance is not a member of specified network")
+	}
+	return ok(w), nil
+}
+
+// interfaceDoc is a port as compute shows it.
+func interfaceDoc(p *network.Port, tagged bool) object {
+	ips := []object{}
+	for _, ip := range p.FixedIPs {
+		ips = append(ips, object{"subnet_id": ip.SubnetID, "ip_address": ip.IP.String()})
+	}
+	doc := object{"net_id": p.NetworkID, "port_id": p.ID, "mac_addr": p.MAC, "port_state": p.Status, "fixed_ips": ips}
+	if tagged {
+		doc["tag"] = any(nil)
+		if p.Tag != "" {
+			doc["tag"] = p.Tag
+		}
+	}
+	return doc
+}
+
+func (a *api) listInterfaces(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-attach-interfaces:list")
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]object, len(ports))
+	for i, p := range ports {
+		docs[i] = interfaceDoc(p, r.AtLeast(2, 70))
+	}
+	return httpx.JSON(http.StatusOK, object{"interfaceAttachments": docs}), nil
+}
+
+func (a *api) showInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-attach-interfaces:show")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ports {
+		if p.ID == r.Var("port_id") {
+			return httpx.JSON(http.StatusOK, object{"interfaceAttachment": interfaceDoc(p, r.AtLeast(2, 70))}), nil
+		}
+	}
+	return nil, errs.New(errs.NotFound, "Instance %s does not have a port with id %s", r.Var("server_id"), r.Var("port_id"))
+}
+
+var attachSchema = perVersion(func(minor int) object {
+	p := object{
+		"net_id": uuidType, "port_id": uuidType,
+		"fixed_ips": object{"type": "array", "minItems": 1, "maxItems": 1, "items": strict(list{"ip_address"}, object{"ip_address": anyIP})},
+	}
+	if minor >= 49 {
+		p["tag"] = tagType
+	}
+	return object{"type": "object", "additionalProperties": false, "properties": object{"interfaceAttachment": strict(nil, p)}}
+})
+
+func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Attach struct {
+			Network string `json:"net_id"`
+			Port    string `json:"port_id"`
+			Fixed   []struct {
+				IP netip.Addr `json:"ip_address"`
+			} `json:"fixed_ips"`
+			Tag string `json:"tag"`
+		} `json:"interfaceAttachment"`
+	}
+	if err := body(r, attachSchema, &b); err != nil {
+		return nil, err
+	}
+	c := b.Attach
+	want := network.RequestedNetwork{NetworkID: c.Network, PortID: c.Port, Tag: c.Tag}
+	switch {
+	case c.Network != "" && c.Port != "":
+		return nil, bad("Must not input both network_id and port_id")
+	case len(c.Fixed) > 0 && c.Network == "":
+		return nil, bad("Must input network_id when request IP address")
+	case len(c.Fixed) > 0:
+		want.FixedIP = c.Fixed[0].IP.String()
+	}
+	port, err := a.svc.AttachInterface(ctx, r.Var("server_id"), want)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"interfaceAttachment": interfaceDoc(port, r.AtLeast(2, 70))}), nil
+}
+
+func (a *api) detachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.DetachInterface(ctx, r.Var("server_id"), r.Var("port_id")); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusAccepted), nil
+}
+
+func (a *api) listServerGroupsOfPorts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	groups, err := a.svc.SecurityGroups(ctx, r.Var("server_id"))
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]object, len(groups))
+	for i, g := range groups {
+		docs[i] = securityGroupDoc(g)
+	}
+	return httpx.JSON(http.StatusOK, object{"security_groups": docs}), nil
+}
+
+func (a *api) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	s, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-password:show")
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"password": s.Password}), nil
+}
+
+func (a *api) clearPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.ClearPassword(ctx, r.Var("server_id")); err != nil {
+		return nil, err
+	}
+	return httpx.NoContent(), nil
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/kernel/httpx"
+)
+
+var updateSchema = perVersion(func(minor int) object {
+	p := object{"name": nameType, "OS-DCF:diskConfig": diskConfig, "accessIPv4": ipv4Type, "accessIPv6": ipv6Type}
+	if minor >= 19 {
+		p["description"] = descType
+	}
+	if minor >= 94 {
+		p["hostname"] = fqdnType
+	} else if minor >= 90 {
+		p["hostname"] = labelType
+	}
+	return wrapped("server", strict(nil, p))
+})
+
+func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var b struct {
+		Server struct {
+			Name        *string          `json:"name"`
+			Hostname    *string          `json:"hostname"`
+			Description optional[string] `json:"description"`
+			AccessIPv4  *string          `json:"accessIPv4"`
+			AccessIPv6  *string          `json:"accessIPv6"`
+			DiskConfig  *string          `json:"OS-DCF:diskConfig"`
+		} `json:"server"`
+	}
+	if err := body(r, updateSchema, &b); err != nil {
+		return nil, err
+	}
+	s := b.Server
+	if _, err := a.svc.Update(ctx, r.Var("server_id"), compute.UpdateServer{
+		Name: s.Name, Hostname: s.Hostname, Description: s.Description.pointer(),
+		AccessIPv4: s.AccessIPv4, AccessIPv6: s.AccessIPv6, DiskConfig: s.DiskConfig,
+	}); err != nil {
+		return nil, err
+	}
+	return a.oneServer(ctx, r, "servers:update", http.StatusOK, func(v *serverView) { v.full = false }, func(*writer) {})
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+)
+
+func (a *api) serverRoutes() []httpx.Route {
+	routes := []httpx.Route{
+		{Method: "GET", Path: "/v2.1/servers", Policy: "os_compute_api:servers:index", Handler: a.listServers},
+		{Method: "GET", Path: "/v2.1/servers/detail", Policy: "os_compute_api:servers:detail", Handler: a.listServersDetail},
+		{
+			Method: "POST", Path: "/v2.1/servers", Policy: "os_compute_api:servers:create", Handler: a.createServer,
+			Variants: []string{"min_count-max_count", "block_device_mapping_v2", "os:scheduler_hints"},
+		},
+		{Method: "GET", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:show", Handler: a.showServer},
+		{Method: "PUT", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:update", Handler: a.updateServer},
+		{Method: "DELETE", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:delete", Handler: a.deleteServer},
+	}
+	// The oldest clients that boot from volumes know these names.
+	aliases := map[string]string{
+		"/v2.1/servers": "/v2.1/os-volumes_boot", "/v2.1/servers/detail": "/v2.1/os-volumes_boot/detail",
+		"/v2.1/servers/{server_id}": "/v2.1/os-volumes_boot/{server_id}",
+	}
+	for _, r := range routes[:6:6] {
+		r.Path, r.Variants = aliases[r.Path], nil
+		routes = append(routes, r)
+	}
+	return routes
+}
+
+func (a *api) listServers(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return a.servers(ctx, r, false)
+}
+
+func (a *api) listServersDetail(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return a.servers(ctx, r, true)
+}
+
+func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*httpx.Response, error) {
+	q, err := a.serverQuery(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.svc.List(ctx, q, detail)
+	if err != nil {
+		return nil, err
+	}
+	v := a.serverView(ctx, r, d)
+	w := &writer{b: make([]byte, 0, 2048*len(d.Servers)+64)}
+	w.object("", func() {
+		w.list("servers", func() {
+			for _, s := range d.Servers {
+				if detail {
+					v.detail(w, s)
+				} else {
+					v.brief(w, s)
+				}
+			}
+		})
+		if d.More {
+			nextLink(w, "servers_links", r, d.Servers[len(d.Servers)-1].ID)
+		}
+	})
+	return ok(w), nil
+}
+
+func (a *api) showServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return a.oneServer(ctx, r, "servers:show", http.StatusOK, func(*serverView) {}, func(*writer) {})
+}
+
+// oneServer answers with a server's view; more adds keys of its own.
+func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, status int, adjust func(*serverView), more func(*writer)) (*httpx.Response, error) {
+	s, d, err := a.svc.Describe(ctx, r.Var("server_id"), rule)
+	if err != nil {
+		return nil, err
+	}
+	v := a.serverView(ctx, r, d)
+	v.groups = true
+	adjust(v)
+	w := &writer{}
+	w.object("", func() {
+		w.object("server", func() {
+			v.fields(w, s)
+			more(w)
+		})
+	})
+	return w.response(status), nil
+}
+
+func (a *api) deleteServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.DeleteServer(ctx, r.Var("server_id"), "delete"); err != nil {
+		return nil, err
+	}
+	return httpx.NoContent(), nil
+}
+
+// bad makes the error for a wrong request.
+func bad(format string, args ...any) error { return errs.New(errs.Invalid, format, args...) }

@@ -1,0 +1,283 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/ids"
+)
+
+func isUUID(s string) bool { return ids.IsUUID(s) }
+
+func jsonText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil { // documents hold nothing that does not marshal
+		panic(err)
+	}
+	return string(b)
+}
+
+const computeBinary = "nova-compute"
+
+func serviceDoc(r *httpx.Request, h *compute.Host) object {
+	doc := object{
+		"id": any(h.Number), "binary": computeBinary, "host": h.Name, "zone": h.Zone, "status": "enabled", "state": "down",
+		"updated_at": microsOrNull(h.SeenAt), "disabled_reason": any(nil),
+	}
+	if r.AtLeast(2, 53) {
+		doc["id"] = h.ServiceID
+	}
+	if r.AtLeast(2, 11) {
+		doc["forced_down"] = h.ForcedDown
+	}
+	if h.Up {
+		doc["state"] = "up"
+	}
+	if h.Disabled {
+		doc["status"] = "disabled"
+	}
+	if h.DisabledReason != "" {
+		doc["disabled_reason"] = h.DisabledReason
+	}
+	return doc
+}
+
+func (a *api) listServices(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if r.AtLeast(2, 75) {
+		if err := onlyKnown(r, "host", "binary"); err != nil {
+			return nil, err
+		}
+	}
+	hosts, err := a.svc.Hosts(ctx, "os-services:list")
+	if err != nil {
+		return nil, err
+	}
+	docs := []object{}
+	for _, h := range hosts {
+		if b := r.Query.Get("binary"); b != "" && b != computeBinary {
+			continue
+		}
+		if n := r.Query.Get("host"); n != "" && n != h.Name {
+			continue
+		}
+		docs = append(docs, serviceDoc(r, h))
+	}
+	return httpx.JSON(http.StatusOK, object{"services": docs}), nil
+}
+
+// serviceChange is what an operator says about a host.
+type serviceChange struct {
+	Host       string    `json:"host"`
+	Binary     string    `json:"binary"`
+	Status     string    `json:"status"`
+	Reason     string    `json:"disabled_reason"`
+	ForcedDown *flexBool `json:"forced_down"`
+}
+
+func (c *serviceChange) apply(h *compute.Host) {
+	switch c.Status {
+	case "enabled":
+		h.Disabled, h.DisabledReason = false, ""
+	case "disabled":
+		h.Disabled, h.DisabledReason = true, c.Reason
+	}
+	if c.ForcedDown != nil {
+		h.ForcedDown = bool(*c.ForcedDown)
+	}
+}
+
+var oldServiceSchemas = map[string]*versioned{
+	"enable":             fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}})),
+	"disable":            fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}})),
+	"disable-log-reason": fixed(strict(list{"host", "binary", "disabled_reason"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}, "disabled_reason": nameType})),
+	"force-down":         fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}, "forced_down": boolType})),
+}
+
+func (a *api) oldServiceUpdate(what string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if err := a.svc.Check(ctx, "os-services:update"); err != nil {
+			return nil, err
+		}
+		var c serviceChange
+		if err := body(r, oldServiceSchemas[what], &c); err != nil {
+			return nil, err
+		}
+		c.Status = map[string]string{"enable": "enabled", "disable": "disabled", "disable-log-reason": "disabled"}[what]
+		missing := errs.New(errs.NotFound, "Could not find binary %s on host %s.", c.Binary, c.Host)
+		h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.Name == c.Host && c.Binary == computeBinary }, missing, func(h *compute.Host) error {
+			c.apply(h)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		doc := object{"host": h.Name, "binary": computeBinary}
+		switch what {
+		case "force-down":
+			doc["forced_down"] = h.ForcedDown
+		case "disable-log-reason":
+			doc["status"], doc["disabled_reason"] = c.Status, c.Reason
+		default:
+			doc["status"] = c.Status
+		}
+		return httpx.JSON(http.StatusOK, object{"service": doc}), nil
+	}
+}
+
+var updateServiceSchema = fixed(with(strict(nil, object{
+	"status": object{"type": "string", "enum": list{"enabled", "disabled"}}, "disabled_reason": nameType, "forced_down": boolType,
+}), object{"minProperties": 1}))
+
+func (a *api) updateService(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.Check(ctx, "os-services:update"); err != nil {
+		return nil, err
+	}
+	id := r.Var("service_id")
+	if !isUUID(id) {
+		return nil, bad("Invalid uuid %s", id)
+	}
+	var c serviceChange
+	if err := body(r, updateServiceSchema, &c); err != nil {
+		return nil, err
+	}
+	if c.Reason != "" && c.Status != "disabled" {
+		return nil, bad("Specifying disabled_reason requires that status is disabled.")
+	}
+	h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.ServiceID == id },
+		errs.New(errs.NotFound, "Service %s could not be found.", id), func(h *compute.Host) error {
+			c.apply(h)
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"service": serviceDoc(r, h)}), nil
+}
+
+func (a *api) deleteService(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.Check(ctx, "os-services:delete"); err != nil {
+		return nil, err
+	}
+	id := r.Var("service_id")
+	if _, err := strconv.Atoi(id); r.AtLeast(2, 53) && !isUUID(id) || !r.AtLeast(2, 53) && err != nil {
+		return nil, bad("Invalid service id %s", id)
+	}
+	match := func(h *compute.Host) bool {
+		if r.AtLeast(2, 53) {
+			return h.ServiceID == id
+		}
+		return strconv.FormatInt(h.Number, 10) == id
+	}
+	if err := a.svc.DeleteHost(ctx, match, errs.New(errs.NotFound, "Service %s could not be found.", id)); err != nil {
+		return nil, err
+	}
+	return httpx.NoContent(), nil
+}
+
+// listHosts and its kin are the hosts API that ended with 2.42.
+func (a *api) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	hosts, err := a.svc.Hosts(ctx, "os-hosts:list")
+	if err != nil {
+		return nil, err
+	}
+	docs := []object{}
+	for _, h := range hosts {
+		if z := r.Query.Get("zone"); z == "" || z == h.Zone {
+			docs = append(docs, object{"host_name": h.Name, "service": "compute", "zone": h.Zone})
+		}
+	}
+	return httpx.JSON(http.StatusOK, object{"hosts": docs}), nil
+}
+
+func (a *api) showHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	hosts, err := a.svc.HostLoads(ctx, "os-hosts:show")
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hosts {
+		if h.Host.Name != r.Var("host_name") {
+			continue
+		}
+		row := func(project string, cpu, mem, disk int) object {
+			return object{"resource": object{"host": h.Host.Name, "project": project, "cpu": cpu, "memory_mb": mem, "disk_gb": disk}}
+		}
+		rep := h.Host.Report
+		rows := []object{
+			row("(total)", rep.VCPUs, rep.MemoryMiB, rep.DiskGiB),
+			row("(used_now)", h.Used.VCPU, h.Used.MemoryMB+h.Reserved.MemoryMB, h.Used.DiskGB),
+			row("(used_max)", h.Used.VCPU, h.Used.MemoryMB, h.Used.DiskGB),
+		}
+		by := map[string]compute.Resources{}
+		for _, s := range h.Servers {
+			u := by[s.ProjectID]
+			u.VCPU, u.MemoryMB, u.DiskGB = u.VCPU+s.Flavor.VCPUs, u.MemoryMB+s.Flavor.RAM, u.DiskGB+s.Flavor.Disk+s.Flavor.Ephemeral
+			by[s.ProjectID] = u
+		}
+		for _, p := range sorted(by) {
+			rows = append(rows, row(p, by[p].VCPU, by[p].MemoryMB, by[p].DiskGB))
+		}
+		return httpx.JSON(http.StatusOK, object{"host": rows}), nil
+	}
+	return nil, errs.New(errs.NotFound, "Compute host %s could not be found.", r.Var("host_name"))
+}
+
+var updateHostSchema = fixed(object{
+	"type": "object", "minProperties": 1, "additionalProperties": false, "properties": object{
+		"status":           object{"type": "string", "enum": list{"enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"}},
+		"maintenance_mode": object{"type": "string", "enum": list{"enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"}},
+	},
+})
+
+func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.Check(ctx, "os-hosts:update"); err != nil {
+		return nil, err
+	}
+	var b struct {
+		Status      string `json:"status"`
+		Maintenance string `json:"maintenance_mode"`
+	}
+	if err := body(r, updateHostSchema, &b); err != nil {
+		return nil, err
+	}
+	if b.Maintenance != "" {
+		return nil, errs.New(errs.Unsupported, "Virt driver does not implement host maintenance mode.")
+	}
+	name := r.Var("host_name")
+	disable := b.Status[0] == 'd' || b.Status[0] == 'D'
+	h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.Name == name },
+		errs.New(errs.NotFound, "Compute host %s could not be found.", name), func(h *compute.Host) error {
+			h.Disabled = disable
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	status := "enabled"
+	if h.Disabled {
+		status = "disabled"
+	}
+	return httpx.JSON(http.StatusOK, object{"host": name, "status": status}), nil
+}
+
+func (a *api) hostPower(rule string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		hosts, err := a.svc.Hosts(ctx, rule)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hosts {
+			if h.Name == r.Var("host_name") {
+				return nil, errs.New(errs.Unsupported, "Virt driver does not implement host power management.")
+			}
+		}
+		return nil, errs.New(errs.NotFound, "Compute host %s could not be found.", r.Var("host_name"))
+	}
+}
+
+func ownProject(ctx context.Context) string { return actor.From(ctx).ProjectID }

@@ -1,0 +1,284 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+)
+
+// usagePeriod reads ?start= and ?end=; by default the last four weeks.
+func usagePeriod(r *httpx.Request) (start, end time.Time, detailed bool, err error) {
+	known := []string{"start", "end", "detailed"}
+	if r.AtLeast(2, 40) {
+		known = append(known, "limit", "marker")
+	}
+	if r.AtLeast(2, 75) {
+		if err := onlyKnown(r, known...); err != nil {
+			return start, end, false, err
+		}
+	}
+	end = time.Now().UTC()
+	start = end.AddDate(0, 0, -28)
+	for name, to := range map[string]*time.Time{"start": &start, "end": &end} {
+		if v := r.Query.Get(name); v != "" {
+			t, valid := parseTime(v)
+			if !valid {
+				return start, end, false, bad("Datetime is in invalid format: %s=%s", name, v)
+			}
+			*to = t
+		}
+	}
+	return start, end, r.Query.Get("detailed") == "1", nil
+}
+
+func usageDoc(u *compute.Usage, detailed bool, servers []compute.ServerUsage) object {
+	doc := object{
+		"tenant_id": u.ProjectID, "start": micros(u.Start), "stop": micros(u.Stop), "total_hours": u.Hours,
+		"total_memory_mb_usage": u.RAMHours, "total_vcpus_usage": u.VCPUHours, "total_local_gb_usage": u.DiskHours,
+	}
+	if !detailed {
+		return doc
+	}
+	list := []object{}
+	for _, s := range servers {
+		srv := s.Server
+		state := string(srv.VMState)
+		if srv.Deleted {
+			state = "terminated"
+		}
+		list = append(list, object{
+			"instance_id": srv.ID, "name": srv.Name, "hours": s.Hours, "tenant_id": srv.ProjectID, "flavor": srv.Flavor.Name,
+			"vcpus": srv.Flavor.VCPUs, "memory_mb": srv.Flavor.RAM, "local_gb": srv.Flavor.Disk + srv.Flavor.Ephemeral,
+			"started_at": micros(srv.LaunchedAt), "ended_at": microsOrNull(srv.TerminatedAt), "state": state, "uptime": int64(s.Uptime.Seconds()),
+		})
+	}
+	doc["server_usages"] = list
+	return doc
+}
+
+func (a *api) listUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.Check(ctx, "os-simple-tenant-usage:list"); err != nil {
+		return nil, err
+	}
+	start, end, detailed, err := usagePeriod(r)
+	if err != nil {
+		return nil, err
+	}
+	usages, err := a.svc.Usage(ctx, "", start, end)
+	if err != nil {
+		return nil, err
+	}
+	docs := []object{}
+	for _, u := range usages {
+		docs = append(docs, usageDoc(u, detailed, u.Servers))
+	}
+	return httpx.JSON(http.StatusOK, object{"tenant_usages": docs}), nil
+}
+
+func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	start, end, _, err := usagePeriod(r)
+	if err != nil {
+		return nil, err
+	}
+	usages, err := a.svc.Usage(ctx, r.Var("project_id"), start, end)
+	if err != nil {
+		return nil, err
+	}
+	if len(usages) == 0 {
+		return httpx.JSON(http.StatusOK, object{"tenant_usage": object{}}), nil
+	}
+	u, servers, more := usages[0], usages[0].Servers, false
+	if r.AtLeast(2, 40) {
+		if servers, more, err = page(r, servers, func(s compute.ServerUsage) string { return s.Server.ID }); err != nil {
+			return nil, err
+		}
+	}
+	out := object{"tenant_usage": usageDoc(u, true, servers)}
+	if more {
+		out["tenant_usage_links"] = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": servers[len(servers)-1].Server.ID})}}
+	}
+	return httpx.JSON(http.StatusOK, out), nil
+}
+
+// auditLog is the log of periodic usage audits; usage is computed when asked
+// for here, so there are no audits to list.
+func (a *api) auditLog(rule string) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		hosts, err := a.svc.Hosts(ctx, rule)
+		if err != nil {
+			return nil, err
+		}
+		before := time.Now().UTC()
+		key := "instance_usage_audit_logs"
+		if v := r.Var("before_timestamp"); v != "" {
+			t, valid := parseTime(v)
+			if !valid {
+				return nil, bad("Invalid timestamp for date %s", v)
+			}
+			before, key = t, "instance_usage_audit_log"
+		}
+		end := time.Date(before.Year(), before.Month(), 1, 0, 0, 0, 0, time.UTC)
+		begin := end.AddDate(0, -1, 0)
+		names := []string{}
+		for _, h := range hosts {
+			names = append(names, h.Name)
+		}
+		return httpx.JSON(http.StatusOK, object{key: object{
+			"period_beginning": begin.Format("2006-01-02 15:04:05"), "period_ending": end.Format("2006-01-02 15:04:05"),
+			"num_hosts": len(names), "num_hosts_done": 0, "num_hosts_running": 0, "num_hosts_not_run": len(names),
+			"hosts_not_run": names, "total_instances": 0, "total_errors": 0, "log": object{},
+			"overall_status": fmt.Sprintf("0 of %d hosts done. 0 errors.", len(names)),
+		}}), nil
+	}
+}
+
+func migrationDoc(r *httpx.Request, m *compute.Migration) object {
+	doc := object{
+		"id": m.ID, "instance_uuid": m.ServerID, "status": m.Status, "source_compute": m.SourceHost, "source_node": m.SourceHost,
+		"dest_compute": m.DestHost, "dest_node": m.DestHost, "dest_host": any(nil), "old_instance_type_id": any(nil), "new_instance_type_id": any(nil),
+		"created_at": micros(m.CreatedAt), "updated_at": microsOrNull(m.UpdatedAt),
+	}
+	if r.AtLeast(2, 23) {
+		doc["migration_type"] = m.Type
+	}
+	if r.AtLeast(2, 59) {
+		doc["uuid"] = m.UUID
+	}
+	if r.AtLeast(2, 80) {
+		doc["user_id"], doc["project_id"] = m.UserID, m.ProjectID
+	}
+	return doc
+}
+
+func (a *api) listMigrations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	q := r.Query
+	if r.AtLeast(2, 59) {
+		known := []string{"hidden", "host", "instance_uuid", "source_compute", "status", "migration_type", "limit", "marker", "changes-since"}
+		if r.AtLeast(2, 66) {
+			known = append(known, "changes-before")
+		}
+		if r.AtLeast(2, 80) {
+			known = append(known, "user_id", "project_id")
+		}
+		if err := onlyKnown(r, known...); err != nil {
+			return nil, err
+		}
+	}
+	f := compute.MigrationFilter{
+		ServerID: q.Get("instance_uuid"), Status: q.Get("status"), Type: q.Get("migration_type"), Host: q.Get("host"), SourceHost: q.Get("source_compute"),
+	}
+	if r.AtLeast(2, 80) {
+		f.UserID, f.ProjectID = q.Get("user_id"), q.Get("project_id")
+	}
+	migrations, err := a.svc.Migrations(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	more := false
+	if r.AtLeast(2, 59) {
+		if migrations, err = byChange(r, migrations); err != nil {
+			return nil, err
+		}
+		if migrations, more, err = page(r, migrations, func(m *compute.Migration) string { return m.UUID }); err != nil {
+			return nil, err
+		}
+	}
+	docs := []object{}
+	for _, m := range migrations {
+		docs = append(docs, migrationDoc(r, m))
+	}
+	out := object{"migrations": docs}
+	if more {
+		out["migrations_links"] = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": migrations[len(migrations)-1].UUID})}}
+	}
+	return httpx.JSON(http.StatusOK, out), nil
+}
+
+func byChange(r *httpx.Request, in []*compute.Migration) ([]*compute.Migration, error) {
+	var bounds [2]time.Time
+	for i, name := range []string{"changes-since", "changes-before"} {
+		if v := r.Query.Get(name); v != "" {
+			t, valid := parseTime(v)
+			if !valid {
+				return nil, bad("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", name, v, v)
+			}
+			bounds[i] = t
+		}
+	}
+	if !bounds[0].IsZero() && !bounds[1].IsZero() && bounds[0].After(bounds[1]) {
+		return nil, bad("The value of changes-since must be less than or equal to changes-before.")
+	}
+	var out []*compute.Migration
+	for _, m := range in {
+		if !m.UpdatedAt.Before(bounds[0]) && (bounds[1].IsZero() || !m.UpdatedAt.After(bounds[1])) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+var eventsSchema = perVersion(func(minor int) object {
+	names := list{"network-changed", "network-vif-plugged", "network-vif-unplugged", "network-vif-deleted"}
+	if minor >= 51 {
+		names = append(names, "volume-extended")
+	}
+	if minor >= 76 {
+		names = append(names, "power-update")
+	}
+	if minor >= 82 {
+		names = append(names, "accelerator-request-bound")
+	}
+	if minor >= 93 {
+		names = append(names, "volume-reimaged")
+	}
+	return strict(list{"events"}, object{"events": object{"type": "array", "minItems": 1, "items": strict(list{"server_uuid", "name"}, object{
+		"server_uuid": uuidType, "name": object{"type": "string", "enum": names},
+		"status": object{"type": "string", "enum": list{"failed", "completed", "in-progress"}}, "tag": object{"type": "string", "maxLength": 255},
+	})}})
+})
+
+func (a *api) externalEvents(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.Check(ctx, "os-server-external-events:create"); err != nil {
+		return nil, err
+	}
+	var b struct {
+		Events []struct {
+			Server string `json:"server_uuid"`
+			Name   string
+			Status string
+			Tag    string
+		}
+	}
+	if err := body(r, eventsSchema, &b); err != nil {
+		return nil, err
+	}
+	events := make([]compute.ExternalEvent, len(b.Events))
+	for i, e := range b.Events {
+		events[i] = compute.ExternalEvent{ServerID: e.Server, Name: e.Name, Status: e.Status, Tag: e.Tag}
+	}
+	events, err := a.svc.TakeEvents(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	docs, status, found := []object{}, http.StatusOK, false
+	for _, e := range events {
+		doc := object{"server_uuid": e.ServerID, "name": e.Name, "status": e.Status, "code": e.Code}
+		if e.Tag != "" {
+			doc["tag"] = e.Tag
+		}
+		docs = append(docs, doc)
+		found = found || e.Code != http.StatusNotFound
+		if e.Code != http.StatusOK {
+			status = http.StatusMultiStatus
+		}
+	}
+	if !found {
+		return nil, errs.New(errs.NotFound, "No instances found for any event")
+	}
+	return httpx.JSON(status, object{"events": docs}), nil
+}

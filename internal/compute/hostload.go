@@ -1,0 +1,84 @@
+package compute
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// HostLoad is a host with what runs on it.
+type HostLoad struct {
+	Host           *Host
+	Used, Reserved Resources
+	Servers        []*Server
+	Busy           int // servers with a task at work
+}
+
+// HostLoads returns all hosts with their servers and claims.
+func (s *Service) HostLoads(ctx context.Context, rule string) ([]*HostLoad, error) {
+	if err := s.Check(ctx, rule); err != nil {
+		return nil, err
+	}
+	var out []*HostLoad
+	err := s.read(ctx, func(tx *store.Tx) error {
+		out = nil
+		hosts, err := s.hostsTx(ctx, tx)
+		if err != nil {
+			return err
+		}
+		used, err := s.placement.Usage(ctx, tx)
+		if err != nil {
+			return err
+		}
+		alive := false
+		servers, err := s.store.Servers(ctx, tx, ServerFilter{Deleted: &alive, SortKeys: []string{"created_at"}, SortDirs: []string{"asc"}})
+		if err != nil {
+			return err
+		}
+		by := map[string]*HostLoad{}
+		for _, h := range hosts {
+			l := &HostLoad{Host: h, Used: used[h.Name], Reserved: inventory(h, s.cfg).Reserved}
+			by[h.Name] = l
+			out = append(out, l)
+		}
+		for _, srv := range servers {
+			if l := by[srv.Host]; l != nil {
+				l.Servers = append(l.Servers, srv)
+				if srv.TaskState != TaskNone {
+					l.Busy++
+				}
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// CacheImages has all hosts of an aggregate fetch images ahead of their use.
+func (s *Service) CacheImages(ctx context.Context, aggregateID int64, images []string) error {
+	if err := s.Check(ctx, "compute:aggregates:images"); err != nil {
+		return err
+	}
+	a, err := s.Aggregate(ctx, aggregateID)
+	if err != nil {
+		return err
+	}
+	for _, id := range images {
+		image, err := s.images.Image(ctx, id)
+		if err != nil {
+			return invalidIfMissing(err, "Image %s could not be found.", id)
+		}
+		if err := usable(image); err != nil {
+			return err
+		}
+		disk := rootDisk(image, 0)
+		for _, host := range a.Hosts {
+			// Only a wish: a host that cannot now fetches the image when it is needed.
+			if err := s.hosts.Prefetch(ctx, host, disk); err != nil && !errs.Is(err, errs.Unavailable) {
+				s.log.WarnContext(ctx, "image not cached ahead", "host", host, "image", id, "error", err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package compute
+
+import (
+	"context"
+	"net/netip"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+// NetworkProxy is the part of the network that versions before 2.36 showed as
+// compute's own; *network.Service is one.
+type NetworkProxy interface {
+	Networks(ctx context.Context, f network.Filter) ([]*network.Network, error)
+	Network(ctx context.Context, id string) (*network.Network, error)
+	FloatingIPs(ctx context.Context, f network.Filter) ([]*network.FloatingIP, error)
+	FloatingIP(ctx context.Context, id string) (*network.FloatingIP, error)
+	CreateFloatingIP(ctx context.Context, tx *store.Tx, f *network.FloatingIP, c network.Change) error
+	UpdateFloatingIP(ctx context.Context, tx *store.Tx, id string, c network.Change, associate bool, apply func(*network.FloatingIP) error) (*network.FloatingIP, error)
+	DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string, c network.Change) error
+	SecurityGroups(ctx context.Context, f network.Filter) ([]*network.SecurityGroup, error)
+	SecurityGroup(ctx context.Context, id string) (*network.SecurityGroup, error)
+	CreateSecurityGroup(ctx context.Context, tx *store.Tx, g *network.SecurityGroup, c network.Change) error
+	UpdateSecurityGroup(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*network.SecurityGroup) error) (*network.SecurityGroup, error)
+	DeleteSecurityGroup(ctx context.Context, tx *store.Tx, id string, c network.Change) error
+	CreateSecurityGroupRule(ctx context.Context, tx *store.Tx, r *network.SecurityGroupRule, c network.Change) error
+	DeleteSecurityGroupRule(ctx context.Context, tx *store.Tx, id string, c network.Change) error
+}
+
+// Proxy gives the API the network behind compute, if the rule allows it.
+func (s *Service) Proxy(ctx context.Context, rule string) (NetworkProxy, error) {
+	if err := s.Check(ctx, rule); err != nil {
+		return nil, err
+	}
+	p, ok := s.network.(NetworkProxy)
+	if !ok {
+		return nil, errs.New(errs.NotFound, "The resource could not be found.")
+	}
+	return p, nil
+}
+
+// WithProxy runs f on the network behind compute in one transaction.
+func (s *Service) WithProxy(ctx context.Context, rule string, f func(tx *store.Tx, p NetworkProxy) error) error {
+	p, err := s.Proxy(ctx, rule)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *store.Tx) error { return f(tx, p) })
+}
+
+// AddFloatingIP gives a server's port a floating IP, as compute once did itself.
+func (s *Service) AddFloatingIP(ctx context.Context, id, address, fixed string) error {
+	return s.floating(ctx, id, "os-floating-ips:add", address, func(tx *store.Tx, p NetworkProxy, f *network.FloatingIP) error {
+		ports, err := s.network.PortsOfServerTx(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, port := range ports {
+			for _, ip := range port.FixedIPs {
+				if fixed != "" && ip.IP.String() != fixed || fixed == "" && !ip.IP.Is4() {
+					continue
+				}
+				_, err := p.UpdateFloatingIP(ctx, tx, f.ID, network.Change{Attrs: []string{"port_id"}}, true, func(f *network.FloatingIP) error {
+					f.PortID, f.FixedIP = port.ID, ip.IP
+					return nil
+				})
+				return err
+			}
+		}
+		return errs.New(errs.Invalid, "No fixed IPs associated to instance")
+	})
+}
+
+// RemoveFloatingIP takes a floating IP off a server's port.
+func (s *Service) RemoveFloatingIP(ctx context.Context, id, address string) error {
+	return s.floating(ctx, id, "os-floating-ips:remove", address, func(tx *store.Tx, p NetworkProxy, f *network.FloatingIP) error {
+		ports, err := s.network.PortsOfServerTx(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, port := range ports {
+			if port.ID == f.PortID {
+				_, err := p.UpdateFloatingIP(ctx, tx, f.ID, network.Change{Attrs: []string{"port_id"}}, true, func(f *network.FloatingIP) error {
+					f.PortID, f.FixedIP = "", netip.Addr{}
+					return nil
+				})
+				return err
+			}
+		}
+		return errs.New(errs.Conflict, "Floating IP %s is not associated with instance %s.", address, id)
+	})
+}
+
+func (s *Service) floating(ctx context.Context, id, rule, address string, f func(tx *store.Tx, p NetworkProxy, f *network.FloatingIP) error) error {
+	srv, err := s.Server(ctx, id, rule)
+	if err != nil {
+		return err
+	}
+	if err := s.check(ctx, rule, policy.Target{"project_id": srv.ProjectID}); err != nil {
+		return err
+	}
+	p, ok := s.network.(NetworkProxy)
+	if !ok {
+		return errs.New(errs.NotFound, "The resource could not be found.")
+	}
+	list, err := p.FloatingIPs(ctx, network.Filter{})
+	if err != nil {
+		return err
+	}
+	for _, fip := range list {
+		if fip.Address.String() == address {
+			if err := s.write(ctx, func(tx *store.Tx) error { return f(tx, p, fip) }); err != nil {
+				return err
+			}
+			return s.Refresh(ctx, id)
+		}
+	}
+	return errs.New(errs.NotFound, "floating IP not found")
+}
