@@ -50,6 +50,30 @@ func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 	for _, p := range subs {
 		byID[p.a].SubnetIDs = append(byID[p.a].SubnetIDs, p.b)
 	}
+	if len(subs) == 0 {
+		return nil
+	}
+	return hydrateScopes(ctx, tx, byID, vs)
+}
+
+// hydrateScopes reads the address scopes of networks whose subnets come from pools.
+func hydrateScopes(ctx context.Context, tx *store.Tx, byID map[string]*Network, vs []*Network) error {
+	found, err := pairsIn(ctx, tx, "SELECT s.network_id, p.address_scope_id FROM subnet s JOIN subnetpool p ON p.id = s.subnetpool_id AND p.address_scope_id <> ''",
+		"s.network_id", idsOf(vs, func(n *Network) string { return n.ID }), "s.id")
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	for _, f := range found {
+		a, err := scopeTable.Get(ctx, tx, f.b)
+		if err != nil {
+			return err
+		}
+		if a.IPVersion == 4 {
+			byID[f.a].Scope4 = a.ID
+		} else {
+			byID[f.a].Scope6 = a.ID
+		}
+	}
 	return nil
 }
 

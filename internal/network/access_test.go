@@ -1,0 +1,134 @@
+package network_test
+
+import (
+	"context"
+	"testing"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/network"
+)
+
+// What belongs to one project does not exist for another, whatever it tries.
+func TestProjectsDoNotSeeEachOther(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newCloud(t, db)
+		mine, other := as(t, "p"), as(t, "q")
+		r := c.routed(mine)
+		p := c.port(mine, r.inside.ID)
+		gs, err := c.SecurityGroups(mine, network.Filter{})
+		if err != nil || len(gs) != 1 {
+			t.Fatal(gs, err)
+		}
+		group := gs[0]
+		var f *network.FloatingIP
+		c.write(mine, func(tx *store.Tx) error {
+			f = &network.FloatingIP{NetworkID: r.outside.ID}
+			return c.CreateFloatingIP(mine, tx, f, network.Change{})
+		})
+		change := network.Change{}
+		for name, try := range map[string]func(ctx context.Context, tx *store.Tx) error{
+			"show network": func(ctx context.Context, _ *store.Tx) error { _, err := c.Network(ctx, r.inside.ID); return err },
+			"show subnet":  func(ctx context.Context, _ *store.Tx) error { _, err := c.Subnet(ctx, r.subnet.ID); return err },
+			"show port":    func(ctx context.Context, _ *store.Tx) error { _, err := c.Port(ctx, p.ID); return err },
+			"show router":  func(ctx context.Context, _ *store.Tx) error { _, err := c.Router(ctx, r.router.ID); return err },
+			"show group":   func(ctx context.Context, _ *store.Tx) error { _, err := c.SecurityGroup(ctx, group.ID); return err },
+			"show rule": func(ctx context.Context, _ *store.Tx) error {
+				_, err := c.SecurityGroupRule(ctx, group.Rules[0].ID)
+				return err
+			},
+			"show address": func(ctx context.Context, _ *store.Tx) error { _, err := c.FloatingIP(ctx, f.ID); return err },
+			"port on network": func(ctx context.Context, tx *store.Tx) error {
+				return c.CreatePort(ctx, tx, network.NewPort{Port: &network.Port{NetworkID: r.inside.ID}}, change)
+			},
+			"delete network": func(ctx context.Context, tx *store.Tx) error { return c.DeleteNetwork(ctx, tx, r.inside.ID, change) },
+			"delete port":    func(ctx context.Context, tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, change) },
+			"delete group":   func(ctx context.Context, tx *store.Tx) error { return c.DeleteSecurityGroup(ctx, tx, group.ID, change) },
+			"use group": func(ctx context.Context, tx *store.Tx) error {
+				return c.CreateSecurityGroupRule(ctx, tx, &network.SecurityGroupRule{GroupID: group.ID, Direction: network.Ingress}, change)
+			},
+			"connect": func(ctx context.Context, tx *store.Tx) error {
+				_, err := c.AddRouterInterface(ctx, tx, r.router.ID, r.subnet.ID, "")
+				return err
+			},
+		} {
+			run := func(ctx context.Context) error {
+				if name[:4] == "show" {
+					return try(ctx, nil)
+				}
+				return c.Write(ctx, func(tx *store.Tx) error { return try(ctx, tx) })
+			}
+			if err := run(other); !errs.Is(err, errs.NotFound) {
+				t.Errorf("%s by a stranger: %v", name, err)
+			}
+		}
+		ns, err := c.Networks(other, network.Filter{})
+		if err != nil || len(ns) != 1 || ns[0].ID != r.outside.ID {
+			t.Errorf("a stranger lists %v %v", ns, err)
+		}
+		// A reader of the project sees, but does not touch.
+		reader := as(t, "p", "reader")
+		if _, err := c.Network(reader, r.inside.ID); err != nil {
+			t.Error(err)
+		}
+		err = c.Write(reader, func(tx *store.Tx) error { return c.DeleteNetwork(reader, tx, r.inside.ID, change) })
+		if !errs.Is(err, errs.Forbidden) {
+			t.Errorf("a reader deletes: %v", err)
+		}
+		// Provider attributes are the administrator's.
+		err = c.Write(mine, func(tx *store.Tx) error {
+			return c.CreateNetwork(mine, tx, &network.Network{Type: network.TypeFlat, Physical: "outside"}, network.Change{Attrs: []string{"provider:network_type"}})
+		})
+		if !errs.Is(err, errs.Forbidden) {
+			t.Errorf("a member makes a provider network: %v", err)
+		}
+	})
+}
+
+// An RBAC policy lets one project in, and cannot be taken back while it is used.
+func TestSharingWithOneProject(t *testing.T) {
+	c := newCloud(t, storetest.SQLite(t))
+	owner, guest, stranger := as(t, "p"), as(t, "q"), as(t, "r")
+	n := c.network(owner, network.Network{})
+	c.subnet(owner, n.ID, "10.0.0.0/24")
+	var grant *network.RBACPolicy
+	c.write(owner, func(tx *store.Tx) error {
+		grant = &network.RBACPolicy{ObjectType: "network", ObjectID: n.ID, Action: network.ActionShared, TargetProject: "q"}
+		return c.CreateRBACPolicy(owner, tx, grant, network.Change{})
+	})
+	if got, err := c.Network(guest, n.ID); err != nil || !got.Shared {
+		t.Fatalf("the guest sees %+v, %v", got, err)
+	}
+	if _, err := c.Network(stranger, n.ID); !errs.Is(err, errs.NotFound) {
+		t.Fatalf("the stranger: %v", err)
+	}
+	p := c.port(guest, n.ID)
+	revoke := func() error {
+		return c.Write(owner, func(tx *store.Tx) error { return c.DeleteRBACPolicy(owner, tx, grant.ID, network.Change{}) })
+	}
+	if err := revoke(); err == nil || errs.As(err).Code != "RbacPolicyInUse" {
+		t.Fatalf("taken back while in use: %v", err)
+	}
+	c.write(guest, func(tx *store.Tx) error { return c.DeletePort(guest, tx, p.ID, network.Change{}) })
+	if err := revoke(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Network(guest, n.ID); !errs.Is(err, errs.NotFound) {
+		t.Errorf("after the end of sharing: %v", err)
+	}
+}
+
+// Quotas are counted in the transaction that takes from them.
+func TestQuota(t *testing.T) {
+	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
+	c.write(admin(t), func(tx *store.Tx) error {
+		return c.SetQuotas(admin(t), tx, "p", map[string]int64{"network": 1}, false)
+	})
+	c.network(ctx, network.Network{})
+	err := c.Write(ctx, func(tx *store.Tx) error { return c.CreateNetwork(ctx, tx, &network.Network{}, network.Change{}) })
+	if !errs.Is(err, errs.OverQuota) {
+		t.Errorf("over quota: %v", err)
+	}
+	c.network(as(t, "q"), network.Network{}) // another's limit
+}
