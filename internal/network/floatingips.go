@@ -200,10 +200,32 @@ func (s *Service) DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string,
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM port_forwarding WHERE floatingip_id = ?", id); err != nil {
+	return s.dropFloatingIP(ctx, tx, f)
+}
+
+// dropSpareFloatingIPs deletes the floating IPs of a network that are given to
+// nobody: they do not keep the network.
+func (s *Service) dropSpareFloatingIPs(ctx context.Context, tx *store.Tx, networkID string) error {
+	fs, err := floatingIPTable.Where(ctx, tx, "network_id", networkID)
+	if err != nil {
 		return err
 	}
-	if err := floatingIPTable.Delete(ctx, tx, id); err != nil {
+	for _, f := range fs {
+		if f.RouterID != "" {
+			continue
+		}
+		if err := s.dropFloatingIP(ctx, tx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) dropFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM port_forwarding WHERE floatingip_id = ?", f.ID); err != nil {
+		return err
+	}
+	if err := floatingIPTable.Delete(ctx, tx, f.ID); err != nil {
 		return err
 	}
 	if f.RouterID != "" {

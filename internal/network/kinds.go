@@ -28,7 +28,7 @@ var (
 	subnets = &kind[Subnet, *Subnet]{
 		name: "subnet", plural: "subnets", code: "SubnetNotFound", say: "Subnet %s could not be found.", quota: "subnet",
 		table: subnetTable, scope: func(q *store.Query, projectID string) {
-			q.Where(`project_id = ? OR network_id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND target IN (?, '*'))
+			q.Where(`project_id = ? OR network_id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND action = 'access_as_shared' AND target IN (?, '*'))
 				OR network_id IN (SELECT id FROM network WHERE project_id = ?)`, projectID, projectID, projectID)
 		},
 		hydrate: hydrateSubnets,

@@ -343,6 +343,9 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 	if err != nil {
 		return err
 	}
+	if err := s.dropSpareFloatingIPs(ctx, tx, n.ID); err != nil {
+		return err
+	}
 	ps, err := portTable.Where(ctx, tx, "network_id", n.ID)
 	if err != nil {
 		return err

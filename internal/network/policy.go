@@ -69,7 +69,7 @@ func Rules() []policy.Rule {
 	add(portMember, "create_subnet", "update_subnet", "delete_subnet")
 	add(admin, "create_subnet:segment_id", "create_subnet:service_types", "update_subnet:segment_id",
 		"update_subnet:service_types", "get_subnet:segment_id")
-	add(adminOrReader+" or (role:reader and rule:network_owner) or rule:shared or rule:external", "get_subnet")
+	add(adminOrReader+" or (role:reader and rule:network_owner) or rule:shared", "get_subnet")
 
 	// subnet pools and address scopes
 	add(adminOrMember, "create_subnetpool", "update_subnetpool", "delete_subnetpool", "add_prefixes", "remove_prefixes", "onboard_network_subnets")

@@ -99,7 +99,7 @@ func TestWrongRequests(t *testing.T) {
 		{409, "SecurityGroupDefaultAlreadyExists", "POST", "/v2.0/security-groups", object{"security_group": object{"name": "default"}}},
 		{400, "SecurityGroupInvalidPortRange", "POST", "/v2.0/security-group-rules", object{"security_group_rule": object{"security_group_id": "SG", "direction": "ingress", "protocol": "tcp", "port_range_min": 10, "port_range_max": 1}}},
 		{400, "SecurityGroupRuleParameterConflict", "POST", "/v2.0/security-group-rules", object{"security_group_rule": object{"security_group_id": "SG", "direction": "ingress", "ethertype": "IPv6", "remote_ip_prefix": "10.0.0.0/8"}}},
-		{403, "PolicyNotAuthorized", "GET", "/v2.0/agents", nil},
+		{404, "AgentNotFound", "GET", "/v2.0/agents/" + none, nil},
 		{403, "PolicyNotAuthorized", "PUT", "/v2.0/quotas/p", object{"quota": object{"network": 1}}},
 	} {
 		if body, ok := x.body.(object); ok {
