@@ -124,7 +124,12 @@ type slot struct{ provider, class string }
 func (s *Service) replace(ctx context.Context, tx *store.Tx, sets []AllocationSet) error {
 	now := s.clock()
 	delta := map[slot]int64{}
+	named := map[string]bool{}
 	for _, set := range sets {
+		if named[set.ID] {
+			return errs.New(errs.Invalid, "Consumer '%s' is named more than once.", set.ID)
+		}
+		named[set.ID] = true
 		if err := s.prepare(ctx, tx, set, delta); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ const (
 func rules() []policy.Rule {
 	out := []policy.Rule{
 		{Name: "placement:usages", Check: readersOfUsages, Scopes: []string{"project"}, Description: "Show what a project, or one of its users, uses."},
-		{Name: "placement:reshaper:reshape", Check: "role:service", Scopes: []string{"project"}, Description: "Move inventories and allocations between providers at once."},
+		{Name: "placement:reshaper:reshape", Check: adminOrService, Scopes: []string{"project"}, Description: "Move inventories and allocations between providers at once."},
 	}
 	for _, r := range [][2]string{
 		{"placement:resource_providers:list", "List resource providers."},

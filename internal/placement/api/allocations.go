@@ -123,7 +123,11 @@ func (c claim) lift(r *httpx.Request, consumer string) (placement.AllocationSet,
 		return set, errs.New(errs.Invalid, "Malformed consumer_uuid: %.100s", consumer)
 	}
 	for provider, a := range c.Allocations {
-		set.Resources[dashed(provider)] = a.Resources
+		id := dashed(provider)
+		if set.Resources[id] != nil {
+			return set, errs.New(errs.Invalid, "Resource provider '%s' is named more than once.", id)
+		}
+		set.Resources[id] = a.Resources
 	}
 	return set, nil
 }
@@ -143,7 +147,11 @@ type oldClaim struct {
 func (c oldClaim) lift(r *httpx.Request, consumer string) (placement.AllocationSet, error) {
 	set, err := claim{ProjectID: cmp.Or(c.ProjectID, nobody), UserID: cmp.Or(c.UserID, nobody)}.lift(r, consumer)
 	for _, a := range c.Allocations {
-		set.Resources[dashed(a.Provider.UUID)] = a.Resources
+		id := dashed(a.Provider.UUID)
+		if set.Resources[id] != nil {
+			return set, errs.New(errs.Invalid, "Resource provider '%s' is named more than once.", id)
+		}
+		set.Resources[id] = a.Resources
 	}
 	return set, err
 }
