@@ -137,6 +137,7 @@ type Port struct {
 	Role                  Role
 	Gateway               bool // a router's port on its external network
 	Host                  string
+	NextHost              string // while the guest moves: takes over when the guest speaks there
 	DNSName               string
 	DNSDomain             string
 	Revision              int64

@@ -77,19 +77,24 @@ func portRows(p fabric.Port, leases func(subnet string) *lease) []row {
 			// Translated addresses are announced when the gateway moves, so
 			// that switches outside learn its new place at once.
 			lsp.Options["nat-addresses"] = "router"
-			lsp.Options["exclude-lb-vips-from-garp"] = "true"
 		}
 	case fabric.RoleGuest, fabric.RoleReserved:
-		lsp.Options["requested-chassis"] = p.Host
-		if p.Host == "" {
-			lsp.Options["requested-chassis"] = unbound
+		lsp.Options["requested-chassis"] = unbound
+		if p.Host != "" {
+			lsp.Options["requested-chassis"] = p.Host
+		}
+		if p.Host != "" && p.NextHost != "" && p.NextHost != p.Host {
+			// Both have it plugged; the new one is silent until the guest
+			// announces itself there, which ends the move without a gap.
+			lsp.Options["requested-chassis"] = p.Host + "," + p.NextHost
+			lsp.Options["activation-strategy"] = "rarp"
 		}
 		lsp.Addresses = []string{address}
 		guestFilter(lsp, p)
 		lsp.ExternalIDs = rememberLease(lsp.ExternalIDs, p)
 		out = append(out, applyLease(lsp, p.ID, leases)...)
 		if d := portNames(p); d != nil {
-			lsp.Options["hostname"] = p.DNSName
+			lsp.Options["hostname"] = quote(p.DNSName)
 			out = append(out, d)
 		}
 	}
