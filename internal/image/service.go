@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -67,9 +66,6 @@ func New(d Deps) (*Service, error) {
 	if err := d.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if len(d.Stores) == 0 {
-		return nil, errors.New("image: there is no store")
-	}
 	if err := d.Policy.Register(Rules()...); err != nil {
 		return nil, err
 	}
@@ -82,18 +78,12 @@ func New(d Deps) (*Service, error) {
 		s.clock = time.Now
 	}
 	s.defs = metadef.New(d.DB, d.Store, d.Policy, s.now)
-	if s.cfg.DefaultStore == "" {
+	if s.cfg.DefaultStore == "" && len(d.Stores) > 0 {
 		s.cfg.DefaultStore = d.Stores[0].ID
 	}
-	if def, ok := s.named(s.cfg.DefaultStore); !ok || def.Backend.ReadOnly() {
-		return nil, fmt.Errorf("image: default store %q is not there or read only", s.cfg.DefaultStore)
+	if s.sagas != nil { // without one the service can only be looked at
+		s.registerImport()
 	}
-	for _, dir := range []string{s.stagingDir(), s.cacheDir()} {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return nil, err
-		}
-	}
-	s.registerImport()
 	return s, nil
 }
 
@@ -101,6 +91,14 @@ func New(d Deps) (*Service, error) {
 // service's upkeep to the task runner.
 func (s *Service) Start(ctx context.Context) error {
 	ctx = actor.AsSystem(ctx, "image")
+	if def, ok := s.named(s.cfg.DefaultStore); !ok || def.Backend.ReadOnly() {
+		return fmt.Errorf("image: default store %q is not there or read only", s.cfg.DefaultStore)
+	}
+	for _, dir := range []string{s.stagingDir(), s.cacheDir()} {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("image: %w", err)
+		}
+	}
 	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.store.ExpireUploads(ctx, tx, s.cfg.Node) }); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}

@@ -184,9 +184,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, _ int64) (int6
 		return 0, failure(ctx, "rbd", err, "")
 	}
 	_, cerr := io.CopyBuffer(struct{ io.Writer }{stdin}, in, make([]byte, 1<<20))
-	if in.err != nil { // a cut stream must not look like a short image
-		_ = cmd.Process.Kill()
-	}
+	// After a stream that broke the tool may end well with a short image: one
+	// that is killed would keep its image locked for a while.
 	stdin.Close()
 	err = cmd.Wait()
 	if err != nil {
@@ -201,9 +200,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, _ int64) (int6
 		err = s.finish(ctx, key)
 	}
 	if err != nil {
-		if derr := s.Delete(context.WithoutCancel(ctx), s.URL(key)); derr != nil {
-			err = errors.Join(err, derr)
-		}
+		_ = s.Delete(context.WithoutCancel(ctx), s.URL(key)) // who asked for Put deletes again
 	}
 	return in.n, err
 }

@@ -102,7 +102,7 @@ func (s *Store) Owns(u string) bool {
 
 func (s *Store) key(u string) (string, error) {
 	rest, ok := strings.CutPrefix(u, s.URL(""))
-	if !ok || rest == "" || strings.Contains(rest, "/") {
+	if !ok || strings.Trim(rest, ".") == "" || strings.Contains(rest, "/") {
 		return "", errs.New(errs.Invalid, "The location %.200q is not in this store.", u)
 	}
 	return s.cfg.Prefix + rest, nil
