@@ -36,7 +36,7 @@ type daemon struct {
 	binds    [][2]string
 	oneCPU   bool // starts on one processor and is let go when it answers
 
-	hasGuests bool // its children are guests, which must not inherit its protection
+	hasGuests bool // it leaves guests behind: they are reaped, and do not inherit its protection
 
 	prepare func(context.Context) error       // before a start: database files, configuration
 	answers func(context.Context, int) error  // does the process serve?
@@ -148,9 +148,8 @@ func (d *daemon) launch(ctx context.Context) (<-chan error, error) {
 	}
 }
 
-// command wraps the program into a private mount namespace when it needs one. The
-// shell execs it, so the pid that we started is the daemon's own. Mounts made on
-// the machine later, such as a shared file system, still propagate into it.
+// command wraps the program into a private mount namespace when it needs one. Mounts
+// made on the machine later, such as a shared file system, still propagate into it.
 func (d *daemon) command() (string, []string) {
 	if len(d.binds) == 0 {
 		return d.program, d.args
@@ -163,6 +162,9 @@ func (d *daemon) command() (string, []string) {
 	args := []string{"--mount", "--propagation", "slave", "/bin/sh", "-ec", script.String(), "kumoi-" + d.name}
 	if cpu, ok := firstCPU(); ok && d.oneCPU {
 		args = append(args, "taskset", "-c", strconv.Itoa(cpu))
+	}
+	if d.hasGuests {
+		args = append(args, reaper()...)
 	}
 	args = append(args, d.program)
 	return "unshare", append(args, d.args...)

@@ -297,3 +297,27 @@ func TestCall(t *testing.T) {
 		t.Errorf("dance: %v", err)
 	}
 }
+
+// The reaper passes on how its command ended, and collects what that has left.
+func TestReaper(t *testing.T) {
+	prefix := reaper()
+	if prefix == nil {
+		t.Skip("needs Perl")
+	}
+	reaped := func(script string) ([]byte, error) {
+		args := append(slices.Clone(prefix[1:]), "sh", "-c", script)
+		return exec.CommandContext(t.Context(), prefix[0], args...).Output()
+	}
+	if _, err := reaped("exit 3"); err == nil || err.Error() != "exit status 3" {
+		t.Errorf("got %v", err)
+	}
+	// The orphan says who its parent is, some time after its own has ended.
+	out, err := reaped("echo $PPID; (sleep 0.2; exec sh -c 'echo $PPID') &")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := strings.Fields(string(out))
+	if len(pids) != 2 || pids[0] != pids[1] {
+		t.Errorf("parents of the command and of its orphan: %v", pids)
+	}
+}

@@ -128,7 +128,7 @@ func (s *Stack) libvirtd() *daemon {
 		if err := s.writeLibvirtConfig("libvirtd.conf", fmt.Sprintf(libvirtdConf, s.cfg.hostUUID())); err != nil {
 			return err
 		}
-		return s.writeLibvirtConfig("qemu.conf", fmt.Sprintf(qemuConf, s.qemu.name, s.qemu.group))
+		return s.writeLibvirtConfig("qemu.conf", fmt.Sprintf(qemuConf, s.qemu.name, s.qemu.group, guestNamespaces()))
 	}
 	d.answers = func(ctx context.Context, _ int) error { _, err := s.libvirtVersion(ctx); return err }
 	d.started = func(context.Context, bool) error { s.watching.Go(s.warmLibvirt); return nil }
@@ -237,6 +237,26 @@ func (q qemuUser) kvmUsable() error {
 	return fmt.Errorf("%s is closed to %s; run: chgrp %s %s && chmod 660 %s", kvmDevice, q.name, q.group, kvmDevice, kvmDevice)
 }
 
+// guestNamespaces are those that libvirt makes for each guest. Its private /dev
+// hides all devices but the guest's own; it can build one from the kernel's devtmpfs,
+// but not from what a container has as /dev, where a guest would find no terminals.
+func guestNamespaces() string {
+	raw, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return ""
+	}
+	kind := ""
+	for line := range strings.Lines(string(raw)) {
+		if f := strings.Fields(line); len(f) > 2 && f[1] == "/dev" {
+			kind = f[2] // the last one mounted there is the one in sight
+		}
+	}
+	if kind != "devtmpfs" {
+		return ""
+	}
+	return `"mount"`
+}
+
 // Logs go to files of limited size through virtlogd, which guests' consoles use
 // too: a guest that prints for ever must not fill the disk.
 const virtlogdConf = `log_level = 3
@@ -263,6 +283,7 @@ dynamic_ownership = 1
 remember_owner = 0
 security_driver = "none"
 stdio_handler = "logd"
+namespaces = [ %s ]
 max_core = 0
 dump_guest_core = 0
 `

@@ -44,7 +44,9 @@ func (s *Stack) controller() *daemon {
 	d := s.ovsDaemon(ovnController, "ovn-controller", dir, "controller")
 	d.args = append([]string{"--detach", "--monitor", "--no-chdir", "--pidfile=" + d.pidfile}, quiet(d.log)...)
 	d.args = append(d.args, s.ovsRemote())
-	d.version = func(ctx context.Context, pid int) (string, error) { return call(ctx, s.controllerSocket(pid), "version") }
+	d.version = func(ctx context.Context, pid int) (string, error) {
+		return call(ctx, s.controllerSocket(pid), "version")
+	}
 	d.answers = func(ctx context.Context, pid int) error { _, err := d.version(ctx, pid); return err }
 	d.prepare = func(ctx context.Context) error {
 		stale, _ := filepath.Glob(filepath.Join(dir, "ovn-controller.*.ctl"))
