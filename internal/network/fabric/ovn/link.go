@@ -31,7 +31,7 @@ const (
 	retryFirst   = 20 * time.Millisecond
 	retryLongest = time.Second
 	echoEvery    = 5 * time.Second
-	echoTimeout  = 10 * time.Second
+	echoTimeout  = 60 * time.Second
 )
 
 func newLink(name, remote string, schema func() (model.ClientDBModel, error), log *slog.Logger) (*link, error) {

@@ -117,7 +117,7 @@ func (f *Fabric) Chassis(context.Context) ([]fabric.Chassis, error) {
 
 // applyTimeout bounds one transaction. A full statement of a large cloud takes
 // the database some seconds.
-const applyTimeout = 30 * time.Second
+const applyTimeout = 2 * time.Minute
 
 // Apply makes the statement so.
 func (f *Fabric) Apply(ctx context.Context, s fabric.Statement) error {

@@ -582,11 +582,12 @@ func TestRealOVN(t *testing.T) {
 		l.apply(fabric.Statement{Networks: c.Networks[1:2]})
 		l.wait("the network to speak again", func() bool { return red1.pings("10.0.2.10") })
 	})
+	t.Run("IPv6", func(t *testing.T) { l.as(t).sixth(c) })
 	t.Run("latency", func(t *testing.T) { l.as(t).latency(c) })
 	t.Run("the northbound database is lost", func(t *testing.T) { l.as(t).lose(c, red1, red2) })
 	t.Run("an unbound port goes down", func(t *testing.T) {
 		l := l.as(t)
-		c.red2.Host = ""
+		c.Ports[1].Host = ""
 		l.apply(fabric.Statement{Ports: c.Ports[1:2]})
 		l.wait("the port to go down", func() bool { return l.up[c.red2.ID].IsZero() })
 	})
@@ -596,6 +597,38 @@ func TestRealOVN(t *testing.T) {
 func (l *lab) as(t *testing.T) *lab {
 	l.t = t
 	return l
+}
+
+// sixth gives a network a second IPv6 subnet: the router advertises, the guest
+// makes its own address, and reaches a guest on the other network.
+func (l *lab) sixth(c *cloud) {
+	sub := fabric.Subnet{
+		ID: ids.New(), CIDR: netip.MustParsePrefix("fd00:1::/64"), Gateway: netip.MustParseAddr("fd00:1::1"), DHCP: true, IPv6: "dhcpv6-stateless",
+		DNS: []netip.Addr{netip.MustParseAddr("fd00:1::53")},
+	}
+	c.red.Subnets = append(c.red.Subnets, sub)
+	p := *c.red1
+	p.ID, p.MAC = ids.New(), "fa:16:3e:00:06:01"
+	p.IPs = []fabric.Address{{IP: netip.MustParseAddr("fd00:1::f816:3eff:fe00:601"), SubnetID: sub.ID}}
+	in := fabric.Interface{
+		PortID: ids.New(), NetworkID: c.red.ID, MAC: "fa:16:3e:00:06:00", MTU: 1400, RA: "dhcpv6-stateless",
+		Addresses: []netip.Prefix{netip.MustParsePrefix("fd00:1::1/64")},
+	}
+	side := fabric.Port{ID: in.PortID, NetworkID: c.red.ID, MAC: in.MAC, AdminUp: true, Role: fabric.RoleRouter}
+	c.groupA.Rules = append(c.groupA.Rules, fabric.Rule{ID: "out6", IPv6: true}, fabric.Rule{ID: "ping6", IPv6: true, Ingress: true, Protocol: "ipv6-icmp"})
+	c.router.Interfaces = append(c.router.Interfaces, in)
+	c.Ports = append(c.Ports, p, side)
+	l.apply(c.Statement)
+	g := l.plug("six", p)
+	l.waitUp(p.ID)
+	l.wait("the guest to make its address", func() bool {
+		out, _ := g.try("ip", "-6", "addr", "show", "dev", "eth0", "-tentative", "scope", "global")
+		return strings.Contains(out, "fd00:1::f816:3eff:fe00:601")
+	})
+	if out := g.exec("ip", "-6", "route"); !strings.Contains(out, "default via fe80::") {
+		l.t.Errorf("routes:\n%s", out)
+	}
+	l.wait("the router to answer", func() bool { return g.pings("fd00:1::1") })
 }
 
 // latency measures from the statement of a port whose interface is there
