@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kumoi/internal/agent/hypervisor/libvirt"
 	"kumoi/internal/hostapi"
 )
 
@@ -243,6 +245,17 @@ func (h *realHost) reboot(specs ...*hostapi.ServerSpec) {
 			h.t.Fatal(err)
 		}
 	}
+	driver := libvirt.New(libvirt.Config{Socket: h.stack.LibvirtSocket(), VirtType: "qemu"})
+	defer driver.Close() //nolint:errcheck // only asked
+	eventually(h.t, 10*time.Second, func() error {
+		guests, err := driver.Guests(h.cloud.ctx())
+		for _, g := range guests {
+			if g.Power == hostapi.PowerRunning {
+				err = fmt.Errorf("libvirt still thinks that %s runs", g.Name)
+			}
+		}
+		return err
+	})
 	files, _ := os.ReadDir("/run/netns")
 	for _, f := range files {
 		h.run("ip", "netns", "del", f.Name())
@@ -267,11 +280,16 @@ func (h *realHost) reboot(specs ...*hostapi.ServerSpec) {
 	}
 	eventually(h.t, time.Minute, func() error {
 		log, err := h.cloud.client.ConsoleLog(h.cloud.ctx(), "host-a", specs[0].ID, 0)
-		if n := strings.Count(log, "metadata from the metadata service"); n < 3 {
-			return errors.Join(err, fmt.Errorf("the guest has found its metadata %d times:\n%s", n, log))
+		if n := strings.Count(log, "web is ready"); n < 3 {
+			return errors.Join(err, fmt.Errorf("the guest has booted %d times:\n%s", n, log))
 		}
 		return err
 	})
+	// The metadata service is back, and still tells nobody else's secrets.
+	out, err := exec.Command("ip", "netns", "exec", "kumoi-"+specs[0].NICs[0].NetworkID[:13], "busybox", "wget", "-O", "-", "http://169.254.169.254/").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "404") {
+		h.t.Errorf("a stranger was answered %s", out)
+	}
 }
 
 func (h *realHost) is(id string, want hostapi.Power) error {

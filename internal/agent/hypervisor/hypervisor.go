@@ -25,6 +25,8 @@ type Machine struct {
 	NICs      []NIC
 	// Console is the file that the serial console is logged to.
 	Console string
+	// Serial is the path of the serial console's socket.
+	Serial string
 	// VNC is the path of the screen's socket; empty for a machine without one.
 	VNC string
 	// Hints are image properties and extra specs that shape the machine.

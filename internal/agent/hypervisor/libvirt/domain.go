@@ -14,6 +14,9 @@ import (
 	"kumoi/internal/agent/hypervisor"
 )
 
+// maxSocket is the longest path that a Unix socket can have.
+const maxSocket = 107
+
 // markURI is the namespace of our element in a domain's metadata.
 const markURI = "urn:kumoi:server:1"
 
@@ -145,11 +148,15 @@ func sysInfo(serverID string) libvirtxml.DomainSysInfo {
 }
 
 // consoles gives the machine its serial port, kept in a log and open to one
-// reader at a time, and a screen if it should have one.
+// client at a time, and a screen if it should have one. The port is a socket
+// rather than a terminal of the host's, which not every host lets guests have.
 func (d *Driver) consoles(dom *libvirtxml.Domain, m hypervisor.Machine) {
 	port := uint(0)
 	log := &libvirtxml.DomainChardevLog{File: m.Console, Append: "on"}
-	source := &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}
+	source := &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{Mode: "bind", Path: m.Serial}}
+	if m.Serial == "" || len(m.Serial) > maxSocket {
+		source = &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}
+	}
 	if d.arch == "x86_64" {
 		dom.Devices.Serials = []libvirtxml.DomainSerial{{
 			Source: source, Log: log,
@@ -166,9 +173,11 @@ func (d *Driver) consoles(dom *libvirtxml.Domain, m hypervisor.Machine) {
 		model = "vga"
 	}
 	dom.Devices.Videos = []libvirtxml.DomainVideo{{Model: libvirtxml.DomainVideoModel{Type: model}}}
-	dom.Devices.Graphics = []libvirtxml.DomainGraphic{{VNC: &libvirtxml.DomainGraphicVNC{
-		Listeners: []libvirtxml.DomainGraphicListener{{Socket: &libvirtxml.DomainGraphicListenerSocket{Socket: m.VNC}}},
-	}}}
+	screen := libvirtxml.DomainGraphicListener{Socket: &libvirtxml.DomainGraphicListenerSocket{Socket: m.VNC}}
+	if len(m.VNC) > maxSocket {
+		screen.Socket = &libvirtxml.DomainGraphicListenerSocket{} // libvirt finds a shorter path
+	}
+	dom.Devices.Graphics = []libvirtxml.DomainGraphic{{VNC: &libvirtxml.DomainGraphicVNC{Listeners: []libvirtxml.DomainGraphicListener{screen}}}}
 	dom.Devices.Controllers = []libvirtxml.DomainController{{Type: "usb", Model: "qemu-xhci"}}
 	dom.Devices.Inputs = []libvirtxml.DomainInput{{Type: "tablet", Bus: "usb"}}
 }

@@ -19,7 +19,7 @@ func machine() hypervisor.Machine {
 			ServerID: "7f1b2c3d-0000-4000-8000-000000000001", Name: "web <1>", ProjectID: "p1", UserID: "u1", Flavor: "m1.small",
 			Generation: 3, Boot: 1, HardBoot: 2, Rebuild: 0, StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		},
-		VCPUs: 2, MemoryMiB: 512, Console: "/data/console.log",
+		VCPUs: 2, MemoryMiB: 512, Console: "/data/console.log", Serial: "/data/console.sock",
 		Disks: []hypervisor.Disk{{
 			Device: "vda", Bus: "virtio", Format: "qcow2", Path: "/data/root-0", BootOrder: 1,
 			Backing: []hypervisor.Backing{{Path: "/data/base-0", Format: "qcow2"}},
