@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -28,44 +29,77 @@ func (s *Service) ServerAddresses(ctx context.Context, serverIDs []string) (map[
 	return out, err
 }
 
-// ServerAddressesTx is ServerAddresses inside the caller's transaction.
+// addressRow is one fixed address of a server.
+type addressRow struct {
+	server, port, network, mac, ip string
+	attached                       int64
+}
+
+func scanAddress(r store.Row) (a addressRow, err error) {
+	err = r.Scan(&a.server, &a.port, &a.network, &a.mac, &a.ip, &a.attached)
+	return a, err
+}
+
+// ofServers narrows to ports that servers have.
+const ofServers = "p.device_owner >= 'compute:' AND p.device_owner < 'compute;'"
+
+// findIn runs a query for any number of values of a column.
+func findIn[T any](ctx context.Context, tx *store.Tx, scan func(store.Row) (T, error), sel, column string, values []string, where string) ([]T, error) {
+	var out []T
+	for len(values) > 0 {
+		n := min(len(values), 500)
+		part, err := store.Find(ctx, tx, scan, store.In(store.Select(sel).Where(where), column, values[:n]))
+		if err != nil {
+			return nil, err
+		}
+		out, values = append(out, part...), values[n:]
+	}
+	return out, nil
+}
+
+// ServerAddressesTx is ServerAddresses inside the caller's transaction. It reads
+// columns only, since lists of servers ask for thousands.
 func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
-	byServer, err := s.portsOfServers(ctx, tx, serverIDs)
-	if err != nil {
-		return nil, err
+	rows, err := findIn(ctx, tx, scanAddress,
+		"SELECT p.device_id, p.id, p.network_id, p.mac, a.ip, p.attached FROM port p JOIN ip_allocation a ON a.port_id = p.id",
+		"p.device_id", serverIDs, ofServers)
+	if err != nil || len(rows) == 0 {
+		return map[string][]ServerAddress{}, err
 	}
-	var all []*Port
-	for _, ps := range byServer {
-		all = append(all, ps...)
-	}
+	slices.SortFunc(rows, func(a, b addressRow) int {
+		return cmp.Or(cmp.Compare(a.attached, b.attached), cmp.Compare(a.port, b.port), cmp.Compare(a.ip, b.ip))
+	})
+	out := make(map[string][]ServerAddress, len(serverIDs))
 	names := map[string]string{}
-	ns, err := networkTable.WhereIn(ctx, tx, "id", idsOf(all, func(p *Port) string { return p.NetworkID }))
+	byPort := make(map[string]int, len(rows))
+	var networkIDs, portIDs []string
+	for i, r := range rows {
+		if _, known := names[r.network]; !known {
+			names[r.network] = ""
+			networkIDs = append(networkIDs, r.network)
+		}
+		if _, known := byPort[r.port]; !known {
+			byPort[r.port] = i
+			portIDs = append(portIDs, r.port)
+		}
+	}
+	found, err := pairsIn(ctx, tx, "SELECT id, name FROM network", "id", networkIDs, "id")
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range ns {
-		names[n.ID] = n.Name
+	for _, p := range found {
+		names[p.a] = p.b
 	}
-	fs, err := floatingIPTable.WhereIn(ctx, tx, "port_id", idsOf(all, func(p *Port) string { return p.ID }))
+	for _, r := range rows {
+		out[r.server] = append(out[r.server], ServerAddress{names[r.network], r.mac, keyIP(r.ip), false})
+	}
+	fs, err := floatingIPTable.WhereIn(ctx, tx, "port_id", portIDs)
 	if err != nil {
 		return nil, err
 	}
-	floating := map[string][]*FloatingIP{}
 	for _, f := range fs {
-		floating[f.PortID] = append(floating[f.PortID], f)
-	}
-	out := make(map[string][]ServerAddress, len(byServer))
-	for server, ps := range byServer {
-		for _, p := range ps {
-			for _, f := range p.FixedIPs {
-				out[server] = append(out[server], ServerAddress{names[p.NetworkID], p.MAC, f.IP, false})
-			}
-		}
-		for _, p := range ps {
-			for _, f := range floating[p.ID] {
-				out[server] = append(out[server], ServerAddress{names[p.NetworkID], p.MAC, f.Address, true})
-			}
-		}
+		r := rows[byPort[f.PortID]]
+		out[r.server] = append(out[r.server], ServerAddress{names[r.network], r.mac, f.Address, true})
 	}
 	return out, nil
 }
@@ -83,36 +117,31 @@ func (s *Service) ServerSecurityGroups(ctx context.Context, serverIDs []string) 
 
 // ServerSecurityGroupsTx is ServerSecurityGroups inside the caller's transaction.
 func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
-	byServer, err := s.portsOfServers(ctx, tx, serverIDs)
+	rows, err := findIn(ctx, tx, scanPair,
+		"SELECT p.device_id, l.group_id FROM port p JOIN port_security_group l ON l.port_id = p.id",
+		"p.device_id", serverIDs, ofServers)
 	if err != nil {
 		return nil, err
 	}
+	byID := map[string]*SecurityGroup{}
 	var need []string
-	for _, ps := range byServer {
-		for _, p := range ps {
-			for _, g := range p.SecurityGroups {
-				if !slices.Contains(need, g) {
-					need = append(need, g)
-				}
-			}
+	for _, r := range rows {
+		if _, known := byID[r.b]; !known {
+			byID[r.b] = nil
+			need = append(need, r.b)
 		}
 	}
 	gs, err := groupTable.WhereIn(ctx, tx, "id", need)
 	if err != nil {
 		return nil, err
 	}
-	byID := map[string]*SecurityGroup{}
 	for _, g := range gs {
 		byID[g.ID] = g
 	}
-	out := make(map[string][]*SecurityGroup, len(byServer))
-	for server, ps := range byServer {
-		for _, p := range ps {
-			for _, id := range p.SecurityGroups {
-				if g := byID[id]; g != nil && !slices.Contains(out[server], g) {
-					out[server] = append(out[server], g)
-				}
-			}
+	out := make(map[string][]*SecurityGroup, len(serverIDs))
+	for _, r := range rows {
+		if g := byID[r.b]; g != nil && !slices.Contains(out[r.a], g) {
+			out[r.a] = append(out[r.a], g)
 		}
 	}
 	return out, nil

@@ -45,7 +45,8 @@ var (
 		column[Port]{Name: "mac", Value: func(p *Port) any { return p.MAC }},
 		column[Port]{Name: "device_id", Value: func(p *Port) any { return p.DeviceID }},
 		column[Port]{Name: "device_owner", Value: func(p *Port) any { return p.DeviceOwner }},
-		column[Port]{Name: "host", Value: func(p *Port) any { return p.Host }})...)
+		column[Port]{Name: "host", Value: func(p *Port) any { return p.Host }},
+		column[Port]{Name: "attached", Value: func(p *Port) any { return p.Attached }})...)
 	groupTable = sqlstore.NewTable("security_group", named(
 		column[SecurityGroup]{Name: "is_default", Value: func(g *SecurityGroup) any { return g.Default }})...)
 	ruleTable = sqlstore.NewTable("security_group_rule", std(
