@@ -22,7 +22,9 @@ import (
 // Down ends every guest and every program of this data directory, and takes back
 // what they and Kumoi made on the machine. The data stays: the next Up continues
 // from it. It goes on past failures and reports all of them.
-func Down(ctx context.Context, cfg Config) error {
+func Down(ctx context.Context, cfg Config) error { return down(ctx, cfg, false) }
+
+func down(ctx context.Context, cfg Config, purge bool) error {
 	// Whatever roles the data directory had, all of it ends.
 	cfg.Central, cfg.Host, cfg.SBRemote, cfg.UnderlayInterface = true, true, "", ""
 	s, err := newStack(ctx, cfg)
@@ -36,7 +38,7 @@ func Down(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	failures := []error{s.downGuests(ctx)}
+	failures := []error{s.downGuests(ctx, purge)}
 	failures = append(failures, s.downNetwork(ctx)...)
 	failures = append(failures, removeOutside(ctx, st))
 	if st.Underlay != nil && linkExists(st.Underlay.Interface) {
@@ -49,7 +51,7 @@ func Down(ctx context.Context, cfg Config) error {
 // Purge is Down, and then removes what the stack has stored. Whatever else is in
 // the data directory is its owner's to remove.
 func Purge(ctx context.Context, cfg Config) error {
-	if err := Down(ctx, cfg); err != nil {
+	if err := down(ctx, cfg, true); err != nil {
 		return fmt.Errorf("the data in %s is kept, because something of it may still be in use: %w", cfg.DataDir, err)
 	}
 	l := newLayout(cfg.DataDir)
@@ -62,14 +64,21 @@ func Purge(ctx context.Context, cfg Config) error {
 }
 
 // downGuests destroys guests through libvirt while it answers, so that their ports
-// leave the switch, then whatever is left by pid, then libvirt itself.
-func (s *Stack) downGuests(ctx context.Context) error {
-	// The system's libvirtd, if Kumoi uses one, also has guests of others.
-	s.system[libvirtd] = false
+// leave the switch, then whatever is left by pid, then libvirt itself. A libvirtd of
+// the system goes on, and so do the guests in it that are not ours.
+func (s *Stack) downGuests(ctx context.Context, purge bool) error {
+	if s.system[libvirtd] {
+		if err := s.destroyGuests(ctx, s.LibvirtSocket(), purge); err != nil {
+			return err
+		}
+	}
+	s.system[libvirtd] = false // there may be one of ours, from before
 	daemon := s.libvirtd()
 	var failures []error
 	if _, ok := daemon.running(); ok {
-		failures = append(failures, s.destroyGuests(ctx))
+		if err := s.destroyGuests(ctx, s.LibvirtSocket(), purge); err != nil {
+			s.log.Warn("libvirt does not end its guests; they are ended by pid", "error", err)
+		}
 	}
 	failures = append(failures, daemon.stop(ctx))
 	g, gctx := errgroup.WithContext(ctx)
@@ -80,31 +89,55 @@ func (s *Stack) downGuests(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-func (s *Stack) destroyGuests(ctx context.Context) error {
-	conn := libvirt.NewWithDialer(dialers.NewLocal(
-		dialers.WithSocket(s.paths.libvirt("run/libvirt-sock")), dialers.WithLocalTimeout(10*time.Second)))
+// destroyGuests ends the running guests that have a file in the data directory, as
+// all of ours do; to purge is to make libvirt forget them too.
+func (s *Stack) destroyGuests(ctx context.Context, socket string, purge bool) error {
+	conn := libvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(socket), dialers.WithLocalTimeout(10*time.Second)))
 	if err := conn.ConnectToURI(libvirt.QEMUSystem); err != nil {
-		s.log.Warn("libvirt does not answer; its guests are ended by pid", "error", err)
-		return nil
+		return err
 	}
 	defer func() { _ = conn.Disconnect() }()
-	domains, _, err := conn.ConnectListAllDomains(1, libvirt.ConnectListDomainsActive)
+	which := libvirt.ConnectListDomainsActive
+	if purge {
+		which |= libvirt.ConnectListDomainsInactive
+	}
+	domains, _, err := conn.ConnectListAllDomains(1, which)
 	if err != nil {
-		s.log.Warn("libvirt does not list its guests; they are ended by pid", "error", err)
-		return nil
+		return err
 	}
 	g, _ := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for _, dom := range domains {
 		g.Go(func() error {
-			s.log.Info("destroying guest", "name", dom.Name)
-			if err := conn.DomainDestroy(dom); err != nil && !libvirt.IsNotFound(err) {
-				s.log.Warn("libvirt cannot destroy a guest; it is ended by pid", "name", dom.Name, "error", err)
+			xml, err := conn.DomainGetXMLDesc(dom, 0)
+			if libvirt.IsNotFound(err) || err == nil && !strings.Contains(xml, s.paths.dataDir+"/") {
+				return nil
 			}
-			return nil
+			if err != nil {
+				return err
+			}
+			s.log.Info("destroying guest", "name", dom.Name)
+			return endGuest(conn, dom, purge)
 		})
 	}
 	return g.Wait()
+}
+
+func endGuest(conn *libvirt.Libvirt, dom libvirt.Domain, forget bool) error {
+	if active, err := conn.DomainIsActive(dom); err == nil && active == 1 {
+		if err := conn.DomainDestroy(dom); err != nil && !libvirt.IsNotFound(err) {
+			return fmt.Errorf("destroy guest %s: %w", dom.Name, err)
+		}
+	}
+	if !forget {
+		return nil
+	}
+	const all = libvirt.DomainUndefineManagedSave | libvirt.DomainUndefineSnapshotsMetadata |
+		libvirt.DomainUndefineNvram | libvirt.DomainUndefineCheckpointsMetadata
+	if err := conn.DomainUndefineFlags(dom, all); err != nil && !libvirt.IsNotFound(err) {
+		return fmt.Errorf("undefine guest %s: %w", dom.Name, err)
+	}
+	return nil
 }
 
 // downNetwork ends the network's programs in the order in which each can still
