@@ -16,7 +16,7 @@ type api struct{ svc *image.Service }
 func New(svc *image.Service) *httpx.Service {
 	a := &api{svc: svc}
 	s := &httpx.Service{
-		Name: "glance", Type: "image", Prefix: "/image", Fault: fault,
+		Name: "glance", Type: "image", Prefix: "/image", Fault: fault, ExactSlash: true,
 		Status: map[errs.Kind]int{
 			errs.OverQuota:   http.StatusRequestEntityTooLarge,
 			errs.Unsupported: http.StatusNotImplemented,

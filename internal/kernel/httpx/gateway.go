@@ -188,6 +188,9 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, s *mounted, pat
 		return nil, ctx, nil, errs.New(errs.Invalid, "The path contains a null byte.")
 	}
 	candidates := s.tree.find(segs)
+	if s.ExactSlash && len(segs) > 0 && strings.HasSuffix(path, "/") {
+		candidates = nil // the id behind the slash is missing
+	}
 	project := ""
 	if len(candidates) == 0 && s.ProjectAfter != "" && len(segs) >= 3 && segs[0] == s.ProjectAfter {
 		shorter := append([]string{segs[0]}, segs[2:]...)

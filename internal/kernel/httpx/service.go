@@ -62,6 +62,8 @@ type Service struct {
 	RequestIDHeaders []string
 	// StripJSON accepts ".json" behind any path, as Neutron does.
 	StripJSON bool
+	// ExactSlash makes a path that ends in a slash another path, as in Glance.
+	ExactSlash bool
 	// ProjectAfter names the version segment behind which a project id may
 	// stand in the path: "v2.1". It must be the token's.
 	ProjectAfter string
