@@ -106,8 +106,8 @@ func (s *Service) validEndpoint(ctx context.Context, tx *store.Tx, v, before *En
 }
 
 // EnsureRegion makes a region that an endpoint names by the old key "region".
-func (s *Service) EnsureRegion(ctx context.Context, id string) error {
-	if err := s.check(ctx, "identity:create_endpoint", policy.Target{}); err != nil {
+func (s *Service) EnsureRegion(ctx context.Context, rule, id string) error {
+	if err := s.check(ctx, rule, policy.Target{}); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {

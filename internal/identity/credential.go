@@ -245,8 +245,8 @@ func sameDelegation(before, after Credential) error {
 	if err != nil {
 		return err
 	}
-	if old.Access != now.Access || old.TrustID != now.TrustID || old.AppCredID != now.AppCredID || old.AccessTokenID != now.AccessTokenID {
-		return errs.New(errs.Invalid, "access, trust_id, app_cred_id and access_token_id of an EC2 credential cannot be changed.")
+	if old.TrustID != now.TrustID || old.AppCredID != now.AppCredID || old.AccessTokenID != now.AccessTokenID {
+		return errs.New(errs.Invalid, "trust_id, app_cred_id and access_token_id of an EC2 credential cannot be changed.")
 	}
 	return nil
 }
@@ -344,18 +344,20 @@ func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2,
 
 // getEC2 loads a key pair by its access key, under a rule.
 func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, userID, access string) (Credential, error) {
+	// The key itself is the secret that leads here: whoever guesses wrong learns nothing.
+	absent := errs.New(errs.NotFound, "Could not find credential: %s.", access)
 	c, err := s.store.Credentials.Get(ctx, tx, EC2ID(access))
-	target := policy.Target{"user_id": userID}
-	if err == nil {
-		target = credentialTarget(c) // the owner is the credential's, not the path's
-	} else if !errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) {
+		return c, absent
+	}
+	if err != nil {
 		return c, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
-		return c, perr
+	if err := s.check(ctx, rule, credentialTarget(c)); err != nil { // the owner is the credential's, not the path's
+		return c, err
 	}
-	if err != nil || c.UserID != userID || !strings.EqualFold(c.Type, EC2Credential) {
-		return c, errs.New(errs.NotFound, "Could not find credential: %s.", access)
+	if c.UserID != userID || !strings.EqualFold(c.Type, EC2Credential) {
+		return c, absent
 	}
 	return c, withinDelegation(actor.From(ctx), c)
 }

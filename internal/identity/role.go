@@ -234,15 +234,8 @@ func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 		if err != nil {
 			return inf, err
 		}
-		prior, implied := inf.Prior, inf.Implied[0]
-		if implied.Name == "admin" && implied.DomainID == "" {
+		if implied := inf.Implied[0]; implied.Name == "admin" && implied.DomainID == "" {
 			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: the role %s may not be implied.", implied.Name)
-		}
-		if prior.DomainID == "" && implied.DomainID != "" {
-			return inf, errs.New(errs.Invalid, "A global role cannot imply a domain-specific role.")
-		}
-		if prior.DomainID != "" && implied.DomainID != "" && prior.DomainID != implied.DomainID {
-			return inf, errs.New(errs.Invalid, "A domain-specific role cannot imply one of another domain.")
 		}
 		rules, err := s.store.Roles.Implied(ctx, tx)
 		if err != nil {

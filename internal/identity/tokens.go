@@ -21,19 +21,13 @@ func (s *Service) subject(ctx context.Context, rule, text string, allowExpired b
 		grace = s.cfg.AllowExpiredWindow
 	}
 	se, err := s.session(ctx, text, grace)
-	target := policy.Target{}
-	if err == nil {
-		target["target.token.user_id"] = se.User.ID
-	} else if !errs.Is(err, errs.Unauthenticated) {
-		return nil, err
-	}
-	if perr := s.check(ctx, rule, target); perr != nil {
-		return nil, perr
-	}
-	if err != nil {
+	if errs.Is(err, errs.Unauthenticated) {
 		return nil, errs.Wrap(errs.NotFound, err, "Could not find token.")
 	}
-	return se, nil
+	if err != nil {
+		return nil, err
+	}
+	return se, s.check(ctx, rule, policy.Target{"target.token.user_id": se.User.ID})
 }
 
 // ValidateToken answers what a token stands for. A caller restricted to the

@@ -122,18 +122,20 @@ func (h *handlers) endpoints() resource[identity.Endpoint] {
 	}
 }
 
-// createEndpoint makes the region too when it is named by the old key.
-func (h *handlers) createEndpoint(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "endpoint", endpointCreate)
-	if err != nil {
-		return nil, err
-	}
-	if region := str(o, "region"); region != "" && str(o, "region_id") == "" {
-		if err := h.svc.EnsureRegion(ctx, region); err != nil {
+// withRegion makes the region first when an endpoint names one by the old key.
+func (h *handlers) withRegion(rule string, next httpx.Handler) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		o, err := body(r, "endpoint", nil)
+		if err != nil {
 			return nil, err
 		}
+		if region := str(o, "region"); region != "" && str(o, "region_id") == "" {
+			if err := h.svc.EnsureRegion(ctx, rule, region); err != nil {
+				return nil, err
+			}
+		}
+		return next(ctx, r)
 	}
-	return h.endpoints().add(ctx, r)
 }
 
 func endpointGroupView(r *httpx.Request, v identity.EndpointGroup) object {
@@ -191,8 +193,11 @@ func (h *handlers) policyDocuments() resource[identity.PolicyDocument] {
 func (h *handlers) catalogRoutes() []httpx.Route {
 	endpoints := h.endpoints().routes()
 	for i := range endpoints {
-		if endpoints[i].Method == http.MethodPost {
-			endpoints[i].Handler = h.createEndpoint
+		switch endpoints[i].Method {
+		case http.MethodPost:
+			endpoints[i].Handler = h.withRegion("identity:create_endpoint", h.endpoints().add)
+		case http.MethodPatch:
+			endpoints[i].Handler = h.withRegion("identity:update_endpoint", h.endpoints().change)
 		}
 	}
 	groups := append(h.endpointGroups().routes(), httpx.Route{
