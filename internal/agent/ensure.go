@@ -46,9 +46,12 @@ func (a *Agent) Ensure(ctx context.Context, spec *hostapi.ServerSpec) (*hostapi.
 		s.report.Fault = errs.As(err).Msg
 	}
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		a.log.InfoContext(ctx, "work on a server ended early", "server", spec.ID, "generation", spec.Generation, "cause", context.Cause(ctx))
+	case err != nil:
 		a.log.ErrorContext(ctx, "server not as it should be", "server", spec.ID, "generation", spec.Generation, "error", err)
-	} else {
+	default:
 		a.log.InfoContext(ctx, "server ensured", "server", spec.ID, "generation", spec.Generation, "power", spec.Power, "took", a.now().Sub(begin).Round(time.Millisecond))
 	}
 	// What is, is reported, also if it is not what should be.
@@ -115,6 +118,9 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 	}
 	if !exists {
 		guest = hypervisor.Guest{Power: hostapi.PowerStopped}
+	}
+	if off := spec.Power == hostapi.PowerStopped || spec.Power == hostapi.PowerSuspended; off && !exists {
+		// Operators should see it; what starts is defined anew by its start.
 		if err := st.do(ctx, "define", func() error { return a.define(ctx, s, spec, time.Time{}) }); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 func (a *Agent) observe(ctx context.Context, s *server) hostapi.ServerReport {
 	g, err := a.hv.Guest(ctx, s.id)
 	if err != nil && !errs.Is(err, errs.NotFound) {
-		a.log.WarnContext(ctx, "guest cannot be seen", "server", s.id, "error", err)
+		a.log.DebugContext(ctx, "guest cannot be seen", "server", s.id, "error", err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.report

@@ -80,9 +80,7 @@ func (a *Agent) ensureAll(ctx context.Context, specs []*hostapi.ServerSpec) {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 			defer cancel()
-			if _, err := a.Ensure(ctx, spec); err != nil {
-				a.log.ErrorContext(ctx, "server not resumed", "server", spec.ID, "error", err)
-			}
+			_, _ = a.Ensure(ctx, spec) // logs what goes wrong
 			return nil
 		})
 	}
