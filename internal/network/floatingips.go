@@ -200,6 +200,13 @@ func (s *Service) DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string,
 	if err != nil {
 		return err
 	}
+	n, err := forwardingTable.Count(ctx, tx, "floatingip_id = ?", id)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault(errs.Conflict, "FipInUseByPortForwarding", "Floating IP %s in use by Port Forwarding resources.", id)
+	}
 	return s.dropFloatingIP(ctx, tx, f)
 }
 

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -235,11 +236,16 @@ func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *Security
 	if err != nil {
 		return err
 	}
+	templates = slices.DeleteFunc(templates, func(t *SecurityGroupRule) bool {
+		return g.Default && !t.InDefaultGroup || !g.Default && !t.InCustomGroup
+	})
+	if !g.Default {
+		if err := rules.countQuota(ctx, s, tx, g.ProjectID, len(templates)); err != nil {
+			return err
+		}
+	}
 	g.Rules = []*SecurityGroupRule{}
 	for _, t := range templates {
-		if g.Default && !t.InDefaultGroup || !g.Default && !t.InCustomGroup {
-			continue
-		}
 		r := *t
 		r.Standard = Standard{ID: ids.New(), ProjectID: g.ProjectID, Description: t.Description, Tags: []string{}, Revision: 0, CreatedAt: g.CreatedAt, UpdatedAt: g.CreatedAt}
 		r.GroupID, r.groupProject, r.InDefaultGroup, r.InCustomGroup = g.ID, g.ProjectID, g.Default, false

@@ -42,8 +42,14 @@ func hydrateGroups(ctx context.Context, tx *store.Tx, vs []*SecurityGroup) error
 // SecurityGroups returns the groups that the actor may see; the project's
 // default group is made if it is not there yet.
 func (s *Service) SecurityGroups(ctx context.Context, f Filter) ([]*SecurityGroup, error) {
-	if err := s.EnsureDefaultSecurityGroup(ctx, actor.From(ctx).ProjectID); err != nil {
-		return nil, err
+	projects := []string{actor.From(ctx).ProjectID}
+	if asked := f.Columns["project_id"]; len(asked) == 1 && s.isAdmin(ctx) {
+		projects = asked
+	}
+	for _, p := range projects {
+		if err := s.EnsureDefaultSecurityGroup(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	return groups.all(ctx, s, f)
 }

@@ -154,7 +154,7 @@ func (k *kind[T, P]) prepare(ctx context.Context, s *Service, v *T, c Change) er
 		std.ProjectID = a.ProjectID
 	}
 	if std.ProjectID != a.ProjectID && !s.isAdmin(ctx) && !s.permits(ctx, "create_"+k.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
-		return fault(errs.Forbidden, "AdminRequired", "User does not have admin privileges: Cannot set project_id of another project.")
+		return invalid("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges")
 	}
 	if std.ID == "" {
 		std.ID = ids.New()
@@ -176,7 +176,8 @@ func (k *kind[T, P]) open(ctx context.Context, s *Service, tx *store.Tx, action,
 	}
 	t := k.policyTarget(v)
 	if err := s.allow(ctx, action+"_"+k.name, c.Attrs, t); err != nil {
-		if !s.permits(ctx, "get_"+k.name, t) {
+		// Of what is shared with it the actor learns no more than of what is not.
+		if P(v).Std().ProjectID != actor.From(ctx).ProjectID || !s.permits(ctx, "get_"+k.name, t) {
 			return nil, k.notFound(id)
 		}
 		return nil, err

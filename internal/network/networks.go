@@ -288,16 +288,26 @@ func (s *Service) setShared(ctx context.Context, tx *store.Tx, n *Network) error
 	if n.Shared {
 		return s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionShared)
 	}
-	if err := s.networkUnusedByOthers(ctx, tx, n, "*"); err != nil {
+	if err := s.networkUnusedByOthers(ctx, tx, n, "*", ""); err != nil {
 		return err
 	}
 	return s.revokeAll(ctx, tx, "network", n.ID, ActionShared)
 }
 
-// networkUnusedByOthers makes sure that sharing with target ("*" or a project) can end.
-func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target string) error {
+// bumpNetwork gives a network its next revision, because what belongs to it changed.
+func (s *Service) bumpNetwork(ctx context.Context, tx *store.Tx, id string) error {
+	n, err := networkTable.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	return networks.save(ctx, s, tx, n)
+}
+
+// networkUnusedByOthers makes sure that sharing with target ("*" or a project)
+// can end, or go over to next alone.
+func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target, next string) error {
 	q := store.Select("SELECT project_id, device_owner FROM port").Where("network_id = ?", n.ID).Where("project_id <> ?", n.ProjectID).
-		Where("project_id <> ''")
+		Where("project_id <> ''").Where("project_id <> ?", next)
 	if target != "*" {
 		q.Where("project_id = ?", target)
 	}

@@ -67,8 +67,7 @@ func Rules() []policy.Rule {
 
 	// subnets
 	add(portMember, "create_subnet", "update_subnet", "delete_subnet")
-	add(admin, "create_subnet:segment_id", "create_subnet:service_types", "update_subnet:segment_id",
-		"update_subnet:service_types", "get_subnet:segment_id")
+	add(admin, "create_subnet:segment_id", "update_subnet:segment_id", "get_subnet:segment_id")
 	add(adminOrReader+" or (role:reader and rule:network_owner) or rule:shared", "get_subnet")
 
 	// subnet pools and address scopes

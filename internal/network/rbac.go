@@ -101,10 +101,12 @@ func (s *Service) CreateRBACPolicy(ctx context.Context, tx *store.Tx, r *RBACPol
 		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Invalid action '%s' for object type '%s'. Valid actions: %s", r.Action, r.ObjectType, ActionShared)
 	}
 	if owner != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
-		return fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:create_rbac_policy) is disallowed by policy")
+		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Only admins can manipulate policies on objects they do not own.")
 	}
-	if r.Action == ActionExternal && !s.isAdmin(ctx) {
-		return fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:create_network:router:external) is disallowed by policy")
+	if r.ObjectType == "subnetpool" {
+		if err := s.scopeReaches(ctx, tx, r); err != nil {
+			return err
+		}
 	}
 	if err := rbacs.countQuota(ctx, s, tx, r.ProjectID, 1); err != nil {
 		return err
@@ -116,7 +118,35 @@ func (s *Service) CreateRBACPolicy(ctx context.Context, tx *store.Tx, r *RBACPol
 	if n > 0 {
 		return fault(errs.Conflict, "DuplicateRBACPolicy", "An RBAC policy already exists with those values.")
 	}
-	return rbacTable.Insert(ctx, tx, r)
+	if err := rbacTable.Insert(ctx, tx, r); err != nil {
+		return err
+	}
+	return s.grantsChanged(ctx, tx, r)
+}
+
+// grantsChanged gives a network whose sharing changed its next revision.
+func (s *Service) grantsChanged(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
+	if r.ObjectType != "network" {
+		return nil
+	}
+	return s.bumpNetwork(ctx, tx, r.ObjectID)
+}
+
+// scopeReaches makes sure that who may use a subnet pool may use its address scope.
+func (s *Service) scopeReaches(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
+	pool, err := pools.load(ctx, tx, r.ObjectID)
+	if err != nil || pool.AddressScopeID == "" {
+		return err
+	}
+	scope, err := scopeTable.Get(ctx, tx, pool.AddressScopeID)
+	if err != nil || scope.ProjectID == r.TargetProject {
+		return err
+	}
+	n, err := rbacTable.Count(ctx, tx, "object_type = 'address_scope' AND object_id = ? AND target IN (?, '*')", scope.ID, r.TargetProject)
+	if err == nil && n == 0 {
+		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Subnetpool %s cannot be shared with project %s: address scope %s is not.", pool.ID, r.TargetProject, scope.ID)
+	}
+	return err
 }
 
 // UpdateRBACPolicy changes a policy's target.
@@ -135,6 +165,9 @@ func (s *Service) UpdateRBACPolicy(ctx context.Context, tx *store.Tx, id string,
 	if err := s.revocable(ctx, tx, &old, r.TargetProject); err != nil {
 		return nil, err
 	}
+	if err := s.grantsChanged(ctx, tx, r); err != nil {
+		return nil, err
+	}
 	return r, rbacs.save(ctx, s, tx, r)
 }
 
@@ -145,6 +178,9 @@ func (s *Service) DeleteRBACPolicy(ctx context.Context, tx *store.Tx, id string,
 		return err
 	}
 	if err := s.revocable(ctx, tx, r, ""); err != nil {
+		return err
+	}
+	if err := s.grantsChanged(ctx, tx, r); err != nil {
 		return err
 	}
 	return rbacTable.Delete(ctx, tx, id)
@@ -164,7 +200,7 @@ func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, ne
 		if err != nil {
 			return err
 		}
-		if err := s.networkUnusedByOthers(ctx, tx, n, r.TargetProject); err != nil {
+		if err := s.networkUnusedByOthers(ctx, tx, n, r.TargetProject, next); err != nil {
 			if e, ok := asFault(err); ok && e.Code == "InvalidSharedSetting" {
 				return inUse(e.Msg)
 			}
@@ -176,7 +212,7 @@ func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, ne
 			return err
 		}
 		for _, project := range used {
-			if r.TargetProject != "*" && project != r.TargetProject {
+			if r.TargetProject != "*" && project != r.TargetProject || project == next {
 				continue
 			}
 			others, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target IN (?, '*') AND id <> ?", r.ObjectID, ActionExternal, project, r.ID)
@@ -198,6 +234,14 @@ func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, ne
 		}
 		if len(used) > 0 {
 			return inUse("ports " + strings.Join(used[:min(5, len(used))], ", "))
+		}
+	case r.ObjectType == "address_group":
+		n, err := ruleTable.Count(ctx, tx, "address_group_id = ? AND project_id <> ? AND project_id <> ?", r.ObjectID, r.ProjectID, next)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return inUse("security group rules of other projects")
 		}
 	case r.ObjectType == "address_scope":
 		n, err := poolTable.Count(ctx, tx, "address_scope_id = ? AND project_id <> ?", r.ObjectID, r.ProjectID)

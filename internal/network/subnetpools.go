@@ -105,7 +105,11 @@ func (s *Service) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) er
 	if err != nil {
 		return err
 	}
-	if scope.ProjectID != p.ProjectID && !scope.Shared && !s.isAdmin(ctx) {
+	mine, err := rbacTable.Count(ctx, tx, "object_type = 'address_scope' AND object_id = ? AND target = ?", scope.ID, p.ProjectID)
+	if err != nil {
+		return err
+	}
+	if scope.ProjectID != p.ProjectID && mine == 0 && !s.isAdmin(ctx) {
 		return fault(errs.Invalid, "IllegalSubnetPoolAssociationToAddressScope", "Illegal subnetpool association: subnetpool %s cannot be associated with address scope %s.", p.ID, scope.ID)
 	}
 	if scope.IPVersion != p.IPVersion {

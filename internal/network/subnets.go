@@ -275,6 +275,9 @@ func (s *Service) UpdateSubnet(ctx context.Context, tx *store.Tx, id string, c C
 		return nil, err
 	}
 	s.touchNetwork(tx, sub.NetworkID)
+	if err := s.bumpNetwork(ctx, tx, sub.NetworkID); err != nil {
+		return nil, err
+	}
 	return sub, s.touchRoutersOfNetwork(ctx, tx, sub.NetworkID)
 }
 

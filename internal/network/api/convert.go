@@ -129,6 +129,11 @@ func toPrefix(v any) (netip.Prefix, error) {
 	return p, nil
 }
 
+func toMaskedPrefix(v any) (netip.Prefix, error) {
+	p, err := toPrefix(v)
+	return p.Masked(), err
+}
+
 func toAddrOrPrefix(v any) (netip.Prefix, error) {
 	if a, err := toAddr(v); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), nil

@@ -106,10 +106,14 @@ func floatingResource(s *network.Service) *resource[newFloating, floatingView] {
 			if err := apply(&scratch); err != nil {
 				return nil, err
 			}
-			associate := scratch.portGiven || scratch.FixedIP.IsValid()
+			// An empty change takes the address off its port.
+			associate := scratch.portGiven || scratch.FixedIP.IsValid() || len(c.Attrs) == 0
 			f, err := s.UpdateFloatingIP(ctx, tx, id, c, associate, func(f *network.FloatingIP) error {
 				if associate {
 					f.FixedIP = netip.Addr{}
+				}
+				if len(c.Attrs) == 0 {
+					f.PortID = ""
 				}
 				return apply(&R{FloatingIP: f})
 			})

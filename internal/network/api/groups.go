@@ -175,7 +175,7 @@ func addressGroupResource(s *network.Service) *resource[network.AddressGroup, ne
 	std := func(g *G) *network.Standard { return &g.Standard }
 	attrs := standard(std, std, "name", "description", "tags")
 	attrs = append(attrs,
-		field("addresses", post, unset, listOf(toAddrOrPrefix), func(g *G) *[]netip.Prefix { return &g.Addresses }, func(g *G) any { return texts(g.Addresses) }),
+		field("addresses", post, unset, listOf(toMaskedPrefix), func(g *G) *[]netip.Prefix { return &g.Addresses }, func(g *G) any { return texts(g.Addresses) }),
 		shown[G]("shared", func(g *G) any { return g.Shared }),
 	)
 	return &resource[G, G]{
@@ -202,7 +202,7 @@ func (a *api) addressGroupActions(r *resource[network.AddressGroup, network.Addr
 			if m, ok := body["address_group"].(map[string]any); ok {
 				raw = m["addresses"]
 			}
-			addrs, err := listOf(toAddrOrPrefix)(raw)
+			addrs, err := listOf(toMaskedPrefix)(raw)
 			if err != nil || len(addrs) == 0 {
 				return nil, badRequest("Invalid input for addresses. Reason: %v.", err)
 			}

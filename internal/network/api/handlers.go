@@ -152,6 +152,9 @@ func (h *handlers[R, V]) objects(req *httpx.Request, bulk bool) (list []map[stri
 		if !ok {
 			return nil, false, badRequest("Invalid input for operation: each of '%s' must be a dictionary.", h.r.collection)
 		}
+		if wrapped, ok := m[h.r.member].(map[string]any); ok && len(m) == 1 {
+			m = wrapped // {"ports": [{"port": {…}}]} is an old way to say it
+		}
 		list = append(list, m)
 	}
 	return list, true, nil

@@ -290,14 +290,14 @@ func (r *resource[R, V]) page(req *httpx.Request, l *listing, vs []*V) ([]*V, []
 	link := func(rel, marker, reverse string) {
 		links = append(links, map[string]string{"rel": rel, "href": req.PageURL(map[string]string{"marker": marker, "page_reverse": reverse})})
 	}
-	first, last := l.marker, l.marker
+	first, last := "", "" // of an empty page: back to the end, or to the beginning
 	if len(vs) > 0 {
 		first, last = r.id(vs[0]), r.id(vs[len(vs)-1])
 	}
 	if len(vs) == l.limit || l.reverse {
 		link("next", last, "")
 	}
-	if l.marker != "" && (len(vs) == l.limit || !l.reverse) || l.marker == "" && len(vs) == l.limit {
+	if len(vs) == l.limit || !l.reverse {
 		link("previous", first, "True")
 	}
 	return vs, links, nil

@@ -29,7 +29,7 @@ func portResource(s *network.Service) *resource[network.NewPort, network.Port] {
 		shown[R]("status", func(v *V) any { return v.Status }),
 		attr[R, V]{name: "security_groups", verbs: post | put, plain: unset, get: func(v *V) any { return orEmpty(v.SecurityGroups) }, set: func(r *R, v any) (err error) {
 			r.GroupsGiven = v != nil
-			r.SecurityGroups, err = listOf(toUUID)(v)
+			r.SecurityGroups, err = uniqueListOf(toUUID)(v)
 			return err
 		}},
 		field("allowed_address_pairs", post|put, unset, listOf(toPair), func(r *R) *[]network.AddressPair { return &r.AddressPairs }, func(v *V) any { return pairList(v.AddressPairs) }).unfiltered(),

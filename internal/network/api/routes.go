@@ -32,6 +32,7 @@ func table(a *api) []httpx.Route {
 		{Method: http.MethodGet, Path: "/v2.0/extensions", Handler: listExtensions},
 		{Method: http.MethodGet, Path: "/v2.0/extensions/{alias}", Handler: showExtension},
 		{Method: http.MethodGet, Path: "/v2.0/floatingip_pools", Policy: "get_floatingip_pool", Handler: a.floatingPools},
+		{Method: http.MethodGet, Path: "/v2.0/floatingip-pools", Policy: "get_floatingip_pool", Handler: a.floatingPools},
 		{Method: http.MethodGet, Path: "/v2.0/service-providers", Policy: "get_service_provider", Handler: a.serviceProviders},
 	}
 	for _, more := range [][]httpx.Route{

@@ -81,9 +81,6 @@ func toServiceType(v any) (string, error) {
 	if _, isNumber := v.(json.Number); isNumber || err != nil || s == "" {
 		return "", fmt.Errorf("'%v' is not a valid service type", show(v))
 	}
-	if len(s) < 8 || s[:8] != "network:" && s[:8] != "compute:" {
-		return "", fmt.Errorf("Service type '%s' does not correspond to a valid device_owner prefix", s) //nolint:staticcheck // Neutron's words
-	}
 	return s, nil
 }
 
