@@ -32,7 +32,7 @@ type Fabric struct {
 
 // New returns an empty fabric with one chassis.
 func New() *Fabric {
-	f := &Fabric{chassis: []fabric.Chassis{{ID: "fake", Host: "fake", Mappings: map[string]string{"outside": "br-ex"}, Encaps: []string{"geneve"}}}}
+	f := &Fabric{chassis: []fabric.Chassis{{ID: "fake", Host: "fake", Mappings: map[string]string{"outside": "br-kumoi"}, Encaps: []string{"geneve"}}}}
 	f.reset()
 	return f
 }

@@ -285,7 +285,7 @@ func large(n int) fabric.Statement {
 
 // What one more port costs must not depend on how many there are.
 func TestLargeNetwork(t *testing.T) {
-	const ports = 2000
+	const ports = 1000
 	w := startWorld(t)
 	s := large(ports)
 	begin := time.Now()
