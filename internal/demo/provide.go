@@ -15,8 +15,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/users"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/imagedata"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/external"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/provider"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 )
@@ -129,11 +127,7 @@ func (w *walk) outside(p *gophercloud.ProviderClient) (string, error) {
 		return "", err
 	}
 	if have == nil {
-		yes := true
-		have, err = networks.Create(w.ctx, c, provider.CreateOptsExt{
-			CreateOptsBuilder: external.CreateOptsExt{CreateOptsBuilder: networks.CreateOpts{Name: "outside"}, External: &yes},
-			Segments:          []provider.Segment{{NetworkType: "flat", PhysicalNetwork: "outside"}},
-		}).Extract()
+		have, err = networks.Create(w.ctx, c, outsideNetwork{}).Extract()
 		if err != nil {
 			return "", err
 		}
@@ -148,6 +142,15 @@ func (w *walk) outside(p *gophercloud.ProviderClient) (string, error) {
 		GatewayIP: &w.OutsideGW, AllocationPools: []subnets.AllocationPool{{Start: w.OutsideFirst, End: w.OutsideLast}},
 	}).Extract()
 	return w.OutsideCIDR, err
+}
+
+// outsideNetwork asks for the network behind this machine's outside bridge.
+type outsideNetwork struct{}
+
+func (outsideNetwork) ToNetworkCreateMap() (map[string]any, error) {
+	return map[string]any{"network": map[string]any{
+		"name": "outside", "router:external": true, "provider:network_type": "flat", "provider:physical_network": "outside",
+	}}, nil
 }
 
 // absent tells whether err is the API's 404.
