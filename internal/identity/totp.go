@@ -21,6 +21,19 @@ const (
 	totpBack = 1
 )
 
+// TOTPCode is the code that an authenticator shows for a base32 seed at a moment.
+func TOTPCode(seed string, at time.Time) (string, error) {
+	secret, err := decodeSeed(seed)
+	if err != nil {
+		return "", err
+	}
+	return totpCode(secret, at.Unix()/int64(totpStep/time.Second)), nil
+}
+
+func decodeSeed(seed string) ([]byte, error) {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(strings.TrimSpace(seed)), "="))
+}
+
 // totpCode is the six-digit code of RFC 6238 for a moment.
 func totpCode(secret []byte, step int64) string {
 	mac := hmac.New(sha1.New, secret)
@@ -58,7 +71,7 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth) (loginUser, er
 		if c, err = s.openCredential(ctx, c); err != nil {
 			return l, err
 		}
-		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.ToUpper(strings.TrimSpace(c.Blob)), "="))
+		secret, err := decodeSeed(c.Blob)
 		if err != nil {
 			continue
 		}
