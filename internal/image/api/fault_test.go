@@ -1,0 +1,201 @@
+package api_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"kumoi/internal/image"
+	"kumoi/internal/image/backend/fake"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+)
+
+func withFake(t *testing.T, f func(t *testing.T, c *cloud, b *fake.Store)) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := fake.New("x")
+		f(t, newCloud(t, db, func(d *image.Deps) {
+			d.Stores = []image.NamedStore{{ID: "fake", Backend: b}}
+			d.Config.VirtualSizeCap = 1 << 40
+			d.Config.SizeCap = 1 << 20
+			d.Config.CacheSize = 0
+		}), b)
+	})
+}
+
+// queued checks that nothing is left of an upload that failed.
+func (c *cloud) queued(t *testing.T, b *fake.Store, id string) {
+	t.Helper()
+	img := c.show("alice", id)
+	if img["status"] != "queued" || img["size"] != nil || img["checksum"] != nil || img["stores"] != nil {
+		t.Errorf("after a failed upload: %v", img)
+	}
+	until(t, "the store is empty", func() bool { return len(b.Keys()) == 0 })
+}
+
+func TestRefusedData(t *testing.T) {
+	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
+		qcow := func(change func([]byte)) []byte {
+			h := make([]byte, 70000)
+			copy(h, "QFI\xfb\x00\x00\x00\x03")
+			h[23], h[28], h[103] = 16, 1, 104
+			change(h)
+			return h
+		}
+		for _, tc := range []struct {
+			name, format string
+			data         []byte
+			status       int
+		}{
+			{"good qcow2", "qcow2", qcow(func([]byte) {}), 204},
+			{"backing file", "qcow2", qcow(func(h []byte) { h[15] = 1 }), 415},
+			{"data file", "qcow2", qcow(func(h []byte) { h[79] = 4 }), 415},
+			{"backing file declared as raw", "raw", qcow(func(h []byte) { h[15] = 1 }), 415},
+			{"claims too much", "qcow2", qcow(func(h []byte) { h[26] = 4 }), 413},
+			{"vmdk descriptor", "vmdk", []byte("# Disk DescriptorFile\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/shadow\" 0\n"), 415},
+			{"qcow2 declared as vmdk", "vmdk", qcow(func([]byte) {}), 415},
+			{"too large", "raw", make([]byte, 1<<20+1), 413},
+			{"empty", "raw", []byte{}, 204},
+		} {
+			id := c.create("alice", "disk_format", tc.format)
+			a := c.do("alice", "PUT", "/v2/images/"+id+"/file", tc.data)
+			if a.status != tc.status {
+				t.Errorf("%s: %d, want %d: %s", tc.name, a.status, tc.status, a.body)
+			}
+			if tc.status != 204 {
+				c.queued(t, b, id)
+			} else {
+				c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+				until(t, "the store is empty", func() bool { return len(b.Keys()) == 0 })
+			}
+		}
+		id, _ := c.must(201, "alice", "POST", "/v2/images", map[string]any{"name": "bare"}).object(t)["id"].(string)
+		c.must(400, "alice", "PUT", "/v2/images/"+id+"/file", noise(10))
+		c.must(400, "alice", "PUT", "/v2/images/"+c.create("alice")+"/file", noise(10), "X-Image-Meta-Store", "nowhere")
+	})
+}
+
+func TestStoreFaults(t *testing.T) {
+	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
+		id := c.create("alice")
+		b.SetFull(1000)
+		c.must(413, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		c.queued(t, b, id)
+		b.SetFull(-1)
+		b.SetAway(true)
+		c.must(503, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		b.SetAway(false)
+		c.queued(t, b, id)
+		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+
+		// Deleting works while the store is away; the bytes follow later.
+		b.SetAway(true)
+		c.must(503, "alice", "GET", "/v2/images/"+id+"/file", nil)
+		c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+		c.must(404, "alice", "GET", "/v2/images/"+id, nil)
+		if len(b.Keys()) != 1 {
+			t.Error("the store lost data while it was away")
+		}
+		b.SetAway(false)
+		until(t, "the bytes follow", func() bool { return len(b.Keys()) == 0 })
+	})
+}
+
+// A client that goes away in the middle leaves a queued image and no data.
+func TestClientBreaksOff(t *testing.T) {
+	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
+		for _, announced := range []int64{-1, 100_000} {
+			id := c.create("alice")
+			r := io.MultiReader(bytes.NewReader(noise(50_000)), readerFunc(func([]byte) (int, error) { return 0, errors.New("power cut") }))
+			req, err := http.NewRequest("PUT", c.url+"/v2/images/"+id+"/file", r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.ContentLength = announced
+			req.Header.Set("Content-Type", "application/octet-stream")
+			req.Header.Set("X-Auth-Token", "alice")
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				resp.Body.Close()
+				t.Errorf("a broken upload got an answer: %d", resp.StatusCode)
+			}
+			until(t, "the image is queued again", func() bool { return c.show("alice", id)["status"] == "queued" })
+			c.queued(t, b, id)
+		}
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// An image that is deleted while its data arrives leaves nothing behind.
+func TestDeletedDuringUpload(t *testing.T) {
+	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
+		id := c.create("alice")
+		b.Hold = func() {
+			b.Hold = nil
+			c.must(409, "alice", "PUT", "/v2/images/"+id+"/file", noise(10))
+			c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+		}
+		c.must(410, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		until(t, "the store is empty", func() bool { return len(b.Keys()) == 0 })
+	})
+}
+
+// A copy whose bytes have changed is not taken for the image.
+func TestCorruptCopy(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		one, two := fake.New("one"), fake.New("two")
+		c := newCloud(t, db, func(d *image.Deps) {
+			d.Stores = []image.NamedStore{{ID: "one", Backend: one}, {ID: "two", Backend: two}}
+			d.Config.CacheSize = 0
+		})
+		id := c.create("alice")
+		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		one.Corrupt()
+		c.importBy(202, "admin", id, "copy-image", map[string]any{"stores": []string{"two"}})
+		c.settle()
+		img := c.show("alice", id)
+		if img["stores"] != "one" || img["status"] != "active" || img["os_glance_failed_import"] != "two" {
+			t.Errorf("after copying corrupt bytes: %v", img)
+		}
+		until(t, "the second store is empty", func() bool { return len(two.Keys()) == 0 })
+
+		// One of two stores away: the other still gets the data if that is enough.
+		two.SetAway(true)
+		for must, status := range map[bool]string{true: "queued", false: "active"} {
+			id := c.create("alice")
+			c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", noise(100))
+			c.importBy(202, "alice", id, "glance-direct", map[string]any{"all_stores": true, "all_stores_must_succeed": must})
+			c.settle()
+			if img := c.show("alice", id); img["status"] != status {
+				t.Errorf("must succeed %v: %v", must, img)
+			}
+		}
+	})
+}
+
+func TestHTMLAndJSONFaults(t *testing.T) {
+	c := newCloud(t, storetest.SQLite(t))
+	a := c.must(404, "alice", "GET", "/v2/images/<b>", nil)
+	if !strings.Contains(string(a.body), "<title>404 Not Found</title>") || strings.Contains(string(a.body), "<b>") {
+		t.Errorf("HTML: %s", a.body)
+	}
+	a = c.must(404, "alice", "GET", "/v2/images/x", nil, "Accept", "application/json")
+	if a.object(t)["code"] != "404 Not Found" {
+		t.Errorf("JSON: %s", a.body)
+	}
+	c.must(404, "alice", "GET", "/v2/images/", nil)
+	for _, path := range []string{"/", "/versions"} {
+		a := c.do("", "GET", path, nil)
+		if list := a.object(t)["versions"].([]any); len(list) != 19 || list[0].(map[string]any)["id"] != "v2.18" {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	if a := c.do("", "GET", "/healthcheck", nil); string(a.body) != "OK" {
+		t.Errorf("healthcheck: %s", a.body)
+	}
+}
