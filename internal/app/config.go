@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -42,6 +43,10 @@ type Config struct {
 	LogLevel       string `name:"log-level" env:"KUMOI_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
 	AdminPassword  string `name:"admin-password" env:"KUMOI_ADMIN_PASSWORD" help:"Password of the first administrator (default: made at the first start, shown by 'kumoi openrc')."`
 	PasswordsCheap bool   `name:"passwords-cheap" env:"KUMOI_PASSWORDS_CHEAP" hidden:"" help:"Hash passwords with the least argon2id allows; for tests."`
+
+	// Guests is what a fake cloud runs its guests on, for tests that look into
+	// it or keep it over a restart; nil makes a new one.
+	Guests hypervisor.Hypervisor `kong:"-"`
 }
 
 // Validate checks what the flags' enums cannot and makes paths absolute.

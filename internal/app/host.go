@@ -55,6 +55,9 @@ func startHost(ctx context.Context, c *Cloud) (*host, error) {
 // drivers are what the agent runs guests and plugs ports with.
 func (c *Cloud) drivers(ctx context.Context) (hypervisor.Hypervisor, vif.Plugger, error) {
 	if c.cfg.Fake() {
+		if c.cfg.Guests != nil {
+			return c.cfg.Guests, vif.NewFake(), nil
+		}
 		return hypervisorfake.New(), vif.NewFake(), nil
 	}
 	virt := c.cfg.VirtType
