@@ -19,6 +19,41 @@ func (s *Service) FloatingIP(ctx context.Context, id string) (*FloatingIP, error
 	return floatingIPs.show(ctx, s, id)
 }
 
+// FloatingIPPool is a subnet that floating IPs can come from.
+type FloatingIPPool struct {
+	Network *Network
+	Subnet  *Subnet
+}
+
+// FloatingIPPools returns the IPv4 subnets of the external networks that the
+// actor may use; the subnets themselves it may not be able to see.
+func (s *Service) FloatingIPPools(ctx context.Context) ([]FloatingIPPool, error) {
+	var out []FloatingIPPool
+	err := s.db.Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		ns, err := networks.list(ctx, s, tx, Filter{})
+		if err != nil {
+			return err
+		}
+		for _, n := range ns {
+			if !n.External {
+				continue
+			}
+			subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+			if err != nil {
+				return err
+			}
+			for _, sub := range subs {
+				if sub.Version() == 4 {
+					out = append(out, FloatingIPPool{n, sub})
+				}
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // CreateFloatingIP takes an address of an external network; with PortID set it
 // is given to that port at once.
 func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP, c Change) error {

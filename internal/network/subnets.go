@@ -100,7 +100,7 @@ func (s *Service) CreateSubnet(ctx context.Context, tx *store.Tx, req NewSubnet,
 		return err
 	}
 	s.touchNetwork(tx, n.ID)
-	return nil
+	return s.bumpNetwork(ctx, tx, n.ID)
 }
 
 // checkCIDR checks the prefix by itself and against its neighbours.
@@ -322,7 +322,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c C
 		return err
 	}
 	s.touchNetwork(tx, sub.NetworkID)
-	return nil
+	return s.bumpNetwork(ctx, tx, sub.NetworkID)
 }
 
 // carve takes the subnet's prefix from its pool, if it names one.

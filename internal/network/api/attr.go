@@ -62,7 +62,9 @@ type resource[R, V any] struct {
 	remove func(ctx context.Context, tx *store.Tx, id string, c network.Change) error
 
 	createBulk bool
-	byName     map[string]*attr[R, V]
+	// complete reads what answers say of other resources; nil: nothing.
+	complete func(ctx context.Context, vs []*V) error
+	byName   map[string]*attr[R, V]
 }
 
 func (r *resource[R, V]) index() {

@@ -53,49 +53,46 @@ func floatingResource(s *network.Service) *resource[newFloating, floatingView] {
 			return out
 		}).unfiltered(),
 	)
-	decorate := func(ctx context.Context, fs ...*network.FloatingIP) ([]*V, error) {
+	complete := func(ctx context.Context, vs []*V) error {
 		var portIDs, idList []string
-		for _, f := range fs {
-			idList = append(idList, f.ID)
-			if f.PortID != "" {
-				portIDs = append(portIDs, f.PortID)
+		for _, v := range vs {
+			idList = append(idList, v.ID)
+			if v.PortID != "" {
+				portIDs = append(portIDs, v.PortID)
 			}
 		}
 		byPort := map[string]*network.Port{}
 		if len(portIDs) > 0 {
 			ps, err := s.Ports(ctx, network.Filter{IDs: portIDs})
 			if err != nil {
-				return nil, err
+				return err
 			}
 			for _, p := range ps {
 				byPort[p.ID] = p
 			}
 		}
 		pfs, err := s.ForwardingsOf(ctx, idList)
-		out := make([]*V, len(fs))
-		for i, f := range fs {
-			out[i] = &V{f, byPort[f.PortID], pfs[f.ID]}
+		for _, v := range vs {
+			v.port, v.forwardings = byPort[v.PortID], pfs[v.ID]
 		}
-		return out, err
+		return err
 	}
 	return &resource[R, V]{
 		member: "floatingip", collection: "floatingips", path: "/v2.0/floatingips", attrs: attrs, createBulk: true,
 		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
-		begin: func() *R { return &R{FloatingIP: &network.FloatingIP{}} },
+		begin:    func() *R { return &R{FloatingIP: &network.FloatingIP{}} },
+		complete: complete,
 		list: func(ctx context.Context, f network.Filter) ([]*V, error) {
 			fs, err := s.FloatingIPs(ctx, f)
-			if err != nil {
-				return nil, err
+			out := make([]*V, len(fs))
+			for i, f := range fs {
+				out[i] = &V{FloatingIP: f}
 			}
-			return decorate(ctx, fs...)
+			return out, err
 		},
 		show: func(ctx context.Context, id string) (*V, error) {
 			f, err := s.FloatingIP(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			vs, err := decorate(ctx, f)
-			return vs[0], err
+			return &V{FloatingIP: f}, err
 		},
 		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error) {
 			err := s.CreateFloatingIP(ctx, tx, r.FloatingIP, c)
@@ -135,26 +132,15 @@ func portDetails(p *network.Port) any {
 
 // floatingPools lists the external subnets that floating IPs can come from.
 func (a *api) floatingPools(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	ns, err := a.svc.Networks(ctx, network.Filter{})
+	pools, err := a.svc.FloatingIPPools(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := []map[string]any{}
-	for _, n := range ns {
-		if !n.External {
-			continue
-		}
-		subs, err := a.svc.Subnets(ctx, network.Filter{Columns: map[string][]string{"network_id": {n.ID}}})
-		if err != nil {
-			return nil, err
-		}
-		for _, sub := range subs {
-			if sub.Version() == 4 {
-				out = append(out, map[string]any{
-					"subnet_id": sub.ID, "subnet_name": sub.Name, "project_id": sub.ProjectID, "tenant_id": sub.ProjectID,
-					"network_id": n.ID, "network_name": n.Name, "cidr": sub.CIDR.String(),
-				})
-			}
+	out := make([]map[string]any, len(pools))
+	for i, p := range pools {
+		out[i] = map[string]any{
+			"subnet_id": p.Subnet.ID, "subnet_name": p.Subnet.Name, "project_id": p.Subnet.ProjectID, "tenant_id": p.Subnet.ProjectID,
+			"network_id": p.Network.ID, "network_name": p.Network.Name, "cidr": p.Subnet.CIDR.String(),
 		}
 	}
 	return httpx.JSON(http.StatusOK, map[string]any{"floatingip_pools": out}), nil

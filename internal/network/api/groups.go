@@ -202,7 +202,11 @@ func (a *api) addressGroupActions(r *resource[network.AddressGroup, network.Addr
 			if m, ok := body["address_group"].(map[string]any); ok {
 				raw = m["addresses"]
 			}
-			addrs, err := listOf(toMaskedPrefix)(raw)
+			one := toMaskedPrefix
+			if !add {
+				one = toAddrOrPrefix // what is not a prefix is not in the group either
+			}
+			addrs, err := listOf(one)(raw)
 			if err != nil || len(addrs) == 0 {
 				return nil, badRequest("Invalid input for addresses. Reason: %v.", err)
 			}

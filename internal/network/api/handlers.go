@@ -103,10 +103,9 @@ func (h *handlers[R, V]) list(ctx context.Context, req *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	sees := h.sees(ctx)
-	out := make([]map[string]any, len(vs))
-	for i, v := range vs {
-		out[i] = h.r.view(v, l.fields, sees)
+	out, err := h.views(ctx, vs, l.fields)
+	if err != nil {
+		return nil, err
 	}
 	body := map[string]any{h.r.collection: out}
 	if len(links) > 0 {
@@ -124,7 +123,26 @@ func (h *handlers[R, V]) show(ctx context.Context, req *httpx.Request) (*httpx.R
 }
 
 func (h *handlers[R, V]) answer(ctx context.Context, status int, v *V, fields []string) (*httpx.Response, error) {
-	return httpx.JSON(status, map[string]any{h.r.member: h.r.view(v, fields, h.sees(ctx))}), nil
+	out, err := h.views(ctx, []*V{v}, fields)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(status, map[string]any{h.r.member: out[0]}), nil
+}
+
+// views shows resources as the actor may see them.
+func (h *handlers[R, V]) views(ctx context.Context, vs []*V, fields []string) ([]map[string]any, error) {
+	if h.r.complete != nil {
+		if err := h.r.complete(ctx, vs); err != nil {
+			return nil, err
+		}
+	}
+	sees := h.sees(ctx)
+	out := make([]map[string]any, len(vs))
+	for i, v := range vs {
+		out[i] = h.r.view(v, fields, sees)
+	}
+	return out, nil
 }
 
 // objects finds the body's resource, or resources of a bulk request.
@@ -188,10 +206,9 @@ func (h *handlers[R, V]) create(ctx context.Context, req *httpx.Request) (*httpx
 	if !bulk {
 		return h.answer(ctx, http.StatusCreated, made[0], nil)
 	}
-	sees := h.sees(ctx)
-	out := make([]map[string]any, len(made))
-	for i, v := range made {
-		out[i] = h.r.view(v, nil, sees)
+	out, err := h.views(ctx, made, nil)
+	if err != nil {
+		return nil, err
 	}
 	return httpx.JSON(http.StatusCreated, map[string]any{h.r.collection: out}), nil
 }
