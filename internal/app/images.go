@@ -23,22 +23,7 @@ func (c computeImages) Image(ctx context.Context, id string) (*compute.Image, er
 	if err != nil {
 		return nil, err
 	}
-	out := &compute.Image{
-		ID: img.ID, Name: img.Name, Status: string(img.Status), Owner: img.Owner,
-		MinDiskGiB: int(img.MinDisk), MinRAMMiB: int(img.MinRAM), DiskFormat: img.DiskFormat, ContainerFormat: img.ContainerFormat,
-		Properties: img.Properties, Protected: img.Protected, Visibility: string(img.Visibility),
-		CreatedAt: img.CreatedAt.Format(time.RFC3339), UpdatedAt: img.UpdatedAt.Format(time.RFC3339),
-	}
-	if img.Size != nil {
-		out.Size = *img.Size
-	}
-	if img.VirtualSize != nil {
-		out.VirtualSize = *img.VirtualSize
-	}
-	if img.HashAlgo == "sha512" {
-		out.SHA512 = img.HashValue
-	}
-	return out, nil
+	return computeImage(img), nil
 }
 
 func (c computeImages) CreateSnapshot(ctx context.Context, tx *store.Tx, n compute.NewImage) error {

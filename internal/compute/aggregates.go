@@ -74,8 +74,13 @@ func (s *Service) CreateAggregate(ctx context.Context, name, zone string) (*Aggr
 	return a, err
 }
 
-// ChangeAggregate lets f change an aggregate. Renaming the zone of hosts that
-// have servers is refused: servers do not move by a word.
+// pinnedElsewhere tells whether an owner insists on another zone than this one.
+func pinnedElsewhere(servers []*Server, zone string) bool {
+	return slices.ContainsFunc(servers, func(s *Server) bool { return s.PinnedZone != "" && s.PinnedZone != zone })
+}
+
+// ChangeAggregate lets f change an aggregate. A host does not change its zone
+// while it has servers whose owners asked for the old one.
 func (s *Service) ChangeAggregate(ctx context.Context, id int64, rule string, f func(tx *store.Tx, a *Aggregate, all []*Aggregate) error) (*Aggregate, error) {
 	if err := s.Check(ctx, rule); err != nil {
 		return nil, err
@@ -122,7 +127,7 @@ func (s *Service) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggregat
 		if err != nil {
 			return err
 		}
-		if len(servers) > 0 {
+		if pinnedElsewhere(servers, a.Zone()) {
 			return errs.New(errs.Conflict, "Cannot perform action 'update aggregate' on aggregate %d. Reason: One or more hosts contain instances in this zone.", a.ID)
 		}
 	}
@@ -199,7 +204,7 @@ func (s *Service) checkHostEmpty(ctx context.Context, tx *store.Tx, a *Aggregate
 		return nil
 	}
 	servers, err := s.onHost(ctx, tx, host)
-	if err == nil && len(servers) > 0 {
+	if err == nil && pinnedElsewhere(servers, a.Zone()) {
 		err = errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", a.ID, host)
 	}
 	return err
@@ -220,7 +225,7 @@ func (s *Service) RemoveAggregateHost(ctx context.Context, id int64, host string
 			if err != nil {
 				return err
 			}
-			if len(servers) > 0 && !kept {
+			if !kept && pinnedElsewhere(servers, s.cfg.DefaultZone) {
 				return errs.New(errs.Conflict, "Cannot remove host from aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", id, host)
 			}
 		}

@@ -40,9 +40,13 @@ type job struct {
 	Offload   bool   `json:"offload,omitempty"`
 }
 
-// begin starts an action: an entry of the server's history, and the saga that
-// does the work. The caller has set the server's task state and saves it after.
+// begin saves a server whose task state was set and starts the action: an entry
+// of the history, and the saga that does the work. Nothing may save the server
+// after that: a saga without work to do has ended already.
 func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, j job) error {
+	if err := s.save(ctx, tx, srv); err != nil {
+		return err
+	}
 	id, err := s.record(ctx, tx, srv, action)
 	if err != nil {
 		return err
@@ -153,10 +157,11 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 		}
 	}
 	srv.TaskState = TaskDeleting
-	if _, err := s.sagas.Start(ctx, tx, kindDelete, srv.ID, &j); err != nil {
+	if err := s.save(ctx, tx, srv); err != nil {
 		return err
 	}
-	return s.save(ctx, tx, srv)
+	_, err = s.sagas.Start(ctx, tx, kindDelete, srv.ID, &j)
+	return err
 }
 
 // setFault puts a server into ERROR with a reason for its owner. A wish to

@@ -5,11 +5,15 @@ import (
 	"crypto/ed25519"
 	"crypto/md5" //nolint:gosec // the fingerprint format that clients compare
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // the fingerprint format of X.509 key pairs
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"math/big"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -41,7 +45,10 @@ func (s *Service) CreateKeypair(ctx context.Context, userID, name, kind, public 
 	case public != "":
 		k.Fingerprint, err = fingerprint(kind, public)
 	case kind == "x509":
-		err = errs.New(errs.Invalid, "A key pair of type x509 cannot be generated here; give its certificate as public_key.")
+		k.PublicKey, private, err = generateCertificate(owner)
+		if err == nil {
+			k.Fingerprint, err = fingerprint(kind, k.PublicKey)
+		}
 	default:
 		k.PublicKey, private, err = generateKey(name)
 		if err == nil {
@@ -163,4 +170,28 @@ func generateKey(name string) (public, private string, err error) {
 		return "", "", err
 	}
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " Generated-by-Kumoi", string(pem.EncodeToMemory(block)), nil
+}
+
+// generateCertificate makes a self-signed certificate for remote management of
+// Windows guests, and its key.
+func generateCertificate(userID string) (certificate, private string, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", "", err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return "", "", err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: userID}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().AddDate(10, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, EmailAddresses: []string{userID + "@localhost"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return "", "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), nil
 }

@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
@@ -118,4 +119,30 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 		}
 	}
 	return errs.New(errs.NotFound, "floating IP not found")
+}
+
+// ImageProxy is the part of the image service that versions before 2.39 showed
+// as compute's own. An Images that is one makes it available.
+type ImageProxy interface {
+	Images
+	ListImages(ctx context.Context, f ImageFilter) (images []*Image, more bool, err error)
+	ChangeImageProperties(ctx context.Context, id string, set map[string]string, remove []string) error
+}
+
+// ImageFilter narrows a list of images; zero values do not filter.
+type ImageFilter struct {
+	Name, Status, Type, ServerID string
+	MinDiskGiB, MinRAMMiB        *int
+	ChangedSince                 time.Time
+	Marker                       string
+	Limit                        int
+}
+
+// ImageProxy gives the API the image service behind compute.
+func (s *Service) ImageProxy() (ImageProxy, error) {
+	p, ok := s.images.(ImageProxy)
+	if !ok {
+		return nil, errs.New(errs.NotFound, "The resource could not be found.")
+	}
+	return p, nil
 }

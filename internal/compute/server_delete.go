@@ -28,11 +28,11 @@ func (s *Service) DeleteServer(ctx context.Context, id, action string) error {
 		if err != nil {
 			return err
 		}
-		if busy { // the end of the saga in progress starts the deletion, see settle
-			if _, err := s.record(ctx, tx, srv, action); err != nil {
-				return err
-			}
-		} else if err := s.begin(ctx, tx, srv, kindDelete, action, job{}); err != nil {
+		if !busy {
+			return s.begin(ctx, tx, srv, kindDelete, action, job{})
+		}
+		// The end of the saga in progress starts the deletion, see settle.
+		if _, err := s.record(ctx, tx, srv, action); err != nil {
 			return err
 		}
 		return s.save(ctx, tx, srv)

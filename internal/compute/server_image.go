@@ -77,10 +77,7 @@ func (s *Service) snapshot(ctx context.Context, tx *store.Tx, srv *Server, actio
 		return err
 	}
 	srv.SnapshotImageID = j.Image
-	if err := s.begin(ctx, tx, srv, kind, action, j); err != nil {
-		return err
-	}
-	return s.save(ctx, tx, srv)
+	return s.begin(ctx, tx, srv, kind, action, j)
 }
 
 // notInherited are image properties that mean the original only.

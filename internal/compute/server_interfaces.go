@@ -46,10 +46,7 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 		}
 		srv.TaskState = TaskUpdatingNICs
 		srv.Generation++
-		if err := s.begin(ctx, tx, srv, kindInterface, "attach_interface", job{Port: port.ID}); err != nil {
-			return err
-		}
-		return s.save(ctx, tx, srv)
+		return s.begin(ctx, tx, srv, kindInterface, "attach_interface", job{Port: port.ID})
 	})
 	return port, err
 }
@@ -74,10 +71,7 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 			}
 			srv.TaskState = TaskUpdatingNICs
 			srv.Generation++
-			if err := s.begin(ctx, tx, srv, kindInterface, "detach_interface", job{Port: portID}); err != nil {
-				return err
-			}
-			return s.save(ctx, tx, srv)
+			return s.begin(ctx, tx, srv, kindInterface, "detach_interface", job{Port: portID})
 		}
 		return errs.New(errs.NotFound, "Port id %s could not be found.", portID)
 	})

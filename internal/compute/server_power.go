@@ -71,10 +71,7 @@ func (s *Service) power(ctx context.Context, tx *store.Tx, srv *Server, action s
 		a.count(srv)
 	}
 	adjust(srv)
-	if err := s.begin(ctx, tx, srv, kindPower, action, j); err != nil {
-		return err
-	}
-	return s.save(ctx, tx, srv)
+	return s.begin(ctx, tx, srv, kindPower, action, j)
 }
 
 // powerSaga has the host bring a guest into the state that the request wrote down.

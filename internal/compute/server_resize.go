@@ -102,10 +102,7 @@ func (s *Service) move(ctx context.Context, tx *store.Tx, srv *Server, action, k
 		WasOn: srv.VMState == VMActive, Image: ids.New(),
 	}
 	srv.TaskState, srv.OldVMState = TaskResizePrep, srv.VMState
-	if err := s.begin(ctx, tx, srv, kindResize, action, j); err != nil {
-		return err
-	}
-	return s.save(ctx, tx, srv)
+	return s.begin(ctx, tx, srv, kindResize, action, j)
 }
 
 func (s *Service) newMigration(ctx context.Context, tx *store.Tx, srv *Server, kind string, to *Flavor) (*Migration, error) {

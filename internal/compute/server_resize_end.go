@@ -52,10 +52,7 @@ func (s *Service) endResize(ctx context.Context, id, action, kind, status string
 			return err
 		}
 		j := job{Migration: m.ID, OldHost: m.SourceHost, WasOn: srv.OldVMState == VMActive, Back: srv.OldVMState}
-		if err := s.begin(ctx, tx, srv, kind, action, j); err != nil {
-			return err
-		}
-		return s.save(ctx, tx, srv)
+		return s.begin(ctx, tx, srv, kind, action, j)
 	})
 }
 

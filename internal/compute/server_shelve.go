@@ -97,10 +97,7 @@ func (s *Service) Unshelve(ctx context.Context, id string, zone *string, unpin b
 		}
 		srv.TaskState, srv.Power = TaskUnshelving, hostapi.PowerRunning
 		srv.Generation++
-		if err := s.begin(ctx, tx, srv, kindUnshelve, "unshelve", job{Image: srv.ShelvedImageID}); err != nil {
-			return err
-		}
-		return s.save(ctx, tx, srv)
+		return s.begin(ctx, tx, srv, kindUnshelve, "unshelve", job{Image: srv.ShelvedImageID})
 	})
 }
 
@@ -188,10 +185,7 @@ func (s *Service) Evacuate(ctx context.Context, id, host, password string) (stri
 			srv.Power = hostapi.PowerRunning
 		}
 		j := job{Migration: m.ID, OldHost: srv.Host, Tried: []string{srv.Host}, Back: srv.VMState}
-		if err := s.begin(ctx, tx, srv, kindEvacuate, "evacuate", j); err != nil {
-			return err
-		}
-		return s.save(ctx, tx, srv)
+		return s.begin(ctx, tx, srv, kindEvacuate, "evacuate", j)
 	})
 }
 

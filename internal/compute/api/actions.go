@@ -128,14 +128,14 @@ var resizeSchema = fixed(wrapped("resize", strict(list{"flavorRef"}, object{
 func (a *api) resize(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b struct {
 		Resize struct {
-			Flavor     any    `json:"flavorRef"`
+			Flavor     scalar `json:"flavorRef"`
 			DiskConfig string `json:"OS-DCF:diskConfig"`
 		} `json:"resize"`
 	}
 	if err := body(r, resizeSchema, &b); err != nil {
 		return nil, err
 	}
-	if err := a.svc.Resize(ctx, r.Var("server_id"), text(b.Resize.Flavor), b.Resize.DiskConfig); err != nil {
+	if err := a.svc.Resize(ctx, r.Var("server_id"), string(b.Resize.Flavor), b.Resize.DiskConfig); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

@@ -80,6 +80,19 @@ func (f *flexInt) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// scalar is a value that may come as a string or a number and is kept as text.
+type scalar string
+
+func (s *scalar) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		*s = scalar(text)
+		return nil
+	}
+	*s = scalar(b)
+	return nil
+}
+
 // flexBool is a boolean that may come as one of Nova's words for it.
 type flexBool bool
 

@@ -196,14 +196,14 @@ var createFlavorSchema = perVersion(func(minor int) object {
 func (a *api) createFlavor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b struct {
 		Flavor struct {
-			ID          any       `json:"id"`
+			ID          scalar    `json:"id"`
 			Name        string    `json:"name"`
 			RAM         flexInt   `json:"ram"`
 			VCPUs       flexInt   `json:"vcpus"`
 			Disk        flexInt   `json:"disk"`
 			Ephemeral   flexInt   `json:"OS-FLV-EXT-DATA:ephemeral"`
 			Swap        flexInt   `json:"swap"`
-			RxTx        any       `json:"rxtx_factor"`
+			RxTx        scalar    `json:"rxtx_factor"`
 			Public      *flexBool `json:"os-flavor-access:is_public"`
 			Description *string   `json:"description"`
 		} `json:"flavor"`
@@ -219,16 +219,16 @@ func (a *api) createFlavor(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		Name: c.Name, RAM: int(c.RAM), VCPUs: int(c.VCPUs), Disk: int(c.Disk), Ephemeral: int(c.Ephemeral), Swap: int(c.Swap),
 		RxTx: 1, Public: true, Description: c.Description,
 	}
-	if c.ID != nil {
-		f.ID = strings.TrimSpace(text(c.ID))
+	if c.ID != "null" {
+		f.ID = strings.TrimSpace(string(c.ID))
 	}
 	if c.Public != nil {
 		f.Public = bool(*c.Public)
 	}
-	if c.RxTx != nil {
-		v, err := strconv.ParseFloat(text(c.RxTx), 64)
+	if c.RxTx != "" {
+		v, err := strconv.ParseFloat(string(c.RxTx), 64)
 		if err != nil || v <= 0 || v > 3.40282e+38 {
-			return nil, bad("Invalid input for field/attribute rxtx_factor. Value: %s. It is out of range", text(c.RxTx))
+			return nil, bad("Invalid input for field/attribute rxtx_factor. Value: %s. It is out of range", c.RxTx)
 		}
 		f.RxTx = v
 	}
@@ -315,17 +315,17 @@ func (a *api) listSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	return ok(w), nil
 }
 
-func textMap(in map[string]any) map[string]string {
+func textMap(in map[string]scalar) map[string]string {
 	out := map[string]string{}
 	for k, v := range in {
-		out[k] = text(v)
+		out[k] = string(v)
 	}
 	return out
 }
 
 func (a *api) createSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b struct {
-		Specs map[string]any `json:"extra_specs"`
+		Specs map[string]scalar `json:"extra_specs"`
 	}
 	if err := body(r, specsSchema, &b); err != nil {
 		return nil, err
@@ -355,7 +355,7 @@ func (a *api) showSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 }
 
 func (a *api) updateSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b map[string]any
+	var b map[string]scalar
 	if err := body(r, specSchema, &b); err != nil {
 		return nil, err
 	}
@@ -379,12 +379,12 @@ func (a *api) deleteSpec(ctx context.Context, r *httpx.Request) (*httpx.Response
 }
 
 // checkSpecs validates the values of well known extra specs, as 2.86 does.
-func checkSpecs(r *httpx.Request, specs map[string]any) error {
+func checkSpecs(r *httpx.Request, specs map[string]scalar) error {
 	if !r.AtLeast(2, 86) {
 		return nil
 	}
 	for _, k := range sorted(specs) {
-		v := text(specs[k])
+		v := string(specs[k])
 		allowed, known := knownSpecs[k]
 		switch {
 		case known && allowed != nil && !contains(allowed, v):

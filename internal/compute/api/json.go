@@ -25,7 +25,7 @@ func ok(w *writer) *httpx.Response { return w.response(http.StatusOK) }
 // comma separates from what stands before, if that is a value.
 func (w *writer) comma() {
 	if n := len(w.b); n > 0 {
-		if c := w.b[n-1]; c != '{' && c != '[' && c != ':' {
+		if c := w.b[n-1]; c != '{' && c != '[' && c != ':' && c != ',' {
 			w.b = append(w.b, ',')
 		}
 	}

@@ -81,7 +81,7 @@ func (a *api) proxyRoutes() []httpx.Route {
 	for i := range routes {
 		routes[i].Max = last
 	}
-	return routes
+	return append(routes, a.imageRoutes()...)
 }
 
 func networkDoc(n *network.Network) object {
@@ -306,13 +306,13 @@ var addFixedIPSchema = fixed(wrapped("addFixedIp", strict(list{"networkId"}, obj
 func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b struct {
 		Add struct {
-			Network any `json:"networkId"`
+			Network scalar `json:"networkId"`
 		} `json:"addFixedIp"`
 	}
 	if err := body(r, addFixedIPSchema, &b); err != nil {
 		return nil, err
 	}
-	if _, err := a.svc.AttachInterface(ctx, r.Var("server_id"), network.RequestedNetwork{NetworkID: text(b.Add.Network)}); err != nil {
+	if _, err := a.svc.AttachInterface(ctx, r.Var("server_id"), network.RequestedNetwork{NetworkID: string(b.Add.Network)}); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

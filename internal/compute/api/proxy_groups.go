@@ -110,7 +110,7 @@ func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 		return nil, err
 	}
 	g := &network.SecurityGroup{Stateful: true}
-	g.Name = strings.TrimSpace(b.Group.Name)
+	g.Name = b.Group.Name
 	if b.Group.Description != nil {
 		g.Description = *b.Group.Description
 	}
@@ -171,7 +171,7 @@ var groupRuleSchema = fixed(wrapped("security_group_rule", object{"type": "objec
 
 func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b struct {
-		Rule map[string]any `json:"security_group_rule"`
+		Rule map[string]scalar `json:"security_group_rule"`
 	}
 	if err := body(r, groupRuleSchema, &b); err != nil {
 		return nil, err
@@ -193,8 +193,11 @@ func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Res
 		made = &c
 		return p.CreateSecurityGroupRule(ctx, tx, &c, network.Change{})
 	})
-	if errs.Is(err, errs.NotFound) {
-		return nil, bad("%s", errs.As(err).Msg)
+	switch errs.KindOf(err) {
+	case errs.NotFound, errs.Conflict, errs.Exists:
+		if err != nil {
+			return nil, bad("%s", errs.As(err).Msg)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -209,12 +212,12 @@ func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Res
 }
 
 // ruleOf reads a rule in compute's old words.
-func ruleOf(b map[string]any) (*network.SecurityGroupRule, error) {
+func ruleOf(b map[string]scalar) (*network.SecurityGroupRule, error) {
 	word := func(k string) string {
-		if b[k] == nil {
+		if b[k] == "null" {
 			return ""
 		}
-		return strings.TrimSpace(text(b[k]))
+		return strings.TrimSpace(string(b[k]))
 	}
 	r := &network.SecurityGroupRule{
 		GroupID: word("parent_group_id"), Direction: "ingress", EtherType: "IPv4", Protocol: strings.ToLower(word("ip_protocol")), RemoteGroupID: word("group_id"),

@@ -96,7 +96,7 @@ type createBody struct {
 type serverBody struct {
 	Name          string                  `json:"name"`
 	Image         string                  `json:"imageRef"`
-	Flavor        any                     `json:"flavorRef"`
+	Flavor        scalar                  `json:"flavorRef"`
 	AdminPass     string                  `json:"adminPass"`
 	Metadata      map[string]string       `json:"metadata"`
 	Networks      json.RawMessage         `json:"networks"`
@@ -194,7 +194,7 @@ func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	s := &b.Server
 	out := compute.CreateServer{
-		Name: s.Name, ImageID: s.Image, FlavorID: fmt.Sprint(s.Flavor), AdminPass: s.AdminPass, Metadata: s.Metadata,
+		Name: s.Name, ImageID: s.Image, FlavorID: string(s.Flavor), AdminPass: s.AdminPass, Metadata: s.Metadata,
 		DiskConfig: s.DiskConfig, AccessIPv4: s.AccessIPv4, AccessIPv6: s.AccessIPv6, Zone: s.Zone,
 		ConfigDrive: bool(s.ConfigDrive), KeyName: s.KeyName, Min: int(s.Min), Max: int(s.Max), UserData: s.UserData,
 		Description: s.Description, Hostname: s.Hostname, Host: s.Host, Node: s.Node,

@@ -245,13 +245,13 @@ func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err := body(r, updateHostSchema, &b); err != nil {
 		return nil, err
 	}
-	if b.Maintenance != "" {
-		return nil, errs.New(errs.Unsupported, "Virt driver does not implement host maintenance mode.")
-	}
 	name := r.Var("host_name")
-	disable := b.Status[0] == 'd' || b.Status[0] == 'D'
+	disable := b.Status != "" && (b.Status[0] == 'd' || b.Status[0] == 'D')
 	h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.Name == name },
 		errs.New(errs.NotFound, "Compute host %s could not be found.", name), func(h *compute.Host) error {
+			if b.Maintenance != "" {
+				return errs.New(errs.Unsupported, "Virt driver does not implement host maintenance mode.")
+			}
 			h.Disabled = disable
 			return nil
 		})

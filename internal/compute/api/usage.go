@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"kumoi/internal/compute"
@@ -64,6 +65,9 @@ func usageDoc(u *compute.Usage, detailed bool, servers []compute.ServerUsage) ob
 func (a *api) listUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Check(ctx, "os-simple-tenant-usage:list"); err != nil {
 		return nil, err
+	}
+	if strings.HasSuffix(r.HTTP.URL.Path, "/") { // one project, with an empty id
+		return nil, errs.New(errs.NotFound, "The resource could not be found.")
 	}
 	start, end, detailed, err := usagePeriod(r)
 	if err != nil {

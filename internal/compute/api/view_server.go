@@ -133,7 +133,11 @@ func (v *serverView) extended(w *writer, s *compute.Server) {
 		config = "True"
 	}
 	w.str("config_drive", config)
-	w.str("OS-EXT-AZ:availability_zone", s.AvailabilityZone)
+	zone := s.AvailabilityZone
+	if h := v.details.Hosts[s.Host]; h != nil { // a host may be given to another zone
+		zone = h.Zone
+	}
+	w.str("OS-EXT-AZ:availability_zone", zone)
 	w.nonEmpty("key_name", s.KeyName)
 	w.any("OS-SRV-USG:launched_at", microsOrNull(s.LaunchedAt))
 	w.any("OS-SRV-USG:terminated_at", microsOrNull(s.TerminatedAt))
