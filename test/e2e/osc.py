@@ -1,37 +1,54 @@
-"""Runs the stock `openstack` client many times in one interpreter.
+"""Runs the stock `openstack` client many times without paying for its imports.
 
 Reads one JSON object a line, {"args": [...], "env": {...}}, runs the client as
-`openstack ARGS` would, and answers {"code": N, "out": "...", "err": "..."}. It
-only saves the second that each start of the interpreter costs.
+`openstack ARGS` would in a fork of its own (the client keeps logins in class
+attributes), and answers {"code": N, "out": "...", "err": "..."}.
 """
-import contextlib
-import io
 import json
 import os
 import sys
+import tempfile
 import traceback
 
 from openstackclient import shell
 
 
-def run(args, env):
+def child(args, env, out, err):
+    os.dup2(out.fileno(), 1)
+    os.dup2(err.fileno(), 2)
     for name in [n for n in os.environ if n.startswith("OS_")]:
         del os.environ[name]
     os.environ.update(env)
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = shell.OpenStackShell().run(args)
-        except SystemExit as e:
-            code = e.code if isinstance(e.code, int) else 1
-        except BaseException:
-            traceback.print_exc()
-            code = 70
-    return {"code": code or 0, "out": out.getvalue(), "err": err.getvalue()}
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8")
+    try:
+        code = shell.OpenStackShell().run(args)
+    except SystemExit as e:
+        code = e.code if isinstance(e.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 70
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+def run(args, env):
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        pid = os.fork()
+        if pid == 0:
+            child(args, env, out, err)
+        status = os.waitpid(pid, 0)[1]
+        out.seek(0)
+        err.seek(0)
+        return {
+            "code": os.waitstatus_to_exitcode(status),
+            "out": out.read().decode(errors="replace"),
+            "err": err.read().decode(errors="replace"),
+        }
 
 
 answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
 for line in sys.stdin:
     ask = json.loads(line)
     answers.write(json.dumps(run(ask["args"], ask["env"])) + "\n")

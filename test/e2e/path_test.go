@@ -165,9 +165,9 @@ func (s *session) identity(t *testing.T) {
 
 func (s *session) images(t *testing.T) {
 	demo := s.demo.in(t)
-	made := demo.show("image create --disk-format qcow2 --container-format bare --property os_distro=kumoi --file {} mine", s.image)
-	if made.str("status") != "active" {
-		t.Fatalf("status %q", made.str("status"))
+	demo.show("image create --disk-format qcow2 --container-format bare --property os_distro=kumoi --file {} mine", s.image)
+	if status := demo.show("image show mine").str("status"); status != "active" {
+		t.Fatalf("status %q", status)
 	}
 	saved := filepath.Join(t.TempDir(), "saved")
 	demo.ok("image save --file {} mine", saved)
