@@ -125,7 +125,7 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		switch {
 		case m == PasswordMethod && r.Password != nil:
 			next.user, err = s.checkPassword(ctx, r.Password)
-		case m == TokenMethod && r.Token != "":
+		case (m == TokenMethod || m == MappedMethod) && r.Token != "": // "mapped" with a token asks for a scope
 			err = s.checkToken(ctx, r.Token, &next)
 		case m == AppCredMethod && r.AppCred != nil:
 			err = s.checkAppCred(ctx, r.AppCred, &next)

@@ -147,10 +147,7 @@ func (s *Service) Federate(ctx context.Context, idp, protocol string, assertion 
 }
 
 func (s *Service) federate(ctx context.Context, idpID, protocolID string, assertion Assertion) (*Issued, error) {
-	p := &proof{idp: idpID, proto: protocolID, methods: []string{protocolID}}
-	if protocolID != MappedMethod {
-		p.methods = []string{MappedMethod}
-	}
+	p := &proof{idp: idpID, proto: protocolID, methods: []string{MappedMethod}}
 	user, err := write(ctx, s, func(tx *store.Tx) (User, error) {
 		idp, err := s.store.IdPs.Get(ctx, tx, idpID)
 		if err != nil {
@@ -158,6 +155,9 @@ func (s *Service) federate(ctx context.Context, idpID, protocolID string, assert
 		}
 		if !idp.Enabled {
 			return User{}, errs.New(errs.Forbidden, "Identity Provider %s is disabled.", idpID)
+		}
+		if err := idp.vouches(assertion); err != nil {
+			return User{}, err
 		}
 		proto, err := s.store.IdPs.Protocol(ctx, tx, idpID, protocolID)
 		if err != nil {

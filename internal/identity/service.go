@@ -22,6 +22,7 @@ type Deps struct {
 	MasterKey [32]byte
 	Log       *slog.Logger
 	Audit     *logx.Audit      // may be nil
+	SSO       SingleSignOn     // may be nil: no federated logins
 	Clock     func() time.Time // nil: the system's
 	Config    Config
 }
@@ -39,6 +40,7 @@ type Service struct {
 	hasher  *hasher
 	watch   *watch
 	revoked *revocations
+	sso     SingleSignOn
 
 	sessions   *memo[*Session]   // by digest of the token
 	principals *memo[*principal] // by user and scope
@@ -68,7 +70,7 @@ func New(d Deps) (*Service, error) {
 	w := newWatch()
 	s := &Service{
 		db: d.DB, store: d.Store, policy: d.Policy, log: logx.Or(d.Log), audit: d.Audit,
-		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys,
+		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys, sso: d.SSO,
 		hasher:     newHasher(d.Config.argon(), d.Config.PasswordMemory),
 		watch:      w,
 		revoked:    &revocations{before: map[string]time.Time{}},

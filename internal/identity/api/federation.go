@@ -68,6 +68,12 @@ func (h *handlers) federationRoutes() []httpx.Route {
 		route(http.MethodDelete, protocol, "identity:delete_protocol", done(func(ctx context.Context, r *httpx.Request) error {
 			return h.svc.DeleteProtocol(ctx, r.Var("idp_id"), r.Var("protocol_id"))
 		})),
+		public(get(protocol+"/auth", "", h.federatedAuth)),
+		public(route(http.MethodPost, protocol+"/auth", "", h.federatedAuth)),
+		public(get("/v3/auth/OS-FEDERATION/websso/{protocol_id}", "", h.websso)),
+		public(route(http.MethodPost, "/v3/auth/OS-FEDERATION/websso/{protocol_id}", "", h.websso)),
+		public(get("/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso", "", h.websso)),
+		public(route(http.MethodPost, "/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso", "", h.websso)),
 		get("/v3/OS-FEDERATION/projects", "identity:get_auth_projects", h.myProjects),
 		get("/v3/OS-FEDERATION/domains", "identity:get_auth_domains", h.myDomains),
 	})

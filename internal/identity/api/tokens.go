@@ -157,7 +157,7 @@ func methodData(req *identity.AuthRequest, method string, data object) error {
 		} else {
 			req.Password = a
 		}
-	case identity.TokenMethod:
+	case identity.TokenMethod, identity.MappedMethod:
 		req.Token = str(data, "id")
 	case identity.AppCredMethod:
 		req.AppCred = &identity.AppCredAuth{ID: str(data, "id"), Name: str(data, "name"), User: ref(sub(data, "user")), Secret: str(data, "secret")}
