@@ -122,6 +122,12 @@ func (d *Driver) Define(ctx context.Context, m hypervisor.Machine) error {
 // Undefine implements hypervisor.Hypervisor.
 func (d *Driver) Undefine(ctx context.Context, serverID string) error {
 	return d.withDomain(ctx, "undefine guest", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) error {
+		// libvirt would let a running guest go on without a definition.
+		if state, _, err := l.DomainGetState(dom, 0); err != nil {
+			return err
+		} else if state := golibvirt.DomainState(state); state != golibvirt.DomainShutoff && state != golibvirt.DomainCrashed {
+			return errs.New(errs.Conflict, "The guest still runs.")
+		}
 		return l.DomainUndefineFlags(dom, golibvirt.DomainUndefineManagedSave|golibvirt.DomainUndefineNvram|
 			golibvirt.DomainUndefineSnapshotsMetadata|golibvirt.DomainUndefineCheckpointsMetadata)
 	})
@@ -178,7 +184,11 @@ func (d *Driver) Suspend(ctx context.Context, serverID string) error {
 // DropSaved implements hypervisor.Hypervisor.
 func (d *Driver) DropSaved(ctx context.Context, serverID string) error {
 	return d.withDomain(ctx, "drop saved memory", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) error {
-		return ignore(l.DomainManagedSaveRemove(dom, 0), golibvirt.ErrOperationInvalid)
+		saved, err := l.DomainHasManagedSaveImage(dom, 0)
+		if err != nil || saved == 0 {
+			return err
+		}
+		return l.DomainManagedSaveRemove(dom, 0)
 	})
 }
 
