@@ -144,7 +144,35 @@ func (s *Service) repairServer(ctx context.Context, id, host string, r hostapi.S
 	s.log.InfoContext(ctx, "guest differs from its server; ensuring it again", "server", id, "host", host,
 		"present", present, "power", r.Power, "generation", r.Generation)
 	_, err = s.ensure(ctx, host, id)
-	return true, err
+	return true, errors.Join(err, s.recall(ctx, host, id))
+}
+
+// recall takes a guest back that was ensured while a deletion or a move went
+// by: its removal may have come first. One that still goes on is looked at again.
+func (s *Service) recall(ctx context.Context, host, id string) error {
+	stays, busy := false, false
+	err := s.read(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, id)
+		if errors.Is(err, store.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		stays = !srv.Deleted && srv.Host == host
+		_, busy, err = s.sagas.Active(ctx, tx, id)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case busy:
+		s.tasks.Wake(repairTaskName)
+		return nil
+	case stays:
+		return nil
+	}
+	return s.removeFrom(ctx, host, id)
 }
 
 // repairStranger removes the guest of a server that was deleted or has moved
