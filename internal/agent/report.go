@@ -17,6 +17,8 @@ import (
 
 // observe looks at the guest and tells the control plane if it has changed.
 func (a *Agent) observe(ctx context.Context, s *server) hostapi.ServerReport {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	g, err := a.hv.Guest(ctx, s.id)
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		a.log.DebugContext(ctx, "guest cannot be seen", "server", s.id, "error", err)

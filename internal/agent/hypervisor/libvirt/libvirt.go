@@ -39,7 +39,7 @@ type Driver struct {
 	log  *slog.Logger
 
 	mu     sync.Mutex
-	conn   *golibvirt.Libvirt // nil while away
+	conn   *link // nil while away
 	closed bool
 }
 
@@ -55,13 +55,44 @@ func New(cfg Config) *Driver {
 
 var archs = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
+// link is one connection to the daemon.
+type link struct {
+	*golibvirt.Libvirt
+	socket string
+	conn   net.Conn
+}
+
+// dial makes a new connection.
+func (d *Driver) dial() (*link, error) {
+	l := &link{socket: d.cfg.Socket}
+	l.Libvirt = golibvirt.NewWithDialer(l)
+	if err := l.ConnectToURI(golibvirt.QEMUSystem); err != nil {
+		l.hangUp()
+		return nil, errs.Wrap(errs.Unavailable, err, "libvirt does not answer on %s.", d.cfg.Socket)
+	}
+	return l, nil
+}
+
 // Dial implements the library's dialer.
-func (d *Driver) Dial() (net.Conn, error) {
-	return net.DialTimeout("unix", d.cfg.Socket, 5*time.Second)
+func (l *link) Dial() (net.Conn, error) {
+	conn, err := net.DialTimeout("unix", l.socket, 5*time.Second)
+	if err == nil {
+		l.conn = conn
+	}
+	return conn, err
+}
+
+// hangUp ends the connection without a word. The library's own ways wait for
+// an answer that never comes if an event arrives while a subscription ends:
+// nobody takes the event any more, so nobody reads what follows it.
+func (l *link) hangUp() {
+	if l.conn != nil {
+		_ = l.conn.Close()
+	}
 }
 
 // connection gives the live connection, made anew if the last one broke.
-func (d *Driver) connection() (*golibvirt.Libvirt, error) {
+func (d *Driver) connection() (*link, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -70,13 +101,9 @@ func (d *Driver) connection() (*golibvirt.Libvirt, error) {
 	if d.conn != nil && d.conn.IsConnected() {
 		return d.conn, nil
 	}
-	conn := golibvirt.NewWithDialer(d)
-	if err := conn.ConnectToURI(golibvirt.QEMUSystem); err != nil {
-		d.conn = nil
-		return nil, errs.Wrap(errs.Unavailable, err, "libvirt does not answer on %s.", d.cfg.Socket)
-	}
+	conn, err := d.dial()
 	d.conn = conn
-	return conn, nil
+	return conn, err
 }
 
 // do runs f on the live connection. The protocol has no way to take a call
@@ -90,7 +117,7 @@ func (d *Driver) do(ctx context.Context, what string, f func(*golibvirt.Libvirt)
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { done <- f(conn) }()
+	go func() { done <- f(conn.Libvirt) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():
@@ -103,7 +130,7 @@ func (d *Driver) do(ctx context.Context, what string, f func(*golibvirt.Libvirt)
 }
 
 // translate gives libvirt's errors our kinds.
-func translate(what string, conn *golibvirt.Libvirt, err error) error {
+func translate(what string, conn *link, err error) error {
 	var e golibvirt.Error
 	var ours *errs.Error
 	switch {
@@ -174,15 +201,17 @@ func (d *Driver) Watch(ctx context.Context, f func(hypervisor.Event)) error {
 	return nil
 }
 
-// watchOnce watches for as long as one connection lives.
+// watchOnce watches for as long as one connection lives. It has one of its
+// own, so that ending it disturbs nobody.
 func (d *Driver) watchOnce(ctx context.Context, f func(hypervisor.Event)) error {
-	conn, err := d.connection()
+	conn, err := d.dial()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	events, err := conn.LifecycleEvents(ctx)
+	defer context.AfterFunc(ctx, conn.hangUp)()
+	defer conn.hangUp()
+	// Not with ctx: see hangUp.
+	events, err := conn.LifecycleEvents(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
 	}
@@ -198,8 +227,8 @@ func (d *Driver) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	if d.conn == nil || !d.conn.IsConnected() {
-		return nil
+	if d.conn != nil {
+		d.conn.hangUp()
 	}
-	return d.conn.Disconnect()
+	return nil
 }
