@@ -121,15 +121,18 @@ func TestMissingProgramsNameTheirPackage(t *testing.T) {
 
 // A guest that hangs must not hold up the start for ever, and one that fails says why.
 func TestBootMarker(t *testing.T) {
-	short := patience{firstWord: 300 * time.Millisecond, userland: 600 * time.Millisecond}
-	for name, tc := range map[string]struct{ script, want string }{
-		"reaches userland": {"echo '" + marker + "'; exec sleep 60", ""},
-		"no KVM":           {"echo could not access KVM >&2; exit 1", "could not access KVM"},
-		"silent":           {"exec sleep 60", "does not start"},
-		"stuck":            {"echo Linux version; exec sleep 60", "does not reach userland"},
+	const long, short = time.Minute, 200 * time.Millisecond
+	for name, tc := range map[string]struct {
+		limit        patience
+		script, want string
+	}{
+		"reaches userland": {patience{long, long}, "echo '" + marker + "'; exec sleep 60", ""},
+		"no KVM":           {patience{long, long}, "echo could not access KVM >&2; exit 1", "could not access KVM"},
+		"silent":           {patience{short, long}, "exec sleep 60", "does not start"},
+		"stuck":            {patience{long, short}, "echo Linux version; exec sleep 60", "does not reach userland"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := bootMarker(t.Context(), short, nil, "/bin/sh", "-c", tc.script)
+			err := bootMarker(t.Context(), tc.limit, nil, "/bin/sh", "-c", tc.script)
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v", err)
 			}

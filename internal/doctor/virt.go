@@ -268,8 +268,7 @@ func writeInitramfs(file string) error {
 		{name: "bin/busybox", mode: modeExec, data: busybox},
 		{name: "init", mode: modeExec, data: []byte(init)},
 	}); err != nil {
-		f.Close()
-		return err
+		return errors.Join(err, f.Close())
 	}
 	return f.Close()
 }

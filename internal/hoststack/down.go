@@ -267,7 +267,7 @@ func hasCable(file string, cables map[[2]int]bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer ns.Close()
+	defer func() { _ = ns.Close() }()
 	inside, err := netlink.NewHandleAt(ns)
 	if errors.Is(err, unix.EINVAL) {
 		return false, nil // a mere file: its namespace went with a reboot

@@ -27,7 +27,7 @@ func attachTap(name string, use func(fd int) error) error {
 	if err != nil {
 		return fmt.Errorf("open /dev/net/tun: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); errors.Is(err, unix.EBUSY) {
 		return errTapInUse
 	} else if err != nil {
