@@ -33,6 +33,28 @@ func newNetworks(plugger vif.Plugger, service *metadata.Service) *networks {
 	return &networks{vif: plugger, metadata: service, served: map[string]*servedNetwork{}}
 }
 
+// expect counts the server in on its networks before they are served, so that
+// nobody takes them for abandoned.
+func (n *networks) expect(spec *hostapi.ServerSpec) {
+	for _, nic := range spec.NICs {
+		if nic.MetadataPort.PortID != "" {
+			n.enter(spec.ID, nic.NetworkID)
+		}
+	}
+}
+
+func (n *networks) enter(serverID, networkID string) *servedNetwork {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.served[networkID]
+	if s == nil {
+		s = &servedNetwork{servers: map[string]bool{}}
+		n.served[networkID] = s
+	}
+	s.servers[serverID] = true
+	return s
+}
+
 // ensure makes the metadata service answer on all networks of the server, and
 // on none for its sake that it has left.
 func (n *networks) ensure(ctx context.Context, spec *hostapi.ServerSpec) error {
@@ -51,15 +73,7 @@ func (n *networks) ensure(ctx context.Context, spec *hostapi.ServerSpec) error {
 }
 
 func (n *networks) ensureNetwork(ctx context.Context, serverID string, network vif.Network) error {
-	n.mu.Lock()
-	s := n.served[network.ID]
-	if s == nil {
-		s = &servedNetwork{servers: map[string]bool{}}
-		n.served[network.ID] = s
-	}
-	s.servers[serverID] = true
-	n.mu.Unlock()
-
+	s := n.enter(serverID, network.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key, err := json.Marshal(network)

@@ -17,15 +17,7 @@ func (a *Agent) resume(ctx context.Context) {
 	a.awaitHypervisor(ctx)
 	var again []*hostapi.ServerSpec
 	for _, s := range a.all() {
-		spec := s.current()
-		if spec == nil {
-			continue
-		}
-		a.metadata.Set(spec)
-		if err := a.networks.ensure(ctx, spec); err != nil {
-			a.log.ErrorContext(ctx, "metadata service not resumed", "server", s.id, "error", err)
-		}
-		if a.lostByReboot(ctx, s, spec) {
+		if spec := a.resumeServer(ctx, s); spec != nil {
 			again = append(again, spec)
 		}
 	}
@@ -34,6 +26,28 @@ func (a *Agent) resume(ctx context.Context) {
 	}
 	a.ensureAll(ctx, again)
 	a.catchUp(ctx)
+}
+
+// resumeServer has the server's metadata served again. It gives the spec if the
+// guest is to be started again, too.
+func (a *Agent) resumeServer(ctx context.Context, s *server) *hostapi.ServerSpec {
+	ctx, end, err := s.begin(ctx, 0)
+	if err != nil {
+		return nil
+	}
+	defer end()
+	spec := s.current()
+	if spec == nil {
+		return nil
+	}
+	a.metadata.Set(spec)
+	if err := a.networks.ensure(ctx, spec); err != nil && ctx.Err() == nil {
+		a.log.ErrorContext(ctx, "metadata service not resumed", "server", s.id, "error", err)
+	}
+	if !a.lostByReboot(ctx, s, spec) {
+		return nil
+	}
+	return spec
 }
 
 // awaitHypervisor waits until the hypervisor answers.

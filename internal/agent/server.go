@@ -206,6 +206,7 @@ func (a *Agent) load() error {
 			continue
 		}
 		s.spec = spec
+		a.networks.expect(spec)
 		if err := loadJSON(s.path("state.json"), &s.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			a.log.Warn("state of a server cannot be read", "server", s.id, "error", err)
 		}
