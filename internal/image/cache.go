@@ -36,7 +36,12 @@ type CacheStore interface {
 	DeleteCache(ctx context.Context, tx *store.Tx, imageID, node string) error
 }
 
-const cacheTask = "image.cache"
+const (
+	cacheTask = "image.cache"
+	// cachePause lets a series of requests gather before the cache begins to
+	// fetch, and lets whoever asked see his request in the queue.
+	cachePause = time.Second
+)
 
 func (s *Service) cachedPath(id string) string { return filepath.Join(s.cacheDir(), id) }
 
@@ -86,7 +91,7 @@ func (s *Service) wantCached(ctx context.Context, img *Image, l Location) {
 func (s *Service) queueCache(ctx context.Context, id string) error {
 	now := s.now()
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		tx.AfterCommit(func() { s.tasks.Wake(cacheTask) })
+		tx.AfterCommit(func() { time.AfterFunc(cachePause, func() { s.tasks.Wake(cacheTask) }) })
 		return s.store.QueueCache(ctx, tx, CacheEntry{ImageID: id, Node: s.cfg.Node, LastAccessed: now, LastModified: now})
 	})
 }

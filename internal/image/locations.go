@@ -49,7 +49,7 @@ func (s *Service) applyLocation(ctx context.Context, tx *store.Tx, img *Image, c
 	case "remove":
 		return s.removeLocation(ctx, tx, img, c.Path[1])
 	case "replace":
-		return s.replaceLocations(ctx, tx, img, c.Value)
+		return s.replaceLocations(ctx, img, c.Value)
 	default:
 		return s.addLocation(ctx, img, c.Path[1], c.Value)
 	}
@@ -67,7 +67,7 @@ func (s *Service) removeLocation(ctx context.Context, tx *store.Tx, img *Image, 
 }
 
 func (s *Service) addLocation(ctx context.Context, img *Image, at string, v any) error {
-	loc, check, err := s.parseLocation(v)
+	loc, check, err := s.parseLocation(v, nil)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,10 @@ func (s *Service) addLocation(ctx context.Context, img *Image, at string, v any)
 	return s.activateByLocation(ctx, img)
 }
 
-func (s *Service) replaceLocations(ctx context.Context, tx *store.Tx, img *Image, v any) error {
+// replaceLocations gives a queued image its locations, or changes the metadata
+// and the order of those that an active one has. To take one away there is
+// remove, which has a rule of its own.
+func (s *Service) replaceLocations(ctx context.Context, img *Image, v any) error {
 	list, ok := v.([]any)
 	if !ok {
 		return mismatch("locations", "a list of locations")
@@ -93,26 +96,23 @@ func (s *Service) replaceLocations(ctx context.Context, tx *store.Tx, img *Image
 	old := img.Locations
 	img.Locations = nil
 	for _, item := range list {
-		loc, check, err := s.parseLocation(item)
+		loc, check, err := s.parseLocation(item, old)
 		if err != nil {
 			return err
 		}
 		if slices.ContainsFunc(img.Locations, func(l Location) bool { return l.URL == loc.URL }) {
 			return errs.New(errs.Invalid, "The location %s is given twice", quotable(loc.URL))
 		}
-		if i := slices.IndexFunc(old, func(l Location) bool { return l.URL == loc.URL }); i >= 0 {
-			loc.ID = old[i].ID
-			old = slices.Delete(slices.Clone(old), i, i+1)
+		if len(old) > 0 && !slices.ContainsFunc(old, func(l Location) bool { return l.URL == loc.URL }) {
+			return errs.New(errs.Invalid, "Locations of an image that has some cannot be replaced by others: %s is new", quotable(loc.URL))
 		}
 		if err := img.claim(check); err != nil {
 			return err
 		}
 		img.Locations = append(img.Locations, loc)
 	}
-	for _, l := range old {
-		if err := s.discard(ctx, tx, l, img.ID); err != nil {
-			return err
-		}
+	if len(img.Locations) < len(old) {
+		return errs.New(errs.Invalid, "Locations of an image cannot be left out; use remove.")
 	}
 	return s.activateByLocation(ctx, img)
 }
@@ -140,10 +140,11 @@ func (s *Service) activateByLocation(ctx context.Context, img *Image) error {
 	return nil
 }
 
-// parseLocation reads a location of a request. Only URLs of stores that are
-// read only by nature may be named: one in a store of ours is given by an
-// upload alone, for whoever may name any object could read everybody's.
-func (s *Service) parseLocation(v any) (Location, Validation, error) {
+// parseLocation reads a location of a request: one of those that the image has,
+// or a new one. Only URLs of stores that are read only by nature may be new:
+// one in a store of ours is given by an upload alone, for whoever may name any
+// object could read everybody's.
+func (s *Service) parseLocation(v any, have []Location) (Location, Validation, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return Location{}, Validation{}, mismatch("locations", "objects with url and metadata")
@@ -153,12 +154,23 @@ func (s *Service) parseLocation(v any) (Location, Validation, error) {
 	if !ok || text == "" {
 		return Location{}, Validation{}, mismatch("locations", "objects with url and metadata")
 	}
-	loc, err := s.foreign(text)
-	if err != nil {
-		return loc, Validation{}, err
+	var loc Location
+	if i := slices.IndexFunc(have, func(l Location) bool { return l.URL == text }); i >= 0 {
+		loc = have[i]
+		loc.Metadata = map[string]any{}
+		if loc.Store != "" {
+			loc.Metadata["store"] = loc.Store
+		}
+	} else {
+		var err error
+		if loc, err = s.foreign(text); err != nil {
+			return loc, Validation{}, err
+		}
 	}
 	for k, v := range meta {
-		loc.Metadata[k] = v
+		if k != "store" {
+			loc.Metadata[k] = v
+		}
 	}
 	check, err := parseValidation(m["validation_data"])
 	return loc, check, err

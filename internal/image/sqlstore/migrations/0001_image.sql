@@ -24,6 +24,8 @@ CREATE INDEX image_created ON image (created_at, id);
 CREATE INDEX image_owner ON image (owner, created_at, id);
 CREATE INDEX image_visibility ON image (visibility, created_at, id);
 CREATE INDEX image_name ON image (name, created_at, id);
+CREATE INDEX image_size ON image (size, created_at, id);
+CREATE INDEX image_updated ON image (updated_at, created_at, id);
 CREATE INDEX image_hash ON image (os_hash_value);
 
 CREATE TABLE image_property (
