@@ -127,7 +127,7 @@ func (c *cloud) start(host, dir string, deps func() agent.Deps) *agent.Agent {
 }
 
 func (c *cloud) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Minute)
 	c.t.Cleanup(cancel)
 	return ctx
 }

@@ -104,8 +104,9 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 
 	// The parts that need nothing of each other.
 	g, together := errgroup.WithContext(ctx)
-	if !exists || guest.Mark.Rebuild >= spec.Rebuild || !active(guest.Power) {
-		// A disk that is to be replaced waits until its guest is off.
+	// A disk that is to be replaced waits until its guest is off.
+	disksLater := exists && guest.Mark.Rebuild < spec.Rebuild && active(guest.Power)
+	if !disksLater {
 		g.Go(func() error {
 			return st.do(together, "disks", func() error { return a.ensureDisks(together, s, spec) })
 		})
@@ -125,7 +126,7 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 			return err
 		}
 	}
-	return a.ensurePower(ctx, s, spec, guest, st)
+	return a.ensurePower(ctx, s, spec, guest, disksLater, st)
 }
 
 // active tells whether a guest has a process.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -124,7 +125,7 @@ func (s *server) dropOldRoots(rebuild int64) error {
 
 // disks lists the guest's disks, in the order in which it sees them.
 func (s *server) disks(spec *hostapi.ServerSpec) ([]hypervisor.Disk, error) {
-	l := layout{bus: busOf(spec.Hints)}
+	l := layout{bus: busOf(spec.Hints), cdrom: cdromBusOf(spec.Hints, runtime.GOARCH)}
 	if spec.Root.ImageID != "" {
 		base := s.path(baseName(spec.Rebuild))
 		image := imagecache.Image{}
@@ -181,6 +182,7 @@ func volume(v hostapi.Volume) hypervisor.Disk {
 // layout gives disks their names: the one asked for, or the first that is free.
 type layout struct {
 	bus   string
+	cdrom string // bus of optical drives
 	disks []hypervisor.Disk
 }
 
@@ -193,10 +195,23 @@ func busOf(hints map[string]string) string {
 	return "virtio"
 }
 
+// cdromBusOf finds a bus that the machine has and its firmware can boot from.
+func cdromBusOf(hints map[string]string, arch string) string {
+	switch b := hints["hw_cdrom_bus"]; {
+	case prefixes[b] != "" && b != "virtio":
+		return b
+	case arch != "amd64":
+		return "scsi"
+	case strings.Contains(hints["hw_machine_type"], "q35"):
+		return "sata"
+	}
+	return "ide"
+}
+
 func (l *layout) add(d hypervisor.Disk) {
 	d.Bus = l.bus
 	if d.CDROM {
-		d.Bus = "ide"
+		d.Bus = l.cdrom
 	}
 	if d.Device == "" || l.taken(d.Device) || !strings.HasPrefix(d.Device, prefixes[d.Bus]) {
 		for i := 'a'; i <= 'z'; i++ {

@@ -23,6 +23,10 @@ import (
 	"kumoi/internal/hostapi"
 )
 
+// patience is how long a guest may take: several boot at once, emulated, on a
+// machine that has other things to do.
+const patience = 5 * time.Minute
+
 // TestGuests goes a guest's whole way. Its parts build on each other: booting
 // under emulation takes seconds.
 func TestGuests(t *testing.T) {
@@ -54,19 +58,19 @@ echo db is up`, n.nic())
 			t.Logf("%-4s %-12s %s", spec.Name, s.Name, s.Took.Round(10*time.Microsecond))
 		}
 	}
-	log := h.cloud.console(web.ID, "web is up", 2*time.Minute)
+	log := h.cloud.console(web.ID, "web is up", patience)
 	for _, want := range []string{`"uuid":"` + web.ID + `"`, "\nweb\r", "i-" + web.ID[:8]} {
 		if !strings.Contains(log, want) {
 			t.Errorf("web's console lacks %q:\n%s", want, log)
 		}
 	}
-	log = h.cloud.console(db.ID, "db is up", 2*time.Minute)
+	log = h.cloud.console(db.ID, "db is up", patience)
 	for _, want := range []string{"meta_data.json", "content of a file", `"local-hostname":"db"`, "db reaches web", "swap is on", "ephemeral is mounted"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("db's console lacks %q:\n%s", want, log)
 		}
 	}
-	h.cloud.console(twin.ID, "instance "+twin.ID, 2*time.Minute)
+	h.cloud.console(twin.ID, "instance "+twin.ID, patience)
 
 	t.Run("pause and suspend keep the memory", func(t *testing.T) { h.pauseAndSuspend(web) })
 	t.Run("diagnostics", func(t *testing.T) {
@@ -208,7 +212,7 @@ func (h *realHost) snapshot(spec *hostapi.ServerSpec, n *network) {
 	sum := sha512.Sum512(data)
 	copied.Root = hostapi.RootDisk{ImageID: "snapshot", DiskFormat: "qcow2", ImageBytes: int64(len(data)), SHA512: hex.EncodeToString(sum[:])}
 	h.cloud.ensure(copied)
-	h.cloud.console(copied.ID, "the copy lives", 2*time.Minute)
+	h.cloud.console(copied.ID, "the copy lives", patience)
 	if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", copied.ID); err != nil {
 		h.t.Fatal(err)
 	}
@@ -224,7 +228,7 @@ func (h *realHost) softReboot(spec *hostapi.ServerSpec) {
 	if !r.StartedAt.After(begin) {
 		h.t.Error("the guest was not started again")
 	}
-	eventually(h.t, time.Minute, func() error {
+	eventually(h.t, patience, func() error {
 		log, err := h.cloud.client.ConsoleLog(h.cloud.ctx(), "host-a", spec.ID, 0)
 		if n := strings.Count(log, "web is ready"); n < 2 {
 			return errors.Join(err, fmt.Errorf("the guest has booted %d times", n))
@@ -277,9 +281,9 @@ func (h *realHost) reboot(specs ...*hostapi.ServerSpec) {
 	}
 	h.start()
 	for _, spec := range []*hostapi.ServerSpec{specs[0], specs[2]} {
-		eventually(h.t, time.Minute, func() error { return h.is(spec.ID, hostapi.PowerRunning) })
+		eventually(h.t, patience, func() error { return h.is(spec.ID, hostapi.PowerRunning) })
 	}
-	eventually(h.t, time.Minute, func() error {
+	eventually(h.t, patience, func() error {
 		log, err := h.cloud.client.ConsoleLog(h.cloud.ctx(), "host-a", specs[0].ID, 0)
 		if n := strings.Count(log, "web is ready"); n < 3 {
 			return errors.Join(err, fmt.Errorf("the guest has booted %d times:\n%s", n, log))

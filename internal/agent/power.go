@@ -15,11 +15,17 @@ import (
 const pressAgain = 5 * time.Second
 
 // ensurePower brings the guest to the power state that the spec wants, by way
-// of the reboots and the rebuild that it has not seen yet.
-func (a *Agent) ensurePower(ctx context.Context, s *server, spec *hostapi.ServerSpec, g hypervisor.Guest, st *steps) error {
+// of the reboots and the rebuild that it has not seen yet. disks says that the
+// disks could not be made ready while the guest was running.
+func (a *Agent) ensurePower(ctx context.Context, s *server, spec *hostapi.ServerSpec, g hypervisor.Guest, disks bool, st *steps) error {
 	g, err := a.leave(ctx, s, spec, g, st)
 	if err != nil {
 		return err
+	}
+	if disks {
+		if err := st.do(ctx, "disks", func() error { return a.ensureDisks(ctx, s, spec) }); err != nil {
+			return err
+		}
 	}
 	switch spec.Power {
 	case hostapi.PowerStopped:
@@ -85,18 +91,12 @@ func (a *Agent) stopped(ctx context.Context, s *server, spec *hostapi.ServerSpec
 			return err
 		}
 	}
-	if g.Mark.Rebuild < spec.Rebuild {
-		return st.do(ctx, "disks", func() error { return a.ensureDisks(ctx, s, spec) })
-	}
 	return nil
 }
 
 // start runs the guest from its definition, made anew so that it carries all
 // that the spec says by now.
 func (a *Agent) start(ctx context.Context, s *server, spec *hostapi.ServerSpec, paused bool, st *steps) error {
-	if err := st.do(ctx, "disks", func() error { return a.ensureDisks(ctx, s, spec) }); err != nil {
-		return err
-	}
 	if err := st.do(ctx, "define", func() error { return a.define(ctx, s, spec, a.now()) }); err != nil {
 		return err
 	}

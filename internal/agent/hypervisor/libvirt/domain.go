@@ -72,6 +72,9 @@ func (d *Driver) domain(m hypervisor.Machine) (string, error) {
 		}
 		dom.Devices.Disks = append(dom.Devices.Disks, x)
 	}
+	if slices.ContainsFunc(m.Disks, func(d hypervisor.Disk) bool { return d.Bus == "scsi" }) {
+		dom.Devices.Controllers = append(dom.Devices.Controllers, libvirtxml.DomainController{Type: "scsi", Model: "virtio-scsi"})
+	}
 	for _, nic := range m.NICs {
 		dom.Devices.Interfaces = append(dom.Devices.Interfaces, d.nic(nic))
 	}
