@@ -50,7 +50,7 @@ type ListRequest struct {
 	Tags         []string
 	Sort         []SortKey
 	MarkerID     string
-	Limit        int // 0: the default
+	Limit        int // 0 asks for nothing
 }
 
 // List returns one page of the images that the actor may see. more tells that
@@ -69,7 +69,9 @@ func (s *Service) List(ctx context.Context, r ListRequest) (images []*Image, mor
 	if len(q.Sort) == 0 {
 		q.Sort = []SortKey{{Field: "created_at", Desc: true}}
 	}
-	q.Limit = min(q.Limit, s.cfg.PageMax)
+	if q.Limit = min(q.Limit, s.cfg.PageMax); q.Limit == 0 {
+		return nil, false, nil
+	}
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
 		if r.MarkerID != "" {
 			if q.Marker, err = s.visible(ctx, tx, r.MarkerID); err != nil {

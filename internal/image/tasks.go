@@ -90,7 +90,9 @@ func (s *Service) Tasks(ctx context.Context, q TaskQuery, marker string) ([]*Tas
 		return nil, false, err
 	}
 	var tasks []*Task
-	q.Limit = min(q.Limit, s.cfg.PageMax)
+	if q.Limit = min(q.Limit, s.cfg.PageMax); q.Limit == 0 {
+		return nil, false, nil
+	}
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if marker != "" {
 			if q.Marker, err = s.store.Task(ctx, tx, marker); err != nil {

@@ -33,6 +33,9 @@ func (s *Service) List(ctx context.Context, q Query, marker string) ([]Detail, e
 		return nil, errs.New(errs.Invalid, "Invalid sort key: %.100s. It must be one of the following: created_at, updated_at, namespace.", q.SortKey)
 	}
 	var out []Detail
+	if q.Limit == 0 {
+		return out, nil
+	}
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
 		if marker != "" {
 			n, err := s.visible(ctx, tx, marker)

@@ -1,0 +1,124 @@
+package api_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"math/big"
+	"testing"
+	"time"
+
+	"kumoi/internal/image"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+)
+
+type limits map[string]int64
+
+func (l limits) Limits(context.Context, string, string, []string) (map[string]int64, error) {
+	return l, nil
+}
+
+func TestQuotas(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l := limits{"image_count_total": 3, "image_size_total": 2, "image_stage_total": 1, "image_count_uploading": 1}
+		c := newCloud(t, db, func(d *image.Deps) { d.Limits = l })
+		a, b := c.create("alice"), c.create("alice")
+		c.must(204, "alice", "PUT", "/v2/images/"+a+"/file", noise(1<<20+1))
+		c.must(413, "alice", "PUT", "/v2/images/"+b+"/file", noise(10))
+		usage := c.must(200, "alice", "GET", "/v2/info/usage", nil).object(t)["usage"].(map[string]any)
+		size := usage["image_size_total"].(map[string]any)
+		if size["usage"] != 2.0 || size["limit"] != 2.0 {
+			t.Errorf("usage: %v", usage)
+		}
+		c.must(204, "alice", "PUT", "/v2/images/"+b+"/stage", noise(10))
+		third := c.create("alice")
+		c.must(413, "alice", "PUT", "/v2/images/"+third+"/stage", noise(10)) // one is being uploaded
+		c.must(413, "alice", "POST", "/v2/images", map[string]any{})
+		c.must(204, "alice", "DELETE", "/v2/images/"+third, nil)
+		c.create("alice")
+		c.create("bob") // another project's usage is its own
+	})
+}
+
+type certificates map[string]*x509.Certificate
+
+func (c certificates) Certificate(_ context.Context, id string) (*x509.Certificate, error) {
+	if cert, ok := c[id]; ok {
+		return cert, nil
+	}
+	return nil, errs.New(errs.NotFound, "no such secret")
+}
+
+func certificate(t *testing.T, key crypto.Signer, from time.Time) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "signer"}, NotBefore: from, NotAfter: from.Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func TestSignatures(t *testing.T) {
+	data := noise(300_000)
+	sum := sha256.Sum256(data)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pss, err := rsa.SignPSS(rand.Reader, rsaKey, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := ecdsa.SignASN1(rand.Reader, ecKey, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(-time.Minute)
+	known := certificates{"rsa": certificate(t, rsaKey, now), "ec": certificate(t, ecKey, now), "old": certificate(t, rsaKey, now.Add(-2*time.Hour))}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newCloud(t, db, func(d *image.Deps) { d.Certificates = known })
+		for _, tc := range []struct {
+			name, cert, method, kind string
+			signature                []byte
+			status                   int
+		}{
+			{"rsa", "rsa", "SHA-256", "RSA-PSS", pss, 204},
+			{"ec", "ec", "SHA-256", "ECC_SECP384R1", ec, 204},
+			{"wrong signature", "rsa", "SHA-256", "RSA-PSS", ec, 400},
+			{"wrong hash", "rsa", "SHA-512", "RSA-PSS", pss, 400},
+			{"unknown hash", "rsa", "MD5", "RSA-PSS", pss, 400},
+			{"wrong type", "rsa", "SHA-256", "ECC_SECP384R1", pss, 400},
+			{"expired", "old", "SHA-256", "RSA-PSS", pss, 400},
+			{"unknown certificate", "none", "SHA-256", "RSA-PSS", pss, 400},
+		} {
+			id := c.create("alice", "img_signature", base64.StdEncoding.EncodeToString(tc.signature), "img_signature_hash_method", tc.method,
+				"img_signature_key_type", tc.kind, "img_signature_certificate_uuid", tc.cert)
+			if a := c.do("alice", "PUT", "/v2/images/"+id+"/file", data); a.status != tc.status {
+				t.Errorf("%s: %d, want %d: %s", tc.name, a.status, tc.status, a.body)
+			}
+			if tc.status != 204 && c.show("alice", id)["status"] != "queued" {
+				t.Errorf("%s: %v", tc.name, c.show("alice", id))
+			}
+		}
+		c2 := c.create("alice", "img_signature", "x", "img_signature_hash_method", "SHA-256", "img_signature_key_type", "RSA-PSS", "img_signature_certificate_uuid", "rsa")
+		c.must(400, "alice", "PUT", "/v2/images/"+c2+"/file", data)
+	})
+}
