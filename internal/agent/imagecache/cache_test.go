@@ -109,7 +109,7 @@ func TestFailedFetchLeavesNothing(t *testing.T) {
 	l.fail = nil
 	wrong := l.want("a")
 	wrong.SHA512 = hex.EncodeToString(make([]byte, 64))
-	if _, err := c.Get(t.Context(), wrong); !errs.Is(err, errs.Unavailable) {
+	if _, err := c.Get(t.Context(), wrong); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a damaged image gave %v", err)
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) > 0 {

@@ -21,19 +21,16 @@ import (
 const inFlight = 6
 
 // fetch brings an image from its source.
-func (c *Cache) fetch(ctx context.Context, want hostapi.RootDisk) (_ Image, err error) {
+func (c *Cache) fetch(ctx context.Context, want hostapi.RootDisk) (Image, error) {
 	start := time.Now()
 	part := c.path(want.ImageID, ".part")
 	defer os.Remove(part) //nolint:errcheck // gone after the rename
 	if err := c.room(want.ImageBytes); err != nil {
 		return Image{}, err
 	}
-	sum, err := c.download(ctx, want, part)
+	sum, err := c.verified(ctx, want, part)
 	if err != nil {
-		return Image{}, disk.Full(fmt.Errorf("fetch image %s: %w", want.ImageID, err))
-	}
-	if want.SHA512 != "" && !strings.EqualFold(sum, want.SHA512) {
-		return Image{}, errs.New(errs.Unavailable, "Image %s arrived damaged: its checksum does not match.", want.ImageID)
+		return Image{}, err
 	}
 	info, err := disk.InspectFile(part, want.DiskFormat)
 	if err != nil {
@@ -53,6 +50,21 @@ func (c *Cache) fetch(ctx context.Context, want hostapi.RootDisk) (_ Image, err 
 	}
 	c.log.InfoContext(ctx, "image fetched", "image", want.ImageID, "bytes", want.ImageBytes, "took", time.Since(start).Round(time.Millisecond))
 	return image, c.Trim(want.ImageID)
+}
+
+// verified downloads the image and sees that it is what it should be. What was
+// damaged on its way may arrive whole the next time.
+func (c *Cache) verified(ctx context.Context, want hostapi.RootDisk, path string) (sum string, err error) {
+	for range 2 {
+		if sum, err = c.download(ctx, want, path); err != nil {
+			return "", disk.Full(fmt.Errorf("fetch image %s: %w", want.ImageID, err))
+		}
+		if want.SHA512 == "" || strings.EqualFold(sum, want.SHA512) {
+			return sum, nil
+		}
+		c.log.WarnContext(ctx, "image arrived damaged", "image", want.ImageID, "sha512", sum, "want", want.SHA512)
+	}
+	return "", errs.New(errs.Invalid, "Image %s is damaged: its content does not match its checksum.", want.ImageID)
 }
 
 // room refuses early what would fill the disk.

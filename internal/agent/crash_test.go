@@ -1,0 +1,162 @@
+package agent_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"kumoi/internal/agent/hypervisor/fake"
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+)
+
+// TestCrashAtEveryCall lets the agent die, as far as it can tell, at each call
+// of the hypervisor, before and after its work, and has the next one finish.
+func TestCrashAtEveryCall(t *testing.T) {
+	died := errs.New(errs.Unavailable, "died")
+	for _, method := range []string{"Guest", "Define", "Start", "Shutdown", "Destroy", "Pause", "Resume", "Suspend", "DropSaved", "Devices"} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s after=%v", method, after), func(t *testing.T) {
+				t.Parallel()
+				h := newFakeHost(t)
+				spec := h.spec()
+				for i, change := range []func(){
+					func() {},
+					func() { spec.Power = hostapi.PowerPaused },
+					func() { spec.Power = hostapi.PowerRunning },
+					func() { spec.Boot++ },
+					func() { spec.Power = hostapi.PowerSuspended },
+					func() { spec.HardBoot++; spec.Power = hostapi.PowerRunning },
+					func() { spec.Rebuild++ },
+					func() { spec.Power = hostapi.PowerStopped; spec.StopGrace = 0 },
+				} {
+					change()
+					spec.Generation++
+					h.hv.Script(method, fake.Script{Times: 1, Err: died, After: after})
+					if _, err := h.client.EnsureServer(h.ctx(), "host-a", spec); err != nil && !errs.Is(err, errs.Unavailable) {
+						t.Errorf("step %d: %v", i, err)
+					}
+					h.hv.Unscript()
+					h.restart()
+					h.ensure(spec)
+					if m, _ := h.hv.Machine(spec.ID); m.Mark.Boot != spec.Boot || m.Mark.HardBoot != spec.HardBoot || m.Mark.Rebuild != spec.Rebuild {
+						t.Errorf("step %d: the guest is of %+v", i, m.Mark)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestRebootOfTheHost(t *testing.T) {
+	h := newFakeHost(t)
+	specs := map[hostapi.Power]*hostapi.ServerSpec{}
+	for _, p := range []hostapi.Power{hostapi.PowerRunning, hostapi.PowerPaused, hostapi.PowerStopped, hostapi.PowerSuspended} {
+		spec := h.spec()
+		spec.Power = p
+		if p == hostapi.PowerSuspended {
+			spec.Power = hostapi.PowerRunning
+			h.ensure(spec)
+			spec.Power, spec.Generation = p, 2
+		}
+		h.ensure(spec)
+		specs[p] = spec
+	}
+	selfStopped := h.spec()
+	h.ensure(selfStopped)
+	h.hv.PowerOff(selfStopped.ID)
+	h.awaitPower(selfStopped.ID, hostapi.PowerStopped)
+	if err := h.agent.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.agent = nil
+	h.hv.Reboot()
+	h.anotherBoot()
+	h.server.Stop() // and the control plane does not answer
+	alone := newCloud(t)
+	alone.images, h.cloud = h.images, alone
+	h.restart()
+	for p, spec := range specs {
+		h.awaitPower(spec.ID, p)
+	}
+	h.awaitPower(selfStopped.ID, hostapi.PowerStopped)
+}
+
+// anotherBoot makes the agent's files look as if they were of an earlier boot.
+func (h *fakeHost) anotherBoot() {
+	h.t.Helper()
+	files, _ := filepath.Glob(filepath.Join(h.dir, "servers/*/state.json"))
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		at := bytes.Index(data, []byte(`"boot_id":"`)) + len(`"boot_id":"`)
+		data[at] ^= 1
+		if err := os.WriteFile(f, data, 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func (h *fakeHost) awaitPower(id string, want hostapi.Power) {
+	h.t.Helper()
+	eventually(h.t, 10*time.Second, func() error {
+		r, err := h.client.Report(h.ctx(), "host-a")
+		if err != nil {
+			return err
+		}
+		for _, s := range r.Servers {
+			if s.ServerID == id && s.Power == want {
+				return nil
+			}
+		}
+		return fmt.Errorf("server %s is not %s in %+v", id, want, r.Servers)
+	})
+}
+
+func TestGuestThatStopsByItselfIsReportedNotRestarted(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	h.ensure(spec)
+	h.hv.Crash(spec.ID)
+	for r := range h.reports {
+		if r.ServerID == spec.ID && r.Power == hostapi.PowerCrashed {
+			break
+		}
+	}
+	h.restart()
+	h.awaitPower(spec.ID, hostapi.PowerCrashed)
+	h.ensure(spec) // but ensure means ensure
+}
+
+func TestSequenceGrowsOverRestarts(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	last := h.ensure(spec).Sequence
+	for range 3 {
+		h.restart()
+		spec.Generation++
+		if r := h.ensure(spec); r.Sequence <= last {
+			t.Fatalf("sequence %d after %d", r.Sequence, last)
+		} else {
+			last = r.Sequence
+		}
+	}
+}
+
+func TestSpecsMissedWhileAway(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	h.ensure(spec)
+	newer := *spec
+	newer.Generation, newer.Power = 2, hostapi.PowerPaused
+	unknown := h.spec()
+	h.specs = []*hostapi.ServerSpec{&newer, unknown}
+	h.restart()
+	h.awaitPower(newer.ID, hostapi.PowerPaused)
+	h.awaitPower(unknown.ID, hostapi.PowerRunning)
+}
