@@ -35,7 +35,7 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 
 // client talks to the API over HTTP.
 type client struct {
-	t     *testing.T
+	t     testing.TB
 	url   string
 	token string
 	svc   *network.Service
@@ -43,7 +43,7 @@ type client struct {
 
 type object = map[string]any
 
-func serve(t *testing.T, db *store.DB) *client {
+func serve(t testing.TB, db *store.DB) *client {
 	t.Helper()
 	if err := db.Migrate(t.Context(), network.Migrations()); err != nil {
 		t.Fatal(err)
@@ -70,6 +70,13 @@ func serve(t *testing.T, db *store.DB) *client {
 func (c *client) as(token string) *client {
 	d := *c
 	d.token = token
+	return &d
+}
+
+// on is the same client reporting to another test.
+func (c *client) on(t testing.TB) *client {
+	d := *c
+	d.t = t
 	return &d
 }
 
