@@ -274,6 +274,7 @@ unix_sock_rw_perms = "0700"
 log_level = 3
 log_outputs = "3:stderr"
 audit_level = 0
+ovs_timeout = 30
 host_uuid = "%s"
 `
 
