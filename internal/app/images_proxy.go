@@ -6,6 +6,7 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/image"
+	"kumoi/internal/kernel/store"
 )
 
 var _ compute.ImageProxy = computeImages{}
@@ -23,7 +24,7 @@ func (c computeImages) ListImages(ctx context.Context, f compute.ImageFilter) ([
 		base("status", "eq", f.Status)
 	}
 	if !f.ChangedSince.IsZero() {
-		base("updated_at", "gte", f.ChangedSince)
+		base("updated_at", "gte", store.Micros(f.ChangedSince))
 	}
 	if f.Type != "" {
 		r.Filters = append(r.Filters, property("image_type", f.Type))

@@ -68,6 +68,9 @@ func (s *Service) record(ctx context.Context, tx *store.Tx, srv *Server, action 
 	if err != nil {
 		return 0, err
 	}
+	if w, ok := spoken[action]; ok {
+		action = w
+	}
 	who, now := actor.From(ctx), s.now().UTC()
 	return id, s.store.InsertAction(ctx, tx, &Action{
 		ID: id, ServerID: srv.ID, RequestID: who.RequestID, Action: action,
@@ -151,7 +154,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 	}
 	j := job{Server: srv.ID, Host: srv.Host, Name: "delete"}
 	for _, a := range list {
-		if a.EndedAt.IsZero() && (a.Action == "delete" || a.Action == "force_delete") {
+		if a.EndedAt.IsZero() && (a.Action == "delete" || a.Action == "forceDelete") {
 			j.Action = a.ID
 			break
 		}

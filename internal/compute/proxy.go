@@ -112,7 +112,11 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 	}
 	for _, fip := range list {
 		if fip.Address.String() == address {
-			if err := s.write(ctx, func(tx *store.Tx) error { return f(tx, p, fip) }); err != nil {
+			err := s.write(ctx, func(tx *store.Tx) error { return f(tx, p, fip) })
+			if e := errs.As(err); err != nil && e.Kind == errs.Conflict && e.Code != "" { // the network's, which compute worded as a bad request
+				return errs.New(errs.Invalid, "Error. Unable to associate floating IP: %s", e.Msg)
+			}
+			if err != nil {
 				return err
 			}
 			return s.Refresh(ctx, id)

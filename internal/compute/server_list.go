@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -61,6 +63,7 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 	out := &Details{}
 	limit := r.Limit
 	filter := r.ServerFilter
+	filter.Shown = true
 	if filter.Limit > 0 {
 		filter.Limit++ // one more tells whether another page follows
 	}
@@ -125,14 +128,18 @@ func (s *Service) surround(ctx context.Context, d *Details) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	var err error
+	var g errgroup.Group // the two are of one size: side by side
 	if d.Addresses == nil {
-		if d.Addresses, err = s.network.ServerAddresses(ctx, ids); err != nil {
+		g.Go(func() (err error) {
+			d.Addresses, err = s.network.ServerAddresses(ctx, ids)
 			return err
-		}
+		})
 	}
-	d.Groups, err = s.network.ServerSecurityGroups(ctx, ids)
-	return err
+	g.Go(func() (err error) {
+		d.Groups, err = s.network.ServerSecurityGroups(ctx, ids)
+		return err
+	})
+	return g.Wait()
 }
 
 func (s *Service) hostMap(ctx context.Context, tx *store.Tx) (map[string]*Host, error) {

@@ -111,7 +111,9 @@ type ServerFilter struct {
 	LivedAfter, LivedBefore time.Time
 	Tags, TagsAny           []string
 	NotTags, NotTagsAny     []string
-	SortKeys, SortDirs      []string
-	Marker                  string
-	Limit                   int
+	// Shown leaves out of each server what lists do not show.
+	Shown              bool
+	SortKeys, SortDirs []string
+	Marker             string
+	Limit              int
 }

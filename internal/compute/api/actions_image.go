@@ -124,7 +124,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	_, password, err := a.svc.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
 		ImageID: c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
 		Description: c.Description.pointer(), KeyName: c.KeyName.pointer(), UserData: c.UserData.pointer(),
-		Hostname: c.Hostname, DiskConfig: c.DiskConfig, AccessIPv4: c.AccessIPv4, AccessIPv6: c.AccessIPv6,
+		Hostname: c.Hostname, DiskConfig: c.DiskConfig, AccessIPv4: c.AccessIPv4, AccessIPv6: shortestOf(c.AccessIPv6),
 	})
 	if err != nil {
 		return nil, err
@@ -133,12 +133,12 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	resp, err := a.oneServer(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full = false }, func(w *writer) {
+	resp, err := a.oneServer(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full, v.rebuild = false, true }, func(w *writer) {
 		w.str("adminPass", password)
 		if r.AtLeast(2, 54) && !r.AtLeast(2, 75) {
 			w.nonEmpty("key_name", s.KeyName)
 		}
-		if r.AtLeast(2, 57) && !(r.AtLeast(2, 75) && a.svc.Allowed(ctx, "os-extended-server-attributes")) {
+		if r.AtLeast(2, 57) {
 			w.nonEmpty("user_data", s.UserData)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 
 	"kumoi/internal/compute"
@@ -195,7 +196,7 @@ func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	s := &b.Server
 	out := compute.CreateServer{
 		Name: s.Name, ImageID: s.Image, FlavorID: string(s.Flavor), AdminPass: s.AdminPass, Metadata: s.Metadata,
-		DiskConfig: s.DiskConfig, AccessIPv4: s.AccessIPv4, AccessIPv6: s.AccessIPv6, Zone: s.Zone,
+		DiskConfig: s.DiskConfig, AccessIPv4: s.AccessIPv4, AccessIPv6: shortest(s.AccessIPv6), Zone: s.Zone,
 		ConfigDrive: bool(s.ConfigDrive), KeyName: s.KeyName, Min: int(s.Min), Max: int(s.Max), UserData: s.UserData,
 		Description: s.Description, Hostname: s.Hostname, Host: s.Host, Node: s.Node,
 	}
@@ -335,4 +336,20 @@ func hintsOf(in map[string]any) map[string][]string {
 		}
 	}
 	return out
+}
+
+// shortest writes an IPv6 address in its shortest form.
+func shortest(text string) string {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.String()
+	}
+	return text
+}
+
+func shortestOf(text *string) *string {
+	if text == nil {
+		return nil
+	}
+	s := shortest(*text)
+	return &s
 }

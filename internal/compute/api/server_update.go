@@ -38,7 +38,7 @@ func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	s := b.Server
 	if _, err := a.svc.Update(ctx, r.Var("server_id"), compute.UpdateServer{
 		Name: s.Name, Hostname: s.Hostname, Description: s.Description.pointer(),
-		AccessIPv4: s.AccessIPv4, AccessIPv6: s.AccessIPv6, DiskConfig: s.DiskConfig,
+		AccessIPv4: s.AccessIPv4, AccessIPv6: shortestOf(s.AccessIPv6), DiskConfig: s.DiskConfig,
 	}); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type serverView struct {
 	faults     bool // details of internal faults
 	groups     bool // server_groups, not in lists
 	full       bool // all that a GET shows; PUT and rebuild show less before 2.75
+	rebuild    bool // the answer to a rebuild, which has user data under a name of its own
 }
 
 func (a *api) serverView(ctx context.Context, r *httpx.Request, d *compute.Details) *serverView {
@@ -69,7 +70,7 @@ func (v *serverView) fields(w *writer, s *compute.Server) {
 	v.flavor(w, s.Flavor)
 	w.str("created", stamp(s.CreatedAt))
 	w.str("updated", stamp(s.UpdatedAt))
-	writeAddresses(w, "addresses", v.details.Addresses[s.ID], true)
+	writeAddresses(w, "addresses", v.details.Addresses[s.ID], v.full || v.minor >= 75)
 	w.str("accessIPv4", s.AccessIPv4)
 	w.str("accessIPv6", s.AccessIPv6)
 	writeLinks(w, v.r, "/servers/"+s.ID)
@@ -157,7 +158,9 @@ func (v *serverView) extended(w *writer, s *compute.Server) {
 		w.str("OS-EXT-SRV-ATTR:kernel_id", s.ImageProps["kernel_id"])
 		w.str("OS-EXT-SRV-ATTR:ramdisk_id", s.ImageProps["ramdisk_id"])
 		w.str("OS-EXT-SRV-ATTR:root_device_name", "/dev/vda")
-		w.nonEmpty("OS-EXT-SRV-ATTR:user_data", s.UserData)
+		if !v.rebuild {
+			w.nonEmpty("OS-EXT-SRV-ATTR:user_data", s.UserData)
+		}
 	}
 	if v.minor >= 90 || v.minor >= 3 && v.admin {
 		w.str("OS-EXT-SRV-ATTR:hostname", s.Hostname)

@@ -27,7 +27,11 @@ var sortColumns = map[string]string{
 
 // Servers lists servers. The order always ends with the id, so that pages neither repeat nor skip.
 func (st *Store) Servers(ctx context.Context, tx *store.Tx, f compute.ServerFilter) ([]*compute.Server, error) {
-	q := store.Select(selectServer)
+	columns, scan := selectServer, scanServer
+	if f.Shown {
+		columns, scan = selectShown, scanShown
+	}
+	q := store.Select(columns)
 	serverConditions(q, f)
 	keys, dirs := order(f)
 	if f.Marker != "" {
@@ -46,7 +50,7 @@ func (st *Store) Servers(ctx context.Context, tx *store.Tx, f compute.ServerFilt
 	}
 	q.OrderBy(strings.Join(by, ", "))
 	q.Limit(f.Limit)
-	return store.Find(ctx, tx, scanServer, q)
+	return store.Find(ctx, tx, scan, q)
 }
 
 func serverConditions(q *store.Query, f compute.ServerFilter) {

@@ -251,6 +251,9 @@ func (g *Gateway) choose(w http.ResponseWriter, req *Request, candidates []*Rout
 			}
 		}
 	}
+	if len(matching) == 0 && strings.HasSuffix(req.HTTP.URL.Path, "/") { // an item with an empty name
+		return nil, errs.New(errs.NotFound, "The resource could not be found.")
+	}
 	if len(matching) == 0 {
 		slices.Sort(allow)
 		w.Header().Set("Allow", strings.Join(allow, ", "))

@@ -1,0 +1,103 @@
+package compute_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/compute/computetest"
+	"kumoi/internal/compute/sqlstore"
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/network"
+)
+
+// BenchmarkListDetail lists 1,000 servers of one project with all details, one
+// port each, over HTTP.
+func BenchmarkListDetail(b *testing.B) {
+	c := computetest.New(b, storetest.SQLite(b), true, []string{"h1"})
+	fill(b, c, 1000)
+	req, err := http.NewRequestWithContext(b.Context(), "GET", c.URL+"/v2.1/servers/detail", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("X-Auth-Token", "p")
+	req.Header.Set("OpenStack-API-Version", "compute 2.96")
+	b.ReportAllocs()
+	for b.Loop() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != 200 || n < 500_000 {
+			b.Fatal(resp.Status, n, err)
+		}
+	}
+}
+
+// fill puts servers with ports straight into the database.
+func fill(b *testing.B, c *computetest.Cloud, n int) {
+	b.Helper()
+	ctx := actor.With(b.Context(), computetest.Actor("p", "admin"))
+	net, err := c.MakeNetwork(ctx, "p", "blue", "10.0.0.0/16")
+	if err != nil {
+		b.Fatal(err)
+	}
+	st := sqlstore.New()
+	flavor := &compute.Flavor{ID: "small", Name: "small", VCPUs: 1, RAM: 64, Disk: 1}
+	err = c.DB.Write(ctx, func(tx *store.Tx) error {
+		for i := range n {
+			now := time.Now().UTC()
+			s := &compute.Server{
+				ID: ids.New(), ProjectID: "p", UserID: "u-p", Name: fmt.Sprintf("srv-%d", i), Hostname: fmt.Sprintf("srv-%d", i),
+				ImageID: computetest.Image, Root: hostapi.RootDisk{ImageID: computetest.Image}, Flavor: flavor, Host: "h1",
+				VMState: compute.VMActive, PowerState: compute.PowerRunning, Power: hostapi.PowerRunning, DiskConfig: "MANUAL",
+				Metadata: map[string]string{"role": "web"}, AvailabilityZone: "nova", CreatedAt: now, UpdatedAt: now, LaunchedAt: now,
+			}
+			if err := st.InsertServer(ctx, tx, s); err != nil {
+				return err
+			}
+			p := &network.Port{NetworkID: net, AdminStateUp: true, DeviceID: s.ID, DeviceOwner: "compute:nova", PortSecurity: true}
+			p.ProjectID = fmt.Sprintf("p%d", i/400) // a project may have 500 ports
+			if err := c.Network.CreatePort(ctx, tx, network.NewPort{Port: p}, network.Change{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkCreateToActive measures from the request to ACTIVE, one port each.
+func BenchmarkCreateToActive(b *testing.B) {
+	c := computetest.New(b, storetest.SQLite(b), true, []string{"h1"}, func(d *compute.Deps) {
+		d.Config.Quota = map[string]int{"instances": -1, "cores": -1, "ram": -1}
+		d.Config.CPURatio, d.Config.RAMRatio, d.Config.DiskRatio = 1e6, 1e6, 1e6
+	})
+	p := c.Client(b, "p")
+	p.Flavor("small", nil)
+	net, err := c.MakeNetwork(b.Context(), "p", "blue", "10.0.0.0/16")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		id := p.Server(object{"networks": []object{{"uuid": net}}})
+		if err := c.Sagas.WaitIdle(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		if s := p.Must(200, "GET", "/v2.1/servers/"+id, nil)["server"].(object); s["status"] != "ACTIVE" {
+			b.Fatal(s)
+		}
+	}
+}
