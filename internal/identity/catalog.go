@@ -8,6 +8,21 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
+// TokenServiceProviders lists the enabled service providers, which tokens with a scope name.
+func (s *Service) TokenServiceProviders(ctx context.Context) ([]ServiceProvider, error) {
+	if list, ok := s.providers.get("all"); ok {
+		return list, nil
+	}
+	at := s.watch.now()
+	list, err := read(ctx, s, func(tx *store.Tx) ([]ServiceProvider, error) {
+		return s.store.ServiceProviders.List(ctx, tx, Query{Where: []Match{Eq("enabled", true)}})
+	})
+	if err == nil {
+		s.providers.put("all", list, at, []string{catalogTag})
+	}
+	return list, err
+}
+
 // CatalogItem is a service with the endpoints a project sees.
 type CatalogItem struct {
 	CatalogService

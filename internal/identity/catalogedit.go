@@ -79,7 +79,7 @@ func (s *Service) CatalogServices() Simple[CatalogService] {
 
 // Endpoints are the use cases of endpoints.
 func (s *Service) Endpoints() Simple[Endpoint] {
-	return Simple[Endpoint]{s: s, table: s.store.Endpoints, noun: "endpoint", plural: "endpoints", tag: catalogTag,
+	return Simple[Endpoint]{s: s, table: s.store.Endpoints, noun: "endpoint", plural: "endpoints", tag: catalogTag, known: true,
 		id: func(v Endpoint) string { return v.ID }, valid: s.validEndpoint,
 		gone: func(ctx context.Context, tx *store.Tx, v Endpoint) error {
 			_, err := s.store.Policies.Dissociate(ctx, tx, Eq("endpoint_id", v.ID))

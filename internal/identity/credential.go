@@ -343,7 +343,7 @@ func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2,
 }
 
 // getEC2 loads a key pair by its access key, under a rule.
-func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, userID, access string) (Credential, error) {
+func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string) (Credential, error) {
 	// The key itself is the secret that leads here: whoever guesses wrong learns nothing.
 	absent := errs.New(errs.NotFound, "Could not find credential: %s.", access)
 	c, err := s.store.Credentials.Get(ctx, tx, EC2ID(access))
@@ -356,16 +356,16 @@ func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, userID, access
 	if err := s.check(ctx, rule, credentialTarget(c)); err != nil { // the owner is the credential's, not the path's
 		return c, err
 	}
-	if c.UserID != userID || !strings.EqualFold(c.Type, EC2Credential) {
+	if !strings.EqualFold(c.Type, EC2Credential) {
 		return c, absent
 	}
 	return c, withinDelegation(actor.From(ctx), c)
 }
 
 // GetEC2 returns a key pair.
-func (s *Service) GetEC2(ctx context.Context, userID, access string) (EC2, error) {
+func (s *Service) GetEC2(ctx context.Context, access string) (EC2, error) {
 	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) {
-		return s.getEC2(ctx, tx, "identity:ec2_get_credential", userID, access)
+		return s.getEC2(ctx, tx, "identity:ec2_get_credential", access)
 	})
 	if err != nil {
 		return EC2{}, err
@@ -374,9 +374,9 @@ func (s *Service) GetEC2(ctx context.Context, userID, access string) (EC2, error
 }
 
 // DeleteEC2 deletes a key pair.
-func (s *Service) DeleteEC2(ctx context.Context, userID, access string) error {
+func (s *Service) DeleteEC2(ctx context.Context, access string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		c, err := s.getEC2(ctx, tx, "identity:ec2_delete_credential", userID, access)
+		c, err := s.getEC2(ctx, tx, "identity:ec2_delete_credential", access)
 		if err != nil {
 			return err
 		}

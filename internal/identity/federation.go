@@ -57,7 +57,7 @@ func (s *Service) Mappings() Simple[Mapping] {
 
 // ServiceProviders are the use cases of service providers.
 func (s *Service) ServiceProviders() Simple[ServiceProvider] {
-	return Simple[ServiceProvider]{s: s, table: s.store.ServiceProviders, noun: "service_provider", plural: "service_providers",
+	return Simple[ServiceProvider]{s: s, table: s.store.ServiceProviders, noun: "service_provider", plural: "service_providers", tag: catalogTag,
 		id: func(v ServiceProvider) string { return v.ID }}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // grantTarget loads the ends of a grant for the policy and reports which of
 // them does not exist, to be said only after the policy has been asked.
-func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, a Assignment) (policy.Target, error) {
+func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a Assignment) (policy.Target, error) {
 	t := policy.Target{}
 	var missing error
 	note := func(err error) error {
@@ -56,9 +56,8 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, a Assignment) (
 		var r Role
 		if r, err = s.store.Roles.Get(ctx, tx, a.RoleID); err == nil {
 			t = targetOf(t, roleTarget(r))
-			if err = roleFits(r, a, t); err != nil {
-				missing = err
-				err = nil
+			if misfit := roleFits(r, a, t); misfit != nil && verb == "create" {
+				missing = misfit
 			}
 		}
 		if err = note(err); err != nil {
@@ -101,7 +100,7 @@ func grantRule(verb string, a Assignment) string {
 }
 
 func (s *Service) mayGrant(ctx context.Context, tx *store.Tx, verb string, a Assignment) error {
-	target, missing := s.grantTarget(ctx, tx, a)
+	target, missing := s.grantTarget(ctx, tx, verb, a)
 	if target == nil {
 		return missing
 	}

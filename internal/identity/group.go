@@ -85,8 +85,11 @@ func (s *Service) UpdateGroup(ctx context.Context, id string, change func(g *Gro
 // DeleteGroup deletes a group; its members lose what they had by it.
 func (s *Service) DeleteGroup(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		g, err := s.getGroup(ctx, tx, "identity:delete_group", id)
+		g, err := s.store.Groups.Get(ctx, tx, id)
 		if err != nil {
+			return err
+		}
+		if err := s.check(ctx, "identity:delete_group", groupTarget(g)); err != nil {
 			return err
 		}
 		return s.removeGroup(ctx, tx, g)

@@ -61,8 +61,8 @@ func minutes(n int64) time.Duration { return time.Duration(n) * time.Minute }
 // ValidateRules refuses rules that could never be run.
 func ValidateRules(rules []MappingRule) error {
 	for i, r := range rules {
-		if len(r.Local) == 0 || len(r.Remote) == 0 {
-			return errs.New(errs.Invalid, "Rule %d of the mapping needs at least one local and one remote entry.", i)
+		if len(r.Remote) == 0 {
+			return errs.New(errs.Invalid, "Rule %d of the mapping needs at least one remote entry.", i)
 		}
 		for _, rem := range r.Remote {
 			conditions := 0

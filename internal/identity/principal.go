@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kumoi/internal/kernel/actor"
@@ -36,6 +37,40 @@ type Session struct {
 	Token Token
 	Actor *actor.Actor
 	tags  []string
+	views views
+}
+
+// views are what was rendered of a session, by what they depend on beside it.
+type views struct {
+	mu   sync.RWMutex
+	text map[string][]byte
+}
+
+// maxViews keeps a client that makes up addresses from filling the memory.
+const maxViews = 8
+
+// View remembers what render makes of a session. A session is thrown away when
+// anything it holds changes, the catalogue included, and its views with it.
+func (se *Session) View(key string, render func() ([]byte, error)) ([]byte, error) {
+	se.views.mu.RLock()
+	b, ok := se.views.text[key]
+	se.views.mu.RUnlock()
+	if ok {
+		return b, nil
+	}
+	b, err := render()
+	if err != nil {
+		return nil, err
+	}
+	se.views.mu.Lock()
+	defer se.views.mu.Unlock()
+	if se.views.text == nil {
+		se.views.text = map[string][]byte{}
+	}
+	if len(se.views.text) < maxViews {
+		se.views.text[key] = b
+	}
+	return b, nil
 }
 
 // session finds what a token stands for. grace lets it be expired that long.
@@ -70,7 +105,7 @@ func (s *Service) resolve(ctx context.Context, t Token) (*Session, error) {
 		}
 		return nil, err
 	}
-	session := &Session{principal: p, Token: t, tags: slices.Concat(p.tags, t.tags())}
+	session := &Session{principal: p, Token: t, tags: append(slices.Concat(p.tags, t.tags()), catalogTag)}
 	if s.revoked.revoked(t.IssuedAt, session.tags) {
 		return nil, badToken(errors.New("the token is revoked"))
 	}

@@ -26,19 +26,14 @@ func (s *Service) ListRoles(ctx context.Context, domainID string, q Query) (Page
 // getRole loads a role under the rule for its sort, global or a domain's.
 func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (Role, error) {
 	r, err := s.store.Roles.Get(ctx, tx, id)
-	rule, target := "identity:"+verb+"_role", policy.Target{}
-	if err == nil {
-		target = roleTarget(r)
-		if r.DomainID != "" {
-			rule = "identity:" + verb + "_domain_role"
-		}
-	} else if !errs.Is(err, errs.NotFound) {
+	if err != nil {
 		return r, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
-		return r, perr
+	rule := "identity:" + verb + "_role"
+	if r.DomainID != "" {
+		rule = "identity:" + verb + "_domain_role"
 	}
-	return r, err
+	return r, s.check(ctx, rule, roleTarget(r))
 }
 
 // GetRole returns a role.

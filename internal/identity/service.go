@@ -47,6 +47,7 @@ type Service struct {
 	logins     *memo[*loginUser] // by user id
 	names      *memo[string]     // name → id of users, projects and domains
 	catalogs   *memo[[]CatalogItem]
+	providers  *memo[[]ServiceProvider]
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -79,6 +80,7 @@ func New(d Deps) (*Service, error) {
 		logins:     newMemo[*loginUser](w, d.Config.CacheSize),
 		names:      newMemo[string](w, d.Config.CacheSize),
 		catalogs:   newMemo[[]CatalogItem](w, d.Config.CacheSize),
+		providers:  newMemo[[]ServiceProvider](w, 1),
 	}
 	return s, nil
 }

@@ -15,13 +15,21 @@ type Simple[T any] struct {
 	noun, plural string // in the names of policies
 	id           func(v T) string
 	tag          string // what is stale after a change; may be empty
+	// known says that everybody may learn which ids exist: Keystone tells of
+	// absence before it asks the policy.
+	known bool
 	// valid completes and judges a row before it is stored; before is nil for a new one.
 	valid func(ctx context.Context, tx *store.Tx, v *T, before *T) error
 	// gone clears what hangs from a deleted row, or refuses to.
 	gone func(ctx context.Context, tx *store.Tx, v T) error
 }
 
-func (c Simple[T]) may(ctx context.Context, verb string) error {
+func (c Simple[T]) may(ctx context.Context, verb, id string) error {
+	if c.known && id != "" {
+		if _, err := read(ctx, c.s, func(tx *store.Tx) (T, error) { return c.table.Get(ctx, tx, id) }); err != nil {
+			return err
+		}
+	}
 	noun := c.noun
 	if verb == "list" {
 		noun = c.plural
@@ -31,7 +39,7 @@ func (c Simple[T]) may(ctx context.Context, verb string) error {
 
 // List returns what matches.
 func (c Simple[T]) List(ctx context.Context, q Query) (Page[T], error) {
-	if err := c.may(ctx, "list"); err != nil {
+	if err := c.may(ctx, "list", ""); err != nil {
 		return Page[T]{}, err
 	}
 	rows, err := read(ctx, c.s, func(tx *store.Tx) ([]T, error) { return c.table.List(ctx, tx, c.s.limited(q)) })
@@ -40,7 +48,7 @@ func (c Simple[T]) List(ctx context.Context, q Query) (Page[T], error) {
 
 // Get returns one.
 func (c Simple[T]) Get(ctx context.Context, id string) (T, error) {
-	if err := c.may(ctx, "get"); err != nil {
+	if err := c.may(ctx, "get", id); err != nil {
 		var v T
 		return v, err
 	}
@@ -49,7 +57,7 @@ func (c Simple[T]) Get(ctx context.Context, id string) (T, error) {
 
 // Create adds one.
 func (c Simple[T]) Create(ctx context.Context, v T) (T, error) {
-	if err := c.may(ctx, "create"); err != nil {
+	if err := c.may(ctx, "create", ""); err != nil {
 		return v, err
 	}
 	return write(ctx, c.s, func(tx *store.Tx) (T, error) {
@@ -68,7 +76,7 @@ func (c Simple[T]) Create(ctx context.Context, v T) (T, error) {
 
 // Update changes one.
 func (c Simple[T]) Update(ctx context.Context, id string, change func(v *T) error) (T, error) {
-	if err := c.may(ctx, "update"); err != nil {
+	if err := c.may(ctx, "update", id); err != nil {
 		var v T
 		return v, err
 	}
@@ -95,7 +103,7 @@ func (c Simple[T]) Update(ctx context.Context, id string, change func(v *T) erro
 
 // Delete removes one.
 func (c Simple[T]) Delete(ctx context.Context, id string) error {
-	if err := c.may(ctx, "delete"); err != nil {
+	if err := c.may(ctx, "delete", id); err != nil {
 		return err
 	}
 	return c.s.db.Write(ctx, func(tx *store.Tx) error {

@@ -28,7 +28,7 @@ func (h *handlers) credentialRoutes() []httpx.Route {
 		route(http.MethodPost, ec2, "identity:ec2_create_credential", h.createEC2),
 		get(ec2One, "identity:ec2_get_credential", h.showEC2),
 		route(http.MethodDelete, ec2One, "identity:ec2_delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteEC2(ctx, r.Var("user_id"), r.Var("credential_id"))
+			return h.svc.DeleteEC2(ctx, r.Var("credential_id"))
 		})),
 		route(http.MethodPost, "/v3/ec2tokens", "identity:ec2tokens_validate", h.ec2Token),
 		route(http.MethodPost, "/v3/s3tokens", "identity:s3tokens_validate", h.s3Token),
@@ -146,7 +146,7 @@ func (h *handlers) createEC2(ctx context.Context, r *httpx.Request) (*httpx.Resp
 }
 
 func (h *handlers) showEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, err := h.svc.GetEC2(ctx, r.Var("user_id"), r.Var("credential_id"))
+	c, err := h.svc.GetEC2(ctx, r.Var("credential_id"))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -87,8 +88,11 @@ func oauth1Request(r *httpx.Request) (*identity.OAuth1Auth, error) {
 	return a, nil
 }
 
-func form(values url.Values) *httpx.Response {
-	return (&httpx.Response{Status: http.StatusCreated, Raw: []byte(values.Encode())}).With("Content-Type", "application/x-www-form-urlencoded")
+// form answers a token the way OAuth1 does. Clients take the text apart without
+// decoding it, so the time stands there as it is.
+func form(t identity.OAuthToken) *httpx.Response {
+	text := fmt.Sprintf("oauth_token=%s&oauth_token_secret=%s&oauth_expires_at=%s", t.ID, t.Secret, when(t.ExpiresAt))
+	return (&httpx.Response{Status: http.StatusCreated, Raw: []byte(text)}).With("Content-Type", "application/x-www-form-urlencoded")
 }
 
 func (h *handlers) requestToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -104,12 +108,7 @@ func (h *handlers) requestToken(ctx context.Context, r *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	return form(tokenForm(t)), nil
-}
-
-func tokenForm(t identity.OAuthToken) url.Values {
-	expires, _ := when(t.ExpiresAt).(string)
-	return url.Values{"oauth_token": {t.ID}, "oauth_token_secret": {t.Secret}, "oauth_expires_at": {expires}}
+	return form(t), nil
 }
 
 func (h *handlers) accessToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -126,7 +125,7 @@ func (h *handlers) accessToken(ctx context.Context, r *httpx.Request) (*httpx.Re
 	if err != nil {
 		return nil, err
 	}
-	return form(tokenForm(t)), nil
+	return form(t), nil
 }
 
 func (h *handlers) authorizeRequest(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -54,7 +54,7 @@ var (
 		"parent_id": nullID, "tags": tagList, "options": immutableIs,
 	}
 	projectCreate = schema.Of(schema.Object{"type": "object", "required": schema.List{"name"}, "properties": projectProperties})
-	projectUpdate = schema.Of(schema.Object{"type": "object", "minProperties": 1, "properties": projectProperties})
+	projectUpdate = schema.Of(schema.Object{"type": "object", "properties": projectProperties})
 	tagsUpdate    = schema.Of(tagList)
 	tagCreate     = schema.Of(tagText)
 
@@ -62,7 +62,7 @@ var (
 		"name": name64, "description": nullText, "enabled": boolean, "tags": tagList, "options": immutableIs, "explicit_domain_id": text,
 	}
 	domainCreate = schema.Of(schema.Object{"type": "object", "required": schema.List{"name"}, "properties": domainProperties})
-	domainUpdate = schema.Of(schema.Object{"type": "object", "minProperties": 1, "properties": domainProperties})
+	domainUpdate = schema.Of(schema.Object{"type": "object", "properties": domainProperties})
 )
 
 func attrs(a identity.Attrs) identity.Attrs {

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
@@ -222,11 +224,17 @@ func scopeRequest(v any) (identity.ScopeRequest, error) {
 }
 
 func (h *handlers) tokenResponse(ctx context.Context, r *httpx.Request, status int, se *identity.Session, token string) (*httpx.Response, error) {
-	view, err := h.tokenView(ctx, r, se)
+	text, err := se.View(root(r)+"|"+strconv.FormatBool(r.Query.Has("nocatalog")), func() ([]byte, error) {
+		view, err := h.tokenView(ctx, r, se)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(object{"token": view})
+	})
 	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(status, object{"token": view}).With("X-Subject-Token", token), nil
+	return (&httpx.Response{Status: status, Raw: text}).With("Content-Type", "application/json").With("X-Subject-Token", token), nil
 }
 
 func domainView(d identity.Project) object { return object{"id": d.ID, "name": d.Name} }
@@ -272,7 +280,18 @@ func (h *handlers) tokenView(ctx context.Context, r *httpx.Request, se *identity
 		return v, nil
 	}
 	items, err := h.svc.Catalog(ctx, se)
+	if err != nil {
+		return nil, err
+	}
 	v["catalog"] = catalogView(r, items, se)
+	providers, err := h.svc.TokenServiceProviders(ctx)
+	if len(providers) > 0 {
+		list := make([]object, len(providers))
+		for i, p := range providers {
+			list[i] = object{"id": p.ID, "auth_url": p.AuthURL, "sp_url": p.SPURL}
+		}
+		v["service_providers"] = list
+	}
 	return v, err
 }
 
