@@ -78,9 +78,7 @@ func TestServerLife(t *testing.T) {
 		if p := portList(); len(p) != 0 {
 			t.Errorf("ports are left: %+v", p)
 		}
-		if g := must[[]string](t)(guests(c)); len(g) != 0 {
-			t.Errorf("guests are left: %v", g)
-		}
+		Until(t, "no guest to be left", func() bool { return len(must[[]string](t)(guests(c))) == 0 })
 		for class, used := range usage(t, admin) {
 			if used != 0 {
 				t.Errorf("%d %s are still taken", used, class)
