@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,6 +45,9 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 	if len(r.Mappings) == 0 {
 		kinds[0].kind = "OVN Controller agent"
 	}
+	if known, err := s.reportKnown(ctx, r); err != nil || known {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		have, err := agentTable.Where(ctx, tx, "host", r.Host)
 		if err != nil {
@@ -77,8 +81,31 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 	})
 }
 
+// agentWriteEvery is how often an unchanged report is written down: reports
+// come every few seconds from every host.
+const agentWriteEvery = 25 * time.Second
+
+// reportKnown tells whether the list says already what the report says.
+func (s *Service) reportKnown(ctx context.Context, r HostReport) (bool, error) {
+	known := false
+	err := s.db.Read(ctx, func(tx *store.Tx) error {
+		have, err := agentTable.Where(ctx, tx, "host", r.Host)
+		known = r.Alive && len(have) == 2
+		for _, a := range have {
+			known = known && a.AZ == r.AZ && s.now().Sub(a.HeartbeatAt) < agentWriteEvery &&
+				fmt.Sprint(a.Configurations) == fmt.Sprint(agentConfig(r))
+		}
+		return err
+	})
+	return known, err
+}
+
 func agentConfig(r HostReport) map[string]any {
-	return map[string]any{"chassis_name": r.Chassis, "bridge-mappings": r.Mappings}
+	mappings := map[string]any{}
+	for k, v := range r.Mappings {
+		mappings[k] = v
+	}
+	return map[string]any{"chassis_name": r.Chassis, "bridge-mappings": mappings}
 }
 
 // Agents returns the parts of all hosts, none to who may not see them.

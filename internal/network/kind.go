@@ -159,6 +159,9 @@ func (k *kind[T, P]) prepare(ctx context.Context, s *Service, v *T, c Change) er
 	if std.ID == "" {
 		std.ID = ids.New()
 	}
+	if len(std.Tags) > maxTags {
+		return invalid("Invalid input for tags. Reason: a resource can have at most %d tags.", maxTags)
+	}
 	now := s.now()
 	std.CreatedAt, std.UpdatedAt, std.Revision = now, now, 1
 	if err := s.allow(ctx, "create_"+k.name, c.Attrs, k.policyTarget(v)); err != nil {

@@ -175,6 +175,9 @@ func (s *Service) setGroups(ctx context.Context, tx *store.Tx, p *Port, given bo
 	return nil
 }
 
+// maxPairs bounds the allowed address pairs of a port.
+const maxPairs = 10
+
 func validatePort(p *Port) error {
 	if !p.PortSecurity && len(p.SecurityGroups) > 0 {
 		return fault(errs.Invalid, "PortSecurityAndIPRequiredForSecurityGroups",
@@ -183,6 +186,9 @@ func validatePort(p *Port) error {
 	if !p.PortSecurity && len(p.AddressPairs) > 0 {
 		return fault(errs.Conflict, "AddressPairAndPortSecurityRequired",
 			"Port Security must be enabled in order to have allowed address pairs on a port.")
+	}
+	if len(p.AddressPairs) > maxPairs {
+		return fault(errs.Invalid, "AllowedAddressPairExhausted", "The number of allowed address pairs exceeds the maximum %d.", maxPairs)
 	}
 	seen := map[AddressPair]bool{}
 	for i, a := range p.AddressPairs {

@@ -130,7 +130,7 @@ func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error {
 		}
 		up := true
 		for _, p := range ps {
-			up = up && p.Status == StatusActive
+			up = up && (p.Status == StatusActive || !p.AdminStateUp) // one that is switched off never comes up
 		}
 		if up {
 			return nil
