@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,8 @@ type cloud struct {
 	client  hostapi.Client
 	host    string
 	images  map[string][]byte
-	specs   []*hostapi.ServerSpec
+	specs   []*hostapi.ServerSpec // what the control plane wants of the host
+	silent  bool                  // it does not say
 	mu      sync.Mutex
 	written map[string][]byte
 	done    map[string]hostapi.ImageWrite
@@ -47,7 +49,14 @@ func newCloud(t *testing.T) *cloud {
 	c.client = hostapi.Client{Bus: c.conn}
 	c.handle(hostapi.ControlReadImage, c.readImage)
 	c.handle(hostapi.ControlWriteImage, c.writeImage)
-	c.handle(hostapi.ControlSpecs, func(context.Context, *bus.Msg) (any, error) { return c.specs, nil })
+	c.handle(hostapi.ControlSpecs, func(context.Context, *bus.Msg) (any, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.silent {
+			return nil, errs.New(errs.Unavailable, "Not now.")
+		}
+		return slices.Clone(c.specs), nil
+	})
 	if _, err := c.conn.Subscribe(bus.AnyReport(hostapi.ReportServer), "", func(_ context.Context, m *bus.Msg) {
 		var r hostapi.ServerReport
 		if json.Unmarshal(m.Data, &r) == nil {
@@ -57,6 +66,13 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// wants says which specs the host is to have, or that it is not told.
+func (c *cloud) wants(silent bool, specs ...*hostapi.ServerSpec) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent, c.specs = silent, specs
 }
 
 func (c *cloud) handle(verb string, h func(context.Context, *bus.Msg) (any, error)) {

@@ -52,8 +52,15 @@ func TestCrashAtEveryCall(t *testing.T) {
 }
 
 func TestRebootOfTheHost(t *testing.T) {
+	for name, silent := range map[string]bool{"control plane answers": false, "control plane is away": true} {
+		t.Run(name, func(t *testing.T) { testReboot(t, silent) })
+	}
+}
+
+func testReboot(t *testing.T, silent bool) {
 	h := newFakeHost(t)
 	specs := map[hostapi.Power]*hostapi.ServerSpec{}
+	var wanted []*hostapi.ServerSpec
 	for _, p := range []hostapi.Power{hostapi.PowerRunning, hostapi.PowerPaused, hostapi.PowerStopped, hostapi.PowerSuspended} {
 		spec := h.spec()
 		spec.Power = p
@@ -64,9 +71,11 @@ func TestRebootOfTheHost(t *testing.T) {
 		}
 		h.ensure(spec)
 		specs[p] = spec
+		wanted = append(wanted, spec)
 	}
-	selfStopped := h.spec()
+	selfStopped, moved := h.spec(), h.spec()
 	h.ensure(selfStopped)
+	h.ensure(moved) // meanwhile to another host: the control plane's list lacks it
 	h.hv.PowerOff(selfStopped.ID)
 	h.awaitPower(selfStopped.ID, hostapi.PowerStopped)
 	if err := h.agent.Stop(t.Context()); err != nil {
@@ -75,14 +84,17 @@ func TestRebootOfTheHost(t *testing.T) {
 	h.agent = nil
 	h.hv.Reboot()
 	h.anotherBoot()
-	h.server.Stop() // and the control plane does not answer
-	alone := newCloud(t)
-	alone.images, h.cloud = h.images, alone
+	h.wants(silent, append(wanted, selfStopped)...)
 	h.restart()
 	for p, spec := range specs {
 		h.awaitPower(spec.ID, p)
 	}
 	h.awaitPower(selfStopped.ID, hostapi.PowerStopped)
+	if silent {
+		h.awaitPower(moved.ID, hostapi.PowerRunning)
+	} else {
+		h.awaitPower(moved.ID, hostapi.PowerStopped)
+	}
 }
 
 // anotherBoot makes the agent's files look as if they were of an earlier boot.
@@ -155,7 +167,7 @@ func TestSpecsMissedWhileAway(t *testing.T) {
 	newer := *spec
 	newer.Generation, newer.Power = 2, hostapi.PowerPaused
 	unknown := h.spec()
-	h.specs = []*hostapi.ServerSpec{&newer, unknown}
+	h.wants(false, &newer, unknown)
 	h.restart()
 	h.awaitPower(newer.ID, hostapi.PowerPaused)
 	h.awaitPower(unknown.ID, hostapi.PowerRunning)

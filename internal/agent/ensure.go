@@ -108,7 +108,7 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 	disksLater := exists && guest.Mark.Rebuild < spec.Rebuild && active(guest.Power)
 	if !disksLater {
 		g.Go(func() error {
-			return st.do(together, "disks", func() error { return a.ensureDisks(together, s, spec) })
+			return st.do(together, "disks", func() error { return a.ensureDisks(together, s, spec, !active(guest.Power)) })
 		})
 	}
 	g.Go(func() error {

@@ -24,17 +24,34 @@ import (
 //	root-N       the disk that the guest writes to: qcow2 over base-N
 //	base-N       the image, a link into the cache
 //	base-N.json  what the image is
+//	rescue       and rescue-base: the same for a rescue image, while there is one
 //	ephemeral-I  blank disks
 //	swap         swap space
 //	config.iso   the config drive
+const (
+	rescueName     = "rescue"
+	rescueBaseName = "rescue-base"
+)
+
 func rootName(rebuild int64) string { return fmt.Sprintf("root-%d", rebuild) }
 func baseName(rebuild int64) string { return fmt.Sprintf("base-%d", rebuild) }
 
-// ensureDisks makes the disks that are missing and removes those of earlier
-// rebuilds. The guest's own disks are never touched once they are there.
-func (a *Agent) ensureDisks(ctx context.Context, s *server, spec *hostapi.ServerSpec) error {
+// ensureDisks makes the disks that are missing, lets those of a guest that is
+// off grow with its flavor, and removes those of earlier rebuilds and rescues.
+// What is on a disk that the guest has written to is never touched.
+func (a *Agent) ensureDisks(ctx context.Context, s *server, spec *hostapi.ServerSpec, off bool) error {
 	if spec.Root.ImageID != "" {
-		if err := a.ensureRoot(ctx, s, spec); err != nil {
+		if err := a.ensureRoot(ctx, s, spec.Root, rootName(spec.Rebuild), baseName(spec.Rebuild)); err != nil {
+			return err
+		}
+		if off && spec.Root.SizeGiB > 0 {
+			if err := disk.Grow(ctx, s.path(rootName(spec.Rebuild)), int64(spec.Root.SizeGiB)<<30); err != nil {
+				return err
+			}
+		}
+	}
+	if spec.Rescue != nil {
+		if err := a.ensureRoot(ctx, s, *spec.Rescue, rescueName, rescueBaseName); err != nil {
 			return err
 		}
 	}
@@ -45,31 +62,29 @@ func (a *Agent) ensureDisks(ctx context.Context, s *server, spec *hostapi.Server
 			return err
 		}
 	}
-	if spec.SwapMiB > 0 {
-		if err := missing(s.path("swap"), func(path string) error { return disk.CreateSwap(path, int64(spec.SwapMiB)<<20) }); err != nil {
-			return err
-		}
+	if err := s.ensureSwap(int64(spec.SwapMiB)<<20, off); err != nil {
+		return err
 	}
 	if spec.ConfigDrive {
 		if err := writeConfigDrive(s.path("config.iso"), spec); err != nil {
 			return err
 		}
 	}
-	return s.dropOldRoots(spec.Rebuild)
+	return s.dropOldRoots(spec)
 }
 
-// ensureRoot makes the root disk: an overlay as large as the flavor says on a
-// link to the cached image.
-func (a *Agent) ensureRoot(ctx context.Context, s *server, spec *hostapi.ServerSpec) error {
-	base, root := s.path(baseName(spec.Rebuild)), s.path(rootName(spec.Rebuild))
+// ensureRoot makes a disk to boot from: an overlay as large as the flavor says
+// on a link to the cached image.
+func (a *Agent) ensureRoot(ctx context.Context, s *server, want hostapi.RootDisk, rootName, baseName string) error {
+	base, root := s.path(baseName), s.path(rootName)
 	if _, err := os.Lstat(root); err == nil {
 		return nil
 	}
-	image, err := a.images.Link(ctx, spec.Root, base)
+	image, err := a.images.Link(ctx, want, base)
 	if err != nil {
 		return err
 	}
-	size := int64(spec.Root.SizeGiB) << 30
+	size := int64(want.SizeGiB) << 30
 	switch {
 	case size == 0:
 		size = image.VirtualSize
@@ -83,6 +98,22 @@ func (a *Agent) ensureRoot(ctx context.Context, s *server, spec *hostapi.ServerS
 		return disk.CreateOverlay(root, size, "", "")
 	}
 	return disk.CreateOverlay(root, size, base, image.Format)
+}
+
+// ensureSwap makes the swap disk, anew if its size is another now: nobody
+// expects to find anything in it after the guest was off.
+func (s *server) ensureSwap(size int64, off bool) error {
+	path := s.path("swap")
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && (!off || info.Size() == size):
+		return nil
+	case err == nil && size == 0:
+		return os.Remove(path)
+	case size == 0:
+		return nil
+	}
+	return disk.CreateSwap(path, size)
 }
 
 func createEphemeral(ctx context.Context, path string, i, gib int) error {
@@ -104,16 +135,20 @@ func missing(path string, make func(string) error) error {
 	return make(path)
 }
 
-// dropOldRoots removes root disks of earlier rebuilds.
-func (s *server) dropOldRoots(rebuild int64) error {
+// dropOldRoots removes disks of earlier rebuilds and of a rescue that is over.
+func (s *server) dropOldRoots(spec *hostapi.ServerSpec) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("disks of server %s: %w", s.id, err)
 	}
-	keep := []string{rootName(rebuild), baseName(rebuild), baseName(rebuild) + ".json"}
+	keep := []string{rootName(spec.Rebuild), baseName(spec.Rebuild), baseName(spec.Rebuild) + ".json"}
+	if spec.Rescue != nil {
+		keep = append(keep, rescueName, rescueBaseName, rescueBaseName+".json")
+	}
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(name, "root-") && !strings.HasPrefix(name, "base-") || slices.Contains(keep, name) {
+		old := strings.HasPrefix(name, "root-") || strings.HasPrefix(name, "base-") || strings.HasPrefix(name, "rescue")
+		if !old || slices.Contains(keep, name) {
 			continue
 		}
 		if err := os.Remove(s.path(name)); err != nil {
@@ -126,24 +161,23 @@ func (s *server) dropOldRoots(rebuild int64) error {
 // disks lists the guest's disks, in the order in which it sees them.
 func (s *server) disks(spec *hostapi.ServerSpec) ([]hypervisor.Disk, error) {
 	l := layout{bus: busOf(spec.Hints), cdrom: cdromBusOf(spec.Hints, runtime.GOARCH)}
+	first := 1 // what is booted from is what is added first
+	if spec.Rescue != nil {
+		if err := s.addRoot(&l, rescueName, rescueBaseName, first); err != nil {
+			return nil, err
+		}
+		first = 0
+	}
 	if spec.Root.ImageID != "" {
-		base := s.path(baseName(spec.Rebuild))
-		image := imagecache.Image{}
-		if err := loadJSON(base+".json", &image); err != nil {
-			return nil, fmt.Errorf("image of server %s: %w", s.id, err)
+		if err := s.addRoot(&l, rootName(spec.Rebuild), baseName(spec.Rebuild), first); err != nil {
+			return nil, err
 		}
-		root := hypervisor.Disk{Format: "qcow2", Path: s.path(rootName(spec.Rebuild)), BootOrder: 1}
-		if image.CDROM {
-			l.add(hypervisor.Disk{Format: image.Format, Path: base, CDROM: true, BootOrder: 1})
-			root.BootOrder = 2
-		} else {
-			root.Backing = []hypervisor.Backing{{Path: base, Format: image.Format}}
-		}
-		l.add(root)
 	}
 	for _, v := range spec.Volumes {
 		if v.Boot {
-			l.add(volume(v))
+			d := volume(v)
+			d.BootOrder = first
+			l.add(d)
 		}
 	}
 	for i := range spec.Ephemeral {
@@ -163,6 +197,27 @@ func (s *server) disks(spec *hostapi.ServerSpec) ([]hypervisor.Disk, error) {
 	return l.disks, nil
 }
 
+// addRoot adds a disk to boot from, if order is not zero, with the image that it
+// is based on.
+func (s *server) addRoot(l *layout, rootName, baseName string, order int) error {
+	base := s.path(baseName)
+	image := imagecache.Image{}
+	if err := loadJSON(base+".json", &image); err != nil {
+		return fmt.Errorf("image of server %s: %w", s.id, err)
+	}
+	root := hypervisor.Disk{Format: "qcow2", Path: s.path(rootName), BootOrder: order}
+	if image.CDROM {
+		l.add(hypervisor.Disk{Format: image.Format, Path: base, CDROM: true, BootOrder: order})
+		if order > 0 {
+			root.BootOrder = order + 1
+		}
+	} else {
+		root.Backing = []hypervisor.Backing{{Path: base, Format: image.Format}}
+	}
+	l.add(root)
+	return nil
+}
+
 // volume is an attached volume as a disk. Its serial is how a guest finds it
 // again under /dev/disk/by-id.
 func volume(v hostapi.Volume) hypervisor.Disk {
@@ -172,9 +227,6 @@ func volume(v hostapi.Volume) hypervisor.Disk {
 	}
 	if d.Format == "" {
 		d.Format = "raw"
-	}
-	if v.Boot {
-		d.BootOrder = 1
 	}
 	return d
 }

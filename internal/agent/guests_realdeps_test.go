@@ -245,6 +245,7 @@ func (h *realHost) softReboot(spec *hostapi.ServerSpec) {
 func (h *realHost) reboot(specs ...*hostapi.ServerSpec) {
 	h.t.Helper()
 	stopped := specs[1]
+	h.cloud.wants(false, specs...)
 	for _, pid := range qemuPIDs(h.t, filepath.Dir(h.dir)) {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			h.t.Fatal(err)

@@ -23,7 +23,7 @@ func (a *Agent) ensurePower(ctx context.Context, s *server, spec *hostapi.Server
 		return err
 	}
 	if disks {
-		if err := st.do(ctx, "disks", func() error { return a.ensureDisks(ctx, s, spec) }); err != nil {
+		if err := st.do(ctx, "disks", func() error { return a.ensureDisks(ctx, s, spec, !active(g.Power)) }); err != nil {
 			return err
 		}
 	}

@@ -3,9 +3,11 @@ package agent_test
 import (
 	"bytes"
 	"crypto/sha512"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,6 +87,55 @@ func TestRebuildReplacesTheRootDisk(t *testing.T) {
 	}
 	if files := h.files(spec.ID); slices.Contains(files, "root-0") || slices.Contains(files, "base-0") {
 		t.Errorf("the old disk is still there: %v", files)
+	}
+}
+
+func TestRescueBootsBesideTheServersOwnDisk(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	h.ensure(spec)
+	rescue := spec.Root
+	spec.Rescue, spec.HardBoot, spec.Generation = &rescue, 1, 2
+	h.ensure(spec)
+	m, _ := h.hv.Machine(spec.ID)
+	if len(m.Disks) != 2 || !strings.HasSuffix(m.Disks[0].Path, "/rescue") || m.Disks[0].BootOrder != 1 ||
+		!strings.HasSuffix(m.Disks[1].Path, "/root-0") || m.Disks[1].BootOrder != 0 || m.Disks[1].Device != "vdb" {
+		t.Errorf("rescued with %+v", m.Disks)
+	}
+	spec.Rescue, spec.HardBoot, spec.Generation = nil, 2, 3
+	h.ensure(spec)
+	m, _ = h.hv.Machine(spec.ID)
+	if len(m.Disks) != 1 || !strings.HasSuffix(m.Disks[0].Path, "/root-0") || m.Disks[0].BootOrder != 1 {
+		t.Errorf("unrescued with %+v", m.Disks)
+	}
+	if files := h.files(spec.ID); slices.Contains(files, "rescue") || slices.Contains(files, "rescue-base") {
+		t.Errorf("the rescue disk is still there: %v", files)
+	}
+}
+
+func TestDisksGrowWithTheFlavor(t *testing.T) {
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		t.Skip("qemu-img is not installed (qemu-utils)")
+	}
+	h := newFakeHost(t)
+	spec := h.spec()
+	spec.SwapMiB = 16
+	h.ensure(spec)
+	spec.Root.SizeGiB, spec.SwapMiB, spec.HardBoot, spec.Generation = 3, 32, 1, 2
+	spec.Power, spec.StopGrace = hostapi.PowerStopped, 0
+	h.ensure(spec)
+	spec.Power, spec.Generation = hostapi.PowerRunning, 3
+	h.ensure(spec)
+	m, _ := h.hv.Machine(spec.ID)
+	header, err := os.ReadFile(m.Disks[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := binary.BigEndian.Uint64(header[24:]); size != 3<<30 {
+		t.Errorf("the root disk has %d bytes", size)
+	}
+	if info, err := os.Stat(m.Disks[1].Path); err != nil || info.Size() != 32<<20 {
+		t.Errorf("the swap disk is %+v, %v", info, err)
 	}
 }
 

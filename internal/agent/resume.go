@@ -24,8 +24,52 @@ func (a *Agent) resume(ctx context.Context) {
 	if err := a.networks.sweep(ctx); err != nil {
 		a.log.WarnContext(ctx, "remains of networks not removed", "error", err)
 	}
-	a.ensureAll(ctx, again)
-	a.catchUp(ctx)
+	a.bringBack(ctx, again)
+}
+
+// bringBack starts guests again and catches up with the control plane. If it
+// answers, it is asked first: a server may have been given to another host
+// while this one was down, and must not run twice. If it does not, the guests
+// come back without it.
+func (a *Agent) bringBack(ctx context.Context, lost []*hostapi.ServerSpec) {
+	ask, cancel := context.WithTimeout(ctx, askFirst)
+	wanted, err := a.wanted(ask)
+	cancel()
+	if err != nil {
+		a.ensureAll(ctx, lost)
+		if wanted, err = a.catchUp(ctx); err != nil {
+			return
+		}
+		lost = nil
+	}
+	newest := map[string]*hostapi.ServerSpec{}
+	for _, spec := range wanted {
+		newest[spec.ID] = spec
+	}
+	var ensure []*hostapi.ServerSpec
+	for _, spec := range lost {
+		switch n := newest[spec.ID]; {
+		case n == nil:
+			a.log.WarnContext(ctx, "server not started again: the control plane has it elsewhere", "server", spec.ID)
+		case n.Generation <= spec.Generation:
+			ensure = append(ensure, spec)
+		}
+	}
+	for _, spec := range wanted {
+		if s, err := a.known(spec.ID); err != nil || s.current().Generation < spec.Generation {
+			ensure = append(ensure, spec)
+		}
+	}
+	a.ensureAll(ctx, ensure)
+}
+
+// askFirst is how long guests of a rebooted host wait for the control plane.
+const askFirst = 3 * time.Second
+
+// wanted asks the control plane for the specs of this host.
+func (a *Agent) wanted(ctx context.Context) (specs []*hostapi.ServerSpec, err error) {
+	err = a.bus.Request(ctx, hostapi.ControlSubject(a.cfg.Host, hostapi.ControlSpecs), nil, &specs)
+	return specs, err
 }
 
 // resumeServer has the server's metadata served again. It gives the spec if the
@@ -101,28 +145,18 @@ func (a *Agent) ensureAll(ctx context.Context, specs []*hostapi.ServerSpec) {
 	_ = g.Wait()
 }
 
-// catchUp asks the control plane for the specs of this host and brings servers
-// to those that are newer than what the host has. Servers that the control
-// plane does not know are left alone: the host reports them, and is told.
-func (a *Agent) catchUp(ctx context.Context) {
-	var specs []*hostapi.ServerSpec
+// catchUp asks the control plane until it answers.
+func (a *Agent) catchUp(ctx context.Context) ([]*hostapi.ServerSpec, error) {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		err := a.bus.Request(ctx, hostapi.ControlSubject(a.cfg.Host, hostapi.ControlSpecs), nil, &specs)
-		if err == nil {
-			break
+		specs, err := a.wanted(ctx)
+		if err == nil || ctx.Err() != nil {
+			return specs, err
 		}
 		a.log.DebugContext(ctx, "specs not received", "error", err)
 		select {
 		case <-ctx.Done():
-			return
+			return nil, ctx.Err()
 		case <-time.After(pause):
 		}
 	}
-	var newer []*hostapi.ServerSpec
-	for _, spec := range specs {
-		if s, err := a.known(spec.ID); err != nil || s.current().Generation < spec.Generation {
-			newer = append(newer, spec)
-		}
-	}
-	a.ensureAll(ctx, newer)
 }

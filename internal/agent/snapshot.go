@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -60,18 +61,10 @@ func (a *Agent) copyRoot(ctx context.Context, s *server, path string) error {
 		if err != nil {
 			return err
 		}
-		return a.hv.CopyDisk(ctx, s.id, rootDevice(disks), path)
+		root := slices.IndexFunc(disks, func(d hypervisor.Disk) bool { return d.Path == s.path(rootName(spec.Rebuild)) })
+		return a.hv.CopyDisk(ctx, s.id, disks[root].Device, path)
 	}
 	return disk.Convert(ctx, s.path(rootName(spec.Rebuild)), "qcow2", path)
-}
-
-func rootDevice(disks []hypervisor.Disk) string {
-	for _, d := range disks {
-		if !d.CDROM && len(d.Backing) > 0 {
-			return d.Device
-		}
-	}
-	return disks[0].Device
 }
 
 // sendImage sends a file to the control plane, several pieces at a time.

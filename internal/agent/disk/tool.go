@@ -3,10 +3,12 @@ package disk
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -26,6 +28,27 @@ func Convert(ctx context.Context, from, fromFormat, to string) error {
 			return context.Cause(ctx)
 		}
 		return Full(errs.Wrap(errs.Invalid, err, "The image cannot be converted."))
+	}
+	return nil
+}
+
+// Grow makes one of our qcow2 disks at least size bytes large. Its guest must
+// be off. A disk never shrinks.
+func Grow(ctx context.Context, path string, size int64) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("grow disk: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	header := make([]byte, 32)
+	if _, err := f.ReadAt(header, 0); err != nil {
+		return fmt.Errorf("grow disk %s: %w", path, err)
+	}
+	if int64(binary.BigEndian.Uint64(header[24:])) >= size {
+		return nil
+	}
+	if _, err := tool(ctx, "qemu-img", "resize", "-f", "qcow2", path, strconv.FormatInt(size, 10)); err != nil {
+		return Full(fmt.Errorf("grow disk: %w", err))
 	}
 	return nil
 }
