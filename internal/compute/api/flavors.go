@@ -103,7 +103,7 @@ func (a *api) listFlavors(detail bool) httpx.Handler {
 					})
 				}
 			})
-			if more {
+			if more && limit > 0 {
 				nextLink(w, "flavors_links", r, flavors[len(flavors)-1].ID)
 			}
 		})

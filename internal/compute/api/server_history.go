@@ -97,7 +97,7 @@ func page[T any](r *httpx.Request, items []T, id func(T) string) ([]T, bool, err
 		}
 	}
 	if len(items) > limit {
-		return items[:limit], true, nil
+		return items[:limit], limit > 0, nil
 	}
 	return items, false, nil
 }

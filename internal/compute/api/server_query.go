@@ -108,6 +108,9 @@ func pageLimit(r *httpx.Request) (int, error) {
 		if err != nil || n < 0 {
 			return 0, bad("Invalid input for query parameters limit. Value: %s. '%s' is not a non-negative integer", v[0], v[0])
 		}
+		if n == 0 { // an empty page, as asked for
+			return 0, nil
+		}
 	}
 	return r.Limit(maxLimit)
 }

@@ -49,6 +49,9 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	if err != nil {
 		return nil, err
 	}
+	if r.Query.Get("limit") != "" && q.Limit == 0 {
+		return httpx.JSON(http.StatusOK, object{"servers": []object{}}), nil
+	}
 	v := a.serverView(ctx, r, d)
 	w := &writer{b: make([]byte, 0, 2048*len(d.Servers)+64)}
 	w.object("", func() {

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"bufio"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"kumoi/internal/kernel/httpx"
+)
+
+func TestSchemasCompileInEveryVersion(t *testing.T) {
+	for name, s := range map[string]*versioned{
+		"create": createSchema, "update": updateSchema, "rebuild": rebuildSchema, "reboot": rebootSchema, "resize": resizeSchema,
+		"lock": lockSchema, "unshelve": unshelveSchema, "migrate": migrateSchema, "live": migrateLiveSchema, "evacuate": evacuateSchema,
+		"image": createImageSchema, "backup": createBackupSchema, "rescue": rescueSchema, "metadata": metadataSchema, "meta": metaItemSchema,
+		"attach": attachSchema, "volume": attachVolumeSchema, "share": attachShareSchema, "console": consoleSchema, "tags": tagsSchema,
+		"flavor": createFlavorSchema, "flavor update": updateFlavorSchema, "specs": specsSchema, "spec": specSchema,
+		"keypair": createKeypairSchema, "group": createGroupSchema, "quota": updateQuotaSchema, "class": updateClassSchema,
+		"aggregate": createAggregateSchema, "aggregate update": updateAggregateSchema, "aggregate metadata": aggregateMetadataSchema,
+		"aggregate images": aggregateImagesSchema, "service": updateServiceSchema, "host": updateHostSchema, "events": eventsSchema,
+		"security group": groupSchema, "rule": groupRuleSchema, "output": consoleOutputSchema, "state": resetStateSchema,
+	} {
+		for minor := 1; minor <= MaxVersion.Minor; minor++ {
+			if err := s.at(minor).Compile(); err != nil {
+				t.Fatalf("%s at 2.%d: %v", name, minor, err)
+			}
+		}
+	}
+}
+
+func TestCreateSchema(t *testing.T) {
+	const flavor = `"flavorRef": "1", "imageRef": "11111111-1111-4111-8111-111111111111"`
+	for _, tc := range []struct {
+		minor int
+		body  string
+		want  string // "" accepts
+	}{
+		{1, `{"name": "a", ` + flavor + `}`, ""},
+		{37, `{"name": "a", ` + flavor + `}`, "'networks' is a required property"},
+		{37, `{"name": "a", ` + flavor + `, "networks": "auto"}`, ""},
+		{36, `{"name": "a", ` + flavor + `, "networks": "auto"}`, "networks"},
+		{1, `{"name": "", ` + flavor + `}`, "server/name"},
+		{1, `{"name": " a", ` + flavor + `}`, "server/name"},
+		{1, `{"name": "a", ` + flavor + `, "nope": 1}`, "'nope' was unexpected"},
+		{1, `{"name": "a", ` + flavor + `, "min_count": 0}`, "server/min_count"},
+		{1, `{"name": "a", ` + flavor + `, "min_count": "2"}`, ""},
+		{1, `{"name": "a", ` + flavor + `, "min_count": "0"}`, "server/min_count"},
+		{1, `{"name": "a", ` + flavor + `, "user_data": "%%"}`, "server/user_data"},
+		{1, `{"name": "a", ` + flavor + `, "accessIPv4": "1.1.1"}`, "server/accessIPv4"},
+		{1, `{"name": "a", ` + flavor + `, "description": "x"}`, "'description' was unexpected"},
+		{19, `{"name": "a", ` + flavor + `, "description": null}`, ""},
+		{51, `{"name": "a", ` + flavor + `, "networks": "none", "tags": ["x"]}`, "'tags' was unexpected"},
+		{52, `{"name": "a", ` + flavor + `, "networks": "none", "tags": ["x"]}`, ""},
+		{57, `{"name": "a", ` + flavor + `, "networks": "none", "personality": []}`, "'personality' was unexpected"},
+		{90, `{"name": "a", ` + flavor + `, "networks": "none", "hostname": "a.b"}`, "server/hostname"},
+		{94, `{"name": "a", ` + flavor + `, "networks": "none", "hostname": "a.b"}`, ""},
+		{1, `{"name": "a", ` + flavor + `, "metadata": {"k": 1}}`, "server/metadata/k"},
+		{1, `{"name": "a", "imageRef": "x", "flavorRef": "1"}`, "server/imageRef"},
+	} {
+		err := createSchema.at(tc.minor).ValidateJSON([]byte(`{"server": ` + tc.body + `}`))
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("2.%d %s: %v", tc.minor, tc.body, err)
+		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("2.%d %s: %v, want %q", tc.minor, tc.body, err, tc.want)
+		}
+	}
+}
+
+func TestWriterMakesJSON(t *testing.T) {
+	w := &writer{}
+	w.object("", func() {
+		w.str("a", "x\"\n<é")
+		w.strings("m", map[string]string{"k1": "v", "k2": ""})
+		w.list("l", func() { w.text("1"); w.text("2") })
+		w.object("o", func() {})
+		w.num("n", -1)
+		w.null("z")
+		w.bool("b", true)
+	})
+	want := `{"a":"x\"\n\u003cé","m":{"k1":"v","k2":""},"l":["1","2"],"o":{},"n":-1,"z":null,"b":true}`
+	if string(w.b) != want {
+		t.Errorf("got  %s\nwant %s", w.b, want)
+	}
+}
+
+// TestInventory compares the table with the list of Nova's operations, where
+// the workplace has one: KUMOI_INVENTORY names the file.
+func TestInventory(t *testing.T) {
+	path := os.Getenv("KUMOI_INVENTORY")
+	if path == "" {
+		t.Skip("KUMOI_INVENTORY is not set")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	have := map[string]bool{}
+	for _, r := range New(nil).Routes {
+		for _, key := range keysOf(r) {
+			have[key] = true
+		}
+	}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		c := strings.Split(lines.Text(), "\t")
+		if c[0] != "nova" {
+			continue
+		}
+		key := c[2] + " " + strings.TrimSuffix(c[3], "/")
+		if !have[key] {
+			t.Errorf("tier %s: %s is not served", c[5], key)
+		}
+	}
+}
+
+func keysOf(r httpx.Route) []string {
+	base := r.Method + " " + strings.TrimSuffix(r.Path, "/")
+	if r.Action != "" {
+		return []string{base, base + "#" + r.Action}
+	}
+	out := []string{base}
+	for _, v := range r.Variants {
+		out = append(out, base+"#"+v)
+	}
+	slices.Sort(out)
+	return out
+}
