@@ -45,6 +45,7 @@ var extensions = []struct{ alias, name string }{
 	{"port-security-groups-filtering", "Port filtering on security groups"},
 	{"project-id", "project_id field enabled"},
 	{"provider", "Provider Network"},
+	{"multi-provider", "Multi Provider Network"},
 	{"quota_details", "Quota details management support"},
 	{"quota-check-limit", "Quota engine limit check"},
 	{"quotas", "Quota management support"},

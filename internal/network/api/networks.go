@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -41,6 +42,7 @@ func networkResource(s *network.Service) *resource[network.Network, network.Netw
 			return n.Segment
 		}).guarded("get_network:provider:segmentation_id"),
 	)
+	attrs = append(attrs, attr[N, N]{name: "segments", verbs: post, plain: unset, noFilter: true, set: setSegments})
 	return &resource[N, N]{
 		member: "network", collection: "networks", path: "/v2.0/networks", attrs: attrs, createBulk: true,
 		id: func(n *N) string { return n.ID }, tags: func(n *N) []string { return n.Tags },
@@ -51,6 +53,38 @@ func networkResource(s *network.Service) *resource[network.Network, network.Netw
 		},
 		update: s.UpdateNetwork, remove: s.DeleteNetwork,
 	}
+}
+
+// setSegments takes the list form of the provider attributes, which SDKs send.
+// A network of ours has one segment.
+func setSegments(n *network.Network, v any) error {
+	list, ok := v.([]any)
+	if !ok || len(list) != 1 {
+		return errs.New(errs.Invalid, "Invalid input for segments. Reason: a network has exactly one segment here; give a list of one.").WithCode("InvalidInput")
+	}
+	segment, ok := list[0].(map[string]any)
+	if !ok {
+		return errs.New(errs.Invalid, "Invalid input for segments. Reason: '%v' is not a dictionary.", list[0]).WithCode("InvalidInput")
+	}
+	for name, v := range segment {
+		var err error
+		switch name {
+		case "provider:network_type":
+			n.Type, err = toText(32)(v)
+		case "provider:physical_network":
+			if v != nil {
+				n.Physical, err = toText(128)(v)
+			}
+		case "provider:segmentation_id":
+			n.Segment, err = toSegment(v)
+		default:
+			err = errs.New(errs.Invalid, "Invalid input for segments. Reason: unexpected key '%.60s'.", name).WithCode("InvalidInput")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func toSegment(v any) (int, error) {

@@ -1,0 +1,23 @@
+package api_test
+
+import (
+	"testing"
+
+	"kumoi/internal/kernel/store/storetest"
+)
+
+// SDKs state provider attributes as a list of one segment.
+func TestSegments(t *testing.T) {
+	c := serve(t, storetest.SQLite(t))
+	c.token = "ops:admin"
+	segment := object{"provider:network_type": "flat", "provider:physical_network": "outside"}
+	n := c.must(201, "POST", "/v2.0/networks", object{"network": object{"name": "o", "router:external": true, "segments": []object{segment}}})["network"].(object)
+	if n["provider:network_type"] != "flat" || n["provider:physical_network"] != "outside" {
+		t.Errorf("got %v", n)
+	}
+	for _, bad := range []any{[]object{}, []object{segment, segment}, "flat", []object{{"colour": "red"}}} {
+		c.must(400, "POST", "/v2.0/networks", object{"network": object{"name": "x", "segments": bad}})
+	}
+	c.token = "user"
+	c.must(403, "POST", "/v2.0/networks", object{"network": object{"name": "x", "segments": []object{segment}}})
+}
