@@ -300,13 +300,17 @@ func expandList(text string, values [][]string) ([]string, error) {
 		if strings.TrimSpace(text) == mark {
 			return list, nil
 		}
-		out := make([]string, 0, len(list))
-		for _, v := range list {
-			rest, err := expandOne(strings.ReplaceAll(text, mark, v), values)
-			if err != nil {
+		// The text around the mark is expanded by itself: values are data, and a
+		// value that looks like a mark must stay what it is.
+		around := strings.Split(text, mark)
+		for i := range around {
+			if around[i], err = expandOne(around[i], values); err != nil {
 				return nil, err
 			}
-			out = append(out, rest)
+		}
+		out := make([]string, 0, len(list))
+		for _, v := range list {
+			out = append(out, strings.Join(around, v))
 		}
 		return out, nil
 	}

@@ -124,7 +124,6 @@ func (a Answer) Text(path ...string) string {
 // Do sends a request with a token; body may be nil, text, or anything that
 // becomes JSON. Headers come in pairs.
 func (c *Cloud) Do(method, path, token string, body any, headers ...string) Answer {
-	c.T.Helper()
 	var r io.Reader
 	switch b := body.(type) {
 	case nil:

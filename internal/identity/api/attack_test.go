@@ -1,0 +1,281 @@
+package api_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"kumoi/internal/identity"
+	"kumoi/internal/identity/identitytest"
+	"kumoi/internal/kernel/store/storetest"
+)
+
+func sqliteCloud(t testing.TB, configure ...func(d *identity.Deps)) *identitytest.Cloud {
+	t.Helper()
+	return identitytest.New(t, storetest.SQLite(t), configure...)
+}
+
+func TestForgedTokens(t *testing.T) {
+	c := sqliteCloud(t)
+	token := c.Admin()
+	other := sqliteCloud(t, func(d *identity.Deps) { d.MasterKey = [32]byte{2} }).Admin()
+	bad := map[string]string{"of another cloud": other, "doubled": token + token, "huge": strings.Repeat(token, 100), "blank": " ", "padded": token + "=="}
+	for i := range token {
+		flipped := []byte(token)
+		flipped[i] = 'A'
+		if token[i] == 'A' {
+			flipped[i] = 'B'
+		}
+		bad[fmt.Sprintf("byte %d changed", i)] = string(flipped)
+		bad[fmt.Sprintf("cut at %d", i)] = token[:i]
+	}
+	for name, text := range bad {
+		if a := c.Do("GET", "/v3/users", text, nil); a.Status != 401 {
+			t.Errorf("%s: %d", name, a.Status)
+		}
+	}
+	if a := c.Must(401, "GET", "/v3/users", token[:10], nil); !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Keystone uri=") {
+		t.Errorf("WWW-Authenticate %q", a.Header.Get("WWW-Authenticate"))
+	}
+}
+
+// Whoever has no account learns nothing of who has one.
+func TestUsersCannotBeEnumerated(t *testing.T) {
+	c := sqliteCloud(t, func(d *identity.Deps) {
+		d.Config.Passwords = identity.PasswordRules{LockoutAttempts: 2, LockoutFor: time.Hour}
+		d.Config.HashMemory, d.Config.HashTime = 4096, 3
+	})
+	admin := c.Admin()
+	there := c.Create(admin, "/v3/users", "user", object{"name": "there", "password": "right"})
+	off := c.Create(admin, "/v3/users", "user", object{"name": "off", "password": "right", "enabled": false})
+	bare := c.Create(admin, "/v3/users", "user", object{"name": "bare"})
+	locked := c.Create(admin, "/v3/users", "user", object{"name": "locked", "password": "right"})
+	for range 3 {
+		c.Do("POST", "/v3/auth/tokens", "", identitytest.PasswordBody(locked, "wrong", "unscoped"))
+	}
+	reference := c.Must(401, "POST", "/v3/auth/tokens", "", identitytest.PasswordBody(there, "wrong", "unscoped"))
+	for name, login := range map[string]object{
+		"nobody":                    identitytest.PasswordBody(strings.Repeat("0", 32), "wrong", "unscoped"),
+		"disabled":                  identitytest.PasswordBody(off, "wrong", "unscoped"),
+		"disabled, right password":  identitytest.PasswordBody(off, "right", "unscoped"),
+		"no password":               identitytest.PasswordBody(bare, "", "unscoped"),
+		"locked":                    identitytest.PasswordBody(locked, "wrong", "unscoped"),
+		"locked, right password":    identitytest.PasswordBody(locked, "right", "unscoped"),
+		"right, on no such project": identitytest.PasswordBody(there, "right", identitytest.Project(strings.Repeat("0", 32))),
+	} {
+		start := time.Now()
+		a := c.Do("POST", "/v3/auth/tokens", "", login)
+		if a.Status != 401 || !bytes.Equal(a.Raw, reference.Raw) {
+			t.Errorf("%s can be told apart: %d %s", name, a.Status, a.Raw)
+		}
+		if took := time.Since(start); took < time.Millisecond && !strings.HasPrefix(name, "right") {
+			t.Errorf("%s can be told apart by time: %v", name, took)
+		}
+	}
+	c.Must(401, "POST", "/v3/users/"+strings.Repeat("0", 32)+"/password", "", object{"user": object{"original_password": "a", "password": "b"}})
+}
+
+func TestBodiesCannotReachWhatTheyShouldNot(t *testing.T) {
+	c := sqliteCloud(t)
+	admin := c.Admin()
+	domain := c.Create(admin, "/v3/domains", "domain", object{"name": "d"})
+	a := c.Must(201, "POST", "/v3/users", admin, object{"user": object{
+		"name": "u", "id": "chosen", "password_hash": "$argon2id$x", "kind": "federated", "failed_attempts": -5, "created_at": 1, "domain_id": domain,
+		"links": object{"self": "https://evil.example.org"}, "password_expires_at": "2099-01-01T00:00:00Z",
+	}})
+	id := a.Text("user", "id")
+	if id == "chosen" || strings.Contains(a.Text("user", "links", "self"), "evil") || a.Get("user", "password_expires_at") != nil {
+		t.Errorf("%s", a.Raw)
+	}
+	c.Must(400, "PATCH", "/v3/users/"+id, admin, object{"user": object{"domain_id": "default"}})
+	c.Must(400, "PATCH", "/v3/users/"+id, admin, object{"user": object{"id": "another"}})
+	manager := c.Persona(admin, "manager", domain, "manager", "domain", domain)
+	c.Must(403, "POST", "/v3/users", manager.Token, object{"user": object{"name": "x", "domain_id": "default"}})
+	c.Must(403, "POST", "/v3/projects", manager.Token, object{"project": object{"name": "x", "is_domain": true}})
+	// A domain's manager gives only the roles that are not above his own.
+	for role, want := range map[string]int{"member": 204, "manager": 204, "admin": 403, "service": 403} {
+		c.Must(want, "PUT", "/v3/domains/"+domain+"/users/"+id+"/roles/"+c.Role(admin, role), manager.Token, nil)
+	}
+	c.Must(403, "PUT", "/v3/system/users/"+id+"/roles/"+c.Role(admin, "reader"), manager.Token, nil)
+	// Nothing implies the administrator's role, and rules form no circle.
+	c.Must(403, "PUT", "/v3/roles/"+c.Role(admin, "member")+"/implies/"+c.Role(admin, "admin"), admin, nil)
+	c.Must(400, "PUT", "/v3/roles/"+c.Role(admin, "reader")+"/implies/"+c.Role(admin, "member"), admin, nil)
+	c.Must(403, "DELETE", "/v3/roles/"+c.Role(admin, "reader"), admin, nil) // immutable
+}
+
+func TestWrongBodiesGet4xx(t *testing.T) {
+	c := sqliteCloud(t)
+	admin := c.Admin()
+	deep := strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)
+	for name, tc := range map[string]struct {
+		method, path, body string
+		want               int
+	}{
+		"empty":           {"POST", "/v3/users", "", 400},
+		"not JSON":        {"POST", "/v3/users", "{", 400},
+		"a list":          {"POST", "/v3/users", "[]", 400},
+		"null":            {"POST", "/v3/users", "null", 400},
+		"wrong key":       {"POST", "/v3/users", `{"usr":{}}`, 400},
+		"user is text":    {"POST", "/v3/users", `{"user":"x"}`, 400},
+		"name is a list":  {"POST", "/v3/users", `{"user":{"name":["x"]}}`, 400},
+		"name is blank":   {"POST", "/v3/users", `{"user":{"name":"  "}}`, 400},
+		"name too long":   {"POST", "/v3/users", `{"user":{"name":"` + strings.Repeat("x", 256) + `"}}`, 400},
+		"two values":      {"POST", "/v3/users", `{"user":{"name":"a"}}{"user":{"name":"b"}}`, 201},
+		"deep":            {"POST", "/v3/users", deep, 400},
+		"deep login":      {"POST", "/v3/auth/tokens", deep, 400},
+		"large":           {"POST", "/v3/users", `{"user":{"name":"` + strings.Repeat("x", 2<<20) + `"}}`, 413},
+		"long password":   {"POST", "/v3/users", `{"user":{"name":"p","password":"` + strings.Repeat("x", 5000) + `"}}`, 400},
+		"null byte":       {"GET", "/v3/users/a%00b", "", 400},
+		"no such domain":  {"POST", "/v3/users", `{"user":{"name":"x","domain_id":"00000000000000000000000000000000"}}`, 404},
+		"odd option":      {"POST", "/v3/users", `{"user":{"name":"x","options":{"odd":true}}}`, 400},
+		"login, no auth":  {"POST", "/v3/auth/tokens", `{}`, 400},
+		"login, methods":  {"POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":"password"}}}`, 400},
+		"login, none":     {"POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":[]}}}`, 401},
+		"login, unknown":  {"POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["magic"],"magic":{}}}}`, 401},
+		"login, external": {"POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["external"],"external":{}}}}`, 401},
+		"two scopes": {"POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"x","password":"y"}}},
+			"scope":{"project":{"id":"x"},"domain":{"id":"y"}}}}`, 400},
+		"huge number": {"POST", "/v3/OS-TRUST/trusts", `{"trust":{"trustor_user_id":"a","trustee_user_id":"b","impersonation":true,"remaining_uses":1e99}}`, 400},
+		"odd time":    {"GET", "/v3/users?password_expires_at=gt:yesterday", "", 400},
+		"odd escape":  {"GET", "/v3/users?name=%zz", "", 400},
+	} {
+		if a := c.Do(tc.method, tc.path, admin, tc.body); a.Status != tc.want || a.Status >= 300 && a.Text("error", "message") == "" {
+			t.Errorf("%s: %d, want %d: %.200s", name, a.Status, tc.want, a.Raw)
+		}
+	}
+}
+
+// The classes of Keystone's advisories about EC2 credentials (CVE-2020-12689,
+// -12690, -12691, -12692).
+func TestEC2CredentialsKeepTheirLimits(t *testing.T) {
+	c := sqliteCloud(t)
+	admin := c.Admin()
+	project := c.Create(admin, "/v3/projects", "project", object{"name": "p"})
+	second := c.Create(admin, "/v3/projects", "project", object{"name": "q"})
+	u := c.Persona(admin, "u", "default", "member", "project", project)
+	v := c.Persona(admin, "v", "default", "member", "project", project)
+	c.Must(204, "PUT", "/v3/projects/"+second+"/users/"+u.UserID+"/roles/"+c.Role(admin, "member"), admin, nil)
+
+	// A key pair made with an application credential has its roles, no more.
+	app := c.Must(201, "POST", "/v3/users/"+u.UserID+"/application_credentials", u.Token, object{"application_credential": object{
+		"name": "a", "roles": []object{{"name": "reader"}}, "unrestricted": true,
+	}})
+	delegated := c.Must(201, "POST", "/v3/auth/tokens", "", object{"auth": object{"identity": object{"methods": []string{"application_credential"},
+		"application_credential": object{"id": app.Text("application_credential", "id"), "secret": app.Text("application_credential", "secret")}}}}).Header.Get("X-Subject-Token")
+	c.Must(403, "POST", "/v3/credentials", delegated, object{"credential": object{"type": "ec2", "project_id": second, "blob": `{"access":"k2","secret":"s"}`}})
+	c.Must(201, "POST", "/v3/credentials", delegated, object{"credential": object{"type": "ec2", "project_id": project, "blob": `{"access":"k1","secret":"s"}`}})
+	id := identity.EC2ID("k1")
+	signed := func(access, secret string, at time.Time) identitytest.Answer {
+		date := at.UTC().Format("20060102T150405Z")
+		scope := date[:8] + "/RegionOne/s3/aws4_request"
+		text := "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + strings.Repeat("0", 64)
+		key := []byte("AWS4" + secret)
+		for _, part := range []string{date[:8], "RegionOne", "s3", "aws4_request"} {
+			key = mac(key, part)
+		}
+		return c.Do("POST", "/v3/s3tokens", admin, object{"credentials": object{"access": access, "signature": fmt.Sprintf("%x", mac(key, text)),
+			"token": base64.URLEncoding.EncodeToString([]byte(text)), "headers": object{"X-Amz-Date": date}}})
+	}
+	a := signed("k1", "s", c.Clock.Now())
+	if roles, _ := a.Get("token", "roles").([]any); a.Status != 200 || len(roles) != 1 {
+		t.Errorf("the key pair of an application credential: %d %s", a.Status, a.Raw)
+	}
+	if a := signed("k1", "guess", c.Clock.Now()); a.Status != 401 {
+		t.Errorf("a wrong secret: %d", a.Status)
+	}
+	if a := signed("k1", "s", c.Clock.Now().Add(-time.Hour)); a.Status != 401 {
+		t.Errorf("a stale signature: %d", a.Status)
+	}
+	if a := signed("unknown", "s", c.Clock.Now()); a.Status != 401 {
+		t.Errorf("an unknown key: %d", a.Status)
+	}
+	// Neither the owner nor another takes the limit off.
+	for name, blob := range map[string]string{"limit taken off": `{"access":"k1","secret":"s"}`, "no access": `{"secret":"s"}`, "not JSON": `x`} {
+		if a := c.Do("PATCH", "/v3/credentials/"+id, u.Token, object{"credential": object{"blob": blob}}); a.Status != 400 {
+			t.Errorf("%s: %d", name, a.Status)
+		}
+	}
+	c.Must(403, "GET", "/v3/credentials/"+id, v.Token, nil)
+	c.Must(403, "PATCH", "/v3/credentials/"+id, v.Token, object{"credential": object{"user_id": v.UserID}})
+	c.Must(403, "PATCH", "/v3/credentials/"+id, u.Token, object{"credential": object{"user_id": v.UserID}})
+	c.Must(400, "POST", "/v3/credentials", u.Token, object{"credential": object{"type": "ec2", "project_id": project, "blob": `{"access":"k3","secret":"s","trust_id":"x"}`}})
+	// A delegated token sees only what belongs to its project.
+	c.Must(201, "POST", "/v3/credentials", u.Token, object{"credential": object{"type": "totp", "blob": "JBSWY3DPEHPK3PXP"}})
+	if list := c.Must(200, "GET", "/v3/credentials", delegated, nil).Body["credentials"].([]any); len(list) != 1 {
+		t.Errorf("a delegated token sees %d credentials", len(list))
+	}
+	// Without its delegation the key pair is dead.
+	c.Must(204, "DELETE", "/v3/users/"+u.UserID+"/application_credentials/"+app.Text("application_credential", "id"), u.Token, nil)
+	if a := signed("k1", "s", c.Clock.Now()); a.Status != 401 {
+		t.Errorf("the key pair outlives its delegation: %d", a.Status)
+	}
+}
+
+func mac(key []byte, text string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(text))
+	return m.Sum(nil)
+}
+
+func TestOthersAreInvisible(t *testing.T) {
+	c := sqliteCloud(t)
+	admin := c.Admin()
+	home, away := c.Create(admin, "/v3/projects", "project", object{"name": "home"}), c.Create(admin, "/v3/projects", "project", object{"name": "away"})
+	u := c.Persona(admin, "u", "default", "member", "project", home)
+	v := c.Persona(admin, "v", "default", "member", "project", away)
+	there := c.Do("GET", "/v3/projects/"+away, u.Token, nil)
+	missing := c.Do("GET", "/v3/projects/"+strings.Repeat("0", 32), u.Token, nil)
+	if there.Status != missing.Status || string(there.Raw) != string(missing.Raw) {
+		t.Errorf("a foreign project and none can be told apart: %s and %s", there.Raw, missing.Raw)
+	}
+	mine := c.Create(v.Token, "/v3/users/"+v.UserID+"/application_credentials", "application_credential", object{"name": "mine"})
+	for _, path := range []string{"/v3/users/" + v.UserID, "/v3/users/" + v.UserID + "/projects", "/v3/users/" + v.UserID + "/application_credentials",
+		"/v3/users/" + v.UserID + "/application_credentials/" + mine, "/v3/users/" + u.UserID + "/application_credentials/" + mine, "/v3/users", "/v3/credentials?user_id=" + v.UserID} {
+		a := c.Do("GET", path, u.Token, nil)
+		if strings.HasPrefix(path, "/v3/credentials") {
+			if list, _ := a.Body["credentials"].([]any); a.Status != 200 || len(list) != 0 {
+				t.Errorf("%s: %d %s", path, a.Status, a.Raw)
+			}
+			continue
+		}
+		if a.Status != 403 {
+			t.Errorf("%s: %d %s", path, a.Status, a.Raw)
+		}
+	}
+}
+
+func FuzzLogin(f *testing.F) {
+	c := sqliteCloud(f)
+	for _, seed := range []string{`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"x","password":"y"}}},"scope":{"project":{"id":"x"}}}}`,
+		`{"auth":{"identity":{"methods":["token"],"token":{"id":"x"}},"scope":"unscoped"}}`, `{"auth":{"identity":{"methods":["totp"],"totp":{"user":{"name":"x","domain":{"id":"default"},"passcode":"1"}}}}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if a := c.Do("POST", "/v3/auth/tokens", "", body); a.Status >= 500 || a.Status < 400 {
+			t.Errorf("%d for %q", a.Status, body)
+		}
+	})
+}
+
+func FuzzFilters(f *testing.F) {
+	c := sqliteCloud(f)
+	admin := c.Admin()
+	f.Add("name__icontains=x&limit=1&marker=y&enabled=&password_expires_at=lt:2026-01-01T00:00:00Z")
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest("GET", "http://cloud.test/identity/v3/users", nil)
+		r.URL.RawQuery = query
+		r.Header.Set("X-Auth-Token", admin)
+		w := httptest.NewRecorder()
+		c.Handler.ServeHTTP(w, r)
+		if w.Code >= http.StatusInternalServerError {
+			t.Errorf("%d for %q: %s", w.Code, query, w.Body)
+		}
+	})
+}
