@@ -147,6 +147,9 @@ func (s *Service) UpdateSecurityGroup(ctx context.Context, tx *store.Tx, id stri
 	if g.Default && g.Name != old.Name {
 		return nil, fault(errs.Conflict, "SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
 	}
+	if g.Name == "default" && !g.Default {
+		return nil, fault(errs.Conflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
+	}
 	if g.Stateful != old.Stateful {
 		if err := groupUnused(ctx, tx, g.ID); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -62,7 +63,7 @@ func ruleResource(s *network.Service) *resource[network.SecurityGroupRule, netwo
 	attrs := append(standard(std, std, "description", "tags"), ruleAttrs()...)
 	attrs = append(attrs,
 		field("security_group_id", post, unset, toUUID, func(r *R) *string { return &r.GroupID }, func(r *R) any { return r.GroupID }).needed().indexed("group_id"),
-		field("remote_group_id", post, nil, toUUIDOrNone, func(r *R) *string { return &r.RemoteGroupID }, func(r *R) any { return orNull(r.RemoteGroupID) }).indexed("remote_group_id"),
+		field("remote_group_id", post, nil, toText(36), func(r *R) *string { return &r.RemoteGroupID }, func(r *R) any { return orNull(r.RemoteGroupID) }).indexed("remote_group_id"),
 		shown[R]("normalized_cidr", func(r *R) any { return orNull(r.RemotePrefix) }),
 		shown[R]("belongs_to_default_sg", func(r *R) any { return r.InDefaultGroup }),
 	)
@@ -150,7 +151,7 @@ func toPort(v any) (*int, error) {
 	}
 	n, err := toInt(0, 65535)(v)
 	if err != nil {
-		return nil, fmt.Errorf("Invalid port '%v'", show(v)) //nolint:staticcheck // Neutron's words
+		return nil, errs.New(errs.Invalid, "Invalid value for port %s", show(v)).WithCode("SecurityGroupInvalidPortValue")
 	}
 	return &n, nil
 }
