@@ -261,3 +261,13 @@ func Fill(ctx context.Context, c *Client, n Need, count int) error {
 	}
 	return c.AwaitAll(ctx, count)
 }
+
+// LoginUnscoped logs a user in without a project.
+func (c *Client) LoginUnscoped(ctx context.Context, user, password string) error {
+	_, err := c.Do(ctx, "POST", "/identity/v3/auth/tokens", map[string]any{"auth": map[string]any{
+		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{
+			"user": map[string]any{"name": user, "domain": map[string]any{"id": "default"}, "password": password},
+		}},
+	}}, nil)
+	return err
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"kumoi/test/bench"
+)
+
+const realServers = 5
+
+// realGuests walks the whole path with QEMU, libvirt and OVN.
+func realGuests(ctx context.Context, o options) (_ []*table, err error) {
+	t := &table{title: "Server create, real guests and network", head: []string{"part", "p50", "p99", "target", "compared"}}
+	listen, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, "bench: a cloud with real guests starts")
+	p, err := up(ctx, o, listen, "--log-level", "warn")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		p.stop()
+		out, derr := exec.Command(o.bin, "down", "--purge", "--data-dir", p.dir).CombinedOutput()
+		if derr != nil && err == nil {
+			err = fmt.Errorf("down: %w: %s", derr, out)
+		}
+	}()
+	t.add("kumoi ready, with its daemons started", ms(p.ready), "", "", "")
+	admin, err := p.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	image, err := os.ReadFile(o.image)
+	if err != nil {
+		return nil, err
+	}
+	need, err := admin.Prepare(ctx, image, "qcow2", 256, 2)
+	if err != nil {
+		return nil, err
+	}
+	var total bench.Samples
+	parts := map[string][]time.Duration{}
+	var order []string
+	for i := range realServers + 1 {
+		fmt.Fprintf(os.Stderr, "bench: server %d of %d\n", i+1, realServers+1)
+		start := time.Now()
+		id, err := admin.CreateServers(ctx, fmt.Sprint("bench", i), need, 1, nil)
+		if err != nil {
+			return nil, err
+		}
+		if err := admin.Await(ctx, id, "ACTIVE", 5*time.Millisecond); err != nil {
+			return nil, err
+		}
+		took := time.Since(start)
+		if i == 0 {
+			t.add("the first server (the image comes to the host)", ms(took), "", "", "")
+		} else {
+			total.Times = append(total.Times, took)
+			steps, err := explained(ctx, p, id)
+			if err != nil {
+				return nil, err
+			}
+			for _, s := range steps {
+				if _, known := parts[s.name]; !known {
+					order = append(order, s.name)
+				}
+				parts[s.name] = append(parts[s.name], s.took)
+			}
+		}
+		if _, err := admin.Do(ctx, "DELETE", "/compute/v2.1/servers/"+id, nil, nil); err != nil {
+			return nil, err
+		}
+		if err := admin.Await(ctx, id, "", 20*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	t.add("server create → ACTIVE", ms(total.Quantile(0.5)), ms(total.Quantile(0.99)), "", "")
+	for _, name := range order {
+		s := bench.Samples{Times: parts[name]}
+		t.add("  "+name, ms(s.Quantile(0.5)), ms(s.Quantile(0.99)), "", "")
+	}
+	own := total.Quantile(0.5) - bench.Samples{Times: parts[qemu]}.Quantile(0.5)
+	t.add("all but QEMU's own start", ms(own), "", "under 1 s", atMost(own.Seconds(), 1))
+	t.notes = append(t.notes, "Parts may overlap: disks and network are made at the same time.")
+	return []*table{t}, nil
+}
+
+// qemu is the part that is the hypervisor's own work.
+const qemu = "guest: start"
+
+type part struct {
+	name string
+	took time.Duration
+}
+
+// explained reads what each step of a server's creation took.
+func explained(ctx context.Context, p *process, id string) ([]part, error) {
+	out, err := exec.CommandContext(ctx, p.bin, "explain", "server", id, "--format", "json", "--data-dir", p.dir).Output()
+	if err != nil {
+		return nil, fmt.Errorf("explain server %s: %w", id, err)
+	}
+	var e struct {
+		Actions []struct {
+			Action string
+			Events []struct {
+				Event              string
+				StartedAt, EndedAt time.Time
+			}
+		}
+		Guest *struct {
+			Steps []struct {
+				Name string        `json:"name"`
+				Took time.Duration `json:"took"`
+			} `json:"steps"`
+		}
+	}
+	if err := json.Unmarshal(out, &e); err != nil {
+		return nil, err
+	}
+	var parts []part
+	for _, a := range e.Actions {
+		if a.Action != "create" {
+			continue
+		}
+		for _, ev := range a.Events {
+			parts = append(parts, part{ev.Event, ev.EndedAt.Sub(ev.StartedAt)})
+		}
+	}
+	if e.Guest != nil {
+		for _, s := range e.Guest.Steps {
+			parts = append(parts, part{"guest: " + s.Name, s.Took})
+		}
+	}
+	return parts, nil
+}
