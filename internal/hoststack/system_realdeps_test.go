@@ -60,7 +60,7 @@ virtlogd -d -p $PWD/vl.pid; libvirtd -d -p $PWD/lv.pid`)
 	}
 	wire(t, s)
 	startGuest(t, s, cfg)
-	waitFor(t, "guest answers", 90*time.Second, func() bool { return pings(t.Context(), guestIP) })
+	waitFor(t, "guest answers", 3*time.Minute, func() bool { return pings(t.Context(), guestIP) })
 
 	s.Close()
 	if err := Down(t.Context(), cfg); err != nil {
