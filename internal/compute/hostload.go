@@ -74,6 +74,7 @@ func (s *Service) CacheImages(ctx context.Context, aggregateID int64, images []s
 		}
 		disk := rootDisk(image, 0)
 		for _, host := range a.Hosts {
+			s.grants.give(host, image.ID, s.now())
 			// Only a wish: a host that cannot now fetches the image when it is needed.
 			if err := s.hosts.Prefetch(ctx, host, disk); err != nil && !errs.Is(err, errs.Unavailable) {
 				s.log.WarnContext(ctx, "image not cached ahead", "host", host, "image", id, "error", err)

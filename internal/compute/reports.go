@@ -167,13 +167,16 @@ func settled(srv *Server) bool {
 	return srv.TaskState != TaskDeleting
 }
 
-func (s *Service) answerReadImage(ctx context.Context, _ string, m *bus.Msg) (any, error) {
+func (s *Service) answerReadImage(ctx context.Context, host string, m *bus.Msg) (any, error) {
 	var c hostapi.ImageChunk
 	if err := m.Decode(&c); err != nil {
 		return nil, err
 	}
 	if c.Length <= 0 || c.Length > hostapi.MaxChunk || c.Offset < 0 {
 		return nil, errs.New(errs.Invalid, "A chunk of an image has 1 to %d bytes.", hostapi.MaxChunk)
+	}
+	if err := s.mayRead(ctx, host, c.ImageID); err != nil {
+		return nil, err
 	}
 	return s.imageData.ReadImage(ctx, c.ImageID, c.Offset, c.Length)
 }

@@ -152,22 +152,6 @@ func (s *Service) rotate(ctx context.Context, j *job) error {
 	return nil
 }
 
-// mayWrite tells whether a host is just now making a snapshot into the image.
-func (s *Service) mayWrite(ctx context.Context, host, image string) error {
-	var ok bool
-	err := s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.onHost(ctx, tx, host)
-		for _, srv := range list {
-			ok = ok || srv.SnapshotImageID == image
-		}
-		return err
-	})
-	if err == nil && !ok {
-		err = errs.New(errs.Forbidden, "Host %s is not making image %s.", host, image)
-	}
-	return err
-}
-
 // RebuildServer is a request to replace a server's disk.
 type RebuildServer struct {
 	ImageID     string

@@ -93,6 +93,7 @@ type Service struct {
 	cfg       Config
 
 	started time.Time
+	grants  imageGrants
 
 	mu   sync.Mutex
 	subs []bus.Subscription

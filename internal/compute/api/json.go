@@ -132,6 +132,18 @@ func (w *writer) strings(k string, m map[string]string) {
 	})
 }
 
+// when writes a time, or null if it has not come.
+func (w *writer) when(k string, t time.Time, layout string) {
+	if t.IsZero() {
+		w.null(k)
+		return
+	}
+	w.key(k)
+	w.b = append(w.b, '"')
+	w.b = t.UTC().AppendFormat(w.b, layout)
+	w.b = append(w.b, '"')
+}
+
 // any writes whatever encoding/json makes of v.
 func (w *writer) any(k string, v any) {
 	w.key(k)
@@ -150,10 +162,13 @@ func (w *writer) link(rel, href string) {
 }
 
 // stamp is Nova's usual time format, micro the one of some fields.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
-func micros(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05.000000")
-}
+const (
+	stampLayout  = "2006-01-02T15:04:05Z"
+	microsLayout = "2006-01-02T15:04:05.000000"
+)
+
+func stamp(t time.Time) string  { return t.UTC().Format(stampLayout) }
+func micros(t time.Time) string { return t.UTC().Format(microsLayout) }
 
 // microsOrNull is micros for a time that may not have come.
 func microsOrNull(t time.Time) any {

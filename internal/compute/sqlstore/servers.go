@@ -91,12 +91,12 @@ func scanShown(r store.Row) (*compute.Server, error) { return scanColumns(r, sho
 // scanColumns reads the columns with the indices, or all.
 func scanColumns(r store.Row, only []int) (*compute.Server, error) {
 	s := &compute.Server{}
-	var props, root, flavorID, flavor, fault string
+	var props, root, flavorID, flavor, fault, metadata string
 	var vcpus, ram, resized, created, updated, launched, terminated, deleted int64
 	dest := []any{
 		&s.ID, &s.ProjectID, &s.UserID, &s.Name, &s.Description, &s.Hostname, &s.ReservationID, &s.LaunchIndex,
 		&s.ImageID, &props, &root, &flavorID, &flavor, &vcpus, &ram,
-		&s.KeyName, &s.KeyType, &s.PublicKey, &s.UserData, &s.ConfigDrive, jsonOf{&s.Metadata}, jsonOf{&s.Files}, &s.AdminPass,
+		&s.KeyName, &s.KeyType, &s.PublicKey, &s.UserData, &s.ConfigDrive, &metadata, jsonOf{&s.Files}, &s.AdminPass,
 		jsonOf{&s.SecurityGroups}, jsonOf{&s.Hints}, jsonOf{&s.Tags}, &s.AvailabilityZone, &s.PinnedZone, &s.Host, &s.Domain, &s.RequestedHost,
 		&s.VMState, &s.TaskState, &s.PowerState, &s.Progress, &s.Locked, &s.LockedBy, &s.LockReason,
 		&s.AccessIPv4, &s.AccessIPv6, &s.DiskConfig, &fault, &s.Password,
@@ -132,6 +132,11 @@ func scanColumns(r store.Row, only []int) (*compute.Server, error) {
 		return nil, err
 	}
 	s.ImageProps = *p
+	m, err := properties.get(metadata)
+	if err != nil {
+		return nil, err
+	}
+	s.Metadata = *m
 	if fault != "" {
 		s.Fault = &compute.Fault{}
 		return s, json.Unmarshal([]byte(fault), s.Fault)
@@ -140,15 +145,22 @@ func scanColumns(r store.Row, only []int) (*compute.Server, error) {
 }
 
 // memo decodes JSON texts that many rows share, once each. What it returns
-// must not be changed.
+// must not be changed, only replaced.
 type memo[T any] struct {
 	mu   sync.Mutex
 	seen map[string]*T
 }
 
-const memoSize = 2000
+const (
+	memoSize = 2000
+	memoText = 4 << 10 // longer ones are decoded each time
+)
 
 func (m *memo[T]) get(text string) (*T, error) {
+	if len(text) > memoText {
+		v := new(T)
+		return v, json.Unmarshal([]byte(text), v)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if v, ok := m.seen[text]; ok {
