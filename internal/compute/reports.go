@@ -95,10 +95,13 @@ func (s *Service) observe(ctx context.Context, host string, r *hostapi.ServerRep
 		if r.Domain != "" {
 			srv.Domain = r.Domain
 		}
+		if r.Password != "" && srv.Password == "" {
+			srv.Password = r.Password
+		}
 		if srv.TaskState == TaskNone && r.Generation >= srv.Generation {
 			follow(srv, r.Power)
 		}
-		if before.PowerState == srv.PowerState && before.Domain == srv.Domain && before.VMState == srv.VMState {
+		if before.PowerState == srv.PowerState && before.Domain == srv.Domain && before.VMState == srv.VMState && before.Password == srv.Password {
 			return nil // the sequence alone is not worth a write
 		}
 		if before.VMState != srv.VMState {

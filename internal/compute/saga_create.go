@@ -224,10 +224,15 @@ func (s *Service) removeFrom(ctx context.Context, host, server string) error {
 	return err
 }
 
+// vifTimeout is how long the network may take to connect a server's ports.
+const vifTimeout = 2 * time.Minute
+
 func (s *Service) waitVIFs(ctx context.Context, j *job) error {
-	err := s.network.WaitPortsUp(ctx, j.Server)
-	if err != nil && ctx.Err() != nil && context.Cause(ctx) != nil {
-		return errs.Wrap(errs.Unavailable, err, "The network did not connect the server's ports in time.")
+	wait, cancel := context.WithTimeout(ctx, vifTimeout)
+	defer cancel()
+	err := s.network.WaitPortsUp(wait, j.Server)
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		return errs.Wrap(errs.NoCapacity, err, "The network did not connect the server's ports within %s.", vifTimeout)
 	}
 	return err
 }

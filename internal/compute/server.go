@@ -292,3 +292,12 @@ func KnownStatus(word string) bool {
 	_, _, ok := statusStates(word)
 	return ok
 }
+
+// GuestPassword is the password that the guest has stored, encrypted; "" if
+// there is none, or not any more.
+func (s *Server) GuestPassword() string {
+	if s.Password == passwordCleared {
+		return ""
+	}
+	return s.Password
+}

@@ -149,10 +149,16 @@ func (s *Service) ResetState(ctx context.Context, id string, to VMState) error {
 	return err
 }
 
+// passwordCleared stands for a password that its owner has cleared: the guest's
+// host may go on to report it.
+const passwordCleared = "-"
+
 // ClearPassword forgets the password that the guest has stored.
 func (s *Service) ClearPassword(ctx context.Context, id string) error {
 	_, err := s.change(ctx, id, "os-server-password:clear", func(_ *store.Tx, srv *Server) error {
-		srv.Password = ""
+		if srv.Password != "" {
+			srv.Password = passwordCleared
+		}
 		return nil
 	})
 	return err

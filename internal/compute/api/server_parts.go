@@ -273,7 +273,7 @@ func (a *api) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, object{"password": s.Password}), nil
+	return httpx.JSON(http.StatusOK, object{"password": s.GuestPassword()}), nil
 }
 
 func (a *api) clearPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
