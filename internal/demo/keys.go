@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -59,7 +60,16 @@ export OS_PROJECT_NAME=%s
 export OS_USER_DOMAIN_NAME=Default
 export OS_PROJECT_DOMAIN_NAME=Default
 export OS_REGION_NAME=%s
-`, c.AuthURL, c.User, c.Password, c.Project, c.Region)
+`, c.AuthURL, quoted(c.User), quoted(c.Password), quoted(c.Project), quoted(c.Region))
+}
+
+// quoted is a word as a shell reads it back.
+func quoted(s string) string {
+	plain := func(r rune) bool { return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@", r) }
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // CloudsYAML renders the credentials as a clouds.yaml with one cloud.

@@ -46,6 +46,9 @@ func run(ctx context.Context, o options, write string) error {
 		defer os.RemoveAll(dir)
 		o.dir = dir
 	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return err
+	}
 	bin, err := filepath.Abs(o.bin)
 	if err != nil {
 		return err
