@@ -65,7 +65,9 @@ export OS_REGION_NAME=%s
 
 // quoted is a word as a shell reads it back.
 func quoted(s string) string {
-	plain := func(r rune) bool { return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@", r) }
+	plain := func(r rune) bool {
+		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/@", r)
+	}
 	if s != "" && strings.TrimFunc(s, plain) == "" {
 		return s
 	}
