@@ -63,6 +63,14 @@ race: ## the same with the race detector
 e2e: build guest-image ## the whole path with real QEMU, libvirt and OVN in a network namespace
 	test/e2e/run.sh
 
+.PHONY: guest-test
+guest-test: guest-image ## boot the guest image in every way it promises (a minute)
+	guest/test.sh $(GUEST)
+
+.PHONY: realdeps
+realdeps: ## packages against real OVN, libvirt and QEMU, in namespaces of their own
+	go test -tags realdeps -count=1 ./internal/hoststack/... ./internal/network/fabric/... ./internal/agent/...
+
 .PHONY: bench
 bench: build guest-image ## measure speed and size; prints tables
 	test/bench/run.sh
