@@ -303,10 +303,19 @@ func (s *Service) findUser(ctx context.Context, r Ref) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.byName(ctx, "user:"+domain+":"+r.Name, func(tx *store.Tx) (string, error) {
+	find := func(tx *store.Tx) (string, error) {
 		u, err := s.store.Users.ByName(ctx, tx, domain, r.Name)
 		return u.ID, err
-	}, userTag)
+	}
+	id, err := s.byName(ctx, "user:"+domain+":"+r.Name, find, userTag)
+	if !errs.Is(err, errs.Unauthenticated) {
+		return id, err
+	}
+	// Perhaps the domain's directory has a new user.
+	if merr := s.mirror(ctx, domain, mirrorMinAge); merr != nil {
+		return "", merr
+	}
+	return s.byName(ctx, "user:"+domain+":"+r.Name, find, userTag)
 }
 
 // byName looks a name up and remembers its id until what has the id changes.

@@ -21,6 +21,9 @@ func (s *Service) ListGroups(ctx context.Context, q Query) (Page[Group], error) 
 	if err := s.check(ctx, "identity:list_groups", target); err != nil {
 		return Page[Group]{}, err
 	}
+	if err := s.mirrorNamed(ctx, q); err != nil {
+		return Page[Group]{}, err
+	}
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]Group, error) { return s.store.Groups.List(ctx, tx, s.limited(q)) })
 	return page(s, q, rows), err
 }
@@ -50,6 +53,9 @@ func (s *Service) CreateGroup(ctx context.Context, g Group) (Group, error) {
 	if err := s.check(ctx, "identity:create_group", groupTarget(g)); err != nil {
 		return g, err
 	}
+	if err := s.ownDirectory(ctx, g.DomainID); err != nil {
+		return g, err
+	}
 	return write(ctx, s, func(tx *store.Tx) (Group, error) {
 		if _, err := s.domain(ctx, tx, g.DomainID); err != nil {
 			return g, err
@@ -66,6 +72,9 @@ func (s *Service) UpdateGroup(ctx context.Context, id string, change func(g *Gro
 	return write(ctx, s, func(tx *store.Tx) (Group, error) {
 		g, err := s.getGroup(ctx, tx, "identity:update_group", id)
 		if err != nil {
+			return g, err
+		}
+		if err := readOnlyGroup(id); err != nil {
 			return g, err
 		}
 		domain := g.DomainID
@@ -90,6 +99,9 @@ func (s *Service) DeleteGroup(ctx context.Context, id string) error {
 			return err
 		}
 		if err := s.check(ctx, "identity:delete_group", groupTarget(g)); err != nil {
+			return err
+		}
+		if err := readOnlyGroup(id); err != nil {
 			return err
 		}
 		return s.removeGroup(ctx, tx, g)
@@ -164,6 +176,9 @@ func (s *Service) AddMember(ctx context.Context, groupID, userID string) error {
 		if err := s.member(ctx, tx, "identity:add_user_to_group", groupID, userID); err != nil {
 			return err
 		}
+		if err := readOnlyGroup(groupID); err != nil {
+			return err
+		}
 		if err := s.store.Groups.AddMember(ctx, tx, userID, groupID); err != nil {
 			return err
 		}
@@ -178,6 +193,9 @@ func (s *Service) AddMember(ctx context.Context, groupID, userID string) error {
 func (s *Service) RemoveMember(ctx context.Context, groupID, userID string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		if err := s.member(ctx, tx, "identity:remove_user_from_group", groupID, userID); err != nil {
+			return err
+		}
+		if err := readOnlyGroup(groupID); err != nil {
 			return err
 		}
 		was, err := s.store.Groups.RemoveMember(ctx, tx, userID, groupID)

@@ -23,6 +23,7 @@ type Deps struct {
 	Log       *slog.Logger
 	Audit     *logx.Audit      // may be nil
 	SSO       SingleSignOn     // may be nil: no federated logins
+	Directory Directory        // may be nil: no domain mirrors a directory
 	Clock     func() time.Time // nil: the system's
 	Config    Config
 }
@@ -41,6 +42,10 @@ type Service struct {
 	watch   *watch
 	revoked *revocations
 	sso     SingleSignOn
+
+	directory Directory
+	mirrors   mirrors
+	configs   *memo[DomainConfig] // by domain, with secrets
 
 	sessions   *memo[*Session]   // by digest of the token
 	principals *memo[*principal] // by user and scope
@@ -72,6 +77,7 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, store: d.Store, policy: d.Policy, log: logx.Or(d.Log), audit: d.Audit,
 		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys, sso: d.SSO,
+		directory: d.Directory, mirrors: mirrors{read: map[string]time.Time{}}, configs: newMemo[DomainConfig](w, 1000),
 		hasher:     newHasher(d.Config.argon(), d.Config.PasswordMemory),
 		watch:      w,
 		revoked:    &revocations{before: map[string]time.Time{}},

@@ -29,6 +29,9 @@ func (s *Service) ListUsers(ctx context.Context, q Query) (Page[User], error) {
 	if err := s.check(ctx, "identity:list_users", target); err != nil {
 		return Page[User]{}, err
 	}
+	if err := s.mirrorNamed(ctx, q); err != nil {
+		return Page[User]{}, err
+	}
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]User, error) {
 		rows, err := s.store.Users.List(ctx, tx, s.limited(q))
 		if err != nil {
@@ -85,6 +88,9 @@ func (s *Service) CreateUser(ctx context.Context, u User, password string) (User
 	u.DomainID = homeDomain(ctx, u.DomainID)
 	u.ID, u.Kind, u.CreatedAt = ids.NewHex(), Local, s.now()
 	if err := s.check(ctx, "identity:create_user", userTarget(u)); err != nil {
+		return u, err
+	}
+	if err := s.ownDirectory(ctx, u.DomainID); err != nil {
 		return u, err
 	}
 	if password != "" {
@@ -160,6 +166,9 @@ func (s *Service) UpdateUser(ctx context.Context, id string, change UserChange) 
 			return u, err
 		}
 		before := u
+		if err := readOnly(u); err != nil {
+			return u, err
+		}
 		if err := change.Apply(&u); err != nil {
 			return u, err
 		}
@@ -204,6 +213,9 @@ func (s *Service) DeleteUser(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		u, err := s.getUser(ctx, tx, "identity:delete_user", id)
 		if err != nil {
+			return err
+		}
+		if err := readOnly(u); err != nil {
 			return err
 		}
 		return s.removeUser(ctx, tx, u)

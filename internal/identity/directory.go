@@ -1,0 +1,278 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// Directory reads users and groups from elsewhere; package ldap does. options
+// are the ldap group of a domain's configuration, defaults filled in.
+type Directory interface {
+	// Read returns everybody and every group.
+	Read(ctx context.Context, options map[string]any) ([]DirectoryUser, []DirectoryGroup, error)
+	// Bind proves a password: nil, Unauthenticated, or Unavailable.
+	Bind(ctx context.Context, options map[string]any, name, password string) error
+}
+
+// DirectoryUser is a user as the directory has him.
+type DirectoryUser struct {
+	ID, Name, Email, Description string
+	Enabled                      bool
+}
+
+// DirectoryGroup is a group with the ids of its members.
+type DirectoryGroup struct {
+	ID, Name, Description string
+	Members               []string
+}
+
+// A domain whose configuration says identity/driver: ldap mirrors a directory:
+// its users and groups are read from there and kept here as rows that cannot be
+// changed, so that roles, filters and pages work as for all others. Passwords
+// stay in the directory. The mirror is refreshed when somebody looks and it is
+// older than mirrorAge, and at once when a name is not found.
+const (
+	mirrorAge    = 30 * time.Second
+	mirrorMinAge = time.Second
+)
+
+// mirrored tells whether an id is that of a user or group of a directory: those
+// are sums, all others 32 digits.
+func mirrored(id string) bool { return len(id) == 2*sha256.Size }
+
+func readOnlyGroup(id string) error {
+	if mirrored(id) {
+		return errs.New(errs.Forbidden, "Group %s is kept in a directory and is read-only here.", id)
+	}
+	return nil
+}
+
+// mirrors remembers when each domain was last read.
+type mirrors struct {
+	mu   sync.Mutex
+	read map[string]time.Time
+}
+
+// directoryID is the id here of what a directory calls local.
+func directoryID(domainID, kind, local string) string {
+	sum := sha256.Sum256([]byte(domainID + "\x00" + kind + "\x00" + local))
+	return hex.EncodeToString(sum[:])
+}
+
+// directoryOptions returns a domain's LDAP options; ok is false for a domain
+// that keeps its users here.
+func (s *Service) directoryOptions(ctx context.Context, domainID string) (options map[string]any, ok bool, err error) {
+	if s.directory == nil || domainID == "" {
+		return nil, false, nil
+	}
+	c, known := s.configs.get(domainID)
+	if !known {
+		at := s.watch.now()
+		c, err = read(ctx, s, func(tx *store.Tx) (DomainConfig, error) { return s.loadConfig(ctx, tx, domainID, true) })
+		if err != nil {
+			return nil, false, err
+		}
+		s.configs.put(domainID, c, at, []string{configTag(domainID)})
+	}
+	if c["identity"]["driver"] != "ldap" {
+		return nil, false, nil
+	}
+	options = domainDefaults()["ldap"]
+	maps.Copy(options, c["ldap"])
+	return options, true, nil
+}
+
+// mirror refreshes a domain's mirror if it is older than age. A directory that
+// is away leaves the mirror as it is.
+func (s *Service) mirror(ctx context.Context, domainID string, age time.Duration) error {
+	options, ok, err := s.directoryOptions(ctx, domainID)
+	if err != nil || !ok {
+		return err
+	}
+	s.mirrors.mu.Lock()
+	defer s.mirrors.mu.Unlock() // one refresh at a time; the others find it done
+	if s.now().Sub(s.mirrors.read[domainID]) < age {
+		return nil
+	}
+	users, groups, err := s.directory.Read(ctx, options)
+	if err != nil {
+		s.log.WarnContext(ctx, "a domain's directory cannot be read; its users stay as they were", "domain_id", domainID, "error", err)
+		return nil
+	}
+	if err := s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := s.mirrorUsers(ctx, tx, domainID, users); err != nil {
+			return err
+		}
+		return s.mirrorGroups(ctx, tx, domainID, groups)
+	}); err != nil {
+		return err
+	}
+	s.mirrors.read[domainID] = s.now()
+	return nil
+}
+
+func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string, users []DirectoryUser) error {
+	rows, err := s.store.Users.List(ctx, tx, Query{Where: []Match{Eq("domain_id", domainID), Eq("kind", string(NonLocal))}})
+	if err != nil {
+		return err
+	}
+	have := map[string]User{}
+	for _, u := range rows {
+		have[u.ID] = u
+	}
+	for _, d := range users {
+		id := directoryID(domainID, "user", d.ID)
+		old, known := have[id]
+		delete(have, id)
+		u := old
+		u.ID, u.DomainID, u.Name, u.Enabled, u.Kind = id, domainID, d.Name, d.Enabled, NonLocal
+		u.Extra = Attrs{}
+		for k, v := range map[string]string{"email": d.Email, "description": d.Description} {
+			if v != "" {
+				u.Extra[k] = v
+			}
+		}
+		switch {
+		case !known:
+			u.CreatedAt = s.now()
+			err = s.store.Users.Insert(ctx, tx, u)
+		case u.Name != old.Name || u.Enabled != old.Enabled || !maps.Equal(u.Extra, old.Extra):
+			if err = s.store.Users.Update(ctx, tx, u); err == nil {
+				err = s.changed(ctx, tx, userTag(id))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, gone := range have {
+		if err := s.removeUser(ctx, tx, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID string, groups []DirectoryGroup) error {
+	rows, err := s.store.Groups.List(ctx, tx, Query{Where: []Match{Eq("domain_id", domainID)}})
+	if err != nil {
+		return err
+	}
+	have := map[string]Group{}
+	ids := make([]string, 0, len(rows))
+	for _, g := range rows {
+		have[g.ID] = g
+		ids = append(ids, g.ID)
+	}
+	members, err := s.store.Groups.Members(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	for _, d := range groups {
+		id := directoryID(domainID, "group", d.ID)
+		old, known := have[id]
+		delete(have, id)
+		g := Group{ID: id, DomainID: domainID, Name: d.Name, Description: d.Description}
+		switch {
+		case !known:
+			err = s.store.Groups.Insert(ctx, tx, g)
+		case g.Name != old.Name || g.Description != old.Description:
+			err = s.store.Groups.Update(ctx, tx, g)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.mirrorMembers(ctx, tx, domainID, id, d.Members, members[id]); err != nil {
+			return err
+		}
+	}
+	for _, gone := range have {
+		if err := s.removeGroup(ctx, tx, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, groupID string, want, have []string) error {
+	ids := make([]string, len(want))
+	for i, m := range want {
+		ids[i] = directoryID(domainID, "user", m)
+	}
+	for _, u := range ids {
+		if slices.Contains(have, u) {
+			continue
+		}
+		if err := s.store.Groups.AddMember(ctx, tx, u, groupID); err != nil {
+			return err
+		}
+		if err := s.changed(ctx, tx, userTag(u)); err != nil {
+			return err
+		}
+	}
+	for _, u := range have {
+		if slices.Contains(ids, u) {
+			continue
+		}
+		if _, err := s.store.Groups.RemoveMember(ctx, tx, u, groupID); err != nil {
+			return err
+		}
+		if err := s.changed(ctx, tx, userTag(u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mirrorNamed refreshes the mirror of the domain that a query is confined to.
+func (s *Service) mirrorNamed(ctx context.Context, q Query) error {
+	for _, m := range q.Where {
+		if id, ok := m.Value.(string); ok && m.Field == "domain_id" && m.Op == Equal {
+			return s.mirror(ctx, id, mirrorAge)
+		}
+	}
+	return nil
+}
+
+// readOnly refuses changes to a user that a directory keeps.
+func readOnly(u User) error {
+	if u.Kind == NonLocal {
+		return errs.New(errs.Forbidden, "User %s is kept in a directory and is read-only here.", u.ID)
+	}
+	return nil
+}
+
+// ownDirectory refuses changes in a domain whose users are kept elsewhere.
+func (s *Service) ownDirectory(ctx context.Context, domainID string) error {
+	_, elsewhere, err := s.directoryOptions(ctx, domainID)
+	if err == nil && elsewhere {
+		err = errs.New(errs.Forbidden, "The users and groups of domain %s are kept in a directory and are read-only here.", domainID)
+	}
+	return err
+}
+
+// verifyDirectory lets a user's directory check the password.
+func (s *Service) verifyDirectory(ctx context.Context, u User, password string) error {
+	options, ok, err := s.directoryOptions(ctx, u.DomainID)
+	if err != nil {
+		return err
+	}
+	if !ok || password == "" { // an empty password would bind as nobody, and succeed
+		return unauthorized("no directory vouches for user " + u.ID)
+	}
+	if err := s.directory.Bind(ctx, options, u.Name, password); err != nil {
+		if errs.Is(err, errs.Unauthenticated) {
+			return unauthorized("the directory refuses user " + u.ID)
+		}
+		return err
+	}
+	return nil
+}
