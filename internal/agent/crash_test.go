@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"kumoi/internal/agent/hypervisor/fake"
 	"kumoi/internal/hostapi"
@@ -143,6 +146,48 @@ func TestGuestThatStopsByItselfIsReportedNotRestarted(t *testing.T) {
 	h.restart()
 	h.awaitPower(spec.ID, hostapi.PowerCrashed)
 	h.ensure(spec) // but ensure means ensure
+}
+
+func TestRebootIsNoNewsButItsEndIs(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	h.ensure(spec)
+	h.hv.Script("Define", fake.Script{Times: 1, Delay: 200 * time.Millisecond}) // between off and on
+	spec.HardBoot, spec.Generation = 1, 2
+	last := h.ensure(spec).Sequence
+	for r := range h.reports {
+		if r.Power != hostapi.PowerRunning {
+			t.Errorf("reported as %s", r.Power)
+		}
+		if r.Sequence >= last {
+			break
+		}
+	}
+}
+
+func TestRemainsAreTidiedUp(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	h.ensure(spec)
+	dir := filepath.Join(h.dir, "servers", spec.ID)
+	for _, name := range []string{".root-0.123", "snapshot-x", "spec.json.new"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := filepath.Join(h.dir, "servers", uuid.NewString())
+	if err := os.Mkdir(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.restart()
+	for _, f := range h.files(spec.ID) {
+		if strings.HasPrefix(f, ".") || strings.HasPrefix(f, "snapshot") || strings.HasSuffix(f, ".new") {
+			t.Errorf("%s is left", f)
+		}
+	}
+	if _, err := os.Stat(empty); err == nil {
+		t.Error("an empty directory is left")
+	}
 }
 
 func TestSequenceGrowsOverRestarts(t *testing.T) {

@@ -40,7 +40,7 @@ func (a *Agent) Ensure(ctx context.Context, spec *hostapi.ServerSpec) (*hostapi.
 	begin := a.now()
 	err = a.converge(ctx, s, spec, st)
 	s.mu.Lock()
-	s.report.Steps = st.list
+	s.report.Steps, s.news = st.list, true
 	s.report.Fault = ""
 	if err != nil && !errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
 		s.report.Fault = errs.As(err).Msg

@@ -54,9 +54,9 @@ func (a *Agent) note(s *server, g hypervisor.Guest, exists bool) (hostapi.Server
 	}
 	r.Password = s.state.Password
 	changed := r.Sequence == 0 || r.Power != last.Power || r.Generation != last.Generation || r.Orphan != last.Orphan ||
-		r.Domain != last.Domain || !r.StartedAt.Equal(last.StartedAt) || len(r.Steps) > 0 || r.Password != last.Password || r.Fault != last.Fault
+		r.Domain != last.Domain || !r.StartedAt.Equal(last.StartedAt) || s.news || r.Password != last.Password || r.Fault != last.Fault
 	if changed {
-		r.Sequence = a.sequence.next()
+		r.Sequence, s.news = a.sequence.next(), false
 	}
 	report, removed := *r, s.removed
 	s.mu.Unlock()
@@ -66,7 +66,10 @@ func (a *Agent) note(s *server, g hypervisor.Guest, exists bool) (hostapi.Server
 	return report, changed && !removed
 }
 
-// onEvent looks at what the hypervisor says has changed.
+// onEvent looks at what the hypervisor says has changed. While the agent works
+// on a guest itself, the change is likely its own and not the last: a guest that
+// is off for a moment, because it is being rebooted, is no news. The end of the
+// work is reported in any case.
 func (a *Agent) onEvent(ctx context.Context, e hypervisor.Event) {
 	if e.ServerID == "" {
 		a.survey(ctx)
@@ -75,8 +78,11 @@ func (a *Agent) onEvent(ctx context.Context, e hypervisor.Event) {
 	a.mu.Lock()
 	s := a.servers[e.ServerID]
 	a.mu.Unlock()
-	if s != nil {
-		s.wake()
+	if s == nil {
+		return
+	}
+	s.wake()
+	if !s.busy() {
 		a.observe(ctx, s)
 	}
 }
@@ -96,12 +102,15 @@ func (a *Agent) survey(ctx context.Context) {
 			continue
 		}
 		s.wake()
+		if s.busy() {
+			continue
+		}
 		if report, changed := a.note(s, g, true); changed {
 			_ = a.bus.Publish(ctx, hostapi.ReportSubject(a.cfg.Host, hostapi.ReportServer), report)
 		}
 	}
 	for _, s := range a.all() {
-		if !seen[s.id] {
+		if !seen[s.id] && !s.busy() {
 			a.note(s, hypervisor.Guest{}, false)
 		}
 	}

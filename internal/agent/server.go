@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type server struct {
 	state      state
 	loaded     state // as the previous agent left it
 	report     hostapi.ServerReport
+	news       bool                    // the report has something that a look at the guest does not show
 	cancel     context.CancelCauseFunc // of the work under way
 	generation int64                   // of the work under way
 	removed    bool
@@ -140,6 +142,13 @@ func (s *server) current() *hostapi.ServerSpec {
 	return s.spec
 }
 
+// busy tells whether work on the server is under way.
+func (s *server) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cancel != nil
+}
+
 func (s *server) setRemoved(removed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,12 +209,14 @@ func (a *Agent) load() error {
 		spec := &hostapi.ServerSpec{}
 		switch err := loadJSON(s.path("spec.json"), spec); {
 		case errors.Is(err, fs.ErrNotExist):
-			continue // a removal, or a first ensure, that did not end
+			_ = os.Remove(s.dir) // an empty one: a removal that did not end
+			continue
 		case err != nil:
 			a.log.Error("spec of a server cannot be read", "server", s.id, "error", err)
 			continue
 		}
 		s.spec = spec
+		s.tidy()
 		a.networks.expect(spec)
 		if err := loadJSON(s.path("state.json"), &s.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			a.log.Warn("state of a server cannot be read", "server", s.id, "error", err)
@@ -214,6 +225,19 @@ func (a *Agent) load() error {
 		s.report.Generation, s.report.Power = spec.Generation, hostapi.PowerStopped
 	}
 	return nil
+}
+
+// tidy removes files that an earlier agent did not complete.
+func (s *server) tidy() {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if n := e.Name(); strings.HasPrefix(n, ".") || strings.HasPrefix(n, "snapshot-") || strings.HasSuffix(n, ".new") {
+			_ = os.Remove(s.path(n)) // the next agent tries again
+		}
+	}
 }
 
 // saveJSON replaces a file as a whole; durable ones survive a power cut.

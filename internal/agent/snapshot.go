@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -24,14 +25,9 @@ func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*stru
 	if err != nil {
 		return nil, err
 	}
-	ctx, end, err := s.begin(ctx, s.current().Generation)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	copied := s.path("snapshot-" + r.ImageID)
+	copied := s.path("snapshot-" + filepath.Base(r.ImageID))
 	defer os.Remove(copied) //nolint:errcheck // whether or not it was made
-	err = a.copyRoot(ctx, s, copied)
+	err = a.copyInTurn(ctx, s, copied)
 	if err == nil {
 		err = a.sendImage(ctx, r.ImageID, copied)
 	}
@@ -41,6 +37,24 @@ func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*stru
 	abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return nil, errors.Join(err, a.writeImage(abort, hostapi.ImageWrite{ImageID: r.ImageID, Abort: errs.As(err).Msg}))
+}
+
+// copyInTurn copies the root disk while nothing else is done to the server.
+// Other work waits for the copy, and does not end it; only a removal does. What
+// takes long, sending the copy away, is nobody's hindrance.
+func (a *Agent) copyInTurn(ctx context.Context, s *server, path string) error {
+	ctx, end, err := s.begin(ctx, removal-1)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		end()
+		a.observe(context.WithoutCancel(ctx), s) // what happened meanwhile
+	}()
+	if s.current() == nil {
+		return errs.New(errs.NotFound, "Host %s has no server %s.", a.cfg.Host, s.id)
+	}
+	return a.copyRoot(ctx, s, path)
 }
 
 // copyRoot copies the root disk as it is now; a running guest goes on.

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,13 +24,23 @@ import (
 type library struct {
 	images map[string][]byte
 	reads  atomic.Int64
+	mu     sync.Mutex
 	fail   func(offset int64) error
+}
+
+func (l *library) failing(f func(offset int64) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = f
 }
 
 func (l *library) read(_ context.Context, id string, offset int64, length int) ([]byte, error) {
 	l.reads.Add(1)
-	if l.fail != nil {
-		if err := l.fail(offset); err != nil {
+	l.mu.Lock()
+	fail := l.fail
+	l.mu.Unlock()
+	if fail != nil {
+		if err := fail(offset); err != nil {
 			return nil, err
 		}
 	}
@@ -97,16 +108,16 @@ func TestFailedFetchLeavesNothing(t *testing.T) {
 	l := &library{images: map[string][]byte{"a": image(4 << 20)}}
 	c, dir := open(t, l, 0)
 	broken := errs.New(errs.Unavailable, "away")
-	l.fail = func(offset int64) error {
+	l.failing(func(offset int64) error {
 		if offset == 2<<20 {
 			return broken
 		}
 		return nil
-	}
+	})
 	if _, err := c.Get(t.Context(), l.want("a")); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	l.fail = nil
+	l.failing(nil)
 	wrong := l.want("a")
 	wrong.SHA512 = hex.EncodeToString(make([]byte, 64))
 	if _, err := c.Get(t.Context(), wrong); !errs.Is(err, errs.Invalid) {
@@ -123,7 +134,7 @@ func TestFailedFetchLeavesNothing(t *testing.T) {
 func TestFetchGoesOnWithoutItsFirstAsker(t *testing.T) {
 	l := &library{images: map[string][]byte{"a": image(1 << 20)}}
 	hold := make(chan struct{})
-	l.fail = func(int64) error { <-hold; return nil }
+	l.failing(func(int64) error { <-hold; return nil })
 	c, _ := open(t, l, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error, 1)
