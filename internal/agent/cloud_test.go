@@ -19,7 +19,7 @@ import (
 
 // cloud plays the control plane.
 type cloud struct {
-	t       *testing.T
+	t       testing.TB
 	server  *bus.Server
 	conn    bus.Conn
 	client  hostapi.Client
@@ -34,7 +34,7 @@ type cloud struct {
 	reads   atomic.Int64 // first chunks asked for
 }
 
-func newCloud(t *testing.T) *cloud {
+func newCloud(t testing.TB) *cloud {
 	t.Helper()
 	server, err := bus.StartServer(t.Context(), bus.ServerConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 	if err != nil {
@@ -177,7 +177,7 @@ func (c *cloud) console(id, text string, limit time.Duration) string {
 	return log
 }
 
-func eventually(t *testing.T, limit time.Duration, f func() error) {
+func eventually(t testing.TB, limit time.Duration, f func() error) {
 	t.Helper()
 	end := time.Now().Add(limit)
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -29,7 +29,7 @@ type fakeHost struct {
 	image []byte
 }
 
-func newFakeHost(t *testing.T) *fakeHost {
+func newFakeHost(t testing.TB) *fakeHost {
 	t.Helper()
 	h := &fakeHost{cloud: newCloud(t), hv: fake.New(), vif: vif.NewFake(), dir: filepath.Join(t.TempDir(), "agent"), image: qcow2(1 << 20)}
 	h.images["cirros"] = h.image
