@@ -33,8 +33,6 @@ func (s *Service) Resize(ctx context.Context, id, flavorID, diskConfig string) e
 			return errs.New(errs.Invalid, "When resizing, instances must change flavor!")
 		case f.Disk < srv.Flavor.Disk && srv.ImageID != "":
 			return errs.New(errs.Invalid, "Resize to a smaller disk is not allowed: flavor %s has %d GiB, the server %d GiB.", f.Name, f.Disk, srv.Flavor.Disk)
-		case f.RAM < atoi(srv.ImageProps["min_ram"]):
-			return errs.New(errs.Invalid, "Flavor's memory is too small for requested image.")
 		}
 		limit, err := s.limits(ctx, tx, srv.ProjectID)
 		if err != nil {
@@ -362,15 +360,4 @@ func (s *Service) unfinishMove(ctx context.Context, j *job) error {
 		return nil // the old shape is ensured by the undo of "stop"
 	}
 	return s.removeFrom(ctx, j.Host, j.Server)
-}
-
-func atoi(text string) int {
-	n := 0
-	for _, c := range text {
-		if c < '0' || c > '9' || n > 1<<30 {
-			return 0
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
 )
 
@@ -83,6 +84,18 @@ func TestWriterMakesJSON(t *testing.T) {
 	want := `{"a":"x\"\n\u003cé","m":{"k1":"v","k2":""},"l":["1","2"],"o":{},"n":-1,"z":null,"b":true}`
 	if string(w.b) != want {
 		t.Errorf("got  %s\nwant %s", w.b, want)
+	}
+}
+
+func TestEveryRouteNamesARule(t *testing.T) {
+	rules := map[string]bool{}
+	for _, r := range compute.Rules() {
+		rules[r.Name] = true
+	}
+	for _, r := range New(nil).Routes {
+		if r.Policy != "" && !rules[r.Policy] {
+			t.Errorf("%s %s#%s: there is no rule %s", r.Method, r.Path, r.Action, r.Policy)
+		}
 	}
 }
 
