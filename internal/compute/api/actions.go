@@ -16,9 +16,10 @@ const actionPath = "/v2.1/servers/{server_id}/action"
 func (a *api) actionRoutes() []httpx.Route {
 	var routes []httpx.Route
 	add := func(action, policy string, h httpx.Handler) *httpx.Route {
-		routes = append(routes, httpx.Route{
-			Method: "POST", Path: actionPath, Action: action, Policy: "os_compute_api:" + policy, Handler: h,
-		})
+		if policy != "" {
+			policy = "os_compute_api:" + policy
+		}
+		routes = append(routes, httpx.Route{Method: "POST", Path: actionPath, Action: action, Policy: policy, Handler: h})
 		return &routes[len(routes)-1]
 	}
 	add("os-start", "servers:start", a.power("os-start", "start"))

@@ -23,7 +23,8 @@ func TestSchemasCompileInEveryVersion(t *testing.T) {
 		"aggregate images": aggregateImagesSchema, "service": updateServiceSchema, "host": updateHostSchema, "events": eventsSchema,
 		"security group": groupSchema, "rule": groupRuleSchema, "output": consoleOutputSchema, "state": resetStateSchema,
 	} {
-		for minor := 1; minor <= MaxVersion.Minor; minor++ {
+		// The versions that change a body.
+		for _, minor := range []int{1, 2, 8, 10, 14, 15, 19, 25, 30, 32, 36, 37, 42, 49, 51, 52, 54, 55, 56, 57, 63, 64, 67, 68, 73, 74, 76, 77, 79, 82, 90, 91, 93, 94, 99, 100} {
 			if err := s.at(minor).Compile(); err != nil {
 				t.Fatalf("%s at 2.%d: %v", name, minor, err)
 			}
