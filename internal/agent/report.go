@@ -178,14 +178,17 @@ func (a *Agent) hostInfo(ctx context.Context) (hypervisor.Info, error) {
 	if !at.IsZero() && a.now().Sub(at) < time.Minute {
 		return info, nil
 	}
-	info, err := a.hv.Info(ctx)
-	if err != nil {
+	fresh, err := a.hv.Info(ctx)
+	switch {
+	case err != nil && !at.IsZero() && a.now().Sub(at) < 5*time.Minute:
+		return info, nil // a hypervisor that is being restarted is still the same
+	case err != nil:
 		return info, fmt.Errorf("describe host: %w", err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.info, a.infoAt = info, a.now()
-	return info, nil
+	a.info, a.infoAt = fresh, a.now()
+	return fresh, nil
 }
 
 // availableMiB is the memory that new guests could use.
