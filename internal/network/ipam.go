@@ -52,9 +52,16 @@ func reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, 
 // window is how many addresses are looked at in one query.
 const window = 256
 
-// freeAddress finds an address of the subnet's pools that nobody has. Among the
-// first free ones it takes any, so that writers at the same time seldom meet.
+// freeAddress finds an address of the subnet's pools that nobody has: one
+// above all that are given, which is found at once and leaves returned
+// addresses alone for a while, or else the first hole.
 func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, error) {
+	for _, pool := range sub.Pools {
+		a, err := aboveAll(ctx, tx, sub, pool)
+		if err != nil || a.IsValid() {
+			return a, err
+		}
+	}
 	for _, pool := range sub.Pools {
 		for start := pool.Start; start.IsValid() && start.Compare(pool.End) <= 0; {
 			end := addTo(start, window-1)
@@ -66,25 +73,58 @@ func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, er
 			if err != nil {
 				return netip.Addr{}, err
 			}
-			var free []netip.Addr
-			i := 0
-			for a := start; a.IsValid() && a.Compare(end) <= 0 && len(free) < 16; a = a.Next() {
-				key := ipKey(a)
-				if i < len(used) && used[i] == key {
-					i++
-					continue
-				}
-				if a != sub.Gateway {
-					free = append(free, a)
-				}
-			}
-			if len(free) > 0 {
+			if free := freeBetween(start, end, sub.Gateway, used, spread(tx)); len(free) > 0 {
 				return free[mrand.IntN(len(free))], nil
 			}
 			start = end.Next()
 		}
 	}
 	return netip.Addr{}, nil
+}
+
+// aboveAll finds an address of the pool above every given one.
+func aboveAll(ctx context.Context, tx *store.Tx, sub *Subnet, pool Pool) (netip.Addr, error) {
+	last, err := store.All(ctx, tx, store.Value[string],
+		"SELECT ip FROM ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip DESC LIMIT 1", sub.ID, ipKey(pool.Start), ipKey(pool.End))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	start := pool.Start
+	if len(last) > 0 {
+		start = keyIP(last[0]).Next()
+	}
+	if !start.IsValid() || start.Compare(pool.End) > 0 {
+		return netip.Addr{}, nil
+	}
+	free := freeBetween(start, pool.End, sub.Gateway, nil, spread(tx))
+	if len(free) == 0 {
+		return netip.Addr{}, nil
+	}
+	return free[mrand.IntN(len(free))], nil
+}
+
+// spread is among how many free addresses one is chosen. Where transactions
+// run side by side, a choice keeps them from meeting at the same address.
+func spread(tx *store.Tx) int {
+	if tx.Dialect() == store.Postgres {
+		return 16
+	}
+	return 1
+}
+
+// freeBetween lists the first addresses that are not used; used is sorted.
+func freeBetween(start, end, gateway netip.Addr, used []string, most int) []netip.Addr {
+	var free []netip.Addr
+	for a := start; a.IsValid() && a.Compare(end) <= 0 && len(free) < most; a = a.Next() {
+		if len(used) > 0 && used[0] == ipKey(a) {
+			used = used[1:]
+			continue
+		}
+		if a != gateway {
+			free = append(free, a)
+		}
+	}
+	return free
 }
 
 // addTo is a + n, or the zero address when there is none.
