@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"kumoi/internal/image/webget"
-	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/saga"
@@ -178,7 +177,6 @@ func (s *Service) importStores(img *Image, r ImportRequest) ([]string, error) {
 // one transaction.
 func (s *Service) startImport(ctx context.Context, t *Task, st importState, to Status) error {
 	t.Status = "processing"
-	st.System = actor.From(ctx).System
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		img, err := s.visible(ctx, tx, st.ImageID)
 		if err != nil {
@@ -221,7 +219,6 @@ type importState struct {
 	Region          string           `json:",omitempty"`
 	RemoteImageID   string           `json:",omitempty"`
 	Interface       string           `json:",omitempty"`
-	System          string           `json:",omitempty"` // set when no user asked
 	Claimed         Validation       // of location_import
 	Limits          map[string]int64 `json:",omitempty"`
 	Stores          []string

@@ -42,6 +42,14 @@ func (s *Service) reap(ctx context.Context) (string, error) {
 // reapUploads ends the uploads whose writer is gone: the data becomes garbage
 // and the image is queued again.
 func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
+	err = s.db.Read(ctx, func(tx *store.Tx) error {
+		expired, err := s.store.ExpiredUploads(ctx, tx, s.now())
+		given = len(expired)
+		return err
+	})
+	if err != nil || given == 0 {
+		return 0, err
+	}
 	err = s.db.Write(ctx, func(tx *store.Tx) error {
 		expired, err := s.store.ExpiredUploads(ctx, tx, s.now())
 		given = len(expired)

@@ -60,16 +60,14 @@ func viewObject(namespace string, it metadef.Item) object {
 	return v
 }
 
-func viewTag(namespace string, it metadef.Item) object {
-	return object{
-		"name": it.Name, "created_at": stamp(it.CreatedAt), "updated_at": stamp(it.UpdatedAt),
-		"self": namespacesPath + "/" + namespace + "/tags/" + it.Name, "schema": "/v2/schemas/metadefs/tag",
-	}
+// viewTag has no links: the glance client refuses what a tag's schema does not name.
+func viewTag(it metadef.Item) object {
+	return object{"name": it.Name, "created_at": stamp(it.CreatedAt), "updated_at": stamp(it.UpdatedAt)}
 }
 
 func viewItem(namespace string, it metadef.Item) object {
 	if it.Kind == metadef.Tag {
-		return viewTag(namespace, it)
+		return viewTag(it)
 	}
 	return viewObject(namespace, it)
 }

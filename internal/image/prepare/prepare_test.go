@@ -3,6 +3,7 @@ package prepare
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -97,5 +98,61 @@ func TestUnsafeDisk(t *testing.T) {
 	}
 	if _, err := OpenDisk(path, false); !errs.Is(err, errs.Invalid) {
 		t.Errorf("an unsafe disk is opened: %v", err)
+	}
+}
+
+// TestDisk prepares a real disk with libguestfs' own machine, which takes a
+// while: only when KUMOI_TEST_GUESTFS is set.
+func TestDisk(t *testing.T) {
+	if os.Getenv("KUMOI_TEST_GUESTFS") == "" || !Available() {
+		t.Skip("KUMOI_TEST_GUESTFS is not set, or guestfish is not installed")
+	}
+	dir, ctx := t.TempDir(), context.Background()
+	root := filepath.Join(dir, "root")
+	makeTree(t, root)
+	for name, text := range map[string]string{
+		"etc/os-release": "ID=debian\nVERSION_ID=12\nNAME=Debian\nPRETTY_NAME=\"Debian 12\"\n", "etc/debian_version": "12.1\n",
+		"etc/fstab": "/dev/sda / ext4 defaults 0 1\n", "bin/sh": "x", "usr/lib/x": "x", "var/lib/dpkg/status": "",
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src, dst := filepath.Join(dir, "src.img"), filepath.Join(dir, "dst.img")
+	if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-d", root, src, "64M").CombinedOutput(); err != nil {
+		t.Skipf("mke2fs: %s", out)
+	}
+	before, err := os.ReadFile(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := PlanDisk(ctx, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan) < 8 {
+		t.Errorf("only %d operations find anything: %v", len(plan), plan)
+	}
+	if err := CopyDisk(ctx, src, dst, plan); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(src); err != nil || string(after) != string(before) {
+		t.Error("the source was changed")
+	}
+	left, err := PlanDisk(ctx, dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range left {
+		if len(c.Remove) > 0 {
+			t.Errorf("left in the copy: %s: %v", c, c.Remove)
+		}
+	}
+	if err := CopyDisk(ctx, src, dst, plan); err == nil {
+		t.Error("an existing file is overwritten")
 	}
 }
