@@ -17,6 +17,7 @@ import (
 	computestore "kumoi/internal/compute/sqlstore"
 	"kumoi/internal/identity"
 	identityapi "kumoi/internal/identity/api"
+	"kumoi/internal/identity/ldap"
 	identitystore "kumoi/internal/identity/sqlstore"
 	"kumoi/internal/image"
 	imageapi "kumoi/internal/image/api"
@@ -90,6 +91,7 @@ func assemble(g ground) (*services, error) {
 	}
 	s.identity, err = identity.New(identity.Deps{
 		DB: g.db, Store: identitystore.New(), Policy: s.policy, MasterKey: g.master, Log: g.log, Audit: g.audit, Config: idConfig,
+		Directory: ldap.Directory{},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
