@@ -106,20 +106,16 @@ func (d *daemon) start(ctx context.Context) (process, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	exited, err := d.launch(ctx)
-	if err != nil {
-		return process{}, err
-	}
-	return d.awaitStart(ctx, exited)
+	return d.launch(ctx)
 }
 
 // launch runs the program in a session of its own with nothing of ours attached:
-// output goes to a file, never to a pipe that would break when we die. The channel
-// gives the end of a program that stays our child; it is nil for one that detached.
-func (d *daemon) launch(ctx context.Context) (<-chan error, error) {
+// output goes to a file, never to a pipe that would break when we die. What does
+// not become ready is ended, so that nobody meets it later without knowing it.
+func (d *daemon) launch(ctx context.Context) (process, error) {
 	out, err := os.OpenFile(strings.TrimSuffix(d.log, ".log")+".out", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, err
+		return process{}, err
 	}
 	defer out.Close()
 	name, args := d.command()
@@ -129,23 +125,19 @@ func (d *daemon) launch(ctx context.Context) (<-chan error, error) {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return process{}, err
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	if !d.detaches {
-		return exited, nil
-	}
-	select {
-	case err := <-exited:
-		if err != nil {
-			return nil, d.explain(err)
+	p, err := d.awaitStart(ctx, exited)
+	if err != nil {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		if late, ok := d.running(); ok {
+			_ = late.stop(context.WithoutCancel(ctx), time.Second)
 		}
-		return nil, nil
-	case <-ctx.Done():
-		_ = cmd.Process.Kill()
-		return nil, d.explain(fmt.Errorf("not ready in time: %w", ctx.Err()))
+		return process{}, d.explain(err)
 	}
+	return p, nil
 }
 
 // command wraps the program into a private mount namespace when it needs one. Mounts
@@ -170,13 +162,30 @@ func (d *daemon) command() (string, []string) {
 	return "unshare", append(args, d.args...)
 }
 
-// awaitStart waits until the new process has its pidfile and answers.
+// awaitStart waits until the new process has its pidfile and answers. One that goes
+// to the background by itself is ready when the process that we started ends.
 func (d *daemon) awaitStart(ctx context.Context, exited <-chan error) (process, error) {
+	if d.detaches {
+		select {
+		case err := <-exited:
+			if err != nil {
+				return process{}, err
+			}
+			exited = nil
+		case <-ctx.Done():
+			// Half detached it would escape us; a moment later it has a pidfile.
+			select {
+			case <-exited:
+			case <-time.After(2 * time.Second):
+			}
+			return process{}, fmt.Errorf("not ready in time: %w", ctx.Err())
+		}
+	}
 	var last error
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if p, ok := findProcess(d.pidfile, d.program); ok {
+		if p, ok := d.running(); ok {
 			if last = d.answer(ctx, p); last == nil {
 				return p, nil
 			}
@@ -186,12 +195,9 @@ func (d *daemon) awaitStart(ctx context.Context, exited <-chan error) (process, 
 			if err == nil {
 				err = errors.New("it ended at once")
 			}
-			return process{}, d.explain(err)
+			return process{}, err
 		case <-ctx.Done():
-			if last == nil {
-				last = ctx.Err()
-			}
-			return process{}, d.explain(last)
+			return process{}, fmt.Errorf("not ready in time: %w", errors.Join(last, ctx.Err()))
 		case <-tick.C:
 		}
 	}

@@ -80,7 +80,7 @@ func (s *Stack) downGuests(ctx context.Context, purge bool) error {
 			s.log.Warn("libvirt does not end its guests; they are ended by pid", "error", err)
 		}
 	}
-	failures = append(failures, daemon.stop(ctx))
+	failures = append(failures, daemon.stop(ctx), s.endProbes(ctx))
 	g, gctx := errgroup.WithContext(ctx)
 	for _, p := range s.guests() {
 		g.Go(func() error { return p.stop(gctx, 5*time.Second) })

@@ -291,18 +291,36 @@ func processUID(t *testing.T, pid int) int {
 	return -1
 }
 
-// requireNothingLeft looks for processes that mention the data directory, for
-// interfaces other than loopback, and for the firewall's table.
+// requireAlone sees that no process but this one is left in the network namespace.
+func requireAlone(t *testing.T) {
+	t.Helper()
+	ours, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if !poll(ctx, 20*time.Millisecond, func() bool {
+		left = nil
+		namespaces, _ := filepath.Glob("/proc/[0-9]*/ns/net")
+		for _, file := range namespaces {
+			pid, _ := strconv.Atoi(strings.Split(file, "/")[2])
+			if its, err := os.Readlink(file); err == nil && its == ours && pid != os.Getpid() {
+				left = append(left, strings.Join(cmdline(pid), " "))
+			}
+		}
+		return len(left) == 0
+	}) {
+		t.Errorf("left: processes %q", left)
+	}
+}
+
+// requireNothingLeft looks for processes, for interfaces other than loopback, and
+// for the firewall's table.
 func requireNothingLeft(t *testing.T, cfg Config) {
 	t.Helper()
-	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, p := range procs {
-		raw, _ := os.ReadFile(p)
-		text := strings.ReplaceAll(string(raw), "\x00", " ")
-		if strings.Contains(text, cfg.DataDir) || strings.Contains(text, "guest="+guestName) {
-			t.Errorf("left: process %s", text)
-		}
-	}
+	requireAlone(t)
 	out, err := exec.Command("ip", "-o", "link").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package hoststack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -124,7 +125,10 @@ func (s *Stack) libvirtd() *daemon {
 	// our switch by its environment.
 	d := s.libvirtDaemon(libvirtd, s.ovsEnv())
 	d.oneCPU, d.hasGuests = true, true
-	d.prepare = func(context.Context) error {
+	d.prepare = func(ctx context.Context) error {
+		if err := s.endProbes(ctx); err != nil {
+			return err
+		}
 		if err := s.writeLibvirtConfig("libvirtd.conf", fmt.Sprintf(libvirtdConf, s.cfg.hostUUID())); err != nil {
 			return err
 		}
@@ -201,10 +205,39 @@ func (s *Stack) libvirtVersion(ctx context.Context) (string, error) {
 	return fmt.Sprintf("libvirtd (libvirt) %d.%d.%d", v/1000000, v/1000%1000, v%1000), nil
 }
 
-// guests lists the pids of our libvirt's running guests, from the pidfiles that it
-// keeps in its run directory.
+// guests lists our libvirt's running guests, from the pidfiles that it keeps in its
+// run directory.
 func (s *Stack) guests() []process {
-	files, _ := filepath.Glob(s.paths.libvirt("run/qemu/*.pid"))
+	return emulators(s.paths.libvirt("run/qemu/*.pid"), func(file string) string {
+		return "guest=" + strings.TrimSuffix(filepath.Base(file), ".pid") + ","
+	})
+}
+
+// probes lists the emulators that libvirt had started to examine QEMU and did not
+// live to end.
+func (s *Stack) probes() []process {
+	return emulators(s.paths.libvirt("lib/qemu/qmp-*/qmp.pid"), func(file string) string {
+		return filepath.Base(filepath.Dir(file)) + "/qmp.pid"
+	})
+}
+
+// endProbes is for when no libvirtd runs that could still want them.
+func (s *Stack) endProbes(ctx context.Context) error {
+	var failures []error
+	for _, p := range s.probes() {
+		failures = append(failures, p.stop(ctx, time.Second))
+	}
+	dirs, _ := filepath.Glob(s.paths.libvirt("lib/qemu/qmp-*"))
+	for _, dir := range dirs {
+		failures = append(failures, os.RemoveAll(dir))
+	}
+	return errors.Join(failures...)
+}
+
+// emulators lists the running QEMU processes behind pidfiles, if their command lines
+// hold what the file leads one to expect: a pid may since have gone to another.
+func emulators(pidfiles string, expect func(file string) string) []process {
+	files, _ := filepath.Glob(pidfiles)
 	var out []process
 	for _, f := range files {
 		raw, err := os.ReadFile(f)
@@ -217,7 +250,7 @@ func (s *Stack) guests() []process {
 		}
 		exe, _ := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
 		start, ok := startTime(pid)
-		if ok && strings.Contains(filepath.Base(exe), "qemu") {
+		if ok && strings.Contains(filepath.Base(exe), "qemu") && strings.Contains(strings.Join(cmdline(pid), " "), expect(f)) {
 			out = append(out, process{pid, start})
 		}
 	}

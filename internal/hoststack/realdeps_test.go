@@ -54,7 +54,12 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func testConfig(t *testing.T) Config {
+// notAlone marks a test that has processes of its own beside the stack.
+type notAlone struct{}
+
+// testConfig is a host with everything. Its data directory is purged in the end, and
+// then no process may be left, unless the test says that others run beside it.
+func testConfig(t *testing.T, only ...notAlone) Config {
 	t.Helper()
 	dir, err := os.MkdirTemp("/var/tmp", "kumoi-host-")
 	if err != nil {
@@ -76,6 +81,9 @@ func testConfig(t *testing.T) Config {
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
+		}
+		if len(only) == 0 {
+			requireAlone(t)
 		}
 	})
 	return cfg
@@ -143,4 +151,29 @@ func TestComponentsOutliveAndAreAdopted(t *testing.T) {
 			t.Logf("back in %s", time.Since(begin).Round(time.Millisecond))
 		})
 	}
+}
+
+// A start that is given up halfway leaves nothing running that nobody knows of, and
+// neither does a libvirtd that is killed while it examines QEMU.
+func TestInterruptedStarts(t *testing.T) {
+	for _, after := range []time.Duration{20 * time.Millisecond, 60 * time.Millisecond, 120 * time.Millisecond, 200 * time.Millisecond} {
+		t.Run(after.String(), func(t *testing.T) {
+			cfg := testConfig(t)
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			if s, err := Up(ctx, cfg); err == nil {
+				s.Close()
+			}
+		})
+	}
+	t.Run("libvirtd while it examines QEMU", func(t *testing.T) {
+		cfg := testConfig(t)
+		s := up(t, cfg)
+		waitFor(t, "libvirt examines QEMU", 30*time.Second, func() bool { return len(s.probes()) > 0 })
+		probe := s.probes()[0]
+		kill(t, s, libvirtd)
+		if probe.alive() {
+			t.Error("the emulator of a libvirtd that is dead goes on")
+		}
+	})
 }

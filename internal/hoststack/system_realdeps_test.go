@@ -47,7 +47,7 @@ virtlogd -d -p $PWD/vl.pid; libvirtd -d -p $PWD/lv.pid`)
 	}
 	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
 
-	cfg := testConfig(t)
+	cfg := testConfig(t, notAlone{})
 	s := up(t, cfg)
 	for _, c := range s.Health(t.Context()) {
 		t.Logf("%+v", c)

@@ -62,13 +62,13 @@ ip -n hostb addr add 192.168.50.2/24 dev eth0; ip -n hostb link set eth0 up; ip 
 ip -n hostb route add 198.51.100.0/24 via 192.168.50.1`)
 	t.Cleanup(func() { _ = exec.Command("sh", "-c", "ip netns del hostb; ip link del eth0; umount /run/netns").Run() })
 
-	a := testConfig(t)
+	a := testConfig(t, notAlone{})
 	a.Datapath, a.SBListen = DatapathNetdev, "192.168.50.1:6642"
 	a.EncapIP, a.UnderlayInterface = netip.MustParseAddr("192.168.50.1"), "eth0"
 	sa := up(t, a)
 	requireHealthy(t, sa)
 
-	b := testConfig(t)
+	b := testConfig(t, notAlone{})
 	b.Central, b.HostName, b.Datapath, b.Log = false, "host-b", DatapathNetdev, nil
 	b.SBRemote, b.EncapIP, b.UnderlayInterface = "tcp:192.168.50.1:6642", netip.MustParseAddr("192.168.50.2"), "eth0"
 	b.OutsideCIDR = netip.Prefix{}
