@@ -100,8 +100,8 @@ func TestEveryRouteNamesARule(t *testing.T) {
 	}
 }
 
-// TestInventory compares the table with the list of Nova's operations, where
-// the workplace has one: KUMOI_INVENTORY names the file.
+// TestInventory compares the table with a list of Nova's operations, if there
+// is one: KUMOI_INVENTORY names the file.
 func TestInventory(t *testing.T) {
 	path := os.Getenv("KUMOI_INVENTORY")
 	if path == "" {
