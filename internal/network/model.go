@@ -27,8 +27,6 @@ type Resource interface{ Std() *Standard }
 const (
 	StatusActive = "ACTIVE"
 	StatusDown   = "DOWN"
-	StatusBuild  = "BUILD"
-	StatusError  = "ERROR"
 	StatusNA     = "N/A"
 )
 
@@ -59,13 +57,9 @@ type Network struct {
 	Physical     string // the physical network of a flat or vlan one
 	Segment      int    // VLAN id or VNI
 	Default      bool   // the default external network
-	VLANTransp   bool
 	DNSDomain    string
 	AZHints      []string
 	PortSecurity bool // default of its ports
-	L2Adjacency  bool
-	QoSPolicyID  string
-	MetadataPort string // id of the network:distributed port, "" while there is none
 
 	// Read from RBAC policies and subnets, not stored here.
 	Shared    bool     `json:"-"`
@@ -176,13 +170,9 @@ type Port struct {
 	PortSecurity   bool
 	DNSName        string
 	DNSDomain      string
-	QoSPolicyID    string
 	VNICType       string
 	Host           string // binding:host_id
 	Profile        map[string]any
-	Hints          map[string]any
-	NUMAPolicy     string
-	DataPlane      string // data_plane_status, set by monitoring
 	PropagateUp    bool   // propagate_uplink_status
 	Tag            string // device tag that its server's owner gave
 	// MadeFor is the server for which compute made the port, to be deleted with it.
@@ -207,11 +197,10 @@ func (p *Port) NetworkOwned() bool {
 
 // Gateway is a router's connection to an external network.
 type Gateway struct {
-	NetworkID   string
-	SNAT        bool
-	PortID      string
-	FixedIPs    []FixedIP
-	QoSPolicyID string
+	NetworkID string
+	SNAT      bool
+	PortID    string
+	FixedIPs  []FixedIP
 }
 
 // Router forwards between subnets and to an external network.
@@ -221,11 +210,7 @@ type Router struct {
 	Status       string
 	Gateway      *Gateway
 	Routes       []Route
-	HA           bool
-	Distributed  bool
-	FlavorID     string
 	AZHints      []string
-	NDPProxy     bool
 }
 
 // FloatingIP is an address of an external network, given to a port inside.
@@ -241,20 +226,17 @@ type FloatingIP struct {
 	Status      string
 	DNSName     string
 	DNSDomain   string
-	QoSPolicyID string
 }
 
 // PortForwarding sends one protocol port of a floating IP to a port inside.
 type PortForwarding struct {
 	Standard
-	FloatingIPID      string
-	PortID            string // internal port
-	InternalIP        netip.Addr
-	InternalPort      int
-	InternalPortRange string
-	ExternalPort      int
-	ExternalPortRange string
-	Protocol          string
+	FloatingIPID string
+	PortID       string // internal port
+	InternalIP   netip.Addr
+	InternalPort int
+	ExternalPort int
+	Protocol     string
 }
 
 // SecurityGroup is a set of rules for ports.

@@ -109,7 +109,7 @@ func (s *Service) CreateNetwork(ctx context.Context, tx *store.Tx, n *Network, c
 			return err
 		}
 	}
-	n.L2Adjacency, n.SubnetIDs = true, []string{}
+	n.SubnetIDs = []string{}
 	if err := networkTable.Insert(ctx, tx, n); err != nil {
 		return err
 	}

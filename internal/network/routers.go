@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 
 	"kumoi/internal/kernel/errs"
@@ -21,7 +20,6 @@ type GatewayRequest struct {
 	SNAT      *bool
 	FixedIPs  []FixedIP
 	IPsGiven  bool
-	QoS       *string
 }
 
 // Routers returns the routers that the actor may see.
@@ -186,9 +184,6 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 	if req.SNAT != nil {
 		r.Gateway.SNAT = *req.SNAT
 	}
-	if req.QoS != nil {
-		r.Gateway.QoSPolicyID = *req.QoS
-	}
 	return nil
 }
 
@@ -317,12 +312,4 @@ func (s *Service) ChangeRoutes(ctx context.Context, tx *store.Tx, id string, add
 	}
 	s.touchRouter(tx, id)
 	return r, routers.save(ctx, s, tx, r)
-}
-
-// defaultRoute is where everything else goes.
-func defaultRoute(v4 bool) netip.Prefix {
-	if v4 {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
