@@ -71,6 +71,7 @@ func BenchmarkLoginCold(b *testing.B) {
 func BenchmarkAuthenticate(b *testing.B) {
 	c, user, project := benchCloud(b)
 	token := c.Login(user, "pw-u", identitytest.Project(project))
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := c.Svc.Authenticate(context.Background(), token, ""); err != nil {
