@@ -123,6 +123,9 @@ func (a *Agent) heartbeats(ctx context.Context) {
 	for {
 		report, err := a.Report(ctx, nil)
 		if err == nil {
+			for i := range report.Servers {
+				report.Servers[i].Steps = nil // for those who ask; a heartbeat stays small
+			}
 			err = a.bus.Publish(ctx, hostapi.ReportSubject(a.cfg.Host, hostapi.ReportHost), report)
 		}
 		if err != nil && ctx.Err() == nil {
@@ -160,9 +163,7 @@ func (a *Agent) Report(ctx context.Context, _ *struct{}) (*hostapi.HostReport, e
 	for _, s := range a.all() {
 		s.mu.Lock()
 		if s.report.Sequence > 0 && !s.removed {
-			report := s.report
-			report.Steps = nil // went out with the ensure that took them
-			r.Servers = append(r.Servers, report)
+			r.Servers = append(r.Servers, s.report)
 		}
 		s.mu.Unlock()
 	}

@@ -70,6 +70,9 @@ func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) 
 	if err != nil {
 		return nil, err
 	}
+	if now := s.askHost(ctx, e.Server); now != nil {
+		e.Guest = now
+	}
 	for _, p := range ports {
 		port := ExplainedPort{ID: p.ID, NetworkID: p.NetworkID, MAC: p.MAC, Host: p.Host, Status: p.Status}
 		for _, ip := range p.FixedIPs {
@@ -98,6 +101,26 @@ func (s *Service) lastReport(ctx context.Context, tx *store.Tx, srv *Server) (*h
 		}
 	}
 	return nil, nil
+}
+
+// askHost has the server's host tell what it sees now, and what its last work on
+// the server took; nil if it does not answer soon.
+func (s *Service) askHost(ctx context.Context, srv *Server) *hostapi.ServerReport {
+	if srv.Host == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	report, err := s.hosts.Report(ctx, srv.Host)
+	if err != nil {
+		return nil
+	}
+	for _, r := range report.Servers {
+		if r.ServerID == srv.ID {
+			return &r
+		}
+	}
+	return nil
 }
 
 // decisions reads from the sagas' logs which hosts were chosen, and why.

@@ -93,24 +93,39 @@ func realGuests(ctx context.Context, o options) (_ []*table, err error) {
 }
 
 // qemu is the part that is the hypervisor's own work.
-const qemu = "guest: start"
+const qemu = "on the host: start"
 
 type part struct {
 	name string
 	took time.Duration
 }
 
-// explained reads what each step of a server's creation took.
+// explained reads what each step of a server's creation took. What its host did
+// in the last of them comes with the host's next report.
 func explained(ctx context.Context, p *process, id string) ([]part, error) {
+	for patience := time.Now().Add(20 * time.Second); ; {
+		parts, host, err := explain(ctx, p, id)
+		if err != nil || host || time.Now().After(patience) {
+			return parts, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func explain(ctx context.Context, p *process, id string) (parts []part, host bool, err error) {
 	out, err := exec.CommandContext(ctx, p.bin, "explain", "server", id, "--format", "json", "--data-dir", p.dir).Output()
 	if err != nil {
-		return nil, fmt.Errorf("explain server %s: %w", id, err)
+		return nil, false, fmt.Errorf("explain server %s: %w", id, err)
 	}
 	var e struct {
 		Actions []struct {
 			Action string
 			Events []struct {
-				Event              string
+				Name               string
 				StartedAt, EndedAt time.Time
 			}
 		}
@@ -122,21 +137,21 @@ func explained(ctx context.Context, p *process, id string) ([]part, error) {
 		}
 	}
 	if err := json.Unmarshal(out, &e); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var parts []part
 	for _, a := range e.Actions {
 		if a.Action != "create" {
 			continue
 		}
 		for _, ev := range a.Events {
-			parts = append(parts, part{ev.Event, ev.EndedAt.Sub(ev.StartedAt)})
+			parts = append(parts, part{ev.Name, ev.EndedAt.Sub(ev.StartedAt)})
 		}
 	}
 	if e.Guest != nil {
 		for _, s := range e.Guest.Steps {
-			parts = append(parts, part{"guest: " + s.Name, s.Took})
+			parts = append(parts, part{"on the host: " + s.Name, s.Took})
+			host = true
 		}
 	}
-	return parts, nil
+	return parts, host, nil
 }
