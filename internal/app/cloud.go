@@ -53,7 +53,7 @@ func Start(ctx context.Context, cfg *Config, roles Roles, log *slog.Logger) (_ *
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
+	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
 		return nil, err
 	}
 	c := &Cloud{cfg: cfg, roles: roles, log: log, startedAt: time.Now(), metrics: newMetrics(), admin: newAdminServer()}
