@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -98,6 +99,13 @@ func assemble(g ground) (*services, error) {
 	}
 	imageConfig := image.DefaultConfig(g.cfg.path("image"))
 	imageConfig.Node = g.cfg.Host
+	for _, text := range g.cfg.WebAllow {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		imageConfig.WebAllow = append(imageConfig.WebAllow, p)
+	}
 	s.image, err = image.New(image.Deps{
 		DB: g.db, Store: imagestore.New(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
 		Sagas: g.sagas, Tasks: g.tasks,
