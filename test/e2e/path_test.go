@@ -353,7 +353,7 @@ func userData(t *testing.T, script string) string {
 // eventuallySays waits until a command in the guest prints want.
 func eventuallySays(t *testing.T, g guest, command, want string) {
 	t.Helper()
-	eventually(t, "the guest to say "+want, 30*time.Second, func() bool {
+	eventually(t, "the guest to say "+want, 2*time.Minute, func() bool {
 		out, err := g.run(command)
 		return err == nil && strings.Contains(out, want)
 	})
