@@ -232,6 +232,9 @@ func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 		if implied := inf.Implied[0]; implied.Name == "admin" && implied.DomainID == "" {
 			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: the role %s may not be implied.", implied.Name)
 		}
+		if implied := inf.Implied[0]; inf.Prior.DomainID == "" && implied.DomainID != "" {
+			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: a global role may not imply %s, the role of a domain.", implied.Name)
+		}
 		rules, err := s.store.Roles.Implied(ctx, tx)
 		if err != nil {
 			return inf, err
