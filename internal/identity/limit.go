@@ -154,7 +154,7 @@ func (s *Service) ListLimits(ctx context.Context, q Query) (Page[Limit], error) 
 		return Page[Limit]{}, err
 	}
 	a := actor.From(ctx)
-	all := a.SystemScope != "" || a.HasRole("admin") || a.HasRole(serviceRole)
+	all := a.SystemScope != "" || s.policy.Allowed(ctx, "identity/admin_required", nil) || a.HasRole(serviceRole)
 	switch {
 	case all:
 	case a.DomainID != "":
