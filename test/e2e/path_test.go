@@ -362,7 +362,7 @@ func eventuallySays(t *testing.T, g guest, command, want string) {
 // traffic is about packets: between guests, through security groups, to metadata and outside.
 func (s *session) traffic(t *testing.T) {
 	demo := s.demo.in(t)
-	first := guest{s.firstAddress(t), s.key, "kumoi"}
+	first := guest{s.firstAddress(t), s.key, "root"} // who may ping
 	first.reach(t, "true")
 	demo.show("server create --image kumoi-guest --flavor tiny --network private --security-group ssh --key-name demo --wait second")
 	second := fixedAddress(t, demo, "second")
@@ -439,7 +439,7 @@ func (s *session) tenancy(t *testing.T) {
 	if rows := other.list("server list"); len(rows) != 1 {
 		t.Errorf("the other user sees %v", rows)
 	}
-	g := guest{s.firstAddress(t), s.key, "kumoi"}
+	g := guest{s.firstAddress(t), s.key, "root"}
 	theirs := fixedAddress(t, other, "theirs")
 	if fixed := fixedAddress(t, s.demo.in(t), "first"); theirs != fixed {
 		if out, err := g.run("ping -c 1 -w 2 " + theirs); err == nil {
