@@ -3,9 +3,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -158,23 +156,6 @@ func (c *cloud) ensure(spec *hostapi.ServerSpec) *hostapi.ServerReport {
 		c.t.Fatalf("server is %s, want %s", report.Power, spec.Power)
 	}
 	return report
-}
-
-// console waits until the console's log has the text.
-func (c *cloud) console(id, text string, limit time.Duration) string {
-	c.t.Helper()
-	var log string
-	eventually(c.t, limit, func() error {
-		var err error
-		if log, err = c.client.ConsoleLog(c.ctx(), c.host, id, 0); err != nil {
-			return err
-		}
-		if !strings.Contains(log, text) {
-			return fmt.Errorf("console lacks %q:\n%s", text, log)
-		}
-		return nil
-	})
-	return log
 }
 
 func eventually(t testing.TB, limit time.Duration, f func() error) {

@@ -375,3 +375,20 @@ func qemuPIDs(t *testing.T, dir string) []int {
 	}
 	return out
 }
+
+// console waits until the console's log has the text.
+func (c *cloud) console(id, text string, limit time.Duration) string {
+	c.t.Helper()
+	var log string
+	eventually(c.t, limit, func() error {
+		var err error
+		if log, err = c.client.ConsoleLog(c.ctx(), c.host, id, 0); err != nil {
+			return err
+		}
+		if !strings.Contains(log, text) {
+			return fmt.Errorf("console lacks %q:\n%s", text, log)
+		}
+		return nil
+	})
+	return log
+}

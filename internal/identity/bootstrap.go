@@ -146,8 +146,10 @@ func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapC
 	now := s.now()
 	switch {
 	case errs.Is(err, errs.NotFound):
-		u = User{ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local,
-			PasswordHash: hash, PasswordCreatedAt: now, CreatedAt: now}
+		u = User{
+			ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local,
+			PasswordHash: hash, PasswordCreatedAt: now, CreatedAt: now,
+		}
 		err = s.store.Users.Insert(ctx, tx, u)
 	case err == nil && (hash != "" || !u.Enabled):
 		u.Enabled, u.FailedAttempts = true, 0

@@ -18,8 +18,10 @@ func freshID(id *string) {
 
 // Regions are the use cases of regions.
 func (s *Service) Regions() Simple[Region] {
-	return Simple[Region]{s: s, table: s.store.Regions, noun: "region", plural: "regions", tag: catalogTag,
-		id: func(v Region) string { return v.ID }, valid: s.validRegion, gone: s.removeRegion}
+	return Simple[Region]{
+		s: s, table: s.store.Regions, noun: "region", plural: "regions", tag: catalogTag,
+		id: func(v Region) string { return v.ID }, valid: s.validRegion, gone: s.removeRegion,
+	}
 }
 
 func (s *Service) validRegion(ctx context.Context, tx *store.Tx, v, _ *Region) error {
@@ -59,7 +61,8 @@ func (s *Service) removeRegion(ctx context.Context, tx *store.Tx, v Region) erro
 
 // CatalogServices are the use cases of the catalogue's services.
 func (s *Service) CatalogServices() Simple[CatalogService] {
-	return Simple[CatalogService]{s: s, table: s.store.Services, noun: "service", plural: "services", tag: catalogTag,
+	return Simple[CatalogService]{
+		s: s, table: s.store.Services, noun: "service", plural: "services", tag: catalogTag,
 		id: func(v CatalogService) string { return v.ID },
 		valid: func(_ context.Context, _ *store.Tx, v, _ *CatalogService) error {
 			freshID(&v.ID)
@@ -74,17 +77,20 @@ func (s *Service) CatalogServices() Simple[CatalogService] {
 				}
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 // Endpoints are the use cases of endpoints.
 func (s *Service) Endpoints() Simple[Endpoint] {
-	return Simple[Endpoint]{s: s, table: s.store.Endpoints, noun: "endpoint", plural: "endpoints", tag: catalogTag, known: true,
+	return Simple[Endpoint]{
+		s: s, table: s.store.Endpoints, noun: "endpoint", plural: "endpoints", tag: catalogTag, known: true,
 		id: func(v Endpoint) string { return v.ID }, valid: s.validEndpoint,
 		gone: func(ctx context.Context, tx *store.Tx, v Endpoint) error {
 			_, err := s.store.Policies.Dissociate(ctx, tx, Eq("endpoint_id", v.ID))
 			return err
-		}}
+		},
+	}
 }
 
 func (s *Service) validEndpoint(ctx context.Context, tx *store.Tx, v, before *Endpoint) error {
@@ -121,12 +127,14 @@ func (s *Service) EnsureRegion(ctx context.Context, rule, id string) error {
 
 // EndpointGroups are the use cases of endpoint groups.
 func (s *Service) EndpointGroups() Simple[EndpointGroup] {
-	return Simple[EndpointGroup]{s: s, table: s.store.EndpointGroups, noun: "endpoint_group", plural: "endpoint_groups", tag: catalogTag,
+	return Simple[EndpointGroup]{
+		s: s, table: s.store.EndpointGroups, noun: "endpoint_group", plural: "endpoint_groups", tag: catalogTag,
 		id: func(v EndpointGroup) string { return v.ID },
 		valid: func(_ context.Context, _ *store.Tx, v, _ *EndpointGroup) error {
 			freshID(&v.ID)
 			return nil
-		}}
+		},
+	}
 }
 
 // linkEnds tells whether both ends of a link exist.
@@ -297,12 +305,14 @@ func (s *Service) ProjectEndpointGroups(ctx context.Context, projectID string) (
 
 // PolicyDocuments are the use cases of policy blobs.
 func (s *Service) PolicyDocuments() Simple[PolicyDocument] {
-	return Simple[PolicyDocument]{s: s, table: s.store.Policies, noun: "policy", plural: "policies",
+	return Simple[PolicyDocument]{
+		s: s, table: s.store.Policies, noun: "policy", plural: "policies",
 		id: func(v PolicyDocument) string { return v.ID },
 		valid: func(_ context.Context, _ *store.Tx, v, _ *PolicyDocument) error {
 			freshID(&v.ID)
 			return nil
-		}}
+		},
+	}
 }
 
 // associationRule names the policy for a verb on an association.

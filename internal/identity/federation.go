@@ -13,11 +13,13 @@ import (
 // IdentityProviders are the use cases of identity providers. One that names no
 // domain gets a domain of its own, for the users it sends.
 func (s *Service) IdentityProviders() Simple[IdentityProvider] {
-	return Simple[IdentityProvider]{s: s, table: s.store.IdPs, noun: "identity_provider", plural: "identity_providers",
+	return Simple[IdentityProvider]{
+		s: s, table: s.store.IdPs, noun: "identity_provider", plural: "identity_providers",
 		id: func(v IdentityProvider) string { return v.ID }, valid: s.validIdP,
 		gone: func(ctx context.Context, tx *store.Tx, v IdentityProvider) error {
 			return s.revoke(ctx, tx, idpTag(v.ID))
-		}}
+		},
+	}
 }
 
 func (s *Service) validIdP(ctx context.Context, tx *store.Tx, v, before *IdentityProvider) error {
@@ -41,7 +43,8 @@ func (s *Service) validIdP(ctx context.Context, tx *store.Tx, v, before *Identit
 
 // Mappings are the use cases of attribute mappings.
 func (s *Service) Mappings() Simple[Mapping] {
-	return Simple[Mapping]{s: s, table: s.store.Mappings, noun: "mapping", plural: "mappings",
+	return Simple[Mapping]{
+		s: s, table: s.store.Mappings, noun: "mapping", plural: "mappings",
 		id: func(v Mapping) string { return v.ID },
 		valid: func(_ context.Context, _ *store.Tx, v, _ *Mapping) error {
 			return ValidateRules(v.Rules)
@@ -52,13 +55,16 @@ func (s *Service) Mappings() Simple[Mapping] {
 				err = errs.New(errs.Forbidden, "Mapping %s is used by a protocol and cannot be deleted.", v.ID)
 			}
 			return err
-		}}
+		},
+	}
 }
 
 // ServiceProviders are the use cases of service providers.
 func (s *Service) ServiceProviders() Simple[ServiceProvider] {
-	return Simple[ServiceProvider]{s: s, table: s.store.ServiceProviders, noun: "service_provider", plural: "service_providers", tag: catalogTag,
-		id: func(v ServiceProvider) string { return v.ID }}
+	return Simple[ServiceProvider]{
+		s: s, table: s.store.ServiceProviders, noun: "service_provider", plural: "service_providers", tag: catalogTag,
+		id: func(v ServiceProvider) string { return v.ID },
+	}
 }
 
 // Protocols lists a provider's protocols.

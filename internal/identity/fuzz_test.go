@@ -7,8 +7,10 @@ import (
 )
 
 func sampleToken() *Token {
-	return &Token{UserID: "u", Methods: []string{"password", "totp"}, Scope: Scope{ProjectScope, "p"}, IssuedAt: time.UnixMicro(1_700_000_000_000_000).UTC(),
-		ExpiresAt: time.UnixMicro(1_700_003_600_000_000).UTC(), AuditIDs: []string{"a", "b"}, TrustID: "t"}
+	return &Token{
+		UserID: "u", Methods: []string{"password", "totp"}, Scope: Scope{ProjectScope, "p"}, IssuedAt: time.UnixMicro(1_700_000_000_000_000).UTC(),
+		ExpiresAt: time.UnixMicro(1_700_003_600_000_000).UTC(), AuditIDs: []string{"a", "b"}, TrustID: "t",
+	}
 }
 
 func TestTokenRoundTrip(t *testing.T) {

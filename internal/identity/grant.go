@@ -116,8 +116,10 @@ func (s *Service) ListGrants(ctx context.Context, a Assignment) ([]Role, error) 
 		if err := s.mayGrant(ctx, tx, "list", a); err != nil {
 			return nil, err
 		}
-		rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorKind: a.ActorKind, ActorIDs: []string{a.ActorID},
-			TargetKind: a.TargetKind, TargetIDs: []string{a.TargetID}, Inherited: &a.Inherited})
+		rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{
+			ActorKind: a.ActorKind, ActorIDs: []string{a.ActorID},
+			TargetKind: a.TargetKind, TargetIDs: []string{a.TargetID}, Inherited: &a.Inherited,
+		})
 		if err != nil || len(rows) == 0 {
 			return []Role{}, err
 		}

@@ -24,20 +24,41 @@ func TestMapping(t *testing.T) {
 		want        Mapped
 		kind        errs.Kind
 	}{
-		{"direct", `[{"local":[{"user":{"id":"{0}","name":"{1}","email":"{2}"}}],"remote":[{"type":"sub"},{"type":"name"},{"type":"mail"}]}]`,
-			Mapped{UserID: "u1", UserName: "Ann", Email: "ann@example.org"}, 0},
-		{"conditions take no number", `[{"local":[{"user":{"name":"{0}"}}],"remote":[{"type":"groups","any_one_of":["ops"]},{"type":"name"}]}]`,
-			Mapped{UserName: "Ann"}, 0},
-		{"whitelist", `[{"local":[{"user":{"name":"{0}"}},{"groups":"{1}","domain":{"id":"d"}}],"remote":[{"type":"name"},{"type":"groups","whitelist":["ops","qa"]}]}]`,
-			Mapped{UserName: "Ann", GroupNames: []MappedGroup{{"ops", MappedDomain{ID: "d"}}}}, 0},
-		{"blacklist by expression", `[{"local":[{"user":{"name":"{0}"}},{"group_ids":"{1}"}],"remote":[{"type":"name"},{"type":"groups","blacklist":["^adm"],"regex":true}]}]`,
-			Mapped{UserName: "Ann", GroupIDs: []string{"ops", "dev"}}, 0},
-		{"text around", `[{"local":[{"user":{"name":"{0}@corp"}},{"groups":"corp-{1}","domain":{"name":"D"}}],"remote":[{"type":"sub"},{"type":"groups","whitelist":["ops","dev"]}]}]`,
-			Mapped{UserName: "u1@corp", GroupNames: []MappedGroup{{"corp-ops", MappedDomain{Name: "D"}}, {"corp-dev", MappedDomain{Name: "D"}}}}, 0},
-		{"the first user counts", `[{"local":[{"user":{"name":"first"}}],"remote":[{"type":"sub"}]},{"local":[{"user":{"name":"second"}},{"group":{"id":"g"}}],"remote":[{"type":"sub"}]}]`,
-			Mapped{UserName: "first", GroupIDs: []string{"g"}}, 0},
-		{"projects", `[{"local":[{"user":{"name":"{0}"},"projects":[{"name":"p-{0}","roles":[{"name":"member"}]}]}],"remote":[{"type":"sub"}]}]`,
-			Mapped{UserName: "u1", Projects: []MappedProject{{"p-u1", []string{"member"}}}}, 0},
+		{
+			"direct", `[{"local":[{"user":{"id":"{0}","name":"{1}","email":"{2}"}}],"remote":[{"type":"sub"},{"type":"name"},{"type":"mail"}]}]`,
+			Mapped{UserID: "u1", UserName: "Ann", Email: "ann@example.org"},
+			0,
+		},
+		{
+			"conditions take no number", `[{"local":[{"user":{"name":"{0}"}}],"remote":[{"type":"groups","any_one_of":["ops"]},{"type":"name"}]}]`,
+			Mapped{UserName: "Ann"},
+			0,
+		},
+		{
+			"whitelist", `[{"local":[{"user":{"name":"{0}"}},{"groups":"{1}","domain":{"id":"d"}}],"remote":[{"type":"name"},{"type":"groups","whitelist":["ops","qa"]}]}]`,
+			Mapped{UserName: "Ann", GroupNames: []MappedGroup{{"ops", MappedDomain{ID: "d"}}}},
+			0,
+		},
+		{
+			"blacklist by expression", `[{"local":[{"user":{"name":"{0}"}},{"group_ids":"{1}"}],"remote":[{"type":"name"},{"type":"groups","blacklist":["^adm"],"regex":true}]}]`,
+			Mapped{UserName: "Ann", GroupIDs: []string{"ops", "dev"}},
+			0,
+		},
+		{
+			"text around", `[{"local":[{"user":{"name":"{0}@corp"}},{"groups":"corp-{1}","domain":{"name":"D"}}],"remote":[{"type":"sub"},{"type":"groups","whitelist":["ops","dev"]}]}]`,
+			Mapped{UserName: "u1@corp", GroupNames: []MappedGroup{{"corp-ops", MappedDomain{Name: "D"}}, {"corp-dev", MappedDomain{Name: "D"}}}},
+			0,
+		},
+		{
+			"the first user counts", `[{"local":[{"user":{"name":"first"}}],"remote":[{"type":"sub"}]},{"local":[{"user":{"name":"second"}},{"group":{"id":"g"}}],"remote":[{"type":"sub"}]}]`,
+			Mapped{UserName: "first", GroupIDs: []string{"g"}},
+			0,
+		},
+		{
+			"projects", `[{"local":[{"user":{"name":"{0}"},"projects":[{"name":"p-{0}","roles":[{"name":"member"}]}]}],"remote":[{"type":"sub"}]}]`,
+			Mapped{UserName: "u1", Projects: []MappedProject{{"p-u1", []string{"member"}}}},
+			0,
+		},
 		{"none of", `[{"local":[{"user":{"name":"x"}}],"remote":[{"type":"groups","not_any_of":["admins"]}]}]`, Mapped{}, errs.Unauthenticated},
 		{"missing attribute", `[{"local":[{"user":{"name":"x"}}],"remote":[{"type":"phone"}]}]`, Mapped{}, errs.Unauthenticated},
 		{"no user", `[{"local":[{"group":{"id":"g"}}],"remote":[{"type":"sub"}]}]`, Mapped{}, errs.Unauthenticated},

@@ -38,7 +38,8 @@ type OAuth1Auth struct {
 
 // Consumers are the use cases of OAuth1 consumers.
 func (s *Service) Consumers() Simple[Consumer] {
-	return Simple[Consumer]{s: s, table: s.store.Consumers, noun: "consumer", plural: "consumers",
+	return Simple[Consumer]{
+		s: s, table: s.store.Consumers, noun: "consumer", plural: "consumers",
 		id: func(v Consumer) string { return v.ID },
 		valid: func(_ context.Context, _ *store.Tx, v, before *Consumer) error {
 			freshID(&v.ID)
@@ -60,7 +61,8 @@ func (s *Service) Consumers() Simple[Consumer] {
 				}
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 // signedBy checks a request's signature, time and nonce.
@@ -123,8 +125,10 @@ func (s *Service) RequestToken(ctx context.Context, r *OAuth1Auth, projectID str
 		if err := s.signedBy(ctx, tx, r, c.Secret, ""); err != nil {
 			return OAuthToken{}, err
 		}
-		t := OAuthToken{ID: ids.NewHex(), Kind: oauthRequest, Secret: ids.NewHex(), ConsumerID: c.ID, ProjectID: projectID,
-			RoleIDs: []string{}, ExpiresAt: s.now().Add(requestTokenLife)}
+		t := OAuthToken{
+			ID: ids.NewHex(), Kind: oauthRequest, Secret: ids.NewHex(), ConsumerID: c.ID, ProjectID: projectID,
+			RoleIDs: []string{}, ExpiresAt: s.now().Add(requestTokenLife),
+		}
 		return t, s.store.OAuthTokens.Insert(ctx, tx, t)
 	})
 }

@@ -48,8 +48,10 @@ type hasher struct {
 const maxKnownPasswords = 100_000
 
 func newHasher(p argonParams, keep time.Duration) *hasher {
-	h := &hasher{params: p, keep: keep, slots: make(chan struct{}, runtime.NumCPU()),
-		key: make([]byte, sha256.Size), known: map[[sha256.Size]byte]time.Time{}}
+	h := &hasher{
+		params: p, keep: keep, slots: make(chan struct{}, runtime.NumCPU()),
+		key: make([]byte, sha256.Size), known: map[[sha256.Size]byte]time.Time{},
+	}
 	rand.Read(h.key)
 	salt := make([]byte, saltLen)
 	h.dummy = h.format(p, salt, make([]byte, hashLen))

@@ -12,8 +12,10 @@ import (
 
 // Attributes that a record shows but nobody sets.
 var (
-	readOnly = []string{"created_at", "updated_at", "status", "checksum", "size", "virtual_size",
-		"direct_url", "self", "file", "schema", "id", "os_hash_algo", "os_hash_value", "stores"}
+	readOnly = []string{
+		"created_at", "updated_at", "status", "checksum", "size", "virtual_size",
+		"direct_url", "self", "file", "schema", "id", "os_hash_algo", "os_hash_value", "stores",
+	}
 	reserved = []string{"location", "deleted", "deleted_at"}
 )
 

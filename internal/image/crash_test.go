@@ -225,6 +225,7 @@ func (a *arming) now() deadly {
 func (a *arming) Put(ctx context.Context, key string, r io.Reader, size int64) (int64, error) {
 	return a.now().Put(ctx, key, r, size)
 }
+
 func (a *arming) Open(ctx context.Context, u string) (backend.Object, error) {
 	return a.now().Open(ctx, u)
 }

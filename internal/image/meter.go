@@ -52,8 +52,10 @@ const (
 var blockPool = sync.Pool{New: func() any { return &block{buf: make([]byte, 0, blockSize)} }}
 
 func newMeter(r io.Reader, limit int64, extra io.Writer) *meter {
-	m := &meter{r: r, limit: limit, free: make(chan *block, maxBlocks), extra: extra,
-		sums: []hash.Hash{md5.New(), sha512.New()}} //nolint:gosec // see above
+	m := &meter{
+		r: r, limit: limit, free: make(chan *block, maxBlocks), extra: extra,
+		sums: []hash.Hash{md5.New(), sha512.New()},
+	} //nolint:gosec // see above
 	for _, h := range m.sums {
 		queue := make(chan *block, maxBlocks)
 		m.queues = append(m.queues, queue)

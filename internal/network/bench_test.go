@@ -3,7 +3,6 @@ package network_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -24,7 +23,7 @@ func benchCloud(b *testing.B, n int) (*network.Service, context.Context, []strin
 	if err := db.Migrate(b.Context(), network.Migrations()); err != nil {
 		b.Fatal(err)
 	}
-	s, err := network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Fabric: fake.New()})
+	s, err := network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: fake.New()})
 	if err != nil {
 		b.Fatal(err)
 	}

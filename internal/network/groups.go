@@ -93,8 +93,10 @@ func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx
 	}
 	now := s.now()
 	g := &SecurityGroup{
-		Standard: Standard{ID: ids.New(), ProjectID: projectID, Name: "default", Description: "Default security group",
-			Tags: []string{}, Revision: 1, CreatedAt: now, UpdatedAt: now},
+		Standard: Standard{
+			ID: ids.New(), ProjectID: projectID, Name: "default", Description: "Default security group",
+			Tags: []string{}, Revision: 1, CreatedAt: now, UpdatedAt: now,
+		},
 		Stateful: true, Default: true,
 	}
 	if err := groupTable.Insert(ctx, tx, g); err != nil {

@@ -2,7 +2,6 @@ package network_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -30,7 +29,7 @@ func newCloud(t *testing.T, db *store.DB) *cloud {
 	}
 	c := &cloud{t: t, db: db, fabric: fake.New()}
 	var err error
-	c.Service, err = network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Fabric: c.fabric})
+	c.Service, err = network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: c.fabric})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"strconv"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/policy"
@@ -193,5 +192,3 @@ func idsOf[T any](vs []*T, id func(*T) string) []string {
 	}
 	return out
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

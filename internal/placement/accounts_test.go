@@ -32,7 +32,7 @@ func TestRulesRegister(t *testing.T) {
 // the sum of the allocations, and only a refused request leaves things as they were.
 func TestUsedIsTheSumOfAllocations(t *testing.T) {
 	const providers, consumers = 3, 4
-	var classes = []string{placement.VCPU, placement.DiskGB}
+	classes := []string{placement.VCPU, placement.DiskGB}
 	provider := func(i int) string { return ids.Derive("provider", fmt.Sprint(i)) }
 	consumer := func(i int) string { return ids.Derive("consumer", fmt.Sprint(i)) }
 	db := storetest.SQLite(t)

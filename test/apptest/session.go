@@ -34,8 +34,11 @@ func newSession(t testing.TB, p *gophercloud.ProviderClient) *Session {
 		into **gophercloud.ServiceClient
 		make func(*gophercloud.ProviderClient, gophercloud.EndpointOpts) (*gophercloud.ServiceClient, error)
 	}{
-		{&s.Identity, openstack.NewIdentityV3}, {&s.Image, openstack.NewImageV2}, {&s.Network, openstack.NewNetworkV2},
-		{&s.Compute, openstack.NewComputeV2}, {&s.Placement, openstack.NewPlacementV1},
+		{&s.Identity, openstack.NewIdentityV3},
+		{&s.Image, openstack.NewImageV2},
+		{&s.Network, openstack.NewNetworkV2},
+		{&s.Compute, openstack.NewComputeV2},
+		{&s.Placement, openstack.NewPlacementV1},
 	} {
 		client, err := c.make(p, gophercloud.EndpointOpts{Region: "RegionOne"})
 		if err != nil {

@@ -109,7 +109,7 @@ func (c *Cache) download(ctx context.Context, want hostapi.RootDisk, path string
 		got := <-piece
 		if got.err != nil {
 			close(toWrite)
-			<-written
+			_ = <-written
 			return "", got.err
 		}
 		select {

@@ -30,8 +30,10 @@ func spec() *hostapi.ServerSpec {
 			FixedIPs: []netip.Addr{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("192.0.2.5"), netip.MustParseAddr("2001:db8::5")},
 			Subnets: []hostapi.Subnet{
 				{CIDR: netip.MustParsePrefix("10.0.0.0/24"), Gateway: netip.MustParseAddr("10.0.0.1"), DHCP: true, DNS: []netip.Addr{netip.MustParseAddr("192.0.2.53")}},
-				{CIDR: netip.MustParsePrefix("192.0.2.0/25"), Gateway: netip.MustParseAddr("192.0.2.1"), DNS: []netip.Addr{netip.MustParseAddr("192.0.2.53")},
-					Routes: []hostapi.Route{{Destination: netip.MustParsePrefix("198.51.100.0/24"), NextHop: netip.MustParseAddr("192.0.2.9")}}},
+				{
+					CIDR: netip.MustParsePrefix("192.0.2.0/25"), Gateway: netip.MustParseAddr("192.0.2.1"), DNS: []netip.Addr{netip.MustParseAddr("192.0.2.53")},
+					Routes: []hostapi.Route{{Destination: netip.MustParsePrefix("198.51.100.0/24"), NextHop: netip.MustParseAddr("192.0.2.9")}},
+				},
 				{CIDR: netip.MustParsePrefix("2001:db8::/64"), Gateway: netip.MustParseAddr("2001:db8::1"), IPv6: "slaac"},
 			},
 		}},
@@ -183,9 +185,16 @@ func TestOnlyTheGuestItselfIsAnswered(t *testing.T) {
 	s.Set(one)
 	s.Set(two)
 	for _, tc := range []struct{ network, from, want string }{
-		{"net-1", "10.0.0.5", one.ID}, {"net-2", "10.0.0.5", two.ID}, {"net-1", "192.0.2.5", one.ID}, {"net-1", "2001:db8::5", one.ID},
-		{"net-1", "::ffff:10.0.0.5", one.ID}, {"net-1", "fe80::f816:3eff:fe00:1%eth0", one.ID},
-		{"net-2", "192.0.2.5", ""}, {"net-3", "10.0.0.5", ""}, {"", "10.0.0.5", ""}, {"net-1", "fe80::f816:3eff:fe00:2", ""},
+		{"net-1", "10.0.0.5", one.ID},
+		{"net-2", "10.0.0.5", two.ID},
+		{"net-1", "192.0.2.5", one.ID},
+		{"net-1", "2001:db8::5", one.ID},
+		{"net-1", "::ffff:10.0.0.5", one.ID},
+		{"net-1", "fe80::f816:3eff:fe00:1%eth0", one.ID},
+		{"net-2", "192.0.2.5", ""},
+		{"net-3", "10.0.0.5", ""},
+		{"", "10.0.0.5", ""},
+		{"net-1", "fe80::f816:3eff:fe00:2", ""},
 	} {
 		w := ask(s, tc.network, tc.from, http.MethodGet, "/openstack/latest/meta_data.json", "")
 		if tc.want == "" && w.Code != 404 || tc.want != "" && !strings.Contains(w.Body.String(), tc.want) {

@@ -46,7 +46,8 @@ var imageStatus = map[string]string{
 
 func imageLinks(r *httpx.Request, id string) []object {
 	return []object{
-		{"rel": "self", "href": r.Link("/v2.1/images/%s", id)}, {"rel": "bookmark", "href": r.Link("/images/%s", id)},
+		{"rel": "self", "href": r.Link("/v2.1/images/%s", id)},
+		{"rel": "bookmark", "href": r.Link("/images/%s", id)},
 		{"rel": "alternate", "type": "application/vnd.openstack.image", "href": strings.TrimSuffix(r.Endpoint, "/compute") + "/image/images/" + id},
 	}
 }

@@ -38,7 +38,6 @@ func with(properties, more object) object {
 
 var (
 	anything    = object{}
-	nothing     = object{"type": list{"null", "object", "string"}}
 	nameType    = object{"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
 	hostType    = object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": `^[a-zA-Z0-9\-._]*$`}
 	fqdnType    = object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": `^[a-zA-Z0-9\-._]*$`, "format": "fqdn"}

@@ -55,10 +55,18 @@ func (st *Store) Servers(ctx context.Context, tx *store.Tx, f compute.ServerFilt
 
 func serverConditions(q *store.Query, f compute.ServerFilter) {
 	for _, c := range []struct{ column, value string }{
-		{"project_id", f.ProjectID}, {"user_id", f.UserID}, {"host", f.Host}, {"host", f.Node}, {"group_id", f.Group},
-		{"image_id", f.Image}, {"flavor_id", f.FlavorID}, {"reservation_id", f.ReservationID},
-		{"availability_zone", f.Zone}, {"key_name", f.KeyName},
-		{"access_ipv4", f.AccessIPv4}, {"access_ipv6", f.AccessIPv6},
+		{"project_id", f.ProjectID},
+		{"user_id", f.UserID},
+		{"host", f.Host},
+		{"host", f.Node},
+		{"group_id", f.Group},
+		{"image_id", f.Image},
+		{"flavor_id", f.FlavorID},
+		{"reservation_id", f.ReservationID},
+		{"availability_zone", f.Zone},
+		{"key_name", f.KeyName},
+		{"access_ipv4", f.AccessIPv4},
+		{"access_ipv6", f.AccessIPv6},
 	} {
 		if c.value != "" {
 			q.Where(c.column+" = ?", c.value)
@@ -95,8 +103,11 @@ func serverConditions(q *store.Query, f compute.ServerFilter) {
 		cond string
 		at   time.Time
 	}{
-		{"updated_at >= ?", f.ChangedSince}, {"updated_at <= ?", f.ChangedBefore},
-		{"created_at >= ?", f.CreatedAt}, {"launched_at >= ?", f.LaunchedAt}, {"terminated_at >= ?", f.TerminatedAt},
+		{"updated_at >= ?", f.ChangedSince},
+		{"updated_at <= ?", f.ChangedBefore},
+		{"created_at >= ?", f.CreatedAt},
+		{"launched_at >= ?", f.LaunchedAt},
+		{"terminated_at >= ?", f.TerminatedAt},
 		{"launched_at > 0 AND launched_at <= ?", f.LivedBefore},
 		{"(terminated_at = 0 OR terminated_at >= ?)", f.LivedAfter},
 	} {

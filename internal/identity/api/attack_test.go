@@ -167,8 +167,10 @@ func TestEC2CredentialsKeepTheirLimits(t *testing.T) {
 	app := c.Must(201, "POST", "/v3/users/"+u.UserID+"/application_credentials", u.Token, object{"application_credential": object{
 		"name": "a", "roles": []object{{"name": "reader"}}, "unrestricted": true,
 	}})
-	delegated := c.Must(201, "POST", "/v3/auth/tokens", "", object{"auth": object{"identity": object{"methods": []string{"application_credential"},
-		"application_credential": object{"id": app.Text("application_credential", "id"), "secret": app.Text("application_credential", "secret")}}}}).Header.Get("X-Subject-Token")
+	delegated := c.Must(201, "POST", "/v3/auth/tokens", "", object{"auth": object{"identity": object{
+		"methods":                []string{"application_credential"},
+		"application_credential": object{"id": app.Text("application_credential", "id"), "secret": app.Text("application_credential", "secret")},
+	}}}).Header.Get("X-Subject-Token")
 	c.Must(403, "POST", "/v3/credentials", delegated, object{"credential": object{"type": "ec2", "project_id": second, "blob": `{"access":"k2","secret":"s"}`}})
 	c.Must(201, "POST", "/v3/credentials", delegated, object{"credential": object{"type": "ec2", "project_id": project, "blob": `{"access":"k1","secret":"s"}`}})
 	id := identity.EC2ID("k1")
@@ -180,8 +182,10 @@ func TestEC2CredentialsKeepTheirLimits(t *testing.T) {
 		for _, part := range []string{date[:8], "RegionOne", "s3", "aws4_request"} {
 			key = mac(key, part)
 		}
-		return c.Do("POST", "/v3/s3tokens", admin, object{"credentials": object{"access": access, "signature": fmt.Sprintf("%x", mac(key, text)),
-			"token": base64.URLEncoding.EncodeToString([]byte(text)), "headers": object{"X-Amz-Date": date}}})
+		return c.Do("POST", "/v3/s3tokens", admin, object{"credentials": object{
+			"access": access, "signature": fmt.Sprintf("%x", mac(key, text)),
+			"token": base64.URLEncoding.EncodeToString([]byte(text)), "headers": object{"X-Amz-Date": date},
+		}})
 	}
 	a := signed("k1", "s", c.Clock.Now())
 	if roles, _ := a.Get("token", "roles").([]any); a.Status != 200 || len(roles) != 1 {
@@ -236,8 +240,10 @@ func TestOthersAreInvisible(t *testing.T) {
 		t.Errorf("a foreign project and none can be told apart: %s and %s", there.Raw, missing.Raw)
 	}
 	mine := c.Create(v.Token, "/v3/users/"+v.UserID+"/application_credentials", "application_credential", object{"name": "mine"})
-	for _, path := range []string{"/v3/users/" + v.UserID, "/v3/users/" + v.UserID + "/projects", "/v3/users/" + v.UserID + "/application_credentials",
-		"/v3/users/" + v.UserID + "/application_credentials/" + mine, "/v3/users/" + u.UserID + "/application_credentials/" + mine, "/v3/users", "/v3/credentials?user_id=" + v.UserID} {
+	for _, path := range []string{
+		"/v3/users/" + v.UserID, "/v3/users/" + v.UserID + "/projects", "/v3/users/" + v.UserID + "/application_credentials",
+		"/v3/users/" + v.UserID + "/application_credentials/" + mine, "/v3/users/" + u.UserID + "/application_credentials/" + mine, "/v3/users", "/v3/credentials?user_id=" + v.UserID,
+	} {
 		a := c.Do("GET", path, u.Token, nil)
 		if strings.HasPrefix(path, "/v3/credentials") {
 			if list, _ := a.Body["credentials"].([]any); a.Status != 200 || len(list) != 0 {
@@ -253,8 +259,10 @@ func TestOthersAreInvisible(t *testing.T) {
 
 func FuzzLogin(f *testing.F) {
 	c := sqliteCloud(f)
-	for _, seed := range []string{`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"x","password":"y"}}},"scope":{"project":{"id":"x"}}}}`,
-		`{"auth":{"identity":{"methods":["token"],"token":{"id":"x"}},"scope":"unscoped"}}`, `{"auth":{"identity":{"methods":["totp"],"totp":{"user":{"name":"x","domain":{"id":"default"},"passcode":"1"}}}}}`} {
+	for _, seed := range []string{
+		`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"x","password":"y"}}},"scope":{"project":{"id":"x"}}}}`,
+		`{"auth":{"identity":{"methods":["token"],"token":{"id":"x"}},"scope":"unscoped"}}`, `{"auth":{"identity":{"methods":["totp"],"totp":{"user":{"name":"x","domain":{"id":"default"},"passcode":"1"}}}}}`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {

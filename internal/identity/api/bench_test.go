@@ -24,8 +24,10 @@ func benchCloud(b *testing.B) (c *identitytest.Cloud, userID, project string) {
 }
 
 func login(userID, project string) identity.AuthRequest {
-	return identity.AuthRequest{Methods: []string{"password"}, Password: &identity.PasswordAuth{User: identity.Ref{ID: userID}, Secret: "pw-u"},
-		Scope: identity.ScopeRequest{Project: &identity.Ref{ID: project}}}
+	return identity.AuthRequest{
+		Methods: []string{"password"}, Password: &identity.PasswordAuth{User: identity.Ref{ID: userID}, Secret: "pw-u"},
+		Scope: identity.ScopeRequest{Project: &identity.Ref{ID: project}},
+	}
 }
 
 func perSecond(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s") }

@@ -13,7 +13,6 @@ import (
 
 var (
 	type255    = schema.Object{"type": "string", "minLength": 1, "maxLength": 255}
-	regionID   = schema.Object{"type": "string", "maxLength": 255}
 	regionBody = schema.Of(schema.Object{"type": "object", "properties": schema.Object{
 		"id": schema.Object{"type": "string", "maxLength": 255}, "description": nullText, "parent_region_id": schema.Object{"type": schema.List{"string", "null"}},
 	}})
@@ -139,8 +138,10 @@ func (h *handlers) withRegion(rule string, next httpx.Handler) httpx.Handler {
 }
 
 func endpointGroupView(r *httpx.Request, v identity.EndpointGroup) object {
-	return object{"id": v.ID, "name": v.Name, "description": v.Description, "filters": v.Filters,
-		"links": self(r, "/OS-EP-FILTER/endpoint_groups/"+v.ID)}
+	return object{
+		"id": v.ID, "name": v.Name, "description": v.Description, "filters": v.Filters,
+		"links": self(r, "/OS-EP-FILTER/endpoint_groups/"+v.ID),
+	}
 }
 
 func endpointGroupID(v identity.EndpointGroup) string { return v.ID }

@@ -43,8 +43,10 @@ var (
 )
 
 func credentialView(r *httpx.Request, c identity.Credential) object {
-	return with(object{"id": c.ID, "user_id": c.UserID, "project_id": orNull(c.ProjectID), "type": c.Type, "blob": c.Blob,
-		"links": self(r, "/credentials/"+c.ID)}, c.Extra)
+	return with(object{
+		"id": c.ID, "user_id": c.UserID, "project_id": orNull(c.ProjectID), "type": c.Type, "blob": c.Blob,
+		"links": self(r, "/credentials/"+c.ID),
+	}, c.Extra)
 }
 
 func credentialPatch(o object) func(c *identity.Credential) error {
@@ -118,8 +120,10 @@ func (h *handlers) updateCredential(ctx context.Context, r *httpx.Request) (*htt
 }
 
 func ec2View(r *httpx.Request, c identity.EC2) object {
-	return object{"user_id": c.UserID, "tenant_id": c.ProjectID, "access": c.Access, "secret": c.Secret, "trust_id": orNull(c.TrustID),
-		"links": self(r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access)}
+	return object{
+		"user_id": c.UserID, "tenant_id": c.ProjectID, "access": c.Access, "secret": c.Secret, "trust_id": orNull(c.TrustID),
+		"links": self(r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access),
+	}
 }
 
 func (h *handlers) listEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -25,10 +25,14 @@ var (
 	spCreate     = schema.Of(schema.Object{"type": "object", "required": schema.List{"auth_url", "sp_url"}, "additionalProperties": false, "properties": spProperties})
 	spUpdate     = schema.Of(schema.Object{"type": "object", "minProperties": 1, "additionalProperties": false, "properties": spProperties})
 
-	protocolCreate = schema.Of(schema.Object{"type": "object", "required": schema.List{"mapping_id"}, "additionalProperties": false,
-		"properties": schema.Object{"mapping_id": name64, "remote_id_attribute": nullText}})
-	protocolUpdate = schema.Of(schema.Object{"type": "object", "minProperties": 1, "additionalProperties": false,
-		"properties": schema.Object{"mapping_id": name64, "remote_id_attribute": nullText}})
+	protocolCreate = schema.Of(schema.Object{
+		"type": "object", "required": schema.List{"mapping_id"}, "additionalProperties": false,
+		"properties": schema.Object{"mapping_id": name64, "remote_id_attribute": nullText},
+	})
+	protocolUpdate = schema.Of(schema.Object{
+		"type": "object", "minProperties": 1, "additionalProperties": false,
+		"properties": schema.Object{"mapping_id": name64, "remote_id_attribute": nullText},
+	})
 
 	textList   = schema.Object{"type": "array", "items": text}
 	remoteRule = schema.Object{"type": "object", "required": schema.List{"type"}, "additionalProperties": false, "properties": schema.Object{
@@ -41,9 +45,13 @@ var (
 		}},
 		"group":  schema.Object{"type": "object", "properties": schema.Object{"id": text, "name": text, "domain": localDomain}},
 		"groups": text, "group_ids": text, "domain": localDomain,
-		"projects": schema.Object{"type": "array", "items": schema.Object{"type": "object", "required": schema.List{"name", "roles"},
-			"additionalProperties": false, "properties": schema.Object{"name": text, "domain": localDomain, "roles": schema.Object{"type": "array",
-				"items": schema.Object{"type": "object", "required": schema.List{"name"}, "properties": schema.Object{"name": text}}}}}},
+		"projects": schema.Object{"type": "array", "items": schema.Object{
+			"type": "object", "required": schema.List{"name", "roles"},
+			"additionalProperties": false, "properties": schema.Object{"name": text, "domain": localDomain, "roles": schema.Object{
+				"type":  "array",
+				"items": schema.Object{"type": "object", "required": schema.List{"name"}, "properties": schema.Object{"name": text}},
+			}},
+		}},
 	}}
 	mappingBody = schema.Of(schema.Object{"type": "object", "required": schema.List{"rules"}, "additionalProperties": false, "properties": schema.Object{
 		"schema_version": text,
@@ -91,9 +99,11 @@ func (h *handlers) idps() resource[identity.IdentityProvider] {
 				ids = []string{}
 			}
 			base := "/OS-FEDERATION/identity_providers/" + v.ID
-			return object{"id": v.ID, "enabled": v.Enabled, "description": orNull(v.Description), "domain_id": v.DomainID,
+			return object{
+				"id": v.ID, "enabled": v.Enabled, "description": orNull(v.Description), "domain_id": v.DomainID,
 				"remote_ids": ids, "authorization_ttl": v.AuthorizationTTL,
-				"links": object{"self": v3(r, "%s", base), "protocols": v3(r, "%s/protocols", base)}}
+				"links": object{"self": v3(r, "%s", base), "protocols": v3(r, "%s/protocols", base)},
+			}
 		},
 		apply: func(o object, v *identity.IdentityProvider) error {
 			in := patch{o}
@@ -149,8 +159,10 @@ func (h *handlers) serviceProviders() resource[identity.ServiceProvider] {
 			return identity.ServiceProvider{ID: id, RelayStatePr: "ss:mem:"}
 		},
 		view: func(r *httpx.Request, v identity.ServiceProvider) object {
-			return object{"id": v.ID, "enabled": v.Enabled, "description": orNull(v.Description), "auth_url": v.AuthURL, "sp_url": v.SPURL,
-				"relay_state_prefix": v.RelayStatePr, "links": self(r, "/OS-FEDERATION/service_providers/"+v.ID)}
+			return object{
+				"id": v.ID, "enabled": v.Enabled, "description": orNull(v.Description), "auth_url": v.AuthURL, "sp_url": v.SPURL,
+				"relay_state_prefix": v.RelayStatePr, "links": self(r, "/OS-FEDERATION/service_providers/"+v.ID),
+			}
 		},
 		apply: func(o object, v *identity.ServiceProvider) error {
 			in := patch{o}
@@ -166,8 +178,10 @@ func (h *handlers) serviceProviders() resource[identity.ServiceProvider] {
 
 func protocolView(r *httpx.Request, p identity.Protocol) object {
 	base := "/OS-FEDERATION/identity_providers/" + p.IdPID
-	return object{"id": p.ID, "mapping_id": p.MappingID, "remote_id_attribute": orNull(p.RemoteIDAttribute),
-		"links": object{"self": v3(r, "%s/protocols/%s", base, p.ID), "identity_provider": v3(r, "%s", base)}}
+	return object{
+		"id": p.ID, "mapping_id": p.MappingID, "remote_id_attribute": orNull(p.RemoteIDAttribute),
+		"links": object{"self": v3(r, "%s/protocols/%s", base, p.ID), "identity_provider": v3(r, "%s", base)},
+	}
 }
 
 func protocolResponse(r *httpx.Request, status int, p identity.Protocol, err error) (*httpx.Response, error) {

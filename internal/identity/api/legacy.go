@@ -29,8 +29,10 @@ func (h *handlers) legacyRoutes() []httpx.Route {
 }
 
 func revocationView(_ *httpx.Request, e identity.Revocation) object {
-	key := map[string]string{"user": "user_id", "project": "project_id", "audit": "audit_id", "chain": "audit_chain_id", "trust": "OS-TRUST:trust_id",
-		"access": "OS-OAUTH1:access_token_id"}[e.Kind]
+	key := map[string]string{
+		"user": "user_id", "project": "project_id", "audit": "audit_id", "chain": "audit_chain_id", "trust": "OS-TRUST:trust_id",
+		"access": "OS-OAUTH1:access_token_id",
+	}[e.Kind]
 	if key == "" {
 		key = e.Kind
 	}

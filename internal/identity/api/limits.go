@@ -55,14 +55,18 @@ var (
 )
 
 func registeredView(r *httpx.Request, l identity.RegisteredLimit) object {
-	return object{"id": l.ID, "service_id": l.ServiceID, "region_id": orNull(l.RegionID), "resource_name": l.ResourceName,
-		"default_limit": l.DefaultLimit, "description": orNull(l.Description), "links": self(r, "/registered_limits/"+l.ID)}
+	return object{
+		"id": l.ID, "service_id": l.ServiceID, "region_id": orNull(l.RegionID), "resource_name": l.ResourceName,
+		"default_limit": l.DefaultLimit, "description": orNull(l.Description), "links": self(r, "/registered_limits/"+l.ID),
+	}
 }
 
 func limitView(r *httpx.Request, l identity.Limit) object {
-	return object{"id": l.ID, "project_id": orNull(l.ProjectID), "domain_id": orNull(l.DomainID), "service_id": l.ServiceID,
+	return object{
+		"id": l.ID, "project_id": orNull(l.ProjectID), "domain_id": orNull(l.DomainID), "service_id": l.ServiceID,
 		"region_id": orNull(l.RegionID), "resource_name": l.ResourceName, "resource_limit": l.ResourceLimit,
-		"description": orNull(l.Description), "links": self(r, "/limits/"+l.ID)}
+		"description": orNull(l.Description), "links": self(r, "/limits/"+l.ID),
+	}
 }
 
 // batch reads {"key": [...]} under a schema.
@@ -174,8 +178,10 @@ func (h *handlers) createLimits(ctx context.Context, r *httpx.Request) (*httpx.R
 	}
 	limits := make([]identity.Limit, len(list))
 	for i, o := range list {
-		limits[i] = identity.Limit{ProjectID: str(o, "project_id"), DomainID: str(o, "domain_id"), ServiceID: str(o, "service_id"),
-			RegionID: str(o, "region_id"), ResourceName: str(o, "resource_name"), Description: str(o, "description")}
+		limits[i] = identity.Limit{
+			ProjectID: str(o, "project_id"), DomainID: str(o, "domain_id"), ServiceID: str(o, "service_id"),
+			RegionID: str(o, "region_id"), ResourceName: str(o, "resource_name"), Description: str(o, "description"),
+		}
 		n, err := whole(o, "resource_limit")
 		if err != nil {
 			return nil, err

@@ -30,8 +30,10 @@ func allow(list ...string) class { return class{list} }
 
 var (
 	admins     = []string{"project-admin", "domain-admin", "system-admin"}
-	unscopedOK = []string{"foreign-member", "foreign-manager", "project-reader", "project-member", "project-manager", "project-admin",
-		"domain-reader", "domain-manager", "domain-admin", "system-reader", "system-admin", "service"}
+	unscopedOK = []string{
+		"foreign-member", "foreign-manager", "project-reader", "project-member", "project-manager", "project-admin",
+		"domain-reader", "domain-manager", "domain-admin", "system-reader", "system-admin", "service",
+	}
 )
 
 // classes holds the expectation for every rule that a route names. A route
@@ -139,8 +141,10 @@ func (w *world) fill(admin, home, project string) {
 	service := c.Create(admin, "/v3/services", "service", object{"type": "t", "name": "s"})
 	reg := c.Must(201, "POST", "/v3/registered_limits", admin, object{"registered_limits": []object{{"service_id": service, "resource_name": "r", "default_limit": 5}}})
 	lim := c.Must(201, "POST", "/v3/limits", admin, object{"limits": []object{{"service_id": service, "resource_name": "r", "resource_limit": 5, "project_id": project}}})
-	app := c.Create(owner.Token, "/v3/users/"+owner.UserID+"/application_credentials", "application_credential", object{"name": "a",
-		"access_rules": []object{{"service": "compute", "path": "/v2.1/servers", "method": "GET"}}})
+	app := c.Create(owner.Token, "/v3/users/"+owner.UserID+"/application_credentials", "application_credential", object{
+		"name":         "a",
+		"access_rules": []object{{"service": "compute", "path": "/v2.1/servers", "method": "GET"}},
+	})
 	rules := c.Must(200, "GET", "/v3/users/"+owner.UserID+"/access_rules", owner.Token, nil)
 	other := c.Create(admin, "/v3/users", "user", object{"name": "other", "domain_id": home, "password": "pw"})
 	ec2 := c.Must(201, "POST", "/v3/users/"+owner.UserID+"/credentials/OS-EC2", owner.Token, object{"tenant_id": project})
@@ -161,8 +165,10 @@ func (w *world) fill(admin, home, project string) {
 		"credential_id":     c.Create(owner.Token, "/v3/credentials", "credential", object{"type": "cert", "blob": "x", "project_id": project}),
 		"ec2":               ec2.Text("credential", "access"), "registered_limit_id": first(reg, "registered_limits"), "limit_id": first(lim, "limits"),
 		"application_credential_id": app, "access_rule_id": first(rules, "access_rules"),
-		"trust_id": c.Create(owner.Token, "/v3/OS-TRUST/trusts", "trust", object{"trustor_user_id": owner.UserID, "trustee_user_id": other,
-			"impersonation": false, "project_id": project, "roles": []object{{"name": "member"}}}),
+		"trust_id": c.Create(owner.Token, "/v3/OS-TRUST/trusts", "trust", object{
+			"trustor_user_id": owner.UserID, "trustee_user_id": other,
+			"impersonation": false, "project_id": project, "roles": []object{{"name": "member"}},
+		}),
 		"idp_id": "idp", "protocol_id": "proto", "mapping_id": "m", "sp_id": "sp", "tag": "red", "group": "ldap", "option": "url",
 		"consumer_id":      c.Create(admin, "/v3/OS-OAUTH1/consumers", "consumer", object{"description": "d"}),
 		"request_token_id": strings.Repeat("0", 32), "access_token_id": strings.Repeat("0", 32),
@@ -182,8 +188,10 @@ func (w *world) fill(admin, home, project string) {
 		"POST /v3/registered_limits":            object{"registered_limits": []object{{"service_id": service, "resource_name": "n", "default_limit": 1}}},
 		"POST /v3/limits":                       object{"limits": []object{{"service_id": service, "resource_name": "n", "resource_limit": 1, "project_id": project}}},
 		"POST /v3/OS-OAUTH1/consumers":          object{"consumer": object{}},
-		"POST /v3/OS-TRUST/trusts": object{"trust": object{"trustor_user_id": owner.UserID, "trustee_user_id": other, "impersonation": false,
-			"project_id": project, "roles": []object{{"name": "member"}}}},
+		"POST /v3/OS-TRUST/trusts": object{"trust": object{
+			"trustor_user_id": owner.UserID, "trustee_user_id": other, "impersonation": false,
+			"project_id": project, "roles": []object{{"name": "member"}},
+		}},
 		"POST /v3/users/{user_id}/application_credentials": object{"application_credential": object{"name": "n"}},
 		"POST /v3/users/{user_id}/credentials/OS-EC2":      object{"tenant_id": project},
 		"PUT /v3/OS-FEDERATION/mappings/{mapping_id}":      mapping, "PATCH /v3/OS-FEDERATION/mappings/{mapping_id}": mapping,
@@ -291,9 +299,11 @@ func TestRoleMatrix(t *testing.T) {
 	}
 	open := slices.Collect(maps.Keys(public))
 	sort.Strings(open)
-	want := []string{"/", "/healthcheck", "/v3", "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth", "/v3/OS-OAUTH1/access_token",
+	want := []string{
+		"/", "/healthcheck", "/v3", "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth", "/v3/OS-OAUTH1/access_token",
 		"/v3/OS-OAUTH1/request_token", "/v3/OS-SIMPLE-CERT/ca", "/v3/OS-SIMPLE-CERT/certificates", "/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
-		"/v3/auth/OS-FEDERATION/websso/{protocol_id}", "/v3/auth/tokens", "/v3/users/{user_id}/password"}
+		"/v3/auth/OS-FEDERATION/websso/{protocol_id}", "/v3/auth/tokens", "/v3/users/{user_id}/password",
+	}
 	if fmt.Sprint(open) != fmt.Sprint(want) {
 		t.Errorf("open without a token:\n got %v\nwant %v", open, want)
 	}

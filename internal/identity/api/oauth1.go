@@ -145,8 +145,10 @@ func (h *handlers) authorizeRequest(ctx context.Context, r *httpx.Request) (*htt
 
 func accessTokenView(r *httpx.Request, t identity.OAuthToken) object {
 	base := "/users/" + t.UserID + "/OS-OAUTH1/access_tokens/" + t.ID
-	return object{"id": t.ID, "consumer_id": t.ConsumerID, "project_id": t.ProjectID, "authorizing_user_id": t.UserID,
-		"expires_at": when(t.ExpiresAt), "links": object{"self": v3(r, "%s", base), "roles": v3(r, "%s/roles", base)}}
+	return object{
+		"id": t.ID, "consumer_id": t.ConsumerID, "project_id": t.ProjectID, "authorizing_user_id": t.UserID,
+		"expires_at": when(t.ExpiresAt), "links": object{"self": v3(r, "%s", base), "roles": v3(r, "%s/roles", base)},
+	}
 }
 
 func (h *handlers) listAccessTokens(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -16,8 +16,10 @@ import (
 func (h *handlers) tokenRoutes() []httpx.Route {
 	login := route(http.MethodPost, "/v3/auth/tokens", "", h.login)
 	login.Public = true
-	login.Variants = []string{"password", "token", "application_credential", "totp", "multi-method", "external", "mapped",
-		"oauth1", "trust", "unscoped", "project-scope", "domain-scope", "system-scope"}
+	login.Variants = []string{
+		"password", "token", "application_credential", "totp", "multi-method", "external", "mapped",
+		"oauth1", "trust", "unscoped", "project-scope", "domain-scope", "system-scope",
+	}
 	return []httpx.Route{
 		login,
 		get("/v3/auth/tokens", "identity:validate_token", h.validateToken),

@@ -54,8 +54,10 @@ func TestScopes(t *testing.T) {
 		domain := c.Create(admin, "/v3/domains", "domain", object{"name": "d1"})
 		p := c.Persona(admin, "ann", domain, "manager", "domain", domain)
 		c.Must(http.StatusOK, "GET", "/v3/users", p.Token, nil)
-		for name, scope := range map[string]any{"system": identitytest.System(), "another domain": identitytest.Domain("default"),
-			"no such project": identitytest.Project(strings.Repeat("0", 32)), "no such domain": identitytest.Domain(strings.Repeat("0", 32))} {
+		for name, scope := range map[string]any{
+			"system": identitytest.System(), "another domain": identitytest.Domain("default"),
+			"no such project": identitytest.Project(strings.Repeat("0", 32)), "no such domain": identitytest.Domain(strings.Repeat("0", 32)),
+		} {
 			if a := c.Do("POST", "/v3/auth/tokens", "", identitytest.PasswordBody(p.UserID, "pw-ann", scope)); a.Status != http.StatusUnauthorized {
 				t.Errorf("scope %s: %d %s", name, a.Status, a.Raw)
 			}
@@ -330,7 +332,8 @@ func TestPasswordRules(t *testing.T) {
 		change("third", "fourth", 204)
 		login("fourth", 201)
 		exempt := c.Create(c.Admin(), "/v3/users", "user", object{"name": "e", "password": "keep", "options": object{
-			"ignore_password_expiry": true, "ignore_lockout_failure_attempts": true, "ignore_user_inactivity": true}})
+			"ignore_password_expiry": true, "ignore_lockout_failure_attempts": true, "ignore_user_inactivity": true,
+		}})
 		c.Clock.Advance(40 * 24 * time.Hour)
 		login("fourth", 401)
 		c.Must(201, "POST", "/v3/auth/tokens", "", identitytest.PasswordBody(exempt, "keep", "unscoped"))

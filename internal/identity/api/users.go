@@ -137,10 +137,13 @@ func userID(u identity.User) string { return u.ID }
 
 // timeMatch reads "gt:2026-01-01T00:00:00Z" and its kin.
 func timeMatch(field, v string) (identity.Match, error) {
-	op, rest, ok := strings.Cut(v, ":")
-	ops := map[string]identity.Op{"lt": identity.Less, "lte": identity.LessEqual, "gt": identity.Greater, "gte": identity.GreaterEq,
-		"eq": identity.Equal, "neq": identity.NotEqual}
+	op, rest, _ := strings.Cut(v, ":")
+	ops := map[string]identity.Op{
+		"lt": identity.Less, "lte": identity.LessEqual, "gt": identity.Greater, "gte": identity.GreaterEq,
+		"eq": identity.Equal, "neq": identity.NotEqual,
+	}
 	m := identity.Match{Field: field}
+	var ok bool
 	if m.Op, ok = ops[op]; !ok {
 		rest = v
 	}

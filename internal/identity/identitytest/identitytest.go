@@ -66,8 +66,10 @@ func New(t testing.TB, db *store.DB, configure ...func(d *identity.Deps)) *Cloud
 		t.Fatal(err)
 	}
 	c := &Cloud{T: t, DB: db, Policy: policy.New(), Clock: &Clock{}}
-	deps := identity.Deps{DB: db, Store: sqlstore.New(), Policy: c.Policy, Clock: c.Clock.Now, MasterKey: [32]byte{1},
-		Config: identity.Config{HashMemory: 64, HashTime: 1}}
+	deps := identity.Deps{
+		DB: db, Store: sqlstore.New(), Policy: c.Policy, Clock: c.Clock.Now, MasterKey: [32]byte{1},
+		Config: identity.Config{HashMemory: 64, HashTime: 1},
+	}
 	for _, f := range configure {
 		f(&deps)
 	}

@@ -158,8 +158,10 @@ func (Directory) Read(ctx context.Context, opts map[string]any) ([]identity.Dire
 	byDN := map[string]string{}
 	var users []identity.DirectoryUser
 	for _, e := range entries {
-		u := identity.DirectoryUser{ID: e.GetAttributeValue(idAttr), Name: e.GetAttributeValue(nameAttr), Email: e.GetAttributeValue(o.text("user_mail_attribute")),
-			Description: e.GetAttributeValue(o.text("user_description_attribute")), Enabled: o.enabled(e)}
+		u := identity.DirectoryUser{
+			ID: e.GetAttributeValue(idAttr), Name: e.GetAttributeValue(nameAttr), Email: e.GetAttributeValue(o.text("user_mail_attribute")),
+			Description: e.GetAttributeValue(o.text("user_description_attribute")), Enabled: o.enabled(e),
+		}
 		if u.ID == "" || u.Name == "" {
 			continue
 		}

@@ -133,8 +133,10 @@ func TestDomainOfADirectory(t *testing.T) {
 		domain := c.Create(admin, "/v3/domains", "domain", object{"name": "corp"})
 		c.Must(201, "PUT", "/v3/domains/"+domain+"/config", admin, object{"config": object{
 			"identity": object{"driver": "ldap"},
-			"ldap": object{"url": url, "user": rootDN, "password": rootPW, "suffix": "dc=corp,dc=test", "user_tree_dn": "ou=people,dc=corp,dc=test",
-				"group_tree_dn": "ou=groups,dc=corp,dc=test", "user_id_attribute": "uid", "user_name_attribute": "uid", "group_name_attribute": "cn"},
+			"ldap": object{
+				"url": url, "user": rootDN, "password": rootPW, "suffix": "dc=corp,dc=test", "user_tree_dn": "ou=people,dc=corp,dc=test",
+				"group_tree_dn": "ou=groups,dc=corp,dc=test", "user_id_attribute": "uid", "user_name_attribute": "uid", "group_name_attribute": "cn",
+			},
 		}})
 		if shown := c.Must(200, "GET", "/v3/domains/"+domain+"/config", admin, nil); strings.Contains(string(shown.Raw), rootPW) {
 			t.Errorf("the directory's password is shown: %s", shown.Raw)
@@ -169,7 +171,8 @@ func TestDomainOfADirectory(t *testing.T) {
 		}
 		byNameLogin := func(name string) int {
 			return c.Do("POST", "/v3/auth/tokens", "", object{"auth": object{"identity": object{"methods": []string{"password"}, "password": object{
-				"user": object{"name": name, "domain": object{"name": "corp"}, "password": "annpw"}}}, "scope": "unscoped"}}).Status
+				"user": object{"name": name, "domain": object{"name": "corp"}, "password": "annpw"},
+			}}, "scope": "unscoped"}}).Status
 		}
 		if s := byNameLogin("ann"); s != 201 {
 			t.Errorf("by name: %d", s)

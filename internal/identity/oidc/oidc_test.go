@@ -47,8 +47,10 @@ func newIssuer(t *testing.T) *issuer {
 	is.Server = httptest.NewServer(mux)
 	t.Cleanup(is.Close)
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		is.reply(w, object{"issuer": is.URL, "authorization_endpoint": is.URL + "/authorize", "token_endpoint": is.URL + "/token",
-			"jwks_uri": is.URL + "/keys", "userinfo_endpoint": is.URL + "/me", "id_token_signing_alg_values_supported": []string{"RS256"}})
+		is.reply(w, object{
+			"issuer": is.URL, "authorization_endpoint": is.URL + "/authorize", "token_endpoint": is.URL + "/token",
+			"jwks_uri": is.URL + "/keys", "userinfo_endpoint": is.URL + "/me", "id_token_signing_alg_values_supported": []string{"RS256"},
+		})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		is.reply(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "RS256", Use: "sig"}}})

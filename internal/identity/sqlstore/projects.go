@@ -15,8 +15,11 @@ func newProjects() projects {
 		name: "identity_project", noun: "project",
 		columns: []string{"id", "name", "domain_id", "parent_id", "is_domain", "enabled", "description", "path", "options", "extra"},
 		fields: func(v *identity.Project) []any {
-			return []any{&v.ID, &v.Name, &v.DomainID, &v.ParentID, &v.IsDomain, &v.Enabled, &v.Description, &v.Path,
-				jsonField{&v.Options}, jsonField{&v.Extra}}
+			return []any{
+				&v.ID, &v.Name, &v.DomainID, &v.ParentID, &v.IsDomain, &v.Enabled, &v.Description, &v.Path,
+				jsonField{&v.Options},
+				jsonField{&v.Extra},
+			}
 		},
 		taken: func(v identity.Project) string {
 			if v.IsDomain {

@@ -52,11 +52,18 @@ func credentials() *table[identity.Credential] {
 func appCredentials() *table[identity.AppCredential] {
 	return &table[identity.AppCredential]{
 		name: "identity_app_credential", noun: "Application Credential",
-		columns: []string{"id", "user_id", "project_id", "name", "description", "secret_hash", "system",
-			"expires_at", "unrestricted", "role_ids", "access_rule_ids"},
+		columns: []string{
+			"id", "user_id", "project_id", "name", "description", "secret_hash", "system",
+			"expires_at", "unrestricted", "role_ids", "access_rule_ids",
+		},
 		fields: func(v *identity.AppCredential) []any {
-			return []any{&v.ID, &v.UserID, &v.ProjectID, &v.Name, &v.Description, &v.SecretHash, &v.System,
-				timeField{&v.ExpiresAt}, &v.Unrestricted, jsonField{&v.RoleIDs}, jsonField{&v.AccessRuleIDs}}
+			return []any{
+				&v.ID, &v.UserID, &v.ProjectID, &v.Name, &v.Description, &v.SecretHash, &v.System,
+				timeField{&v.ExpiresAt},
+				&v.Unrestricted,
+				jsonField{&v.RoleIDs},
+				jsonField{&v.AccessRuleIDs},
+			}
 		},
 		taken: func(v identity.AppCredential) string {
 			return fmt.Sprintf("Duplicate entry found with name %s for this user.", v.Name)
@@ -76,12 +83,19 @@ func accessRules() *table[identity.AccessRule] {
 func trusts() *table[identity.Trust] {
 	return &table[identity.Trust]{
 		name: "identity_trust", noun: "trust",
-		columns: []string{"id", "trustor_user_id", "trustee_user_id", "project_id", "impersonation", "deleted_at", "expires_at",
-			"remaining_uses", "redelegated_trust_id", "redelegation_count", "allow_redelegation", "role_ids", "extra"},
+		columns: []string{
+			"id", "trustor_user_id", "trustee_user_id", "project_id", "impersonation", "deleted_at", "expires_at",
+			"remaining_uses", "redelegated_trust_id", "redelegation_count", "allow_redelegation", "role_ids", "extra",
+		},
 		fields: func(v *identity.Trust) []any {
-			return []any{&v.ID, &v.TrustorUserID, &v.TrusteeUserID, &v.ProjectID, &v.Impersonation, timeField{&v.DeletedAt},
-				timeField{&v.ExpiresAt}, &v.RemainingUses, &v.RedelegatedTrustID, &v.RedelegationCount, &v.AllowRedelegation,
-				jsonField{&v.RoleIDs}, jsonField{&v.Extra}}
+			return []any{
+				&v.ID, &v.TrustorUserID, &v.TrusteeUserID, &v.ProjectID, &v.Impersonation,
+				timeField{&v.DeletedAt},
+				timeField{&v.ExpiresAt},
+				&v.RemainingUses, &v.RedelegatedTrustID, &v.RedelegationCount, &v.AllowRedelegation,
+				jsonField{&v.RoleIDs},
+				jsonField{&v.Extra},
+			}
 		},
 	}
 }

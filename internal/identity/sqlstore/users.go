@@ -13,12 +13,22 @@ type users struct{ *table[identity.User] }
 func newUsers() users {
 	t := &table[identity.User]{
 		name: "identity_user", noun: "user",
-		columns: []string{"id", "domain_id", "name", "enabled", "default_project_id", "kind", "password_hash", "password_created_at",
-			"password_expires_at", "password_self_service", "failed_attempts", "failed_at", "created_at", "last_active_at", "options", "extra"},
+		columns: []string{
+			"id", "domain_id", "name", "enabled", "default_project_id", "kind", "password_hash", "password_created_at",
+			"password_expires_at", "password_self_service", "failed_attempts", "failed_at", "created_at", "last_active_at", "options", "extra",
+		},
 		fields: func(v *identity.User) []any {
-			return []any{&v.ID, &v.DomainID, &v.Name, &v.Enabled, &v.DefaultProjectID, (*string)(&v.Kind), &v.PasswordHash,
-				timeField{&v.PasswordCreatedAt}, timeField{&v.PasswordExpiresAt}, &v.PasswordSelfService, &v.FailedAttempts,
-				timeField{&v.FailedAt}, timeField{&v.CreatedAt}, timeField{&v.LastActiveAt}, jsonField{&v.Options}, jsonField{&v.Extra}}
+			return []any{
+				&v.ID, &v.DomainID, &v.Name, &v.Enabled, &v.DefaultProjectID, (*string)(&v.Kind), &v.PasswordHash,
+				timeField{&v.PasswordCreatedAt},
+				timeField{&v.PasswordExpiresAt},
+				&v.PasswordSelfService, &v.FailedAttempts,
+				timeField{&v.FailedAt},
+				timeField{&v.CreatedAt},
+				timeField{&v.LastActiveAt},
+				jsonField{&v.Options},
+				jsonField{&v.Extra},
+			}
 		},
 		taken: func(v identity.User) string { return nameInDomain(v.Name, v.DomainID) },
 	}

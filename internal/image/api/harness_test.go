@@ -65,7 +65,7 @@ func newCloud(t testing.TB, db *store.DB, options ...option) *cloud {
 	if err := db.Migrate(ctx, saga.Migrations(), sqlstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(logWriter{t}, nil))
 	}

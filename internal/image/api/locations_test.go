@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"crypto/sha512"
 	"encoding/hex"
 	"net/http"
@@ -8,8 +9,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"bytes"
 
 	"kumoi/internal/image"
 	"kumoi/internal/image/backend/web"

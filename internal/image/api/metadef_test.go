@@ -41,7 +41,10 @@ func TestMetadefs(t *testing.T) {
 			t.Errorf("shown: %v", shown)
 		}
 		for _, bad := range []any{
-			map[string]any{}, map[string]any{"namespace": ""}, map[string]any{"namespace": "x", "visibility": "shared"}, map[string]any{"namespace": "x", "more": 1},
+			map[string]any{},
+			map[string]any{"namespace": ""},
+			map[string]any{"namespace": "x", "visibility": "shared"},
+			map[string]any{"namespace": "x", "more": 1},
 			map[string]any{"namespace": "x", "properties": map[string]any{"p": map[string]any{"type": "string"}}},
 			map[string]any{"namespace": "x", "properties": map[string]any{"p": map[string]any{"title": "P", "type": "text"}}},
 		} {

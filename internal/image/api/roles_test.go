@@ -169,8 +169,16 @@ func hidden(body, letter string) bool {
 
 func replace(path, id string) string {
 	for _, p := range [][2]string{
-		{"{image_id}", id}, {"{tag}", "blue"}, {"{member_id}", "p-third"}, {"{store_id}", "file"}, {"{task_id}", "none"},
-		{"{namespace_name}", "ns"}, {"{object_name}", "none"}, {"{property_name}", "none"}, {"{tag_name}", "none"}, {"{resource_type}", "none"},
+		{"{image_id}", id},
+		{"{tag}", "blue"},
+		{"{member_id}", "p-third"},
+		{"{store_id}", "file"},
+		{"{task_id}", "none"},
+		{"{namespace_name}", "ns"},
+		{"{object_name}", "none"},
+		{"{property_name}", "none"},
+		{"{tag_name}", "none"},
+		{"{resource_type}", "none"},
 	} {
 		path = strings.ReplaceAll(path, p[0], p[1])
 	}

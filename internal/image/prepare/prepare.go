@@ -34,29 +34,51 @@ type Operation struct {
 // Operations are all kinds of cleaning, as they are done by default.
 func Operations() []Operation {
 	return []Operation{
-		{Name: "machine-id", What: "the machine's id; a new one is made at the first start",
-			Empty: []string{"/etc/machine-id"}, Remove: []string{"/var/lib/dbus/machine-id"}},
-		{Name: "ssh-host-keys", What: "the host's ssh keys; new ones are made at the first start",
-			Remove: []string{"/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/dropbear/dropbear_*_host_key"}},
-		{Name: "ssh-user-keys", What: "keys and known hosts of users",
-			Remove: []string{"/root/.ssh/authorized_keys", "/root/.ssh/known_hosts", "/root/.ssh/id_*", "/home/*/.ssh/authorized_keys", "/home/*/.ssh/known_hosts", "/home/*/.ssh/id_*"}},
-		{Name: "logs", What: "logs of the past",
+		{
+			Name: "machine-id", What: "the machine's id; a new one is made at the first start",
+			Empty: []string{"/etc/machine-id"}, Remove: []string{"/var/lib/dbus/machine-id"},
+		},
+		{
+			Name: "ssh-host-keys", What: "the host's ssh keys; new ones are made at the first start",
+			Remove: []string{"/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/dropbear/dropbear_*_host_key"},
+		},
+		{
+			Name: "ssh-user-keys", What: "keys and known hosts of users",
+			Remove: []string{"/root/.ssh/authorized_keys", "/root/.ssh/known_hosts", "/root/.ssh/id_*", "/home/*/.ssh/authorized_keys", "/home/*/.ssh/known_hosts", "/home/*/.ssh/id_*"},
+		},
+		{
+			Name: "logs", What: "logs of the past",
 			Remove: []string{"/var/log/journal/*", "/var/log/*.gz", "/var/log/*.[0-9]", "/var/log/*.old", "/var/log/*/*.gz", "/var/log/*/*.[0-9]", "/var/log/installer", "/var/log/anaconda"},
-			Empty:  []string{"/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages", "/var/log/secure", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog", "/var/log/faillog"}},
-		{Name: "leases", What: "addresses that were leased",
-			Remove: []string{"/var/lib/dhcp/*", "/var/lib/dhclient/*", "/var/lib/dhcpcd/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/run/systemd/netif/leases/*"}},
-		{Name: "network-names", What: "names tied to the network cards of one machine",
-			Remove: []string{"/etc/udev/rules.d/70-persistent-net.rules", "/etc/udev/rules.d/75-persistent-net-generator.rules", "/etc/udev/rules.d/70-persistent-cd.rules"}},
-		{Name: "cloud-init", What: "what cloud-init remembers of its last machine",
-			Remove: []string{"/var/lib/cloud/*", "/var/log/cloud-init*.log", "/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init"}},
-		{Name: "random-seed", What: "the seed of random numbers, which must not be the same twice",
-			Remove: []string{"/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/lib/random-seed", "/boot/efi/loader/random-seed", "/var/lib/systemd/credential.secret"}},
-		{Name: "history", What: "what was typed",
-			Remove: []string{"/root/.bash_history", "/home/*/.bash_history", "/root/.viminfo", "/home/*/.viminfo", "/root/.lesshst", "/home/*/.lesshst"}},
-		{Name: "packages", What: "downloaded packages",
-			Remove: []string{"/var/cache/apt/archives/*.deb", "/var/cache/apt/*.bin", "/var/cache/dnf/*", "/var/cache/yum/*"}},
-		{Name: "temporary", What: "temporary files and dumps of crashes",
-			Remove: []string{"/tmp/*", "/tmp/.[!.]*", "/var/tmp/*", "/var/crash/*", "/var/lib/systemd/coredump/*"}},
+			Empty:  []string{"/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages", "/var/log/secure", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog", "/var/log/faillog"},
+		},
+		{
+			Name: "leases", What: "addresses that were leased",
+			Remove: []string{"/var/lib/dhcp/*", "/var/lib/dhclient/*", "/var/lib/dhcpcd/*", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*", "/run/systemd/netif/leases/*"},
+		},
+		{
+			Name: "network-names", What: "names tied to the network cards of one machine",
+			Remove: []string{"/etc/udev/rules.d/70-persistent-net.rules", "/etc/udev/rules.d/75-persistent-net-generator.rules", "/etc/udev/rules.d/70-persistent-cd.rules"},
+		},
+		{
+			Name: "cloud-init", What: "what cloud-init remembers of its last machine",
+			Remove: []string{"/var/lib/cloud/*", "/var/log/cloud-init*.log", "/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init"},
+		},
+		{
+			Name: "random-seed", What: "the seed of random numbers, which must not be the same twice",
+			Remove: []string{"/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/lib/random-seed", "/boot/efi/loader/random-seed", "/var/lib/systemd/credential.secret"},
+		},
+		{
+			Name: "history", What: "what was typed",
+			Remove: []string{"/root/.bash_history", "/home/*/.bash_history", "/root/.viminfo", "/home/*/.viminfo", "/root/.lesshst", "/home/*/.lesshst"},
+		},
+		{
+			Name: "packages", What: "downloaded packages",
+			Remove: []string{"/var/cache/apt/archives/*.deb", "/var/cache/apt/*.bin", "/var/cache/dnf/*", "/var/cache/yum/*"},
+		},
+		{
+			Name: "temporary", What: "temporary files and dumps of crashes",
+			Remove: []string{"/tmp/*", "/tmp/.[!.]*", "/var/tmp/*", "/var/crash/*", "/var/lib/systemd/coredump/*"},
+		},
 		{Name: "mail", What: "mail and jobs that wait", Remove: []string{"/var/spool/mail/*", "/var/mail/*", "/var/spool/cron/atjobs/*"}},
 	}
 }

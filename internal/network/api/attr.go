@@ -51,7 +51,6 @@ type resource[R, V any] struct {
 	path               string // "/v2.0/networks"
 	attrs              []attr[R, V]
 	id                 func(*V) string
-	project            func(*V) string
 	tags               func(*V) []string // nil: no tags
 
 	begin  func() *R // a request with its defaults
@@ -102,9 +101,12 @@ func (a attr[R, V]) unfiltered() attr[R, V]         { a.noFilter = true; return 
 func standard[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard, kinds ...string) []attr[R, V] {
 	out := []attr[R, V]{
 		shown[R]("id", func(v *V) any { return view(v).ID }).indexed("id"),
-		{name: "project_id", verbs: post, plain: unset, column: "project_id", get: func(v *V) any { return view(v).ProjectID },
-			set: func(r *R, v any) (err error) { req(r).ProjectID, err = toText(255)(v); return err }},
-		{name: "tenant_id", verbs: post, plain: unset, column: "project_id", get: func(v *V) any { return view(v).ProjectID },
+		{
+			name: "project_id", verbs: post, plain: unset, column: "project_id", get: func(v *V) any { return view(v).ProjectID },
+			set: func(r *R, v any) (err error) { req(r).ProjectID, err = toText(255)(v); return err },
+		},
+		{
+			name: "tenant_id", verbs: post, plain: unset, column: "project_id", get: func(v *V) any { return view(v).ProjectID },
 			set: func(r *R, v any) error {
 				s, err := toText(255)(v)
 				if p := req(r).ProjectID; err == nil && p != "" && p != s {
@@ -112,7 +114,8 @@ func standard[R, V any](req func(*R) *network.Standard, view func(*V) *network.S
 				}
 				req(r).ProjectID = s
 				return err
-			}},
+			},
+		},
 		shown[R]("revision_number", func(v *V) any { return view(v).Revision }),
 		shown[R]("created_at", func(v *V) any { return stamp(view(v).CreatedAt) }),
 		shown[R]("updated_at", func(v *V) any { return stamp(view(v).UpdatedAt) }),

@@ -111,8 +111,10 @@ func versionList(_ context.Context, req *httpx.Request) (*httpx.Response, error)
 func resourceList(_ context.Context, req *httpx.Request) (*httpx.Response, error) {
 	out := []map[string]any{}
 	for _, name := range []string{"network", "subnet", "subnetpool", "port"} {
-		out = append(out, map[string]any{"name": name, "collection": name + "s",
-			"links": []map[string]string{{"rel": "self", "href": req.Link("/v2.0/%ss", name)}}})
+		out = append(out, map[string]any{
+			"name": name, "collection": name + "s",
+			"links": []map[string]string{{"rel": "self", "href": req.Link("/v2.0/%ss", name)}},
+		})
 	}
 	return httpx.JSON(http.StatusOK, map[string]any{"resources": out}), nil
 }

@@ -48,7 +48,7 @@ func serve(t testing.TB, db *store.DB) *client {
 	if err := db.Migrate(t.Context(), network.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	svc, err := network.New(network.Deps{DB: db, Policy: policy.New(), Log: log, Fabric: fake.New()})
 	if err != nil {
 		t.Fatal(err)

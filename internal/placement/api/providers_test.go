@@ -92,7 +92,9 @@ func TestProviders(t *testing.T) {
 			{`{"name": 5}`, 400, ""},
 			{`{"name": "three", "colour": "red"}`, 400, ""},
 			{`{"name": "three", "parent_provider_uuid": "` + u4 + `"}`, 400, ""},
-			{`[]`, 400, ""}, {``, 400, ""}, {`{`, 400, ""},
+			{`[]`, 400, ""},
+			{``, 400, ""},
+			{`{`, 400, ""},
 		} {
 			a := c.want(tc.want, "POST", "/resource_providers", tc.body)
 			if tc.code != "" {

@@ -266,7 +266,9 @@ func testEvents(t *testing.T, s *suite) {
 		do   func(context.Context, string) error
 	}{
 		{"start", func(ctx context.Context, id string) error { return h.Start(ctx, id, false) }},
-		{"pause", h.Pause}, {"resume", h.Resume}, {"destroy", h.Destroy},
+		{"pause", h.Pause},
+		{"resume", h.Resume},
+		{"destroy", h.Destroy},
 	} {
 		s.must(step.do(s.ctx, id))
 		await(id, step.name)

@@ -144,8 +144,11 @@ func machineType(arch string, hints map[string]string) string {
 func sysInfo(serverID string) libvirtxml.DomainSysInfo {
 	return libvirtxml.DomainSysInfo{SMBIOS: &libvirtxml.DomainSysInfoSMBIOS{System: &libvirtxml.DomainSysInfoSystem{
 		Entry: []libvirtxml.DomainSysInfoEntry{
-			{Name: "manufacturer", Value: "Kumoi"}, {Name: "product", Value: "OpenStack Compute"},
-			{Name: "serial", Value: serverID}, {Name: "uuid", Value: serverID}, {Name: "family", Value: "Virtual Machine"},
+			{Name: "manufacturer", Value: "Kumoi"},
+			{Name: "product", Value: "OpenStack Compute"},
+			{Name: "serial", Value: serverID},
+			{Name: "uuid", Value: serverID},
+			{Name: "family", Value: "Virtual Machine"},
 		},
 	}}}
 }

@@ -88,8 +88,12 @@ func Statement() fabric.Statement {
 
 func keys() []fabric.Key {
 	return []fabric.Key{
-		{Kind: fabric.KindNetwork, ID: network}, {Kind: fabric.KindPort, ID: port}, {Kind: fabric.KindPort, ID: metadata},
-		{Kind: fabric.KindPort, ID: inside}, {Kind: fabric.KindGroup, ID: group}, {Kind: fabric.KindAddresses, ID: addresses},
+		{Kind: fabric.KindNetwork, ID: network},
+		{Kind: fabric.KindPort, ID: port},
+		{Kind: fabric.KindPort, ID: metadata},
+		{Kind: fabric.KindPort, ID: inside},
+		{Kind: fabric.KindGroup, ID: group},
+		{Kind: fabric.KindAddresses, ID: addresses},
 		{Kind: fabric.KindRouter, ID: router},
 	}
 }

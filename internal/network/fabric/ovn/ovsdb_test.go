@@ -35,7 +35,7 @@ func startDatabases(t *testing.T) *databases {
 		}
 	}
 	// A socket's path must be short.
-	dir, err := os.MkdirTemp("", "ovn")
+	dir, err := os.MkdirTemp("", "ovn") //nolint:usetesting // t.TempDir is too long for it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -233,8 +233,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 	}
 	gone := []fabric.Key{
-		{Kind: fabric.KindNetwork, ID: s.Networks[0].ID}, {Kind: fabric.KindGroup, ID: s.Groups[0].ID},
-		{Kind: fabric.KindAddresses, ID: s.Addresses[0].ID}, {Kind: fabric.KindRouter, ID: s.Routers[0].ID},
+		{Kind: fabric.KindNetwork, ID: s.Networks[0].ID},
+		{Kind: fabric.KindGroup, ID: s.Groups[0].ID},
+		{Kind: fabric.KindAddresses, ID: s.Addresses[0].ID},
+		{Kind: fabric.KindRouter, ID: s.Routers[0].ID},
 	}
 	for _, p := range s.Ports {
 		gone = append(gone, fabric.Key{Kind: fabric.KindPort, ID: p.ID})

@@ -118,7 +118,8 @@ func openLab(t *testing.T) *lab {
 // tell prints what OVN thinks, for a failure.
 func (l *lab) tell(ctx context.Context) {
 	for _, args := range [][]string{
-		{"ovn-nbctl", "--db=" + l.stack.NBRemote(), "show"}, {"ovn-sbctl", "--db=" + l.stack.SBRemote(), "show"},
+		{"ovn-nbctl", "--db=" + l.stack.NBRemote(), "show"},
+		{"ovn-sbctl", "--db=" + l.stack.SBRemote(), "show"},
 		{"ovs-vsctl", "--db=" + l.stack.OVSRemote(), "show"},
 	} {
 		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()

@@ -104,8 +104,11 @@ func TestRows(t *testing.T) {
 	}
 	options := guest
 	options.DHCPOptions = []fabric.DHCPOption{
-		{Name: "bootfile-name", Value: `pxe"linux.0`, IPVersion: 4}, {Name: "tftp-server", Value: "192.0.2.1", IPVersion: 4},
-		{Name: "150", Value: "192.0.2.2", IPVersion: 4}, {Name: "no-such", Value: "x", IPVersion: 4}, {Name: "mtu", Value: "1,2", IPVersion: 4},
+		{Name: "bootfile-name", Value: `pxe"linux.0`, IPVersion: 4},
+		{Name: "tftp-server", Value: "192.0.2.1", IPVersion: 4},
+		{Name: "150", Value: "192.0.2.2", IPVersion: 4},
+		{Name: "no-such", Value: "x", IPVersion: 4},
+		{Name: "mtu", Value: "1,2", IPVersion: 4},
 		{Name: "domain-search", Value: "a.example", IPVersion: 6},
 	}
 	options.Pairs, options.DNSName, options.Host = nil, "", ""
@@ -160,7 +163,8 @@ func TestRows(t *testing.T) {
 				{FloatingIPID: "fip-3", Protocol: "udp", External: netip.MustParseAddrPort("172.24.4.22:53"), Internal: netip.MustParseAddrPort("10.0.0.6:53")},
 			},
 		}, []fabric.Chassis{
-			{ID: "one", Mappings: map[string]string{"outside": "br-kumoi"}}, {ID: "two", Mappings: map[string]string{"rack": "br-rack"}},
+			{ID: "one", Mappings: map[string]string{"outside": "br-kumoi"}},
+			{ID: "two", Mappings: map[string]string{"rack": "br-rack"}},
 			{ID: "three", Mappings: map[string]string{"outside": "br-kumoi"}},
 		}),
 	}
