@@ -175,7 +175,7 @@ func (d *daemon) awaitStart(ctx context.Context, exited <-chan error) (process, 
 		case <-ctx.Done():
 			// Half detached it would escape us; a moment later it has a pidfile.
 			select {
-			case _ = <-exited:
+			case <-exited: //nolint:errcheck // it was told to end
 			case <-time.After(2 * time.Second):
 			}
 			return process{}, fmt.Errorf("not ready in time: %w", ctx.Err())

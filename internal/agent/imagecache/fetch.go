@@ -109,7 +109,7 @@ func (c *Cache) download(ctx context.Context, want hostapi.RootDisk, path string
 		got := <-piece
 		if got.err != nil {
 			close(toWrite)
-			_ = <-written
+			<-written //nolint:errcheck // the first error is told
 			return "", got.err
 		}
 		select {
