@@ -109,7 +109,11 @@ func TestClientBreaksOff(t *testing.T) {
 	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
 		for _, announced := range []int64{-1, 100_000} {
 			id := c.create("alice")
-			r := io.MultiReader(bytes.NewReader(noise(50_000)), readerFunc(func([]byte) (int, error) { return 0, errors.New("power cut") }))
+			// The power goes once the service is at it; before, there is nothing to break.
+			r := io.MultiReader(bytes.NewReader(noise(50_000)), readerFunc(func([]byte) (int, error) {
+				until(t, "the upload begins", func() bool { return c.show("alice", id)["status"] == "saving" })
+				return 0, errors.New("power cut")
+			}))
 			req, err := http.NewRequest("PUT", c.url+"/v2/images/"+id+"/file", r)
 			if err != nil {
 				t.Fatal(err)
