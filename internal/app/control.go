@@ -141,6 +141,14 @@ var catalogue = []identity.CatalogEntry{
 	{Type: "compute", Name: "nova", Public: "/compute/v2.1"},
 }
 
+// migrations are the schemas of all that keeps tables.
+func migrations() []store.Migrations {
+	return []store.Migrations{
+		saga.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
+		placementstore.Migrations(), network.Migrations(), computestore.Migrations(),
+	}
+}
+
 // startControl opens what the services stand on, assembles and starts them.
 func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	k := &control{cfg: c.cfg, log: c.log}
@@ -154,8 +162,7 @@ func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	}
 	c.onStop("database", k.db.Close)
 	c.say("bringing the schema up to date")
-	if err := k.db.Migrate(ctx, saga.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
-		placementstore.Migrations(), network.Migrations(), computestore.Migrations()); err != nil {
+	if err := k.db.Migrate(ctx, migrations()...); err != nil {
 		return nil, err
 	}
 	if k.bus, err = bus.StartServer(ctx, bus.ServerConfig{Listen: c.cfg.BusListen, DataDir: c.cfg.path("bus"), Log: c.log}); err != nil {

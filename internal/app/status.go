@@ -89,20 +89,23 @@ var counted = []struct{ name, query string }{
 	{"users", "SELECT COUNT(*) FROM identity_user"},
 	{"images", "SELECT COUNT(*) FROM image WHERE status <> 'deleted'"},
 	{"networks", "SELECT COUNT(*) FROM network"},
-	{"ports", "SELECT COUNT(*) FROM network_port"},
-	{"servers", "SELECT COUNT(*) FROM server WHERE deleted_at = 0"},
+	{"ports", "SELECT COUNT(*) FROM port"},
+	{"servers", "SELECT COUNT(*) FROM compute_server WHERE deleted = FALSE"},
 }
 
 func (c *Cloud) counts(ctx context.Context) []Count {
 	var out []Count
 	for _, q := range counted {
-		_ = c.control.db.Read(ctx, func(tx *store.Tx) error {
+		err := c.control.db.Read(ctx, func(tx *store.Tx) error {
 			n, err := store.One(ctx, tx, store.Value[int64], q.query)
 			if err == nil {
 				out = append(out, Count{q.name, n})
 			}
 			return err
 		})
+		if err != nil {
+			c.log.Warn("status cannot count", "what", q.name, "error", err)
+		}
 	}
 	running, err := c.control.sagas.List(ctx, saga.Filter{States: []saga.State{saga.Running, saga.Unwinding}, Limit: 1000})
 	if err == nil {
