@@ -26,17 +26,30 @@ func (q *Query) Where(cond string, args ...any) *Query {
 	return q
 }
 
-// In adds "column IN (values)"; no values means no row.
+// In adds "column IN (values)"; no values means no row. The last value is
+// repeated up to a power of two, so that lists of many lengths share few texts
+// and with them the databases' prepared statements.
 func In[T any](q *Query, column string, values []T) *Query {
 	if len(values) == 0 {
 		return q.Where("1 = 0")
 	}
-	args := make([]any, len(values))
-	for i, v := range values {
-		args[i] = v
+	n := 1
+	for n < len(values) {
+		n *= 2
 	}
-	return q.Where(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
+	if n > mostParameters {
+		n = len(values)
+	}
+	args := make([]any, n)
+	for i := range args {
+		args[i] = values[min(i, len(values)-1)]
+	}
+	return q.Where(column+" IN (?"+strings.Repeat(", ?", n-1)+")", args...)
 }
+
+// mostParameters bounds the repetition in In; the databases take at most
+// 32,766 and 65,535 placeholders.
+const mostParameters = 16384
 
 // OrderBy sets the order; text is trusted SQL, never a request's.
 func (q *Query) OrderBy(text string) *Query {

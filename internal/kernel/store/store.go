@@ -13,11 +13,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,40 +34,62 @@ const (
 // DB is an open database.
 type DB struct {
 	dialect Dialect
-	read    *sql.DB
-	write   *sql.DB // the same as read on PostgreSQL; a single connection on SQLite
+	read    sessions
+	write   sessions
+}
+
+// sessions begins transactions; read and write have one each.
+type sessions interface {
+	begin(ctx context.Context) (session, error)
+	close() error
+}
+
+// session is a transaction in one of the databases.
+type session interface {
+	exec(ctx context.Context, query string, args []any) (int64, error)
+	query(ctx context.Context, query string, args []any) (rows, error)
+	commit() error
+	rollback() // does nothing after commit
+}
+
+// rows are what a query found; *sql.Rows is one.
+type rows interface {
+	Row
+	Next() bool
+	Err() error
+	Close() error
 }
 
 // Dialect tells which database this is.
 func (db *DB) Dialect() Dialect { return db.dialect }
 
 // Ping tells whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+func (db *DB) Ping(ctx context.Context) error {
+	_, err := db.Version(ctx)
+	return err
+}
 
 // Version returns the database server's own version text.
-func (db *DB) Version(ctx context.Context) (string, error) {
+func (db *DB) Version(ctx context.Context) (v string, err error) {
 	q := "SELECT sqlite_version()"
 	if db.dialect == Postgres {
 		q = "SHOW server_version"
 	}
-	var v string
-	err := db.read.QueryRowContext(ctx, q).Scan(&v)
+	err = db.Read(ctx, func(tx *Tx) error {
+		v, err = One(ctx, tx, Value[string], q)
+		return err
+	})
 	return v, err
 }
 
 // Close closes all connections.
-func (db *DB) Close() error {
-	err := db.read.Close()
-	if db.write != db.read {
-		err = errors.Join(err, db.write.Close())
-	}
-	return err
-}
+func (db *DB) Close() error { return errors.Join(db.read.close(), db.write.close()) }
 
 // Tx is a transaction in progress. It must not be kept beyond its closure.
 type Tx struct {
-	tx          *sql.Tx
+	in          session
 	dialect     Dialect
+	wrote       bool
 	afterCommit []func()
 }
 
@@ -79,30 +99,31 @@ func (tx *Tx) Dialect() Dialect { return tx.dialect }
 // AfterCommit runs f once, after the transaction is committed; never if it is not.
 func (tx *Tx) AfterCommit(f func()) { tx.afterCommit = append(tx.afterCommit, f) }
 
+type beforeCommitKey struct{}
+
+// BeforeCommit returns a context under which f ends every write transaction
+// that has changed a row, inside it: what f writes is committed with the change
+// or not at all. The audit trail uses it.
+func BeforeCommit(ctx context.Context, f func(ctx context.Context, tx *Tx) error) context.Context {
+	return context.WithValue(ctx, beforeCommitKey{}, f)
+}
+
 // Read runs f in a read-only transaction: f sees one state of the database throughout.
 func (db *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
-	opts := &sql.TxOptions{ReadOnly: true}
-	if db.dialect == Postgres {
-		opts.Isolation = sql.LevelRepeatableRead
-	}
-	return db.run(ctx, db.read, opts, f)
+	return db.run(ctx, db.read, f)
 }
 
 // Write runs f in a serializable transaction and commits it if f returns nil.
 // f may run several times; only the last run counts.
 func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
-	opts := &sql.TxOptions{}
-	if db.dialect == Postgres {
-		opts.Isolation = sql.LevelSerializable
-	}
-	return db.run(ctx, db.write, opts, f)
+	return db.run(ctx, db.write, f)
 }
 
 const maxAttempts = 40
 
-func (db *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(tx *Tx) error) error {
+func (db *DB) run(ctx context.Context, from sessions, f func(tx *Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		tx, err := db.once(ctx, pool, opts, f)
+		tx, err := db.once(ctx, from, f)
 		if err == nil {
 			for _, g := range tx.afterCommit {
 				g()
@@ -124,17 +145,22 @@ func (db *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 	}
 }
 
-func (db *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(tx *Tx) error) (*Tx, error) {
-	stx, err := pool.BeginTx(ctx, opts)
+func (db *DB) once(ctx context.Context, from sessions, f func(tx *Tx) error) (*Tx, error) {
+	in, err := from.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tx := &Tx{tx: stx, dialect: db.dialect}
-	defer stx.Rollback() //nolint:errcheck // after Commit it reports ErrTxDone
+	defer in.rollback()
+	tx := &Tx{in: in, dialect: db.dialect}
 	if err := f(tx); err != nil {
 		return nil, err
 	}
-	if err := stx.Commit(); err != nil {
+	if last, ok := ctx.Value(beforeCommitKey{}).(func(context.Context, *Tx) error); ok && tx.wrote {
+		if err := last(ctx, tx); err != nil {
+			return nil, err
+		}
+	}
+	if err := in.commit(); err != nil {
 		return nil, err
 	}
 	return tx, nil
@@ -142,11 +168,12 @@ func (db *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f fun
 
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := tx.tx.ExecContext(ctx, tx.rebind(query), args...)
+	n, err := tx.in.exec(ctx, query, args)
 	if err != nil {
 		return 0, fmt.Errorf("exec %.80q: %w", squeeze(query), err)
 	}
-	return res.RowsAffected()
+	tx.wrote = tx.wrote || n > 0
+	return n, nil
 }
 
 // ExecOne is Exec for a statement that must touch exactly one row; none gives NotFound.
@@ -167,19 +194,28 @@ var ErrNoRows = errs.New(errs.NotFound, "Not found.")
 
 // One returns the single row of a query, or ErrNoRows.
 func One[T any](ctx context.Context, tx *Tx, scan func(Row) (T, error), query string, args ...any) (T, error) {
-	v, err := scan(tx.tx.QueryRowContext(ctx, tx.rebind(query), args...))
-	if errors.Is(err, sql.ErrNoRows) {
-		return v, ErrNoRows
-	}
+	var none T
+	rows, err := tx.in.query(ctx, query, args)
 	if err != nil {
-		return v, fmt.Errorf("query %.80q: %w", squeeze(query), err)
+		return none, fmt.Errorf("query %.80q: %w", squeeze(query), err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return none, fmt.Errorf("query %.80q: %w", squeeze(query), err)
+		}
+		return none, ErrNoRows
+	}
+	v, err := scan(rows)
+	if err != nil {
+		return v, fmt.Errorf("scan %.80q: %w", squeeze(query), err)
 	}
 	return v, nil
 }
 
 // All returns every row of a query; an empty slice, never nil, when there is none.
 func All[T any](ctx context.Context, tx *Tx, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := tx.tx.QueryContext(ctx, tx.rebind(query), args...)
+	rows, err := tx.in.query(ctx, query, args)
 	if err != nil {
 		return nil, fmt.Errorf("query %.80q: %w", squeeze(query), err)
 	}
@@ -192,7 +228,10 @@ func All[T any](ctx context.Context, tx *Tx, scan func(Row) (T, error), query st
 		}
 		out = append(out, v)
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query %.80q: %w", squeeze(query), err)
+	}
+	return out, nil
 }
 
 // Value scans a single column; use it with One and All: store.One(ctx, tx, store.Value[int64], q).
@@ -200,30 +239,6 @@ func Value[T any](r Row) (T, error) {
 	var v T
 	err := r.Scan(&v)
 	return v, err
-}
-
-// rebind turns ? placeholders into $1, $2 … for PostgreSQL, leaving quoted text alone.
-func (tx *Tx) rebind(q string) string {
-	if tx.dialect != Postgres || !strings.Contains(q, "?") {
-		return q
-	}
-	var b strings.Builder
-	b.Grow(len(q) + 16)
-	n, quoted := 0, false
-	for i := range len(q) {
-		switch c := q[i]; {
-		case c == '\'':
-			quoted = !quoted
-			b.WriteByte(c)
-		case c == '?' && !quoted:
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 func squeeze(q string) string { return strings.Join(strings.Fields(q), " ") }
