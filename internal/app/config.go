@@ -35,8 +35,8 @@ type Config struct {
 	Datapath       string   `name:"datapath" env:"KUMOI_DATAPATH" enum:"auto,system,netdev" default:"auto" help:"Open vSwitch's datapath: the kernel's (system) or userspace (netdev)."`
 	ImageCacheGiB  int      `name:"image-cache-gib" env:"KUMOI_IMAGE_CACHE_GIB" default:"20" help:"How much of the disk the host's cache of images may take."`
 	BusListen      string   `name:"bus-listen" env:"KUMOI_BUS_LISTEN" help:"Address and port where agents of other hosts reach the bus; empty: none can."`
-	OVNListen      string   `name:"ovn-listen" env:"KUMOI_OVN_LISTEN" help:"Address and port where other hosts reach OVN's southbound database; empty: none can."`
-	OVNRemote      string   `name:"ovn-remote" env:"KUMOI_OVN_REMOTE" help:"On an agent: OVN's southbound database, such as tcp:192.0.2.1:6642."`
+	OVNListen      string   `name:"ovn-listen" env:"KUMOI_OVN_LISTEN" help:"Address and port where other hosts reach OVN's southbound database, over TLS; empty: none can."`
+	OVNRemote      string   `name:"ovn-remote" env:"KUMOI_OVN_REMOTE" help:"On an agent: OVN's southbound database, such as ssl:192.0.2.1:6642, if it is not where the credentials file says."`
 	Join           string   `name:"join" env:"KUMOI_JOIN" type:"path" help:"On an agent: the credentials file that 'kumoi admin host add' made."`
 	WebAllow       []string `name:"web-download-allow" env:"KUMOI_WEB_DOWNLOAD_ALLOW" help:"Private address ranges that image imports by web-download may reach, such as 10.0.0.0/8; public addresses always are."`
 	PolicyFile     string   `name:"policy-file" env:"KUMOI_POLICY_FILE" type:"path" help:"YAML file with policy rules that differ from the defaults; read again when it changes."`
@@ -44,6 +44,10 @@ type Config struct {
 	LogLevel       string   `name:"log-level" env:"KUMOI_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
 	AdminPassword  string   `name:"admin-password" env:"KUMOI_ADMIN_PASSWORD" help:"Password of the first administrator (default: made at the first start, shown by 'kumoi openrc')."`
 	PasswordsCheap bool     `name:"passwords-cheap" env:"KUMOI_PASSWORDS_CHEAP" hidden:"" help:"Hash passwords with the least argon2id allows; for tests."`
+
+	IdentitySettings `embed:""`
+
+	Images ImageSettings `embed:"" prefix:"image-" envprefix:"KUMOI_IMAGE_"`
 
 	// Guests is what a fake cloud runs its guests on, for tests that look into
 	// it or keep it over a restart; nil makes a new one.
@@ -76,6 +80,12 @@ func (c *Config) Validate() error {
 		if _, err := netip.ParsePrefix(text); err != nil {
 			return errs.New(errs.Invalid, "web-download-allow: %q is not an address range, such as 10.0.0.0/8", text)
 		}
+	}
+	if err := c.IdentitySettings.validate(); err != nil {
+		return err
+	}
+	if err := c.Images.validate(); err != nil {
+		return err
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errs.New(errs.Invalid, "tls-cert and tls-key belong together: give both or none")

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -22,13 +21,12 @@ import (
 	identitystore "kumoi/internal/identity/sqlstore"
 	"kumoi/internal/image"
 	imageapi "kumoi/internal/image/api"
-	"kumoi/internal/image/backend/file"
 	imagestore "kumoi/internal/image/sqlstore"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
-	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
@@ -47,7 +45,7 @@ import (
 type control struct {
 	cfg   *Config
 	log   *slog.Logger
-	audit *logx.Audit
+	audit *audit.Trail
 	db    *store.DB
 	bus   *bus.Server
 	conn  bus.Conn
@@ -72,7 +70,7 @@ type services struct {
 type ground struct {
 	cfg    *Config
 	log    *slog.Logger
-	audit  *logx.Audit
+	audit  *audit.Trail
 	db     *store.DB
 	master [32]byte
 	fabric fabric.Fabric
@@ -86,7 +84,7 @@ type ground struct {
 func assemble(g ground) (*services, error) {
 	s := &services{policy: policy.New()}
 	var err error
-	idConfig := identity.Config{}
+	idConfig := g.cfg.IdentitySettings.config()
 	if g.cfg.PasswordsCheap {
 		idConfig.HashMemory, idConfig.HashTime = 64, 1
 	}
@@ -97,18 +95,13 @@ func assemble(g ground) (*services, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
-	imageConfig := image.DefaultConfig(g.cfg.path("image"))
-	imageConfig.Node = g.cfg.Host
-	for _, text := range g.cfg.WebAllow {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, err
-		}
-		imageConfig.WebAllow = append(imageConfig.WebAllow, p)
+	imageConfig, err := g.cfg.Images.config(g.cfg)
+	if err != nil {
+		return nil, err
 	}
 	s.image, err = image.New(image.Deps{
 		DB: g.db, Store: imagestore.New(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
-		Sagas: g.sagas, Tasks: g.tasks,
+		Sagas: g.sagas, Tasks: g.tasks, Limits: imageLimits{s.identity, imageConfig.Region}, Regions: imageRegions{s.identity, g.db, imageConfig.Region},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
@@ -144,7 +137,7 @@ var catalogue = []identity.CatalogEntry{
 // migrations are the schemas of all that keeps tables.
 func migrations() []store.Migrations {
 	return []store.Migrations{
-		saga.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
+		saga.Migrations(), audit.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
 		placementstore.Migrations(), network.Migrations(), computestore.Migrations(),
 	}
 }
@@ -153,14 +146,11 @@ func migrations() []store.Migrations {
 func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	k := &control{cfg: c.cfg, log: c.log}
 	var err error
-	if k.audit, err = logx.OpenAudit(c.cfg.path("audit.log")); err != nil {
-		return nil, err
-	}
-	c.onStop("audit log", k.audit.Close)
 	if k.db, err = store.Open(ctx, c.cfg.Database); err != nil {
 		return nil, err
 	}
 	c.onStop("database", k.db.Close)
+	k.audit = audit.New(k.db, c.cfg.IdentitySettings.audit(c.cfg.Host))
 	c.say("bringing the schema up to date")
 	if err := k.db.Migrate(ctx, migrations()...); err != nil {
 		return nil, err
@@ -176,11 +166,9 @@ func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	if g.master, err = identity.LoadMasterKey(c.cfg.path("keys", "master")); err != nil {
 		return nil, err
 	}
-	files, err := file.New(c.cfg.path("image", "store"))
-	if err != nil {
+	if g.stores, err = openImageStores(ctx, c.cfg); err != nil {
 		return nil, err
 	}
-	g.stores = []image.NamedStore{{ID: "file", Description: "files below the data directory", Backend: files}}
 	if g.fabric, err = c.newFabric(); err != nil {
 		return nil, err
 	}
@@ -233,7 +221,7 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 		}
 		c.onStop(s.name, func() error { s.stop(); return nil })
 	}
-	k.tasks.Add(k.sagas.PruneTask())
+	k.tasks.Add(k.sagas.PruneTask(), k.audit.PruneTask())
 	k.tasks.Start()
 	c.onStop("tasks", func() error { k.tasks.Stop(); return nil })
 	return nil
@@ -283,7 +271,7 @@ func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
 func (k *control) serve(_ context.Context, c *Cloud) error {
 	gateway, err := httpx.NewGateway(httpx.Config{
 		Services: k.apis, Auth: k.identity, Log: c.log.With("component", "api"), PublicURL: k.cfg.PublicURL,
-		Observe: c.metrics.observe, Extra: rootHandler(k.apis),
+		Observe: c.metrics.observe, Audit: k.auditRequests, Extra: rootHandler(k.apis),
 	})
 	if err != nil {
 		return err

@@ -29,11 +29,7 @@ func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, attributes map[str
 	if err != nil {
 		return nil, err
 	}
-	limits, err := s.limitsOf(ctx, img.Owner)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.enforce(ctx, tx, limits, img.Owner, "image_count_total", 1); err != nil {
+	if err := s.enforce(ctx, tx, img.Owner, need{"image_count_total", 1}); err != nil {
 		return nil, err
 	}
 	if err := s.store.CreateImage(ctx, tx, img); err != nil {

@@ -64,16 +64,12 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 	if err != nil || len(stores) == 0 {
 		return err // an image that is in all stores already needs no copying
 	}
-	limits, err := s.limitsOf(ctx, img.Owner)
-	if err != nil {
-		return err
-	}
 	t := s.newTask(ctx, "api_image_import", img.ID, map[string]any{
 		"image_id": img.ID, "import_req": r.Body, "backend": stores,
 	})
 	st := importState{
 		TaskID: t.ID, ImageID: img.ID, Method: r.Method, URI: r.URI, Region: r.Region, RemoteImageID: r.RemoteImageID,
-		Interface: r.Interface, Stores: stores, AllMustSucceed: r.AllMustSucceed, Limits: limits,
+		Interface: r.Interface, Stores: stores, AllMustSucceed: r.AllMustSucceed,
 	}
 	if r.Token != "" && r.Method == "glance-download" {
 		s.tokens.Store(t.ID, r.Token)
@@ -185,13 +181,11 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 		if _, busy := img.Properties[propTask]; busy {
 			return errs.New(errs.Conflict, "New operation on image '%s' is not permitted as prior operation is still in progress", img.ID)
 		}
+		if err := s.enforce(ctx, tx, img.Owner, importNeeds(img, st)...); err != nil {
+			return err
+		}
 		if img.Status != to {
 			if err := img.setStatus(to); err != nil {
-				return err
-			}
-		}
-		if st.Method != "copy-image" {
-			if err := s.enforce(ctx, tx, st.Limits, img.Owner, "image_size_total", 1); err != nil {
 				return err
 			}
 		}
@@ -210,17 +204,30 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 	})
 }
 
+// importNeeds is what an import takes of its project's limits. The size of what
+// is fetched is not known before.
+func importNeeds(img *Image, st importState) []need {
+	size := int64(0)
+	if img.Size != nil {
+		size = *img.Size * int64(len(st.Stores))
+	}
+	needs := []need{{"image_size_total", size}}
+	if img.Status == Queued { // fetched to the staging area first
+		needs = append(needs, need{"image_stage_total", 0}, need{"image_count_uploading", 1})
+	}
+	return needs
+}
+
 // importState is what an import's saga knows. It is kept in the database: a
 // change of its fields needs a new version of the saga.
 type importState struct {
 	TaskID, ImageID string
 	Method          string
-	URI             string           `json:",omitempty"`
-	Region          string           `json:",omitempty"`
-	RemoteImageID   string           `json:",omitempty"`
-	Interface       string           `json:",omitempty"`
-	Claimed         Validation       // of location_import
-	Limits          map[string]int64 `json:",omitempty"`
+	URI             string     `json:",omitempty"`
+	Region          string     `json:",omitempty"`
+	RemoteImageID   string     `json:",omitempty"`
+	Interface       string     `json:",omitempty"`
+	Claimed         Validation // of location_import
 	Stores          []string
 	AllMustSucceed  bool
 

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -12,28 +13,30 @@ import (
 // in MiB.
 var Resources = []string{"image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"}
 
-// Limits are the unified limits of projects; identity keeps them. A resource
-// that is absent from the answer, or below zero, is not limited.
+// Limits are the unified limits of projects; identity keeps them. They are read
+// in the transaction that takes from them, so that a change holds at once. A
+// resource that is absent from the answer, or below zero, is not limited.
 type Limits interface {
-	Limits(ctx context.Context, service, projectID string, resources []string) (map[string]int64, error)
+	Limits(ctx context.Context, tx *store.Tx, projectID string) (map[string]int64, error)
 }
 
-// limitsOf reads a project's limits; to be called before a transaction.
-func (s *Service) limitsOf(ctx context.Context, project string) (map[string]int64, error) {
+// limitsOf reads a project's limits.
+func (s *Service) limitsOf(ctx context.Context, tx *store.Tx, project string) (map[string]int64, error) {
 	if s.limits == nil || project == "" {
 		return nil, nil
 	}
-	return s.limits.Limits(ctx, "image", project, Resources)
+	return s.limits.Limits(ctx, tx, project)
 }
 
-// usage is the project's use of one resource in the resource's unit.
+const mib = 1 << 20
+
+// of is the use of one resource, sizes in bytes.
 func (u Usage) of(resource string) int64 {
-	const mib = 1 << 20
 	switch resource {
 	case "image_size_total":
-		return (u.SizeTotal + mib - 1) / mib
+		return u.SizeTotal
 	case "image_stage_total":
-		return (u.StageTotal + mib - 1) / mib
+		return u.StageTotal
 	case "image_count_total":
 		return u.CountTotal
 	default:
@@ -41,19 +44,42 @@ func (u Usage) of(resource string) int64 {
 	}
 }
 
-// enforce refuses what would take a project beyond its limit.
-func (s *Service) enforce(ctx context.Context, tx *store.Tx, limits map[string]int64, project, resource string, more int64) error {
-	limit, limited := limits[resource]
-	if !limited || limit < 0 {
-		return nil
+// unit is how many of what is counted make one of what is limited.
+func unit(resource string) int64 {
+	if strings.HasPrefix(resource, "image_count_") {
+		return 1
+	}
+	return mib
+}
+
+// units rounds up.
+func units(n int64, resource string) int64 { return (n + unit(resource) - 1) / unit(resource) }
+
+// need is how much more of a resource an operation takes, sizes in bytes.
+type need struct {
+	resource string
+	more     int64
+}
+
+// enforce refuses what would take a project beyond a limit. A size that nobody
+// announced counts as nothing: it may take the project beyond its limit, but
+// once beyond, nothing more is let in.
+func (s *Service) enforce(ctx context.Context, tx *store.Tx, project string, needs ...need) error {
+	limits, err := s.limitsOf(ctx, tx, project)
+	if err != nil || len(limits) == 0 {
+		return err
 	}
 	u, err := s.store.Usage(ctx, tx, project)
 	if err != nil {
 		return err
 	}
-	if have := u.of(resource); have+more > limit {
-		return errs.New(errs.OverQuota, "Project %s is over a limit for [Resource %s is over limit of %d due to current usage %d and delta %d]",
-			project, resource, limit, have, more)
+	for _, n := range needs {
+		limit, limited := limits[n.resource]
+		have, more := u.of(n.resource), max(n.more, 0)
+		if limited && limit >= 0 && units(have+more, n.resource) > limit {
+			return errs.New(errs.OverQuota, "Project %s is over a limit for [Resource %s is over limit of %d due to current usage %d and delta %d]",
+				project, n.resource, limit, units(have, n.resource), units(more, n.resource))
+		}
 	}
 	return nil
 }
@@ -64,22 +90,21 @@ type QuotaUsage struct{ Usage, Limit int64 }
 // ProjectUsage returns what the actor's project uses and may use.
 func (s *Service) ProjectUsage(ctx context.Context) (map[string]QuotaUsage, error) {
 	project := actor.From(ctx).ProjectID
-	limits, err := s.limitsOf(ctx, project)
-	if err != nil {
-		return nil, err
-	}
-	var u Usage
-	err = s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		u, err = s.store.Usage(ctx, tx, project)
+	out := map[string]QuotaUsage{}
+	err := s.db.Read(ctx, func(tx *store.Tx) error {
+		limits, err := s.limitsOf(ctx, tx, project)
+		if err != nil {
+			return err
+		}
+		u, err := s.store.Usage(ctx, tx, project)
+		for _, r := range Resources {
+			q := QuotaUsage{Usage: units(u.of(r), r), Limit: -1}
+			if l, ok := limits[r]; ok {
+				q.Limit = l
+			}
+			out[r] = q
+		}
 		return err
 	})
-	out := map[string]QuotaUsage{}
-	for _, r := range Resources {
-		q := QuotaUsage{Usage: u.of(r), Limit: -1}
-		if l, ok := limits[r]; ok {
-			q.Limit = l
-		}
-		out[r] = q
-	}
 	return out, err
 }

@@ -30,19 +30,8 @@ func (s *Service) dropStaged(id string) {
 
 // Stage takes an image's data without judging it; import does the rest.
 func (s *Service) Stage(ctx context.Context, id string, r io.Reader, size int64) error {
-	seen, err := s.Get(ctx, id)
-	if err != nil {
-		return err
-	}
-	limits, err := s.limitsOf(ctx, seen.Owner)
-	if err != nil {
-		return err
-	}
 	img, err := s.modify(ctx, id, "modify_image", func(tx *store.Tx, img *Image) error {
-		if err := s.enforce(ctx, tx, limits, img.Owner, "image_stage_total", max(0, size)>>20); err != nil {
-			return err
-		}
-		if err := s.enforce(ctx, tx, limits, img.Owner, "image_count_uploading", 1); err != nil {
+		if err := s.enforce(ctx, tx, img.Owner, need{"image_stage_total", size}, need{"image_count_uploading", 1}); err != nil {
 			return err
 		}
 		if img.Status != Queued {

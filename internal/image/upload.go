@@ -26,7 +26,7 @@ func (s *Service) Upload(ctx context.Context, id string, r io.Reader, size int64
 	if size > s.cfg.SizeCap {
 		return errs.New(errs.TooLarge, "The incoming image is too large: %d bytes announced, at most %d allowed.", size, s.cfg.SizeCap)
 	}
-	img, err := s.beginUpload(ctx, id, max(size, 0))
+	img, err := s.beginUpload(ctx, id, size)
 	if err != nil {
 		return err
 	}
@@ -44,19 +44,8 @@ func (s *Service) Upload(ctx context.Context, id string, r io.Reader, size int64
 
 // beginUpload takes the image from queued to saving.
 func (s *Service) beginUpload(ctx context.Context, id string, size int64) (*Image, error) {
-	seen, err := s.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	limits, err := s.limitsOf(ctx, seen.Owner)
-	if err != nil {
-		return nil, err
-	}
 	return s.modify(ctx, id, "upload_image", func(tx *store.Tx, img *Image) error {
-		if err := s.enforce(ctx, tx, limits, img.Owner, "image_size_total", max(1, size>>20)); err != nil {
-			return err
-		}
-		if err := s.enforce(ctx, tx, limits, img.Owner, "image_count_uploading", 1); err != nil {
+		if err := s.enforce(ctx, tx, img.Owner, need{"image_size_total", size}, need{"image_count_uploading", 1}); err != nil {
 			return err
 		}
 		return img.setStatus(Saving)

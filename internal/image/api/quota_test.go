@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -11,7 +12,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"io"
 	"math/big"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -21,19 +24,23 @@ import (
 	"kumoi/internal/kernel/store/storetest"
 )
 
+// limits are the same for all projects.
 type limits map[string]int64
 
-func (l limits) Limits(context.Context, string, string, []string) (map[string]int64, error) {
+func (l limits) Limits(context.Context, *store.Tx, string) (map[string]int64, error) {
 	return l, nil
 }
 
 func TestQuotas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := limits{"image_count_total": 3, "image_size_total": 2, "image_stage_total": 1, "image_count_uploading": 1}
-		c := newCloud(t, db, func(d *image.Deps) { d.Limits = l })
+		c := newCloud(t, db, func(d *image.Deps) {
+			d.Limits = l
+			d.Config.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		})
 		a, b := c.create("alice"), c.create("alice")
 		c.must(204, "alice", "PUT", "/v2/images/"+a+"/file", noise(1<<20+1))
-		c.must(413, "alice", "PUT", "/v2/images/"+b+"/file", noise(10))
+		c.must(413, "alice", "PUT", "/v2/images/"+b+"/file", noise(1<<20)) // announced: too much
 		usage := c.must(200, "alice", "GET", "/v2/info/usage", nil).object(t)["usage"].(map[string]any)
 		size := usage["image_size_total"].(map[string]any)
 		if size["usage"] != 2.0 || size["limit"] != 2.0 {
@@ -42,11 +49,37 @@ func TestQuotas(t *testing.T) {
 		c.must(204, "alice", "PUT", "/v2/images/"+b+"/stage", noise(10))
 		third := c.create("alice")
 		c.must(413, "alice", "PUT", "/v2/images/"+third+"/stage", noise(10)) // one is being uploaded
+		c.must(413, "alice", "PUT", "/v2/images/"+third+"/file", noise(10))
+		c.importBy(413, "alice", third, "web-download", map[string]any{"uri": "http://127.0.0.1:1/"})
 		c.must(413, "alice", "POST", "/v2/images", map[string]any{})
 		c.must(204, "alice", "DELETE", "/v2/images/"+third, nil)
 		c.create("alice")
 		c.create("bob") // another project's usage is its own
+
+		// Each copy in a store counts. Limits hold as they are now.
+		c.must(204, "alice", "DELETE", "/v2/images/"+b, nil)
+		delete(l, "image_count_uploading")
+		l["image_count_total"], l["image_size_total"] = 10, 3
+		d := c.create("alice")
+		unannounced := io.MultiReader(bytes.NewReader(noise(1 << 21)))
+		c.must(204, "alice", "PUT", "/v2/images/"+d+"/file", unannounced) // goes beyond the limit, once
+		e := c.create("alice")
+		c.must(413, "alice", "PUT", "/v2/images/"+e+"/file", io.MultiReader(bytes.NewReader(noise(10))))
+		l["image_size_total"] = -1
+		c.must(204, "alice", "PUT", "/v2/images/"+e+"/file", noise(10))
 	})
+}
+
+// A copy in a further store takes from the limit too.
+func TestQuotaOfCopies(t *testing.T) {
+	twoStores(t, func(t *testing.T, c *cloud) {
+		id := c.create("alice")
+		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(1<<20))
+		c.importBy(413, "admin", id, "copy-image", map[string]any{"stores": []string{"two"}})
+		if img := c.show("alice", id); img["status"] != "active" || img["os_glance_import_task"] != nil {
+			t.Errorf("after a refused copy: %v", img)
+		}
+	}, func(d *image.Deps) { d.Limits = limits{"image_size_total": 1} })
 }
 
 type certificates map[string]*x509.Certificate

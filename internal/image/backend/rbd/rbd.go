@@ -28,6 +28,8 @@ type Config struct {
 	Conf string // ceph.conf; "" for the system's
 	User string // without "client."; "" for the default
 	Pool string
+	// FSID names the cluster; "" takes it from ceph.conf.
+	FSID string
 	// ChunkSize is the size of an image's objects in MiB, 8 if zero.
 	ChunkSize int
 }
@@ -46,7 +48,7 @@ var _ backend.Backend = (*Store)(nil)
 
 // Available tells whether the tools are installed.
 func Available() bool {
-	for _, tool := range []string{"rbd", "rados", "ceph"} {
+	for _, tool := range []string{"rbd", "rados", "ceph-conf"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return false
 		}
@@ -54,7 +56,8 @@ func Available() bool {
 	return true
 }
 
-// New prepares the store. The cluster must answer once, to tell its name.
+// New prepares the store. The cluster is not asked and may be away; its name,
+// which is part of every location, must be in the configuration.
 func New(ctx context.Context, cfg Config) (*Store, error) {
 	if !Available() {
 		return nil, errs.New(errs.Unsupported, "The image store rbd needs Ceph's tools (ceph-common), which are not installed.")
@@ -65,12 +68,17 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.ChunkSize == 0 {
 		cfg.ChunkSize = 8
 	}
-	s := &Store{cfg: cfg}
-	out, err := s.output(ctx, "ceph", "fsid")
-	if err != nil {
-		return nil, err
+	s := &Store{cfg: cfg, fsid: cfg.FSID}
+	if s.fsid == "" {
+		out, err := s.output(ctx, "ceph-conf", "--lookup", "fsid")
+		if err != nil {
+			return nil, fmt.Errorf("image store rbd: ceph.conf names no fsid; add it there or to the store's settings: %w", err)
+		}
+		s.fsid = strings.TrimSpace(string(out))
 	}
-	s.fsid = strings.TrimSpace(string(out))
+	if !name.MatchString(s.fsid) {
+		return nil, fmt.Errorf("image store rbd: fsid %q is not a cluster's name", s.fsid)
+	}
 	return s, nil
 }
 
