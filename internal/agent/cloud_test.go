@@ -117,11 +117,10 @@ func (c *cloud) writeImage(_ context.Context, m *bus.Msg) (any, error) {
 		return nil, nil
 	}
 	data := c.written[w.ImageID]
-	if need := int(w.Offset) + len(w.Data); need > len(data) {
-		data = append(data, make([]byte, need-len(data))...)
+	if w.Offset != int64(len(data)) { // the real one feeds one upload
+		return nil, errs.New(errs.Conflict, "A part at %d, where %d is next.", w.Offset, len(data))
 	}
-	copy(data[w.Offset:], w.Data)
-	c.written[w.ImageID] = data
+	c.written[w.ImageID] = append(data, w.Data...)
 	return nil, nil
 }
 

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"kumoi/internal/agent/disk"
 	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/hostapi"
@@ -81,7 +79,8 @@ func (a *Agent) copyRoot(ctx context.Context, s *server, path string) error {
 	return disk.Convert(ctx, s.path(rootName(spec.Rebuild)), "qcow2", path)
 }
 
-// sendImage sends a file to the control plane, several pieces at a time.
+// sendImage sends a file to the control plane, which hashes and stores the pieces
+// in the order of the file, so that one follows the other.
 func (a *Agent) sendImage(ctx context.Context, imageID, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,21 +92,17 @@ func (a *Agent) sendImage(ctx context.Context, imageID, path string) error {
 		return err
 	}
 	size := info.Size()
-	g, together := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	for at := int64(0); at < size && together.Err() == nil; at += hostapi.MaxChunk {
-		g.Go(func() error {
-			data := make([]byte, min(hostapi.MaxChunk, size-at))
-			if _, err := f.ReadAt(data, at); err != nil && !errors.Is(err, io.EOF) {
-				return err
-			}
-			return a.writeImage(together, hostapi.ImageWrite{ImageID: imageID, Offset: at, Data: data})
-		})
+	data := make([]byte, min(hostapi.MaxChunk, size))
+	for at := int64(0); at < size; at += int64(len(data)) {
+		data = data[:min(hostapi.MaxChunk, size-at)]
+		if _, err := f.ReadAt(data, at); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err := a.writeImage(ctx, hostapi.ImageWrite{ImageID: imageID, Offset: at, Data: data}); err != nil {
+			return fmt.Errorf("send image %s: %w", imageID, err)
+		}
 	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("send image %s: %w", imageID, err)
-	}
-	return a.writeImage(ctx, hostapi.ImageWrite{ImageID: imageID, Done: true, Size: size})
+	return a.writeImage(ctx, hostapi.ImageWrite{ImageID: imageID, Done: true, Size: size, Offset: size})
 }
 
 func (a *Agent) writeImage(ctx context.Context, w hostapi.ImageWrite) error {
