@@ -41,8 +41,9 @@ type Config struct {
 	HostName string // how OVN and clients name this host; default os.Hostname
 	SystemID string // the chassis' identity; default HostName
 
-	SBListen string // "ADDR:PORT" where remote chassis reach the southbound database; empty: unix socket only
-	SBRemote string // an OVSDB remote ("tcp:192.0.2.1:6642"), on a host whose central is elsewhere
+	SBListen string    // "ADDR:PORT" where remote chassis reach the southbound database; empty: unix socket only
+	SBAccess *SBAccess // on a host whose central is elsewhere: how it gets in
+	SBRemote string    // an OVSDB remote ("ssl:192.0.2.1:6642") that goes before SBAccess' own
 
 	EncapIP           netip.Addr // this host's end of the tunnels; default 127.0.0.1
 	UnderlayInterface string     // with the userspace datapath, the interface that carries EncapIP
@@ -84,10 +85,11 @@ func (c Config) validate() error {
 		return errs.New(errs.Invalid, "The data directory %q holds a character that Open vSwitch or libvirt cannot carry in a path; choose a plain one.", c.DataDir)
 	case c.Host && c.SystemID == "":
 		return errs.New(errs.Invalid, "The host has no name; set one with hostname(1) or in the configuration.")
-	case c.Host && !c.Central && c.SBRemote == "":
-		return errs.New(errs.Invalid, "A host whose central part is elsewhere needs the address of its southbound database.")
 	case len(c.OutsideBridge) > 15:
 		return errs.New(errs.Invalid, "The bridge name %q is longer than the 15 characters an interface may have.", c.OutsideBridge)
+	}
+	if err := c.checkSB(); err != nil {
+		return err
 	}
 	switch c.Datapath {
 	case DatapathAuto, DatapathSystem, DatapathNetdev:
@@ -99,8 +101,11 @@ func (c Config) validate() error {
 
 // sbRemote is where this host's ovn-controller finds the southbound database.
 func (c Config) sbRemote(local string) string {
-	if c.SBRemote != "" {
+	switch {
+	case c.SBRemote != "":
 		return c.SBRemote
+	case c.SBAccess != nil:
+		return c.SBAccess.Remote
 	}
 	return local
 }

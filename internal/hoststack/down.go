@@ -26,7 +26,7 @@ func Down(ctx context.Context, cfg Config) error { return down(ctx, cfg, false) 
 
 func down(ctx context.Context, cfg Config, purge bool) error {
 	// Whatever roles the data directory had, all of it ends.
-	cfg.Central, cfg.Host, cfg.SBRemote, cfg.UnderlayInterface = true, true, "", ""
+	cfg.Central, cfg.Host, cfg.SBRemote, cfg.SBAccess, cfg.UnderlayInterface = true, true, "", nil, ""
 	s, err := newStack(ctx, cfg)
 	if err != nil {
 		return err

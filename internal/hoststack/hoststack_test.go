@@ -222,11 +222,12 @@ func TestSystemComponents(t *testing.T) {
 	}
 }
 
-func TestPTCP(t *testing.T) {
+func TestPSSL(t *testing.T) {
 	for listen, want := range map[string]string{
-		"192.0.2.1:6642": "ptcp:6642:192.0.2.1", "[2001:db8::1]:6642": "ptcp:6642:[2001:db8::1]", "192.0.2.1": "ptcp:6642:192.0.2.1",
+		"192.0.2.1:6642": "pssl:6642:192.0.2.1", "[2001:db8::1]:6642": "pssl:6642:[2001:db8::1]", "192.0.2.1": "pssl:6642:192.0.2.1",
+		":6642": "pssl:6642",
 	} {
-		if got := ptcp(listen); got != want {
+		if got := pssl(listen); got != want {
 			t.Errorf("%s: got %s, want %s", listen, got, want)
 		}
 	}

@@ -24,11 +24,13 @@ func (s *Stack) northbound() *daemon {
 
 func (s *Stack) southbound() *daemon {
 	dir := s.paths.ovn("")
-	remotes := []string{"punix:" + filepath.Join(dir, "sb.sock")}
-	if s.cfg.SBListen != "" {
-		remotes = append(remotes, ptcp(s.cfg.SBListen))
-	}
-	return s.database(ovnSB, dir, "sb", "sb.db", sbSchema, remotes...)
+	d := s.database(ovnSB, dir, "sb", "sb.db", sbSchema, "punix:"+filepath.Join(dir, "sb.sock"), "db:OVN_Southbound,SB_Global,connections")
+	// Where other hosts may come in, and with which certificates, is in the
+	// database itself, so that it can change while it runs.
+	d.args = append(d.args, "--private-key=db:OVN_Southbound,SSL,private_key", "--certificate=db:OVN_Southbound,SSL,certificate",
+		"--ca-cert=db:OVN_Southbound,SSL,ca_cert")
+	d.started = s.openSouthbound
+	return d
 }
 
 func (s *Stack) northd() *daemon {
@@ -43,6 +45,7 @@ func (s *Stack) controller() *daemon {
 	dir := s.paths.ovn("")
 	d := s.ovsDaemon(ovnController, "ovn-controller", dir, "controller")
 	d.args = append([]string{"--detach", "--monitor", "--no-chdir", "--pidfile=" + d.pidfile}, quiet(d.log)...)
+	d.args = append(d.args, s.accessArgs()...)
 	d.args = append(d.args, s.ovsRemote())
 	d.version = func(ctx context.Context, pid int) (string, error) {
 		return call(ctx, s.controllerSocket(pid), "version")
@@ -85,18 +88,6 @@ func (s *Stack) bridgeSocket(bridge string) string {
 		dir = filepath.Dir(systemOVSSocket)
 	}
 	return "unix:" + filepath.Join(dir, bridge+".mgmt")
-}
-
-// ptcp turns "ADDR:PORT" into the form in which OVSDB listens: "ptcp:PORT:ADDR".
-func ptcp(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "ptcp:6642:" + listen
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return "ptcp:" + port + ":" + host
 }
 
 // dialable tells whether something listens on the unix socket.

@@ -22,6 +22,7 @@ type Stack struct {
 
 	daemons []*daemon // ours, in start order
 
+	accessMu   sync.Mutex // one change of who may reach the southbound database at a time
 	stateMu    sync.Mutex
 	outsideMu  sync.Mutex
 	outsideErr error // why guests may not reach beyond the machine
@@ -43,6 +44,9 @@ func Up(ctx context.Context, cfg Config) (*Stack, error) {
 		return nil, errs.New(errs.Forbidden, "Only root can start Open vSwitch, OVN and libvirt; run kumoi as root, or use --hypervisor fake --fabric fake.")
 	}
 	if err := s.paths.create(); err != nil {
+		return nil, err
+	}
+	if err := s.takeAccess(); err != nil {
 		return nil, err
 	}
 	if s.cfg.Host {

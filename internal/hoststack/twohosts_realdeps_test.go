@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -70,8 +71,12 @@ ip -n hostb route add 198.51.100.0/24 via 192.168.50.1`)
 
 	b := testConfig(t, notAlone{})
 	b.Central, b.HostName, b.Datapath, b.Log = false, "host-b", DatapathNetdev, nil
-	b.SBRemote, b.EncapIP, b.UnderlayInterface = "tcp:192.168.50.1:6642", netip.MustParseAddr("192.168.50.2"), "eth0"
+	b.SystemID, b.EncapIP, b.UnderlayInterface = "host-b", netip.MustParseAddr("192.168.50.2"), "eth0"
 	b.OutsideCIDR = netip.Prefix{}
+	var err error
+	if b.SBAccess, err = sa.GrantSB(t.Context(), "host-b"); err != nil {
+		t.Fatal(err)
+	}
 	stopB := startSecondHost(t, b)
 
 	nbctl := func(args ...string) {
@@ -98,6 +103,8 @@ ip -n hostb route add 198.51.100.0/24 via 192.168.50.1`)
 		kill(t, sa, vswitchd)
 		waitFor(t, "the other host answers", time.Minute, func() bool { return pings(t.Context(), "10.0.0.2") })
 	})
+
+	t.Run("a host may change what is its own", func(t *testing.T) { hostsRights(t, sa, b) })
 
 	if err := stopB(); err != nil {
 		t.Fatal(err)
@@ -150,4 +157,54 @@ func startSecondHost(t *testing.T, cfg Config) func() error {
 		t.Fatalf("the second host did not come up: %v", stop())
 	}
 	return stop
+}
+
+// hostsRights looks at who gets into the southbound database, and what they may do there.
+func hostsRights(t *testing.T, sa *Stack, b Config) {
+	remote := b.SBAccess.Remote
+	sbctl := func(a *SBAccess, args ...string) (string, error) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"key": a.Key, "crt": a.Certificate, "ca": a.Central} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return run(t.Context(), sa.OVSEnv(), "ovn-sbctl", append([]string{
+			"--db=" + remote, "--timeout=5", "--private-key=" + filepath.Join(dir, "key"), "--certificate=" + filepath.Join(dir, "crt"),
+			"--ca-cert=" + filepath.Join(dir, "ca"),
+		}, args...)...)
+	}
+	if out, err := sbctl(b.SBAccess, "--bare", "--columns=name", "list", "Chassis"); err != nil || !strings.Contains(out, "host-a") {
+		t.Errorf("with its own credentials: %q %v", out, err)
+	}
+	if _, err := sbctl(b.SBAccess, "set", "Chassis", "host-a", "external_ids:mine=yes"); err == nil || !strings.Contains(err.Error(), "permission") {
+		t.Errorf("a host changes another's chassis: %v", err)
+	}
+	if _, err := sbctl(b.SBAccess, "--all", "destroy", "Logical_Flow"); err == nil {
+		t.Error("a host removes everybody's flows")
+	}
+	cert, key, err := newPair("host-b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := &SBAccess{Remote: remote, Central: b.SBAccess.Central, Certificate: string(cert), Key: string(key)}
+	if out, err := sbctl(forged, "list", "Chassis"); err == nil {
+		t.Errorf("a forged certificate of the same name gets in: %s", out)
+	}
+	if _, err := run(t.Context(), sa.OVSEnv(), "ovn-sbctl", "--db=tcp:"+strings.TrimPrefix(remote, "ssl:"), "--timeout=2", "list", "Chassis"); err == nil {
+		t.Error("the database speaks without TLS")
+	}
+	other, err := sa.GrantSB(t.Context(), "host-c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the new host to be let in", 20*time.Second, func() bool { _, err := sbctl(other, "list", "SB_Global"); return err == nil })
+	if err := sa.RevokeSB(t.Context(), "host-c"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := sbctl(other, "list", "SB_Global"); err == nil {
+		t.Errorf("who was removed still gets in: %s", out)
+	}
+	waitFor(t, "the other host to be let in again", 20*time.Second, func() bool { _, err := sbctl(b.SBAccess, "list", "SB_Global"); return err == nil })
+	waitFor(t, "the other host's port answers", time.Minute, func() bool { return pings(t.Context(), "10.0.0.2") })
 }
