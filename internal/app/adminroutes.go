@@ -95,13 +95,8 @@ func (c *Cloud) adminOperations() {
 	handle(a, "GET /hosts", onControl(c, func(_ context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
 		return k.bus.Hosts(), nil
 	}))
-	handle(a, "POST /hosts", onControl(c, func(_ context.Context, k *control, _ *http.Request, in struct{ Name string }) (any, error) {
-		creds, err := k.bus.IssueHost(in.Name)
-		return map[string][]byte{"Credentials": creds}, err
-	}))
-	handle(a, "DELETE /hosts/{name}", onControl(c, func(_ context.Context, k *control, r *http.Request, _ nothing) (any, error) {
-		return nothing{}, k.bus.RemoveHost(r.PathValue("name"))
-	}))
+	handle(a, "POST /hosts", onControl(c, c.addHost))
+	handle(a, "DELETE /hosts/{name}", onControl(c, c.removeHost))
 	handle(a, "GET /explain/server/{id}", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
 		return k.explainServer(ctx, r.PathValue("id"))
 	}))

@@ -147,6 +147,13 @@ func stackConfig(cfg *Config, roles Roles, log *slog.Logger) (hoststack.Config, 
 		Datapath: hoststack.Datapath(cfg.Datapath), Log: log,
 	}
 	var err error
+	if roles.Host && !roles.Control {
+		j, err := readJoinFile(cfg.Join)
+		if err != nil {
+			return s, err
+		}
+		s.SBAccess = j.Southbound
+	}
 	if cfg.TunnelAddress != "" {
 		if s.EncapIP, err = netip.ParseAddr(cfg.TunnelAddress); err != nil {
 			return s, err
@@ -166,9 +173,9 @@ func (c *Cloud) connectBus(ctx context.Context) (bus.Conn, error) {
 	if c.control != nil {
 		return c.control.bus.Connect()
 	}
-	creds, err := os.ReadFile(c.cfg.Join)
+	j, err := readJoinFile(c.cfg.Join)
 	if err != nil {
-		return nil, fmt.Errorf("join: %w", err)
+		return nil, err
 	}
-	return bus.Dial(ctx, "", creds, c.log)
+	return bus.Dial(ctx, "", j.Bus, c.log)
 }

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"kumoi/internal/hoststack"
+	"kumoi/internal/kernel/errs"
+)
+
+// joinFile is all that another host needs to become part of the cloud, as
+// "kumoi admin host add" makes it: the way to the bus and the way to OVN's
+// southbound database, each with a key that is this host's alone.
+type joinFile struct {
+	Bus        json.RawMessage     `json:"bus"`
+	Southbound *hoststack.SBAccess `json:"southbound,omitempty"`
+}
+
+func readJoinFile(path string) (*joinFile, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "join: the credentials file cannot be read; make it on the control plane with: kumoi admin host add NAME > FILE")
+	}
+	var j joinFile
+	if err := json.Unmarshal(raw, &j); err != nil || len(j.Bus) == 0 {
+		return nil, errs.New(errs.Invalid, "join: %s is no credentials file; make one on the control plane with: kumoi admin host add NAME > FILE", path)
+	}
+	return &j, nil
+}
+
+// addHost makes the credentials of a host; those it had end.
+func (c *Cloud) addHost(ctx context.Context, k *control, _ *http.Request, in struct{ Name string }) (any, error) {
+	if k.bus.URL() == "" {
+		return nil, errs.New(errs.Conflict, "No other host can reach this control plane: start it with --bus-listen ADDRESS:PORT and --ovn-listen ADDRESS:PORT.")
+	}
+	busCreds, err := k.bus.IssueHost(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	j := joinFile{Bus: busCreds}
+	if c.stack != nil {
+		if j.Southbound, err = c.stack.GrantSB(ctx, in.Name); err != nil {
+			return nil, err
+		}
+	}
+	if j.Southbound != nil {
+		j.Southbound.Remote = reachable(j.Southbound.Remote, k.bus.URL())
+	}
+	raw, err := json.MarshalIndent(j, "", "  ")
+	return map[string][]byte{"Credentials": append(raw, '\n')}, err
+}
+
+// removeHost ends a host's access to everything.
+func (c *Cloud) removeHost(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
+	name := r.PathValue("name")
+	if err := k.bus.RemoveHost(name); err != nil {
+		return nil, err
+	}
+	if c.stack != nil {
+		if err := c.stack.RevokeSB(ctx, name); err != nil {
+			return nil, fmt.Errorf("%s has lost the bus, but not yet the network: %w", name, err)
+		}
+	}
+	return nothing{}, nil
+}
+
+// reachable gives a database that listens on every address the name by which
+// hosts reach the bus.
+func reachable(remote, busURL string) string {
+	scheme, addr, _ := strings.Cut(remote, ":")
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return remote
+	}
+	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
+		return remote
+	}
+	u, err := url.Parse(busURL)
+	if err != nil {
+		return remote
+	}
+	return scheme + ":" + net.JoinHostPort(u.Hostname(), port)
+}
