@@ -33,7 +33,7 @@ type ImageSettings struct {
 	DiskCapGiB    int64             `name:"disk-cap-gib" env:"DISK_CAP_GIB" help:"How large a disk an image may claim to be, in GiB (default: 8192)."`
 	StrictFormats bool              `name:"strict-formats" env:"STRICT_FORMATS" help:"Refuse data that lacks the signature of the format it is declared to have."`
 	ImportMethods []string          `name:"import-methods" env:"IMPORT_METHODS" help:"Import methods to offer (default: glance-direct,web-download,copy-image,glance-download)."`
-	Convert       string            `name:"convert" env:"CONVERT" enum:",raw,qcow2" help:"Turn imported data into this disk format: raw or qcow2 (default: leave it as it is)."`
+	Convert       string            `name:"convert" env:"CONVERT" enum:"none,raw,qcow2" default:"none" help:"Turn imported data into this disk format: raw, qcow2, or none, which leaves it as it is."`
 	Decompress    bool              `name:"decompress" env:"DECOMPRESS" help:"Unpack imported data that is compressed by gzip."`
 	Inject        map[string]string `name:"inject" env:"INJECT" help:"Properties that imports of ordinary users give to images, as name=value;name=value."`
 	StoreCacheGiB *int64            `name:"store-cache-gib" env:"STORE_CACHE_GIB" help:"How much of the disk the control plane's copies of images from remote stores may take, in GiB; 0 keeps none (default: 10)."`
@@ -44,8 +44,11 @@ type ImageSettings struct {
 // config is what the image service is told.
 func (s *ImageSettings) config(cfg *Config) (image.Config, error) {
 	c := image.DefaultConfig(cfg.path("image"))
-	c.Node, c.ShowLocations, c.StrictFormats, c.Convert = cfg.Host, s.ShowLocations, s.StrictFormats, s.Convert
+	c.Node, c.ShowLocations, c.StrictFormats = cfg.Host, s.ShowLocations, s.StrictFormats
 	c.DefaultStore, c.Decompress, c.Inject, c.WebHosts = s.DefaultStore, s.Decompress, s.Inject, s.WebHosts
+	if s.Convert != "none" {
+		c.Convert = s.Convert
+	}
 	if cfg.Region != "" {
 		c.Region = cfg.Region
 	}
