@@ -9,6 +9,7 @@ import (
 
 	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/saga"
 )
 
 // Config is everything a person can set. The zero value is not useful: the
@@ -52,6 +53,9 @@ type Config struct {
 	// Guests is what a fake cloud runs its guests on, for tests that look into
 	// it or keep it over a restart; nil makes a new one.
 	Guests hypervisor.Hypervisor `kong:"-"`
+
+	// Crash is for tests that let the process die at a moment of a saga.
+	Crash func(saga.Point) bool `kong:"-"`
 }
 
 // Validate checks what the flags' enums cannot and makes paths absolute.

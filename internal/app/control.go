@@ -172,7 +172,7 @@ func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	if g.fabric, err = c.newFabric(); err != nil {
 		return nil, err
 	}
-	k.sagas = saga.NewEngine(k.db, saga.Config{Owner: c.cfg.Host, Log: c.log})
+	k.sagas = saga.NewEngine(k.db, saga.Config{Owner: c.cfg.Host, Log: c.log, Crash: c.cfg.Crash})
 	k.tasks = task.NewRunner(c.log)
 	g.sagas, g.tasks = k.sagas, k.tasks
 	if k.services, err = assemble(g); err != nil {
