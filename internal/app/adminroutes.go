@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -101,6 +100,11 @@ func (c *Cloud) adminOperations() {
 		return k.explainServer(ctx, r.PathValue("id"))
 	}))
 	handle(a, "POST /identity/reset-password", onControl(c, resetPassword))
+	handle(a, "POST /identity/bootstrap", onControl(c, bootstrapAgain))
+	handle(a, "GET /audit", onControl(c, listAudit))
+	handle(a, "GET /audit/{id}", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
+		return k.audit.Get(ctx, r.PathValue("id"))
+	}))
 	handle(a, "POST /identity/rotate-keys", onControl(c, func(ctx context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
 		return nothing{}, k.identity.RotateKeys(ctx)
 	}))
@@ -158,7 +162,7 @@ func resetPassword(ctx context.Context, k *control, _ *http.Request, in struct{ 
 	}
 	if in.User == "admin" && in.Domain == "Default" {
 		// "kumoi openrc" must go on to tell the truth.
-		if err := os.WriteFile(k.cfg.AdminPasswordFile(), []byte(in.Password+"\n"), 0o600); err != nil {
+		if err := k.keepAdminPassword(in.Password); err != nil {
 			return nil, err
 		}
 	}

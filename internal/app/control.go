@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"kumoi/internal/compute"
@@ -26,7 +24,6 @@ import (
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
@@ -198,11 +195,7 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 			return err
 		}
 	}
-	password, err := k.adminPassword()
-	if err != nil {
-		return err
-	}
-	if err := k.identity.Bootstrap(ctx, identity.BootstrapConfig{AdminPassword: password, Region: k.cfg.Region, Catalog: catalogue}); err != nil {
+	if err := k.bootstrap(ctx); err != nil {
 		return err
 	}
 	for _, s := range []struct {
@@ -225,23 +218,6 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 	k.tasks.Start()
 	c.onStop("tasks", func() error { k.tasks.Stop(); return nil })
 	return nil
-}
-
-// adminPassword is the first administrator's: given, kept from before, or made now.
-func (k *control) adminPassword() (string, error) {
-	path := k.cfg.AdminPasswordFile()
-	b, err := os.ReadFile(path)
-	if err == nil {
-		return strings.TrimSpace(string(b)), nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	password := k.cfg.AdminPassword
-	if password == "" {
-		password = ids.NewHex()
-	}
-	return password, os.WriteFile(path, []byte(password+"\n"), 0o600)
 }
 
 // awaitHost returns when this process's own host is known to compute, so that

@@ -143,7 +143,7 @@ func (s *Service) CreateAppCredential(ctx context.Context, a AppCredential, want
 		if err := s.fillAppCred(ctx, tx, &a); err != nil {
 			return a, err
 		}
-		return a, s.noted(ctx, tx, "application_credential", "created", a.ID)
+		return a, s.noted(ctx, tx, "application_credential", created, a.ID)
 	})
 }
 
@@ -216,7 +216,7 @@ func (s *Service) DeleteAppCredential(ctx context.Context, userID, id string) er
 		if err := s.store.AppCredentials.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := s.noted(ctx, tx, "application_credential", "deleted", id); err != nil {
+		if err := s.noted(ctx, tx, "application_credential", deleted, id); err != nil {
 			return err
 		}
 		return s.revoke(ctx, tx, appCredTag(id))

@@ -37,7 +37,8 @@ type AuthRequest struct {
 	OAuth1   *OAuth1Auth
 	Receipt  string
 	Scope    ScopeRequest
-	Address  string // of the client, for the audit trail
+
+	claimed Ref // the user that the request speaks of, for the audit trail
 }
 
 // PasswordAuth is a user's name and secret.
@@ -95,17 +96,16 @@ func unauthorized(why string) error {
 
 // Login checks who asks and issues a token for the scope asked for.
 func (s *Service) Login(ctx context.Context, r AuthRequest) (*Issued, error) {
-	issued, err := s.login(ctx, r)
-	s.auditLogin(ctx, r, issued, err)
-	return issued, err
+	issued, err := s.login(ctx, &r)
+	return issued, s.auditLogin(ctx, r, issued, err)
 }
 
-func (s *Service) login(ctx context.Context, r AuthRequest) (*Issued, error) {
-	p, err := s.prove(ctx, &r)
+func (s *Service) login(ctx context.Context, r *AuthRequest) (*Issued, error) {
+	p, err := s.prove(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.enoughMethods(ctx, &r, p); err != nil {
+	if err := s.enoughMethods(ctx, r, p); err != nil {
 		return nil, err
 	}
 	return s.issue(ctx, p, r.Scope)
@@ -136,6 +136,7 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		default:
 			err = unauthorized("the method " + m + " is not offered here, or its data is missing")
 		}
+		r.claim(next)
 		if err != nil {
 			return nil, err
 		}
@@ -147,6 +148,21 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		return nil, unauthorized("no method was given")
 	}
 	return p, nil
+}
+
+// claim notes whom a request speaks of, as far as a method has found out.
+func (r *AuthRequest) claim(p proof) {
+	switch u := p.user.user; {
+	case u.ID != "":
+		r.claimed = Ref{ID: u.ID, Name: u.Name, DomainID: u.DomainID}
+	case r.claimed != Ref{}:
+	case r.Password != nil:
+		r.claimed = r.Password.User
+	case r.TOTP != nil:
+		r.claimed = r.TOTP.User
+	case r.AppCred != nil:
+		r.claimed = r.AppCred.User
+	}
 }
 
 func (p *proof) merge(next proof, method string) error {

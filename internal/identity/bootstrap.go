@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -24,17 +25,21 @@ type CatalogEntry struct {
 // BootstrapConfig is what a new cloud starts with.
 type BootstrapConfig struct {
 	AdminUser     string // "admin"
-	AdminPassword string // empty: leave an existing user's password alone
+	AdminPassword string // of the user that is made
+	ResetPassword bool   // give a user who is there already the password as well, and enable him
 	AdminProject  string // "admin"
 	Region        string // "RegionOne"
 	Catalog       []CatalogEntry
 }
 
 // Bootstrap makes the default domain, the roles, the administrator, the region
-// and the catalogue, where they are missing. It may be run at every start: what
-// an operator changed since stays as he left it, but the administrator always
-// has his roles back.
-func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) error {
+// and the catalogue, where they are missing, and tells whether it made the
+// administrator. It may be run at every start: what an operator changed since
+// stays as he left it, but the administrator always has his roles back.
+func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) (madeAdmin bool, err error) {
+	if !actor.From(ctx).Authenticated() {
+		ctx = actor.AsSystem(ctx, "bootstrap")
+	}
 	orDefault := func(p *string, v string) {
 		if *p == "" {
 			*p = v
@@ -45,7 +50,7 @@ func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) error {
 	orDefault(&c.Region, "RegionOne")
 	hash, err := s.bootstrapHash(ctx, c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = s.db.Write(ctx, func(tx *store.Tx) error {
 		if err := s.bootstrapDomain(ctx, tx); err != nil {
@@ -55,23 +60,24 @@ func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) error {
 		if err != nil {
 			return err
 		}
-		if err := s.bootstrapAdmin(ctx, tx, c, roles["admin"], hash); err != nil {
+		if madeAdmin, err = s.bootstrapAdmin(ctx, tx, c, roles["admin"], hash); err != nil {
 			return err
 		}
 		return s.bootstrapCatalog(ctx, tx, c)
 	})
 	if err != nil {
-		return fmt.Errorf("bootstrap identity: %w", err)
+		return false, fmt.Errorf("bootstrap identity: %w", err)
 	}
 	for _, purpose := range []string{tokenKey, credentialKey} {
 		if _, _, err := s.sealingKey(ctx, purpose); err != nil {
-			return fmt.Errorf("bootstrap identity: %w", err)
+			return false, fmt.Errorf("bootstrap identity: %w", err)
 		}
 	}
-	return nil
+	return madeAdmin, nil
 }
 
-// bootstrapHash hashes the administrator's password, unless it is his already.
+// bootstrapHash hashes the administrator's password, unless it is his already
+// or not to be changed.
 func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string, error) {
 	if c.AdminPassword == "" {
 		return "", nil
@@ -83,6 +89,8 @@ func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string,
 	case errs.Is(err, errs.NotFound):
 	case err != nil:
 		return "", err
+	case !c.ResetPassword:
+		return "", nil
 	default:
 		same, err := s.hasher.verify(ctx, u.PasswordHash, c.AdminPassword, s.now())
 		if err != nil || same {
@@ -97,10 +105,14 @@ func (s *Service) bootstrapDomain(ctx context.Context, tx *store.Tx) error {
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return s.store.Projects.Insert(ctx, tx, Project{
+	err = s.store.Projects.Insert(ctx, tx, Project{
 		ID: DefaultDomainID, Name: "Default", IsDomain: true, Enabled: true, Description: "The default domain",
 		Path: DefaultDomainID + "/",
 	})
+	if err != nil {
+		return err
+	}
+	return s.noted(ctx, tx, "domain", created, DefaultDomainID)
 }
 
 func (s *Service) bootstrapRoles(ctx context.Context, tx *store.Tx) (map[string]string, error) {
@@ -109,7 +121,9 @@ func (s *Service) bootstrapRoles(ctx context.Context, tx *store.Tx) (map[string]
 		r, err := s.store.Roles.ByName(ctx, tx, "", name)
 		if errs.Is(err, errs.NotFound) {
 			r = Role{ID: ids.NewHex(), Name: name, Options: Attrs{"immutable": true}}
-			err = s.store.Roles.Insert(ctx, tx, r)
+			if err = s.store.Roles.Insert(ctx, tx, r); err == nil {
+				err = s.noted(ctx, tx, "role", created, r.ID)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -129,50 +143,49 @@ func (s *Service) bootstrapProject(ctx context.Context, tx *store.Tx, name, desc
 	if errs.Is(err, errs.NotFound) {
 		p = Project{ID: ids.NewHex(), Name: name, DomainID: DefaultDomainID, ParentID: DefaultDomainID, Enabled: true, Description: description}
 		p.Path = DefaultDomainID + "/" + p.ID + "/"
-		err = s.store.Projects.Insert(ctx, tx, p)
+		if err = s.store.Projects.Insert(ctx, tx, p); err == nil {
+			err = s.noted(ctx, tx, "project", created, p.ID)
+		}
 	}
 	return p, err
 }
 
-func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapConfig, adminRole, hash string) error {
+func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapConfig, adminRole, hash string) (made bool, err error) {
 	project, err := s.bootstrapProject(ctx, tx, c.AdminProject, "Bootstrap project for initializing the cloud.")
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, err := s.bootstrapProject(ctx, tx, "service", "Project of the cloud's own services."); err != nil {
-		return err
+		return false, err
 	}
 	u, err := s.store.Users.ByName(ctx, tx, DefaultDomainID, c.AdminUser)
-	now := s.now()
 	switch {
 	case errs.Is(err, errs.NotFound):
-		u = User{
-			ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local,
-			PasswordHash: hash, PasswordCreatedAt: now, CreatedAt: now,
+		made = true
+		u = User{ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local, CreatedAt: s.now()}
+		u.PasswordHash, u.PasswordCreatedAt = hash, u.CreatedAt
+		if err := s.store.Users.Insert(ctx, tx, u); err != nil {
+			return made, err
 		}
-		err = s.store.Users.Insert(ctx, tx, u)
-	case err == nil && (hash != "" || !u.Enabled):
-		u.Enabled, u.FailedAttempts = true, 0
-		if hash != "" {
-			u.PasswordHash, u.PasswordCreatedAt = hash, now
-			if err := s.revoke(ctx, tx, userTag(u.ID)); err != nil {
-				return err
-			}
+		if err := s.noted(ctx, tx, "user", created, u.ID); err != nil {
+			return made, err
 		}
-		err = s.store.Users.Update(ctx, tx, u)
-	}
-	if err != nil {
-		return err
+	case err != nil:
+		return false, err
+	case c.ResetPassword && (hash != "" || !u.Enabled):
+		if err := s.resetUser(ctx, tx, u, hash); err != nil {
+			return false, err
+		}
 	}
 	for _, a := range []Assignment{
 		{ActorKind: UserActor, ActorID: u.ID, TargetKind: ProjectTarget, TargetID: project.ID, RoleID: adminRole},
 		{ActorKind: UserActor, ActorID: u.ID, TargetKind: SystemTarget, TargetID: TheSystem, RoleID: adminRole},
 	} {
 		if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
-			return err
+			return made, err
 		}
 	}
-	return s.changed(ctx, tx, userTag(u.ID))
+	return made, s.changed(ctx, tx, userTag(u.ID))
 }
 
 func (s *Service) bootstrapCatalog(ctx context.Context, tx *store.Tx, c BootstrapConfig) error {

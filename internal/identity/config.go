@@ -22,6 +22,7 @@ type Config struct {
 	MaxRedelegation    int           // of trusts: 3
 	ListLimit          int           // the most rows in a list; 0: no limit
 	StrictLimits       bool          // limits model: strict two level instead of flat
+	AuditLogins        bool          // successful logins go into the audit trail too, not only failed ones
 	TrustedDashboards  []string      // where single sign-on may deliver tokens
 	Passwords          PasswordRules
 	// Hash costs of argon2id; 0 means 19 MiB and two passes.

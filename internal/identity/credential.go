@@ -156,7 +156,7 @@ func (s *Service) CreateCredential(ctx context.Context, c Credential) (Credentia
 		if err := s.store.Credentials.Insert(ctx, tx, sealed); err != nil {
 			return c, err
 		}
-		return c, s.noted(ctx, tx, "credential", "created", c.ID)
+		return c, s.noted(ctx, tx, "credential", created, c.ID)
 	})
 }
 
@@ -225,7 +225,7 @@ func (s *Service) UpdateCredential(ctx context.Context, id string, change func(c
 		if err := s.store.Credentials.Update(ctx, tx, sealed); err != nil {
 			return c, err
 		}
-		return c, s.noted(ctx, tx, "credential", "updated", id)
+		return c, s.noted(ctx, tx, "credential", updated, id)
 	})
 }
 
@@ -260,7 +260,7 @@ func (s *Service) DeleteCredential(ctx context.Context, id string) error {
 		if err := s.store.Credentials.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		return s.noted(ctx, tx, "credential", "deleted", id)
+		return s.noted(ctx, tx, "credential", deleted, id)
 	})
 }
 
@@ -338,7 +338,7 @@ func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2,
 		if err := s.store.Credentials.Insert(ctx, tx, sealed); err != nil {
 			return EC2{}, err
 		}
-		return EC2{userID, projectID, blob.Access, blob.Secret, blob.TrustID}, s.noted(ctx, tx, "credential", "created", c.ID)
+		return EC2{userID, projectID, blob.Access, blob.Secret, blob.TrustID}, s.noted(ctx, tx, "credential", created, c.ID)
 	})
 }
 
@@ -383,7 +383,7 @@ func (s *Service) DeleteEC2(ctx context.Context, access string) error {
 		if err := s.store.Credentials.Delete(ctx, tx, c.ID); err != nil {
 			return err
 		}
-		return s.noted(ctx, tx, "credential", "deleted", c.ID)
+		return s.noted(ctx, tx, "credential", deleted, c.ID)
 	})
 }
 

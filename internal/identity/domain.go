@@ -70,7 +70,7 @@ func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) 
 		if err := s.store.Projects.Insert(ctx, tx, d); err != nil {
 			return d, err
 		}
-		return d, s.noted(ctx, tx, "domain", "created", d.ID)
+		return d, s.noted(ctx, tx, "domain", created, d.ID)
 	})
 }
 

@@ -237,7 +237,7 @@ func (s *Service) storeConfig(ctx context.Context, tx *store.Tx, domainID string
 			}
 		}
 	}
-	if err := s.noted(ctx, tx, "domain_config", "updated", domainID); err != nil {
+	if err := s.noted(ctx, tx, "domain_config", updated, domainID); err != nil {
 		return err
 	}
 	return s.changed(ctx, tx, configTag(domainID))

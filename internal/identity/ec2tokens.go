@@ -34,12 +34,17 @@ const signatureLife = 15 * time.Minute
 
 // EC2Token gives the token of whoever signed an EC2 request.
 func (s *Service) EC2Token(ctx context.Context, r SignedRequest) (*Issued, error) {
-	return s.signedToken(ctx, "identity:ec2tokens_validate", r, verifyEC2)
+	return s.signedLogin(ctx, "identity:ec2tokens_validate", r, verifyEC2)
 }
 
 // S3Token gives the token of whoever signed an S3 request.
 func (s *Service) S3Token(ctx context.Context, r SignedRequest) (*Issued, error) {
-	return s.signedToken(ctx, "identity:s3tokens_validate", r, verifyS3)
+	return s.signedLogin(ctx, "identity:s3tokens_validate", r, verifyS3)
+}
+
+func (s *Service) signedLogin(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {
+	issued, err := s.signedToken(ctx, rule, r, verify)
+	return issued, s.auditLogin(ctx, AuthRequest{Methods: []string{EC2Method}, claimed: Ref{Name: "access key " + r.Access}}, issued, err)
 }
 
 func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {

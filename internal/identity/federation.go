@@ -148,8 +148,7 @@ func (s *Service) DeleteProtocol(ctx context.Context, idp, id string) error {
 // without a scope. The caller has proved that the assertion is the provider's.
 func (s *Service) Federate(ctx context.Context, idp, protocol string, assertion Assertion) (*Issued, error) {
 	issued, err := s.federate(ctx, idp, protocol, assertion)
-	s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, issued, err)
-	return issued, err
+	return issued, s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, issued, err)
 }
 
 func (s *Service) federate(ctx context.Context, idpID, protocolID string, assertion Assertion) (*Issued, error) {
@@ -273,7 +272,7 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 	if err := s.store.Users.Insert(ctx, tx, u); err != nil {
 		return u, err
 	}
-	if err := s.noted(ctx, tx, "user", "created", u.ID); err != nil {
+	if err := s.noted(ctx, tx, "user", created, u.ID); err != nil {
 		return u, err
 	}
 	return u, s.store.Users.SetFederated(ctx, tx, u.ID, []FederatedIdentity{{IdPID: idp.ID, ProtocolID: proto.ID, UniqueID: unique, DisplayName: name}})

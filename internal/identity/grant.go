@@ -154,7 +154,7 @@ func (s *Service) Grant(ctx context.Context, a Assignment) error {
 		if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
 			return err
 		}
-		if err := s.noted(ctx, tx, "role_assignment", "created", a.String()); err != nil {
+		if err := s.notedGrant(ctx, tx, created, a); err != nil {
 			return err
 		}
 		return s.changed(ctx, tx, a.tag())
@@ -180,7 +180,7 @@ func (s *Service) Revoke(ctx context.Context, a Assignment) error {
 				return err
 			}
 		}
-		if err := s.noted(ctx, tx, "role_assignment", "deleted", a.String()); err != nil {
+		if err := s.notedGrant(ctx, tx, deleted, a); err != nil {
 			return err
 		}
 		return s.changed(ctx, tx, a.tag())
@@ -192,12 +192,4 @@ func (a Assignment) tag() string {
 		return groupTag(a.ActorID)
 	}
 	return userTag(a.ActorID)
-}
-
-func (a Assignment) String() string {
-	text := string(a.ActorKind) + "/" + a.ActorID + "/" + string(a.TargetKind) + "/" + a.TargetID + "/" + a.RoleID
-	if a.Inherited {
-		text += "/inherited"
-	}
-	return text
 }

@@ -63,7 +63,7 @@ func (s *Service) CreateGroup(ctx context.Context, g Group) (Group, error) {
 		if err := s.store.Groups.Insert(ctx, tx, g); err != nil {
 			return g, err
 		}
-		return g, s.noted(ctx, tx, "group", "created", g.ID)
+		return g, s.noted(ctx, tx, "group", created, g.ID)
 	})
 }
 
@@ -87,7 +87,7 @@ func (s *Service) UpdateGroup(ctx context.Context, id string, change func(g *Gro
 		if err := s.store.Groups.Update(ctx, tx, g); err != nil {
 			return g, err
 		}
-		return g, s.noted(ctx, tx, "group", "updated", id)
+		return g, s.noted(ctx, tx, "group", updated, id)
 	})
 }
 
@@ -115,7 +115,7 @@ func (s *Service) removeGroup(ctx context.Context, tx *store.Tx, g Group) error 
 	if err := s.store.Groups.Delete(ctx, tx, g.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "group", "deleted", g.ID); err != nil {
+	if err := s.noted(ctx, tx, "group", deleted, g.ID); err != nil {
 		return err
 	}
 	return s.changed(ctx, tx, groupTag(g.ID))
@@ -182,7 +182,7 @@ func (s *Service) AddMember(ctx context.Context, groupID, userID string) error {
 		if err := s.store.Groups.AddMember(ctx, tx, userID, groupID); err != nil {
 			return err
 		}
-		if err := s.noted(ctx, tx, "group", "member added", groupID+"/"+userID); err != nil {
+		if err := s.notedWith(ctx, tx, "group", "added_to", groupID, map[string]any{"user": userID}); err != nil {
 			return err
 		}
 		return s.changed(ctx, tx, userTag(userID))
@@ -205,7 +205,7 @@ func (s *Service) RemoveMember(ctx context.Context, groupID, userID string) erro
 		if !was {
 			return errs.New(errs.NotFound, "User %s not found in group %s.", userID, groupID)
 		}
-		if err := s.noted(ctx, tx, "group", "member removed", groupID+"/"+userID); err != nil {
+		if err := s.notedWith(ctx, tx, "group", "removed_from", groupID, map[string]any{"user": userID}); err != nil {
 			return err
 		}
 		return s.changed(ctx, tx, userTag(userID))

@@ -195,6 +195,9 @@ func (s *Service) rotateKey(ctx context.Context, purpose string) error {
 				return err
 			}
 		}
+		if err := s.noted(ctx, tx, purpose+"_key", created, key.ID); err != nil {
+			return err
+		}
 		return s.changed(ctx, tx, keysTag)
 	})
 }

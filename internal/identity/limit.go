@@ -77,7 +77,7 @@ func (s *Service) CreateRegisteredLimits(ctx context.Context, list []RegisteredL
 			if err := s.store.RegisteredLimits.Insert(ctx, tx, *l); err != nil {
 				return nil, err
 			}
-			if err := s.noted(ctx, tx, "registered_limit", "created", l.ID); err != nil {
+			if err := s.noted(ctx, tx, "registered_limit", created, l.ID); err != nil {
 				return nil, err
 			}
 		}
@@ -115,7 +115,7 @@ func (s *Service) UpdateRegisteredLimit(ctx context.Context, id string, change f
 		if err := s.store.RegisteredLimits.Update(ctx, tx, r); err != nil {
 			return r, err
 		}
-		return r, s.noted(ctx, tx, "registered_limit", "updated", id)
+		return r, s.noted(ctx, tx, "registered_limit", updated, id)
 	})
 }
 
@@ -143,7 +143,7 @@ func (s *Service) DeleteRegisteredLimit(ctx context.Context, id string) error {
 		if err := s.store.RegisteredLimits.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		return s.noted(ctx, tx, "registered_limit", "deleted", id)
+		return s.noted(ctx, tx, "registered_limit", deleted, id)
 	})
 }
 
@@ -247,7 +247,7 @@ func (s *Service) CreateLimits(ctx context.Context, list []Limit) ([]Limit, erro
 			if err := s.store.Limits.Insert(ctx, tx, l); err != nil {
 				return nil, err
 			}
-			if err := s.noted(ctx, tx, "limit", "created", l.ID); err != nil {
+			if err := s.noted(ctx, tx, "limit", created, l.ID); err != nil {
 				return nil, err
 			}
 		}
@@ -355,7 +355,7 @@ func (s *Service) UpdateLimit(ctx context.Context, id string, change func(l *Lim
 		if err := s.store.Limits.Update(ctx, tx, l); err != nil {
 			return l, err
 		}
-		return l, s.noted(ctx, tx, "limit", "updated", id)
+		return l, s.noted(ctx, tx, "limit", updated, id)
 	})
 }
 
@@ -368,6 +368,6 @@ func (s *Service) DeleteLimit(ctx context.Context, id string) error {
 		if err := s.store.Limits.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		return s.noted(ctx, tx, "limit", "deleted", id)
+		return s.noted(ctx, tx, "limit", deleted, id)
 	})
 }

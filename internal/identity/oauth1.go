@@ -212,7 +212,7 @@ func (s *Service) AccessToken(ctx context.Context, r *OAuth1Auth) (OAuthToken, e
 		if err := s.store.OAuthTokens.Insert(ctx, tx, t); err != nil {
 			return t, err
 		}
-		return t, s.noted(ctx, tx, "access_token", "created", t.ID)
+		return t, s.noted(ctx, tx, "access_token", created, t.ID)
 	})
 }
 

@@ -35,13 +35,25 @@ func (s *Service) ResetPassword(ctx context.Context, user, domain, password stri
 		if err != nil {
 			return err
 		}
+		return s.resetUser(ctx, tx, u, hash)
+	})
+}
+
+// resetUser enables a user, ends a lock and, unless hash is empty, replaces the password.
+func (s *Service) resetUser(ctx context.Context, tx *store.Tx, u User, hash string) error {
+	what := updated
+	if hash != "" {
+		what = "reset_password"
 		if err := s.replacePassword(ctx, tx, &u, hash, false); err != nil {
 			return err
 		}
-		u.Enabled, u.LastActiveAt = true, s.now()
-		if err := s.store.Users.Update(ctx, tx, u); err != nil {
-			return err
-		}
-		return s.noted(ctx, tx, "user", "password reset", u.ID)
-	})
+	}
+	u.Enabled, u.FailedAttempts, u.LastActiveAt = true, 0, s.now()
+	if err := s.store.Users.Update(ctx, tx, u); err != nil {
+		return err
+	}
+	if err := s.noted(ctx, tx, "user", what, u.ID); err != nil {
+		return err
+	}
+	return s.changed(ctx, tx, userTag(u.ID))
 }

@@ -137,7 +137,7 @@ func (s *Service) CreateProject(ctx context.Context, p Project) (Project, error)
 		if err := s.store.Projects.Insert(ctx, tx, p); err != nil {
 			return p, err
 		}
-		return p, s.noted(ctx, tx, "project", "created", p.ID)
+		return p, s.noted(ctx, tx, "project", created, p.ID)
 	})
 }
 
@@ -215,7 +215,7 @@ func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, ch
 	if err := s.store.Projects.Update(ctx, tx, p); err != nil {
 		return p, err
 	}
-	if err := s.noted(ctx, tx, "project", "updated", p.ID); err != nil {
+	if err := s.noted(ctx, tx, "project", updated, p.ID); err != nil {
 		return p, err
 	}
 	return p, s.changed(ctx, tx, projectTag(p.ID))
@@ -308,7 +308,7 @@ func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) er
 	if err := s.store.Projects.Delete(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "project", "deleted", p.ID); err != nil {
+	if err := s.noted(ctx, tx, "project", deleted, p.ID); err != nil {
 		return err
 	}
 	return s.revoke(ctx, tx, projectTag(p.ID))

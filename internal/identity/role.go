@@ -60,7 +60,7 @@ func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
 		if err := s.store.Roles.Insert(ctx, tx, r); err != nil {
 			return r, err
 		}
-		return r, s.noted(ctx, tx, "role", "created", r.ID)
+		return r, s.noted(ctx, tx, "role", created, r.ID)
 	})
 }
 
@@ -84,7 +84,7 @@ func (s *Service) UpdateRole(ctx context.Context, id string, change func(r *Role
 		if err := s.store.Roles.Update(ctx, tx, r); err != nil {
 			return r, err
 		}
-		if err := s.noted(ctx, tx, "role", "updated", id); err != nil {
+		if err := s.noted(ctx, tx, "role", updated, id); err != nil {
 			return r, err
 		}
 		return r, s.changed(ctx, tx, rolesTag)
@@ -109,7 +109,7 @@ func (s *Service) removeRole(ctx context.Context, tx *store.Tx, r Role) error {
 	if err := s.store.Roles.Delete(ctx, tx, r.ID); err != nil { // assignments and rules go with it
 		return err
 	}
-	if err := s.noted(ctx, tx, "role", "deleted", r.ID); err != nil {
+	if err := s.noted(ctx, tx, "role", deleted, r.ID); err != nil {
 		return err
 	}
 	return s.changed(ctx, tx, rolesTag)
@@ -247,7 +247,7 @@ func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 		if err := s.store.Roles.Imply(ctx, tx, r); err != nil {
 			return inf, err
 		}
-		if err := s.noted(ctx, tx, "role", "implied", r.PriorID+"/"+r.ImpliedID); err != nil {
+		if err := s.notedWith(ctx, tx, "implied_role", created, r.PriorID, map[string]any{"implies": r.ImpliedID}); err != nil {
 			return inf, err
 		}
 		return inf, s.changed(ctx, tx, rolesTag)
@@ -270,7 +270,7 @@ func (s *Service) Unimply(ctx context.Context, r ImpliedRole) error {
 		if !was {
 			return errs.New(errs.NotFound, "%s does not imply %s.", r.PriorID, r.ImpliedID)
 		}
-		if err := s.noted(ctx, tx, "role", "unimplied", r.PriorID+"/"+r.ImpliedID); err != nil {
+		if err := s.notedWith(ctx, tx, "implied_role", deleted, r.PriorID, map[string]any{"implies": r.ImpliedID}); err != nil {
 			return err
 		}
 		return s.changed(ctx, tx, rolesTag)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
@@ -21,7 +22,7 @@ type Deps struct {
 	// MasterKey seals the keys that the database holds; LoadMasterKey keeps it in a file.
 	MasterKey [32]byte
 	Log       *slog.Logger
-	Audit     *logx.Audit      // may be nil
+	Audit     *audit.Trail     // may be nil
 	SSO       SingleSignOn     // may be nil: no federated logins
 	Directory Directory        // may be nil: no domain mirrors a directory
 	Clock     func() time.Time // nil: the system's
@@ -34,7 +35,7 @@ type Service struct {
 	store   Store
 	policy  *policy.Engine
 	log     *slog.Logger
-	audit   *logx.Audit
+	audit   *audit.Trail
 	now     func() time.Time
 	cfg     Config
 	keys    *keyring

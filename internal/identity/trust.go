@@ -123,7 +123,7 @@ func (s *Service) CreateTrust(ctx context.Context, t Trust, wanted []Ref, depth 
 		if t.Roles, err = s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: t.RoleIDs}}}); err != nil {
 			return t, err
 		}
-		return t, s.noted(ctx, tx, "trust", "created", t.ID)
+		return t, s.noted(ctx, tx, "trust", created, t.ID)
 	})
 }
 
@@ -258,7 +258,7 @@ func (s *Service) removeTrust(ctx context.Context, tx *store.Tx, t Trust) error 
 	if err := s.store.Trusts.Delete(ctx, tx, t.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "trust", "deleted", t.ID); err != nil {
+	if err := s.noted(ctx, tx, "trust", deleted, t.ID); err != nil {
 		return err
 	}
 	return s.revoke(ctx, tx, trustTag(t.ID))

@@ -118,7 +118,7 @@ func (s *Service) CreateUser(ctx context.Context, u User, password string) (User
 				return u, err
 			}
 		}
-		return u, s.noted(ctx, tx, "user", "created", u.ID)
+		return u, s.noted(ctx, tx, "user", created, u.ID)
 	})
 }
 
@@ -201,7 +201,7 @@ func (s *Service) UpdateUser(ctx context.Context, id string, change UserChange) 
 				return u, err
 			}
 		}
-		if err := s.noted(ctx, tx, "user", "updated", id); err != nil {
+		if err := s.noted(ctx, tx, "user", updated, id); err != nil {
 			return u, err
 		}
 		return u, s.changed(ctx, tx, userTag(id))
@@ -244,7 +244,7 @@ func (s *Service) removeUser(ctx context.Context, tx *store.Tx, u User) error {
 	if err := s.store.Users.Delete(ctx, tx, u.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "user", "deleted", u.ID); err != nil {
+	if err := s.noted(ctx, tx, "user", deleted, u.ID); err != nil {
 		return err
 	}
 	return s.revoke(ctx, tx, userTag(u.ID))
@@ -312,7 +312,7 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, userID, original, passw
 		if err := s.replacePassword(ctx, tx, &u, hash, true); err != nil {
 			return err
 		}
-		if err := s.noted(ctx, tx, "user", "password changed", userID); err != nil {
+		if err := s.noted(asUser(ctx, u), tx, "user", "changed_password", userID); err != nil {
 			return err
 		}
 		return s.store.Users.Update(ctx, tx, u)

@@ -30,8 +30,7 @@ func (s *Service) FederateBearer(ctx context.Context, idp, protocol, token strin
 	}
 	a, err := s.sso.Bearer(ctx, idp, protocol, token)
 	if err != nil {
-		s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, nil, err)
-		return nil, err
+		return nil, s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, nil, err)
 	}
 	return s.Federate(ctx, idp, protocol, a)
 }

@@ -211,6 +211,12 @@ func get(path, policy string, f httpx.Handler) httpx.Route {
 	return httpx.Route{Method: http.MethodGet, Path: path, Policy: policy, Handler: f}
 }
 
+// unaudited is a route whose handler writes logins into the audit trail itself.
+func unaudited(r httpx.Route) httpx.Route {
+	r.Unaudited = true
+	return r
+}
+
 func route(method, path, policy string, f httpx.Handler) httpx.Route {
 	return httpx.Route{Method: method, Path: path, Policy: policy, Handler: f}
 }

@@ -30,8 +30,8 @@ func (h *handlers) credentialRoutes() []httpx.Route {
 		route(http.MethodDelete, ec2One, "identity:ec2_delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
 			return h.svc.DeleteEC2(ctx, r.Var("credential_id"))
 		})),
-		route(http.MethodPost, "/v3/ec2tokens", "identity:ec2tokens_validate", h.ec2Token),
-		route(http.MethodPost, "/v3/s3tokens", "identity:s3tokens_validate", h.s3Token),
+		unaudited(route(http.MethodPost, "/v3/ec2tokens", "identity:ec2tokens_validate", h.ec2Token)),
+		unaudited(route(http.MethodPost, "/v3/s3tokens", "identity:s3tokens_validate", h.s3Token)),
 	}
 }
 

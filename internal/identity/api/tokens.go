@@ -14,8 +14,7 @@ import (
 )
 
 func (h *handlers) tokenRoutes() []httpx.Route {
-	login := route(http.MethodPost, "/v3/auth/tokens", "", h.login)
-	login.Public = true
+	login := public(route(http.MethodPost, "/v3/auth/tokens", "", h.login))
 	login.Variants = []string{
 		"password", "token", "application_credential", "totp", "multi-method", "external", "mapped",
 		"oauth1", "trust", "unscoped", "project-scope", "domain-scope", "system-scope",
@@ -87,7 +86,6 @@ func (h *handlers) login(ctx context.Context, r *httpx.Request) (*httpx.Response
 		}
 	}
 	req.Receipt = r.HTTP.Header.Get("Openstack-Auth-Receipt")
-	req.Address = r.HTTP.RemoteAddr
 	issued, err := h.svc.Login(ctx, req)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/api"
 	"kumoi/internal/identity/sqlstore"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
@@ -34,6 +35,7 @@ type Cloud struct {
 	API     *httpx.Service
 	Handler http.Handler
 	Clock   *Clock
+	Audit   *audit.Trail
 }
 
 // Clock is a clock that a test moves.
@@ -62,12 +64,13 @@ func New(t testing.TB, db *store.DB, configure ...func(d *identity.Deps)) *Cloud
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := db.Migrate(ctx, sqlstore.Migrations()); err != nil {
+	if err := db.Migrate(ctx, audit.Migrations(), sqlstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
 	c := &Cloud{T: t, DB: db, Policy: policy.New(), Clock: &Clock{}}
+	c.Audit = audit.New(db, audit.Config{Host: "test", Now: c.Clock.Now})
 	deps := identity.Deps{
-		DB: db, Store: sqlstore.New(), Policy: c.Policy, Clock: c.Clock.Now, MasterKey: [32]byte{1},
+		DB: db, Store: sqlstore.New(), Policy: c.Policy, Clock: c.Clock.Now, MasterKey: [32]byte{1}, Audit: c.Audit,
 		Config: identity.Config{HashMemory: 64, HashTime: 1},
 	}
 	for _, f := range configure {
@@ -77,7 +80,7 @@ func New(t testing.TB, db *store.DB, configure ...func(d *identity.Deps)) *Cloud
 	if c.Svc, err = identity.New(deps); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Svc.Bootstrap(ctx, identity.BootstrapConfig{
+	if _, err := c.Svc.Bootstrap(ctx, identity.BootstrapConfig{
 		AdminPassword: AdminPassword,
 		Catalog:       []identity.CatalogEntry{{Type: "identity", Name: "keystone", Public: "/identity"}, {Type: "image", Name: "glance", Public: "/image"}},
 	}); err != nil {

@@ -37,6 +37,9 @@ type Config struct {
 	PublicURL string
 	// Observe is told of every answered request, for metrics; optional.
 	Observe func(service, method, path string, status int, took time.Duration)
+	// Audit is told of every request that may change something before it is
+	// handled, and by the function it returns what became of it; optional.
+	Audit func(ctx context.Context, s *Service, r *Request) (context.Context, func(status int, answer any))
 	// Extra handles paths that belong to no service (metrics, the root page); optional.
 	Extra http.Handler
 }
@@ -225,11 +228,35 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, s *mounted, pat
 		return nil, ctx, nil, err
 	}
 	req.Route, req.Vars = route, route.vars(segs)
-	resp, err := route.Handler(ctx, req)
-	if err == nil && resp == nil {
+	resp, err := g.handle(ctx, s, req)
+	return route, ctx, resp, err
+}
+
+// handle lets the route's handler answer, and the audit trail know.
+func (g *Gateway) handle(ctx context.Context, s *mounted, req *Request) (resp *Response, err error) {
+	if g.cfg.Audit != nil && changes(req) {
+		var done func(status int, answer any)
+		ctx, done = g.cfg.Audit(ctx, s.Service, req)
+		defer func() {
+			switch {
+			case err != nil:
+				done(s.StatusOf(errs.As(err).Kind), nil)
+			case resp == nil: // the handler panics
+				done(http.StatusInternalServerError, nil)
+			default:
+				done(resp.Status, resp.Body)
+			}
+		}()
+	}
+	if resp, err = req.Route.Handler(ctx, req); err == nil && resp == nil {
 		err = errors.New("handler returned nothing")
 	}
-	return route, ctx, resp, err
+	return resp, err
+}
+
+// changes tells whether a request is one for the audit trail.
+func changes(r *Request) bool {
+	return !r.Route.Unaudited && r.HTTP.Method != http.MethodGet && r.HTTP.Method != http.MethodHead && r.HTTP.Method != http.MethodOptions
 }
 
 // choose picks the route by method, version and action.

@@ -37,6 +37,9 @@ type Route struct {
 	Min, Max micro.Version
 	// Public routes are served without a token; the actor may be empty.
 	Public bool
+	// Unaudited routes change nothing whatever their method, or record what
+	// they do themselves: the audit trail does not hear of their requests.
+	Unaudited bool
 	// BodyLimit is the largest body in bytes; 0 means DefaultBodyLimit, -1 unlimited (streams).
 	BodyLimit int64
 	// Handler answers.

@@ -2,15 +2,10 @@ package logx
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"kumoi/internal/kernel/actor"
 )
@@ -62,51 +57,4 @@ func TestLevelAndFormat(t *testing.T) {
 	if _, err := New(&buf, Config{Format: "xml"}); err == nil {
 		t.Error("an unknown format was accepted")
 	}
-}
-
-func TestAuditLineNamesTheActor(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
-	a, err := OpenAudit(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.now = func() time.Time { return time.Unix(1, 0) }
-	ctx := actor.With(t.Context(), &actor.Actor{UserID: "u1", ProjectID: "p1", RequestID: "req-1", RemoteAddr: "192.0.2.1"})
-	a.Record(ctx, Event{Action: "compute:servers:create", Outcome: "success", Resource: "s1"})
-	a.Record(context.Background(), Event{Action: "identity:login", Outcome: "denied", UserID: "u2"})
-	if err := a.Close(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	if len(lines) != 2 {
-		t.Fatalf("%d lines", len(lines))
-	}
-	first := line(t, []byte(lines[0]))
-	if first["user_id"] != "u1" || first["address"] != "192.0.2.1" || first["time"] != "1970-01-01T00:00:01Z" {
-		t.Errorf("first line %v", first)
-	}
-	if line(t, []byte(lines[1]))["user_id"] != "u2" {
-		t.Error("an explicit user was overwritten")
-	}
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v", info.Mode())
-	}
-}
-
-type broken struct{}
-
-func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
-
-func TestAuditReportsALostEvent(t *testing.T) {
-	a := NewAudit(broken{})
-	a.Record(t.Context(), Event{Action: "x"})
-	if err := a.Close(); err == nil || !strings.Contains(err.Error(), "disk full") {
-		t.Errorf("Close = %v", err)
-	}
-	var none *Audit
-	none.Record(t.Context(), Event{}) // must not panic
 }
