@@ -120,6 +120,16 @@ func sameRule(a, b *SecurityGroupRule) bool {
 		remotePrefix(a) == remotePrefix(b) && a.RemoteGroupID == b.RemoteGroupID && a.AddressGroupID == b.AddressGroupID
 }
 
+// NormalizedCIDR is the range of addresses that RemotePrefix, which keeps what was
+// given, stands for: without the bits that do not count.
+func (r *SecurityGroupRule) NormalizedCIDR() string {
+	p, err := parsePrefix(r.RemotePrefix)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
 // remotePrefix is the rule's range of addresses; one that holds all counts as none.
 func remotePrefix(r *SecurityGroupRule) netip.Prefix {
 	p, err := parsePrefix(r.RemotePrefix)
@@ -174,7 +184,9 @@ func validateRule(r *SecurityGroupRule) error {
 		if p.Addr().Is4() != (r.EtherType == IPv4) {
 			return fault(errs.Invalid, "SecurityGroupRuleParameterConflict", "Conflicting value ethertype %s for CIDR %s", r.EtherType, r.RemotePrefix)
 		}
-		r.RemotePrefix = p.String()
+		if !strings.Contains(r.RemotePrefix, "/") {
+			r.RemotePrefix = p.String()
+		}
 	}
 	return validatePortRange(r, n)
 }

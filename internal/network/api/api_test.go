@@ -259,7 +259,7 @@ func TestSecurityGroups(t *testing.T) {
 	}
 	rule := object{"security_group_id": g["id"], "direction": "ingress", "protocol": "TCP", "port_range_min": 22, "port_range_max": 22, "remote_ip_prefix": "10.0.0.5/24"}
 	r := c.create("/v2.0/security-group-rules", "security_group_rule", rule)
-	if r["protocol"] != "tcp" || r["remote_ip_prefix"] != "10.0.0.0/24" || r["ethertype"] != "IPv4" {
+	if r["protocol"] != "tcp" || r["remote_ip_prefix"] != "10.0.0.5/24" || r["normalized_cidr"] != "10.0.0.0/24" || r["ethertype"] != "IPv4" {
 		t.Errorf("rule %v", r)
 	}
 	c.fails(409, "SecurityGroupRuleExists", "POST", "/v2.0/security-group-rules", object{"security_group_rule": rule})

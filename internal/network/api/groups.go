@@ -64,7 +64,7 @@ func ruleResource(s *network.Service) *resource[network.SecurityGroupRule, netwo
 	attrs = append(attrs,
 		field("security_group_id", post, unset, toUUID, func(r *R) *string { return &r.GroupID }, func(r *R) any { return r.GroupID }).needed().indexed("group_id"),
 		field("remote_group_id", post, nil, toText(36), func(r *R) *string { return &r.RemoteGroupID }, func(r *R) any { return orNull(r.RemoteGroupID) }).indexed("remote_group_id"),
-		shown[R]("normalized_cidr", func(r *R) any { return orNull(r.RemotePrefix) }),
+		shown[R]("normalized_cidr", func(r *R) any { return orNull(r.NormalizedCIDR()) }),
 		shown[R]("belongs_to_default_sg", func(r *R) any { return r.InDefaultGroup }),
 	)
 	return &resource[R, R]{
