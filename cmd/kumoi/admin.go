@@ -16,8 +16,10 @@ type adminCmd struct {
 	Saga          sagaCmd          `cmd:"" help:"Long operations: list, show, retry, abandon."`
 	Task          taskCmd          `cmd:"" help:"Upkeep: what runs regularly and how it fares."`
 	Host          hostCmd          `cmd:"" help:"Hosts: make and withdraw the credentials of their agents."`
+	Audit         auditCmd         `cmd:"" help:"The audit trail: every change and every failed login, as CADF events."`
+	Bootstrap     bootstrapCmd     `cmd:"" help:"Make the default domain, roles, administrator, region and catalogue where they are missing, and set the administrator's password."`
 	ResetPassword resetPasswordCmd `cmd:"" help:"Give a user a new password."`
-	RotateKeys    rotateKeysCmd    `cmd:"" help:"Make a new key for tokens now; old tokens stay valid until they expire."`
+	RotateKeys    rotateKeysCmd    `cmd:"" help:"Make new keys for tokens and credentials now; tokens stay valid until they expire, credentials are sealed again."`
 }
 
 type sagaCmd struct {
@@ -229,7 +231,7 @@ func (c *resetPasswordCmd) Run(ctx context.Context) error {
 type rotateKeysCmd struct{ cloudFlags }
 
 func (c *rotateKeysCmd) Run(ctx context.Context) error {
-	return tell(ctx, &c.Config, "/identity/rotate-keys", nil, "new tokens are sealed with a new key")
+	return tell(ctx, &c.Config, "/identity/rotate-keys", nil, "new tokens and all credentials are sealed with new keys")
 }
 
 type explainCmd struct {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func firstID(r *httpx.Request) string {
 }
 
 // madeID finds the id of what a POST has made in its answer: {"server": {"id": …}}
-// or, as Glance has it, {"id": …}.
+// or, as Glance has it, {"id": …}. Key pairs have names alone.
 func madeID(r *httpx.Route, answer any) string {
 	if r.Method != http.MethodPost || answer == nil {
 		return ""
@@ -75,22 +76,24 @@ func madeID(r *httpx.Route, answer any) string {
 	if err != nil {
 		return ""
 	}
-	var flat struct {
-		ID any `json:"id"`
-	}
+	var flat struct{ ID, Name any }
 	if json.Unmarshal(text, &flat) == nil && flat.ID != nil {
-		id, _ := flat.ID.(string)
-		return id
+		return fmt.Sprint(flat.ID)
 	}
 	var wrapped map[string]json.RawMessage
 	if json.Unmarshal(text, &wrapped) != nil || len(wrapped) != 1 {
 		return ""
 	}
 	for _, inner := range wrapped {
-		if json.Unmarshal(inner, &flat) == nil {
-			id, _ := flat.ID.(string)
-			return id
+		if json.Unmarshal(inner, &flat) != nil {
+			return ""
 		}
+	}
+	switch {
+	case flat.ID != nil:
+		return fmt.Sprint(flat.ID)
+	case flat.Name != nil: // a key pair
+		return fmt.Sprint(flat.Name)
 	}
 	return ""
 }

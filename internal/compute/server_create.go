@@ -10,6 +10,7 @@ import (
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -106,6 +107,7 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, srv *Server, r Creat
 	if err := s.store.InsertServer(ctx, tx, srv); err != nil {
 		return err
 	}
+	audit.Created(ctx, srv.ID)
 	_, err := s.network.AllocatePortsTx(ctx, tx, network.AllocateRequest{
 		ServerID: srv.ID, ProjectID: srv.ProjectID, AvailabilityZone: srv.AvailabilityZone, Hostname: srv.Hostname,
 		Networks: r.Networks, None: r.NoNetworks, Auto: r.AutoNetworks, SecurityGroups: r.SecurityGroups,

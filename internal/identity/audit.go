@@ -72,9 +72,9 @@ func (s *Service) auditLogin(ctx context.Context, r AuthRequest, issued *Issued,
 		e.Initiator.ProjectID, e.Initiator.DomainID = issued.Actor.ProjectID, issued.Actor.DomainID
 		e.Attachments["audit_ids"] = issued.Token.AuditIDs
 	case errs.Is(err, errs.Unauthenticated):
-		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: err.Error(), ReasonCode: "401"}
+		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: reason(err), ReasonCode: "401"}
 	case errs.Is(err, errs.Forbidden):
-		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: err.Error(), ReasonCode: "403"}
+		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: reason(err), ReasonCode: "403"}
 	default: // malformed, or the database is away
 		return err
 	}
@@ -90,6 +90,14 @@ func (s *Service) auditLogin(ctx context.Context, r AuthRequest, issued *Issued,
 		return errors.Join(err, werr)
 	}
 	return err
+}
+
+// reason is what a refusal keeps from the client, or the refusal itself.
+func reason(err error) string {
+	if e := errs.As(err); e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
 }
 
 // asUser is ctx with the user as its actor who has proved with his password who he is.

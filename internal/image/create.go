@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -35,6 +36,7 @@ func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, attributes map[str
 	if err := s.store.CreateImage(ctx, tx, img); err != nil {
 		return nil, err
 	}
+	audit.Created(ctx, img.ID)
 	tx.AfterCommit(func() { s.audit(ctx, "create", img) })
 	return img, nil
 }

@@ -131,6 +131,24 @@ func (e *Event) complete(ctx context.Context, id string, at time.Time, host stri
 		e.Target.ID = unknown
 	}
 	e.Observer = observer(e.Observer.Name, host)
+	e.bound()
+}
+
+// bound cuts what a stranger may have written.
+func (e *Event) bound() {
+	for _, text := range []*string{
+		&e.RequestPath, &e.Initiator.ID, &e.Initiator.Name, &e.Initiator.UserID, &e.Initiator.Username, &e.Target.ID, &e.Target.Name,
+	} {
+		*text = cut(*text)
+	}
+	if e.Reason != nil {
+		e.Reason.ReasonType = cut(e.Reason.ReasonType)
+	}
+	for name, value := range e.Attachments {
+		if text, ok := value.(string); ok {
+			e.Attachments[name] = cut(text)
+		}
+	}
 }
 
 // observer is the service that noticed, on this host.
@@ -143,8 +161,7 @@ func observer(service, host string) Resource {
 	return Resource{ID: service + "@" + host, TypeURI: "service/" + kind, Name: service}
 }
 
-// bounded cuts what a stranger wrote.
-func bounded(s string) string {
+func cut(s string) string {
 	const most = 255
 	if len(s) > most {
 		s = s[:most]

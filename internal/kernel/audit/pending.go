@@ -41,15 +41,20 @@ func (t *Trail) Begin(ctx context.Context, e Event) (context.Context, *Pending) 
 // Agent notes the client's program.
 func (p *Pending) Agent(name string) {
 	if p.event.Initiator.Host != nil {
-		p.event.Initiator.Host.Agent = bounded(name)
+		p.event.Initiator.Host.Agent = cut(name)
 	}
 }
 
-// Created tells what a request has made, so that the event of ctx names it. A
-// service calls it inside the transaction; without, the answer's "id" is taken.
+// Created tells what a request has made, so that its event names that if the
+// path names nothing. A service calls it inside the transaction. Where none
+// does, the "id" of the answer is written later, at the cost of a transaction.
 func Created(ctx context.Context, id string) {
 	if p := pendingOf(ctx); p != nil {
-		p.set(func() { p.event.Target.ID = id })
+		p.set(func() {
+			if p.event.Target.ID == "" {
+				p.event.Target.ID = id
+			}
+		})
 	}
 }
 

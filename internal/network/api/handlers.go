@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -196,6 +197,7 @@ func (h *handlers[R, V]) create(ctx context.Context, req *httpx.Request) (*httpx
 			if err != nil {
 				return err
 			}
+			audit.Created(ctx, h.r.id(v))
 			made = append(made, v)
 		}
 		return nil
