@@ -93,6 +93,11 @@ func (s *Service) ChangeHost(ctx context.Context, match func(*Host) bool, missin
 		}
 		for _, h := range hosts {
 			if match(h) {
+				whole, err := s.store.Host(ctx, tx, h.Name)
+				if err != nil {
+					return err
+				}
+				h.Report = whole.Report
 				if err := f(h); err != nil {
 					return err
 				}

@@ -46,6 +46,7 @@ type Store interface {
 	PutHost(ctx context.Context, tx *store.Tx, h *Host) error
 	DeleteHost(ctx context.Context, tx *store.Tx, name string) error
 	Host(ctx context.Context, tx *store.Tx, name string) (*Host, error)
+	// Hosts leaves out what each host said of its guests.
 	Hosts(ctx context.Context, tx *store.Tx) ([]*Host, error)
 
 	PutAggregate(ctx context.Context, tx *store.Tx, a *Aggregate) error

@@ -18,14 +18,18 @@ func scanHost(r store.Row) (*compute.Host, error) {
 
 // PutHost writes a host, new or not.
 func (*Store) PutHost(ctx context.Context, tx *store.Tx, h *compute.Host) error {
-	columns := strings.Split(hostColumns, ", ")[1:]
+	names := hostColumns + ", guests"
+	columns := strings.Split(names, ", ")[1:]
 	for i, c := range columns {
 		columns[i] = c + " = excluded." + c
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO compute_host ("+hostColumns+") VALUES (?"+strings.Repeat(", ?", len(columns))+
+	report := h.Report
+	report.Servers = nil
+	_, err := tx.Exec(ctx, "INSERT INTO compute_host ("+names+") VALUES (?"+strings.Repeat(", ?", len(columns))+
 		") ON CONFLICT (name) DO UPDATE SET "+strings.Join(columns, ", "),
-		h.Name, h.Number, h.ServiceID, h.HypervisorID, toJSON(h.Report), h.Sequence,
-		h.Disabled, h.DisabledReason, h.ForcedDown, store.Micros(h.SeenAt), store.Micros(h.CreatedAt), store.Micros(h.UpdatedAt))
+		h.Name, h.Number, h.ServiceID, h.HypervisorID, toJSON(report), h.Sequence,
+		h.Disabled, h.DisabledReason, h.ForcedDown, store.Micros(h.SeenAt), store.Micros(h.CreatedAt), store.Micros(h.UpdatedAt),
+		toJSON(h.Report.Servers))
 	return err
 }
 
@@ -37,12 +41,20 @@ func (*Store) DeleteHost(ctx context.Context, tx *store.Tx, name string) error {
 	return tx.ExecOne(ctx, "DELETE FROM compute_host WHERE name = ?", name)
 }
 
-// Host finds a host by name.
+// Host finds a host by name, with what it said of its guests.
 func (*Store) Host(ctx context.Context, tx *store.Tx, name string) (*compute.Host, error) {
-	return store.One(ctx, tx, scanHost, "SELECT "+hostColumns+" FROM compute_host WHERE name = ?", name)
+	h, err := store.One(ctx, tx, scanHost, "SELECT "+hostColumns+" FROM compute_host WHERE name = ?", name)
+	if err != nil {
+		return nil, err
+	}
+	guests, err := store.One(ctx, tx, store.Value[string], "SELECT guests FROM compute_host WHERE name = ?", name)
+	if err != nil {
+		return nil, err
+	}
+	return h, jsonOf{&h.Report.Servers}.Scan(guests)
 }
 
-// Hosts lists all hosts.
+// Hosts lists all hosts, without what they said of their guests.
 func (*Store) Hosts(ctx context.Context, tx *store.Tx) ([]*compute.Host, error) {
 	return store.All(ctx, tx, scanHost, "SELECT "+hostColumns+" FROM compute_host ORDER BY number")
 }

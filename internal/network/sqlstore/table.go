@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"kumoi/internal/kernel/store"
 )
 
@@ -128,7 +130,7 @@ func scan[T any](r store.Row) (*T, error) {
 		return nil, err
 	}
 	v := new(T)
-	if err := json.Unmarshal(doc, v); err != nil {
+	if err := jsonv2.Unmarshal(doc, v); err != nil { // lists decode thousands, and it takes a third of the time
 		return nil, fmt.Errorf("stored document: %w", err)
 	}
 	return v, nil
