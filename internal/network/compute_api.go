@@ -47,7 +47,7 @@ func (r AllocateRequest) owner() string {
 // AllocatePortsTx makes or claims the server's ports inside the caller's
 // transaction, in the order asked. With neither Networks nor None nor Auto it
 // takes the project's only network; more than one is a Conflict, none gives no
-// ports. Security groups apply to the ports made, not to those given.
+// ports, or with Auto a network made for the project. Security groups apply to the ports made, not to those given.
 func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]*Port, error) {
 	groupIDs, err := s.findGroups(ctx, tx, req.ProjectID, req.SecurityGroups)
 	if err != nil {
@@ -91,14 +91,17 @@ func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 	}
 	ns = slices.DeleteFunc(ns, func(n *Network) bool { return n.External && !n.Shared || len(n.SubnetIDs) == 0 })
 	switch {
-	case len(ns) > 1 && !req.Auto:
+	case len(ns) > 1:
 		return nil, fault(errs.Conflict, "NetworkAmbiguous", "Multiple possible networks found, use a Network ID to be more specific.")
 	case len(ns) == 0 && req.Auto:
-		return nil, fault(errs.Invalid, "UnableToAutoAllocateNetwork", "Unable to automatically allocate a network for project %s", req.ProjectID)
+		id, err := s.AutoTopology(ctx, tx, req.ProjectID, false)
+		if errs.Is(err, errs.Conflict) || errs.Is(err, errs.Forbidden) {
+			return nil, errs.Wrap(errs.Invalid, err, "Unable to automatically allocate a network for project %s: %s", req.ProjectID, errs.As(err).Msg)
+		}
+		return []RequestedNetwork{{NetworkID: id}}, err
 	case len(ns) == 0:
 		return nil, nil
 	}
-	slices.SortFunc(ns, func(a, b *Network) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return []RequestedNetwork{{NetworkID: ns[0].ID}}, nil
 }
 

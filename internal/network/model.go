@@ -61,6 +61,8 @@ type Network struct {
 	AZHints      []string
 	PortSecurity bool // default of its ports
 
+	AutoAllocated bool `json:",omitempty"` // made for a project that asked for any network
+
 	// Read from RBAC policies and subnets, not stored here.
 	Shared    bool     `json:"-"`
 	External  bool     `json:"-"`
@@ -211,6 +213,8 @@ type Router struct {
 	Gateway      *Gateway
 	Routes       []Route
 	AZHints      []string
+
+	AutoAllocated bool `json:",omitempty"` // made with the network of the same mark
 }
 
 // FloatingIP is an address of an external network, given to a port inside.

@@ -108,6 +108,10 @@ func Rules() []policy.Rule {
 		"update_router:external_gateway_info:enable_snat", "update_router:external_gateway_info:external_fixed_ips",
 		"get_router:distributed", "get_router:ha")
 
+	// the network that a project gets when it asks for any
+	add(adminOrReader, "get_auto_allocated_topology")
+	add(adminOrMember, "delete_auto_allocated_topology")
+
 	// floating IPs
 	add(adminOrMember, "create_floatingip", "update_floatingip", "delete_floatingip")
 	add(admin, "create_floatingip:floating_ip_address")

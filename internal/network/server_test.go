@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,8 +109,40 @@ func TestTheOnlyNetwork(t *testing.T) {
 	if _, err := req(); err == nil || errs.As(err).Code != "NetworkAmbiguous" {
 		t.Fatalf("two networks: %v", err)
 	}
+	if _, err := c.allocate(ctx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p", Auto: true}); err == nil || errs.As(err).Code != "NetworkAmbiguous" {
+		t.Fatalf("two networks, automatic: %v", err)
+	}
 	if _, err := c.allocate(ctx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p", Networks: []network.RequestedNetwork{{NetworkID: other.ID}}}); !errs.Is(err, errs.NotFound) {
 		t.Errorf("another project's network: %v", err)
+	}
+}
+
+// Who asks for any network, and has none, gets one made.
+func TestAnyNetwork(t *testing.T) {
+	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
+	any := func() ([]*network.Port, error) {
+		return c.allocate(ctx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p", Auto: true})
+	}
+	if _, err := any(); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "No default router:external network") {
+		t.Fatalf("nothing to make it from: %v", err)
+	}
+	outside := c.network(admin(t), network.Network{External: true, Default: true})
+	c.subnet(admin(t), outside.ID, "192.0.2.0/24")
+	err := c.Write(admin(t), func(tx *store.Tx) error {
+		return c.CreateSubnetPool(admin(t), tx, &network.SubnetPool{
+			IPVersion: 4, Default: true, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, DefaultPrefixLen: 26,
+		}, network.Change{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := any()
+	if err != nil || len(first) != 1 || len(first[0].FixedIPs) != 1 {
+		t.Fatalf("made: %v %v", first, err)
+	}
+	second, err := any()
+	if err != nil || len(second) != 1 || second[0].NetworkID != first[0].NetworkID {
+		t.Errorf("asked again: %v %v", second, err)
 	}
 }
 

@@ -14,6 +14,7 @@ var extensions = []struct{ alias, name string }{
 	{"address-scope", "Address scope"},
 	{"agent", "agent"},
 	{"allowed-address-pairs", "Allowed Address Pairs"},
+	{"auto-allocated-topology", "Auto Allocated Topology Services"},
 	{"availability_zone", "Availability Zone"},
 	{"availability_zone_filter", "Availability Zone Filter Extension"},
 	{"binding", "Port Binding"},

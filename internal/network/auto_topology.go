@@ -1,0 +1,143 @@
+package network
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// What a project gets when it asks for a network without saying which: a network
+// with a subnet of each default subnet pool, behind a router to the default
+// external network. It is made when it is first asked for.
+const (
+	autoNetwork = "auto_allocated_network"
+	autoRouter  = "auto_allocated_router"
+)
+
+// AutoTopology returns the project's automatic network and makes it if there is
+// none. A dry run makes nothing and says whether it could.
+func (s *Service) AutoTopology(ctx context.Context, tx *store.Tx, projectID string, dryRun bool) (networkID string, err error) {
+	if err := s.Allow(ctx, "get_auto_allocated_topology", projectID); err != nil {
+		return "", err
+	}
+	n, err := autoOf(ctx, tx, networkTable.Where, projectID, func(n *Network) bool { return n.AutoAllocated })
+	if err != nil {
+		return "", err
+	}
+	if n != nil && !dryRun {
+		return n.ID, nil
+	}
+	external, pools, err := s.autoGround(ctx, tx)
+	if err != nil || dryRun {
+		return "", err
+	}
+	if err := s.Allow(ctx, "create_network", projectID); err != nil {
+		return "", err
+	}
+	return s.makeAutoTopology(ctx, tx, projectID, external, pools)
+}
+
+// autoOf finds the resource that was made for the project.
+func autoOf[T any](ctx context.Context, tx *store.Tx, where func(context.Context, *store.Tx, string, any) ([]*T, error), projectID string, auto func(*T) bool) (*T, error) {
+	all, err := where(ctx, tx, "project_id", projectID)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(all, auto); i >= 0 {
+		return all[i], nil
+	}
+	return nil, nil
+}
+
+// autoGround is what the operator has to have made.
+func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Network, pools []*SubnetPool, err error) {
+	networks, err := networkTable.Find(ctx, tx, networkTable.Select())
+	if err != nil {
+		return nil, nil, err
+	}
+	i := slices.IndexFunc(networks, func(n *Network) bool { return n.Default })
+	if i < 0 {
+		return nil, nil, fault(errs.Conflict, "AutoAllocationFailure", "Deployment error: No default router:external network.")
+	}
+	if pools, err = poolTable.Find(ctx, tx, poolTable.Select()); err != nil {
+		return nil, nil, err
+	}
+	pools = slices.DeleteFunc(pools, func(p *SubnetPool) bool { return !p.Default })
+	if len(pools) == 0 {
+		return nil, nil, fault(errs.Conflict, "AutoAllocationFailure", "Deployment error: No default subnetpools defined.")
+	}
+	slices.SortFunc(pools, func(a, b *SubnetPool) int { return a.IPVersion - b.IPVersion })
+	return networks[i], pools, nil
+}
+
+// makeAutoTopology makes it in the name of the cloud, for the pools and the
+// external network may be invisible to the project, and for the project's account.
+func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID string, external *Network, pools []*SubnetPool) (string, error) {
+	ctx = actor.AsSystem(ctx, "auto-allocated-topology")
+	std := func(name string) Standard { return Standard{ProjectID: projectID, Name: name, Tags: []string{}} }
+	r, err := autoOf(ctx, tx, routerTable.Where, projectID, func(r *Router) bool { return r.AutoAllocated })
+	if err != nil {
+		return "", err
+	}
+	if r == nil { // it may have outlived its network
+		r = &Router{Standard: std(autoRouter), AdminStateUp: true, AutoAllocated: true}
+		if err := s.CreateRouter(ctx, tx, NewRouter{Router: r, Gateway: &GatewayRequest{NetworkID: external.ID}}, Change{}); err != nil {
+			return "", err
+		}
+	}
+	n := &Network{Standard: std(autoNetwork), AdminStateUp: true, PortSecurity: true, AutoAllocated: true}
+	if err := s.CreateNetwork(ctx, tx, n, Change{}); err != nil {
+		return "", err
+	}
+	for _, p := range pools {
+		name := "auto_allocated_subnet_v4"
+		if p.IPVersion == 6 {
+			name = "auto_allocated_subnet_v6"
+		}
+		sub := &Subnet{Standard: std(name), NetworkID: n.ID, DHCP: true, SubnetPoolID: p.ID}
+		if p.IPVersion == 6 {
+			sub.IPv6RA, sub.IPv6Address = "slaac", "slaac"
+		}
+		if err := s.CreateSubnet(ctx, tx, NewSubnet{Subnet: sub, IPVersion: p.IPVersion}, Change{}); err != nil {
+			return "", err
+		}
+		if _, err := s.AddRouterInterface(ctx, tx, r.ID, sub.ID, ""); err != nil {
+			return "", err
+		}
+	}
+	return n.ID, nil
+}
+
+// DeleteAutoTopology removes what AutoTopology made; nothing is no error.
+func (s *Service) DeleteAutoTopology(ctx context.Context, tx *store.Tx, projectID string) error {
+	if err := s.Allow(ctx, "delete_auto_allocated_topology", projectID); err != nil {
+		return err
+	}
+	ctx = actor.AsSystem(ctx, "auto-allocated-topology")
+	r, err := autoOf(ctx, tx, routerTable.Where, projectID, func(r *Router) bool { return r.AutoAllocated })
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		subs, err := s.interfaceSubnets(ctx, tx, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, sub := range subs {
+			if _, err := s.RemoveRouterInterface(ctx, tx, r.ID, sub.ID, ""); err != nil {
+				return err
+			}
+		}
+		if err := s.DeleteRouter(ctx, tx, r.ID, Change{}); err != nil {
+			return err
+		}
+	}
+	n, err := autoOf(ctx, tx, networkTable.Where, projectID, func(n *Network) bool { return n.AutoAllocated })
+	if err != nil || n == nil {
+		return err
+	}
+	return s.DeleteNetwork(ctx, tx, n.ID, Change{})
+}
