@@ -45,7 +45,7 @@ func loadConfig(args []string) (*fileConfig, error) {
 func (f *fileConfig) Validate(app *kong.Application) error {
 	known := map[string]bool{}
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
-		if flag, ok := node.(*kong.Flag); ok && flag.Group != nil && flag.Group.Key == "cloud" {
+		if flag, ok := node.(*kong.Flag); ok && isSetting(flag) {
 			known[flag.Name] = true
 		}
 		return next(nil)
@@ -63,12 +63,15 @@ func (f *fileConfig) Validate(app *kong.Application) error {
 	return nil
 }
 
+// isSetting tells a setting of the cloud from a flag of one command.
+func isSetting(flag *kong.Flag) bool { return flag.Group != nil && flag.Group.Key == "cloud" }
+
 // Resolve gives a flag the file's value unless its environment variable is set.
 func (f *fileConfig) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if slices.ContainsFunc(flag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set }) {
 		return nil, nil
 	}
-	if v, ok := f.values[flag.Name]; ok {
+	if v, ok := f.values[flag.Name]; ok && isSetting(flag) {
 		return v, nil
 	}
 	return nil, nil

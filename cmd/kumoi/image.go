@@ -4,20 +4,84 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime"
 	"strings"
 	"time"
 
+	"kumoi/internal/app"
 	"kumoi/internal/demo"
 	"kumoi/internal/image/catalogue"
 	"kumoi/internal/image/prepare"
 )
 
 type imageCmd struct {
-	Prepare imagePrepareCmd `cmd:"" help:"Remove from a disk image what makes it one machine's: ids, host keys, logs, leases."`
-	Fetch   imageFetchCmd   `cmd:"" help:"Fetch an official cloud image by name and register it."`
-	Known   imageKnownCmd   `cmd:"" help:"List the official images that fetch knows."`
+	Prepare  imagePrepareCmd  `cmd:"" help:"Remove from a disk image what makes it one machine's: ids, host keys, logs, leases."`
+	Fetch    imageFetchCmd    `cmd:"" help:"Fetch an official cloud image by name and register it."`
+	Known    imageKnownCmd    `cmd:"" help:"List the official images that fetch knows."`
+	Prefetch imagePrefetchCmd `cmd:"" help:"Bring an image into the caches of hosts before servers need it there."`
+	Cache    imageCacheCmd    `cmd:"" help:"List the images that hosts keep in their caches."`
+}
+
+// hostFlags choose the running cloud and some of its hosts. The cloud's other
+// settings have no say here, and among them is one called host.
+type hostFlags struct {
+	DataDir string   `env:"KUMOI_DATA_DIR" default:"/var/lib/kumoi" type:"path" group:"cloud" help:"Where the running cloud lives."`
+	Host    []string `help:"Only this host; may be repeated (default: all that are up)."`
+}
+
+type imagePrefetchCmd struct {
+	hostFlags
+	Image string `arg:"" help:"The image's id, or its name."`
+}
+
+func (c *imagePrefetchCmd) Run(ctx context.Context) error {
+	var rows []app.HostImageRow
+	if err := app.AdminClientOf(c.DataDir).Call(ctx, http.MethodPost, "/images/prefetch", app.PrefetchRequest{Image: c.Image, Hosts: c.Host}, &rows); err != nil {
+		return err
+	}
+	failed := 0
+	for _, r := range rows {
+		if r.Error != "" {
+			failed++
+			fmt.Printf("%s: %s\n", r.Host, r.Error)
+			continue
+		}
+		fmt.Printf("%s has %s (%s)\n", r.Host, r.Name, r.Image)
+	}
+	if failed > 0 || len(rows) == 0 {
+		return fmt.Errorf("%d of %d hosts do not have the image", failed, len(rows))
+	}
+	return nil
+}
+
+type imageCacheCmd struct {
+	hostFlags
+	Format string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+func (c *imageCacheCmd) Run(ctx context.Context) error {
+	var rows []app.HostImageRow
+	if err := app.AdminClientOf(c.DataDir).Call(ctx, http.MethodGet, "/images/cache?"+url.Values{"host": c.Host}.Encode(), nil, &rows); err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		return printJSON(rows)
+	}
+	table("HOST | IMAGE | NAME | FORMAT | MIB | DISKS | USED", func(line func(...any)) {
+		for _, r := range rows {
+			switch {
+			case r.Error != "":
+				line(r.Host, r.Error)
+			case r.Image == "":
+				line(r.Host, "none")
+			default:
+				line(r.Host, r.Image, r.Name, r.Format, (r.Bytes+1<<20-1)>>20, r.Disks, time.Since(r.Used).Round(time.Second).String()+" ago")
+			}
+		}
+	})
+	return nil
 }
 
 type imagePrepareCmd struct {

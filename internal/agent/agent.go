@@ -157,6 +157,7 @@ func (a *Agent) handle() error {
 		hostapi.VerbSnapshot:    verb(a.Snapshot),
 		hostapi.VerbDiagnostics: verb(a.Diagnostics),
 		hostapi.VerbPrefetch:    verb(a.Prefetch),
+		hostapi.VerbImages:      verb(a.Images),
 		hostapi.VerbReport:      verb(a.Report),
 	} {
 		sub, err := a.bus.Handle(hostapi.HostSubject(a.cfg.Host, verb), "", h)
@@ -197,6 +198,12 @@ func (a *Agent) readImage(ctx context.Context, imageID string, offset int64, len
 func (a *Agent) Prefetch(ctx context.Context, disk *hostapi.RootDisk) (*struct{}, error) {
 	_, err := a.images.Get(ctx, *disk)
 	return nil, err
+}
+
+// Images lists the host's cache of images.
+func (a *Agent) Images(context.Context, *struct{}) (*hostapi.ImageCache, error) {
+	list := a.images.List()
+	return &list, nil
 }
 
 // Diagnostics measures a running guest.

@@ -90,12 +90,17 @@ func NewAdminClient(cfg *Config) (*AdminClient, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	path := cfg.AdminSocket()
+	return AdminClientOf(cfg.DataDir), nil
+}
+
+// AdminClientOf returns a client of whatever runs in a data directory.
+func AdminClientOf(dir string) *AdminClient {
+	path := (&Config{DataDir: dir}).AdminSocket()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}
-	return &AdminClient{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, dir: cfg.DataDir}, nil
+	return &AdminClient{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, dir: dir}
 }
 
 // Call asks one operation; in and out may be nil.

@@ -99,6 +99,7 @@ func (c *Cloud) adminOperations() {
 	handle(a, "GET /explain/server/{id}", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
 		return k.explainServer(ctx, r.PathValue("id"))
 	}))
+	c.imageOperations()
 	handle(a, "POST /identity/reset-password", onControl(c, resetPassword))
 	handle(a, "POST /identity/bootstrap", onControl(c, bootstrapAgain))
 	handle(a, "GET /audit", onControl(c, listAudit))

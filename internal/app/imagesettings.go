@@ -26,7 +26,7 @@ import (
 // ImageSettings are what a person can set about images. What is left out, or
 // zero, is as image.DefaultConfig has it.
 type ImageSettings struct {
-	Stores        []ImageStore      `name:"stores" env:"STORES" sep:";" help:"Where images' data may lie, several separated by ';', each as 'id=NAME,type=file|s3|rbd|http,…'; docs/images.md lists the keys (default: one of files below the data directory)."`
+	Stores        []ImageStore      `name:"stores" env:"STORES" sep:";" help:"Where images' data may lie, several separated by ';', each as 'id=NAME,type=file|s3|rbd|http,…'; docs/images.md lists the keys (default: files below the data directory, and the web to read from)."`
 	DefaultStore  string            `name:"default-store" env:"DEFAULT_STORE" help:"The store that data goes to unless a request names another (default: the first)."`
 	ShowLocations bool              `name:"show-locations" env:"SHOW_LOCATIONS" help:"Show where an image's data lies in its record, to those whom the policy lets see it, and let them change that by patches."`
 	SizeCapGiB    int64             `name:"size-cap-gib" env:"SIZE_CAP_GIB" help:"How large one image's data may be, in GiB (default: 1024)."`
@@ -237,11 +237,15 @@ func (s *ImageStore) open(ctx context.Context, rules webget.Rules) (backend.Back
 	}
 }
 
-// openImageStores opens the stores of the settings; without any there is one of files.
+// openImageStores opens the stores of the settings; without any there is one of
+// files, and the web to read from.
 func openImageStores(ctx context.Context, cfg *Config) ([]image.NamedStore, error) {
 	stores := cfg.Images.Stores
 	if len(stores) == 0 {
-		stores = []ImageStore{{ID: "file", Type: "file", Description: "files below the data directory", Path: cfg.path("image", "store")}}
+		stores = []ImageStore{
+			{ID: "file", Type: "file", Description: "files below the data directory", Path: cfg.path("image", "store")},
+			{ID: "web", Type: "http", Description: "places on the web, read only"},
+		}
 	}
 	rules, err := cfg.Images.config(cfg)
 	if err != nil {

@@ -17,6 +17,7 @@ const (
 	VerbSnapshot    = "snapshot"    // SnapshotRequest → nothing, after the last WriteImage
 	VerbDiagnostics = "diagnostics" // ServerRef → Diagnostics
 	VerbPrefetch    = "prefetch"    // RootDisk → nothing, when the image is in the host's cache
+	VerbImages      = "images"      // nothing → ImageCache
 	VerbReport      = "report"      // nothing → HostReport, now
 
 	ReportHost   = "host"   // HostReport, every HeartbeatEvery
@@ -85,6 +86,11 @@ func (c Client) Diagnostics(ctx context.Context, host, serverID string) (*Diagno
 // Prefetch brings an image into the host's cache.
 func (c Client) Prefetch(ctx context.Context, host string, disk RootDisk) error {
 	return c.Bus.Request(ctx, HostSubject(host, VerbPrefetch), disk, nil)
+}
+
+// Images lists the host's cache of images.
+func (c Client) Images(ctx context.Context, host string) (*ImageCache, error) {
+	return ask[ImageCache](ctx, c, host, VerbImages, struct{}{})
 }
 
 // Report asks for a heartbeat now.

@@ -215,6 +215,22 @@ type HostReport struct {
 	ImageCacheBytes int64             `json:"image_cache_bytes"`
 }
 
+// ImageCache is what a host keeps of images.
+type ImageCache struct {
+	Limit  int64         `json:"limit"` // bytes that unused images may take; 0: no limit
+	Images []CachedImage `json:"images"`
+}
+
+// CachedImage is an image in a host's cache.
+type CachedImage struct {
+	ID     string    `json:"id"`
+	Format string    `json:"format"`
+	SHA512 string    `json:"sha512"`
+	Bytes  int64     `json:"bytes"` // on the host's disk
+	Used   time.Time `json:"used"`  // last
+	Disks  int       `json:"disks"` // of guests that are based on it; it stays as long as there are some
+}
+
 // ImageChunk asks for a part of an image.
 type ImageChunk struct {
 	ImageID string `json:"image_id"`

@@ -61,8 +61,11 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 		return err
 	}
 	stores, err := s.importStores(img, r)
-	if err != nil || len(stores) == 0 {
-		return err // an image that is in all stores already needs no copying
+	if err != nil {
+		return err
+	}
+	if len(stores) == 0 {
+		return s.importedAlready(ctx, img.ID)
 	}
 	t := s.newTask(ctx, "api_image_import", img.ID, map[string]any{
 		"image_id": img.ID, "import_req": r.Body, "backend": stores,
@@ -84,6 +87,16 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 	}
 	s.audit(ctx, "import", img)
 	return nil
+}
+
+// importedAlready marks an image that is to be copied to all stores and is in
+// all of them, so that who waits for the copies sees that none is missing.
+func (s *Service) importedAlready(ctx context.Context, id string) error {
+	_, err := s.modify(ctx, id, "copy_image", func(_ *store.Tx, img *Image) error {
+		img.Properties[propImporting], img.Properties[propFailed] = "", ""
+		return nil
+	})
+	return err
 }
 
 // importable tells whether an image's state allows the method.

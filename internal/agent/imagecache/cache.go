@@ -171,6 +171,23 @@ func (c *Cache) Bytes() int64 {
 	return sum
 }
 
+// List describes the cache, the least recently used image first.
+func (c *Cache) List() hostapi.ImageCache {
+	out := hostapi.ImageCache{Limit: c.cfg.Limit, Images: []hostapi.CachedImage{}}
+	entries := c.entries()
+	slices.SortFunc(entries, func(a, b entry) int { return a.used.Compare(b.used) })
+	for _, e := range entries {
+		image, err := c.read(e.id)
+		if err != nil {
+			continue // half in, or half out
+		}
+		out.Images = append(out.Images, hostapi.CachedImage{
+			ID: e.id, Format: image.Format, SHA512: image.SHA512, Bytes: e.bytes, Used: e.used.UTC(), Disks: int(e.links) - 1,
+		})
+	}
+	return out
+}
+
 type entry struct {
 	id    string
 	bytes int64

@@ -173,6 +173,10 @@ func TestUnusedImagesGoOldestFirst(t *testing.T) {
 	if err := c.Trim(""); err != nil {
 		t.Fatal(err)
 	}
+	list := c.List()
+	if len(list.Images) != 4 || list.Limit != 3<<20 || list.Images[0].ID != "image-0" || list.Images[0].Disks != 1 || list.Images[3].ID != "image-4" || list.Images[3].Disks != 0 {
+		t.Errorf("listed: %+v", list)
+	}
 	for i, want := range []bool{true, false, true, true, true} {
 		_, err := os.Stat(filepath.Join(dir, fmt.Sprintf("image-%d.img", i)))
 		if (err == nil) != want {

@@ -57,6 +57,7 @@ func NewAgent(t testing.TB, conn bus.Conn, name string) *Agent {
 	handle(hostapi.VerbEnsure, a.ensure)
 	handle(hostapi.VerbRemove, a.remove)
 	handle(hostapi.VerbPrefetch, func(*bus.Msg) (any, error) { return nil, nil })
+	handle(hostapi.VerbImages, func(*bus.Msg) (any, error) { return hostapi.ImageCache{}, nil })
 	handle(hostapi.VerbReport, func(*bus.Msg) (any, error) { return a.Report(), nil })
 	handle(hostapi.VerbConsoleLog, func(*bus.Msg) (any, error) { return hostapi.ConsoleLog{Text: "login: \n"}, nil })
 	handle(hostapi.VerbSnapshot, a.snapshot)

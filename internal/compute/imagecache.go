@@ -1,0 +1,85 @@
+package compute
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+)
+
+// HostImages is a host with its cache of images, or why nothing is known of it.
+type HostImages struct {
+	Host  string
+	Cache hostapi.ImageCache
+	Err   error
+}
+
+const prefetchTimeout = 30 * time.Minute
+
+// namedHosts are the hosts with these names; all that are up without any.
+func (s *Service) namedHosts(ctx context.Context, names []string) ([]string, error) {
+	hosts, err := s.Hosts(ctx, "os_compute_api:os-hypervisors:list")
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, h := range hosts {
+		if slices.Contains(names, h.Name) || len(names) == 0 && s.up(h) {
+			out = append(out, h.Name)
+		}
+	}
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			return nil, errs.New(errs.NotFound, "There is no host %q.", n)
+		}
+	}
+	return out, nil
+}
+
+// PrefetchImage brings an image into the caches of hosts, of all that are up
+// without any names, and returns when it is there.
+func (s *Service) PrefetchImage(ctx context.Context, id string, hosts []string) ([]HostImages, error) {
+	hosts, err := s.namedHosts(ctx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	image, err := s.images.Image(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := usable(image); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, prefetchTimeout)
+	defer cancel()
+	out := make([]HostImages, len(hosts))
+	var wg sync.WaitGroup
+	for i, host := range hosts {
+		s.grants.give(host, image.ID, s.now())
+		wg.Go(func() { out[i] = HostImages{Host: host, Err: s.hosts.Prefetch(ctx, host, rootDisk(image, 0))} })
+	}
+	wg.Wait()
+	return out, nil
+}
+
+// CachedImages asks hosts, all that are up without any names, what they keep.
+func (s *Service) CachedImages(ctx context.Context, hosts []string) ([]HostImages, error) {
+	hosts, err := s.namedHosts(ctx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]HostImages, len(hosts))
+	for i, host := range hosts {
+		out[i].Host = host
+		cache, err := s.hosts.Images(ctx, host)
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		out[i].Cache = *cache
+	}
+	return out, nil
+}
