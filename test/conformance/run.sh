@@ -261,6 +261,6 @@ if [ -s "$out/unexpected" ]; then
   sed 's/^/  /' "$out/unexpected"
 fi
 # Why tests were skipped, so that a feature that went missing is seen.
-sed -n 's/.*\.\.\. SKIPPED: /skipped: /p' "$out/run.log" | sort | uniq -c | sort -rn
+sed -n 's/.*\.\.\. SKIPPED: /skipped: /p' "$out"/*.log | sort | uniq -c | sort -rn
 echo "$passed passed, $failed failed, $skipped skipped"
 [ ! -s "$out/unexpected" ]
