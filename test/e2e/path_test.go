@@ -73,6 +73,7 @@ func TestTheWholePath(t *testing.T) {
 	step("other projects see nothing", s.tenancy)
 	step("kill -9 and restart", s.crash)
 	step("the northbound database is deleted", s.recompute)
+	step("a power cut", s.powerCut)
 	step("explain, sagas, tasks", s.look)
 }
 
@@ -283,7 +284,7 @@ func (s *session) servers(t *testing.T) {
 	}
 	fip := demo.show("floating ip create outside").str("floating_ip_address")
 	demo.ok("server add floating ip web {}", fip)
-	g := guest{fip, s.key, "kumoi"}
+	g := guest{addr: fip, key: s.key, user: "kumoi"}
 	if got := g.reach(t, "hostname"); got != "web" {
 		t.Errorf("hostname %q", got)
 	}
@@ -322,6 +323,18 @@ func (s *session) servers(t *testing.T) {
 	demo.ok("server remove port www extra")
 	demo.ok("server add security group www default")
 	demo.ok("server remove security group www default")
+	demo.ok("server image create --name www-copy --wait www")
+	if copied := demo.show("image show www-copy"); copied.str("status") != "active" || copied.str("disk_format") != "qcow2" {
+		t.Errorf("the snapshot is %v", copied)
+	}
+	demo.ok("image delete www-copy")
+	g.reach(t, "echo kept > kept; sync")
+	demo.ok("server shelve --wait www")
+	status("SHELVED_OFFLOADED")
+	demo.ok("server unshelve --wait www")
+	if got := g.reach(t, "cat kept"); got != "kept" {
+		t.Errorf("after unshelving a file of the guest says %q", got)
+	}
 	demo.ok("server remove floating ip www {}", fip)
 	demo.ok("floating ip delete {}", fip)
 	events := demo.list("server event list www")
@@ -362,7 +375,7 @@ func eventuallySays(t *testing.T, g guest, command, want string) {
 // traffic is about packets: between guests, through security groups, to metadata and outside.
 func (s *session) traffic(t *testing.T) {
 	demo := s.demo.in(t)
-	first := guest{s.firstAddress(t), s.key, "root"} // who may ping
+	first := guest{addr: s.firstAddress(t), key: s.key, user: "root"} // who may ping
 	first.reach(t, "true")
 	demo.show("server create --image kumoi-guest --flavor tiny --network private --security-group ssh --key-name demo --wait second")
 	second := fixedAddress(t, demo, "second")
@@ -435,18 +448,32 @@ func (s *session) tenancy(t *testing.T) {
 	other.show("network create private")
 	other.show("subnet create --network private --subnet-range 10.20.0.0/24 private")
 	other.show("security group rule create --protocol icmp default")
-	other.show("server create --image kumoi-guest --flavor tiny --network private --wait theirs")
+	// The very address that the first project's server has, on a network of its own.
+	fixed := fixedAddress(t, s.demo.in(t), "first")
+	other.show("server create --image kumoi-guest --flavor tiny --nic net-id=private,v4-fixed-ip="+fixed+" --user-data {} --wait theirs",
+		userData(t, "echo a word for theirs alone > /dev/console\n"))
 	if rows := other.list("server list"); len(rows) != 1 {
 		t.Errorf("the other user sees %v", rows)
 	}
-	g := guest{s.firstAddress(t), s.key, "root"}
-	theirs := fixedAddress(t, other, "theirs")
-	if fixed := fixedAddress(t, s.demo.in(t), "first"); theirs != fixed {
-		if out, err := g.run("ping -c 1 -w 2 " + theirs); err == nil {
-			t.Errorf("a guest reaches another project's: %s", out)
+	g := guest{addr: s.firstAddress(t), key: s.key, user: "root"}
+	if theirs := fixedAddress(t, other, "theirs"); theirs != fixed {
+		t.Fatalf("the address is %s, not %s", theirs, fixed)
+	}
+	eventually(t, "the other guest to run its own user data", 2*time.Minute, func() bool {
+		return strings.Contains(other.ok("console log show theirs"), "a word for theirs alone")
+	})
+	for _, path := range []string{"openstack/latest/user_data", "latest/user-data", "openstack/latest/meta_data.json"} {
+		if out, _ := g.run("wget -q -O - http://169.254.169.254/" + path); strings.Contains(out, "theirs") {
+			t.Errorf("%s is another project's: %s", path, out)
 		}
 	}
+	other.show("server create --image kumoi-guest --flavor tiny --network private beside")
+	eventually(t, "the second server of theirs", time.Minute, func() bool { return other.show("server show beside").str("status") == "ACTIVE" })
+	if out, err := g.run("ping -c 1 -w 2 " + fixedAddress(t, other, "beside")); err == nil {
+		t.Errorf("a guest reaches another project's: %s", out)
+	}
 	other.ok("server delete --wait theirs")
+	other.ok("server delete --wait beside")
 	other.ok("network delete private")
 	root.ok("user delete other")
 	root.ok("project delete other")
@@ -455,7 +482,7 @@ func (s *session) tenancy(t *testing.T) {
 // crash kills kumoi in the middle of builds; guests and what was accepted live on.
 func (s *session) crash(t *testing.T) {
 	demo := s.demo.in(t)
-	g := guest{s.firstAddress(t), s.key, "kumoi"}
+	g := guest{addr: s.firstAddress(t), key: s.key, user: "kumoi"}
 	g.reach(t, "true")
 	uptime := func() string { return g.reach(t, "cat /proc/sys/kernel/random/boot_id") }
 	before := uptime()
@@ -481,7 +508,7 @@ func (s *session) crash(t *testing.T) {
 
 // recompute deletes OVN's northbound database under a running guest.
 func (s *session) recompute(t *testing.T) {
-	g := guest{s.firstAddress(t), s.key, "kumoi"}
+	g := guest{addr: s.firstAddress(t), key: s.key, user: "kumoi"}
 	boot := g.reach(t, "cat /proc/sys/kernel/random/boot_id")
 	s.kumoi("down", "--keep-guests")
 	dbs, err := filepath.Glob(filepath.Join(s.dir, "*", "*nb*.db"))
@@ -497,9 +524,42 @@ func (s *session) recompute(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.kumoi("up", "--detach")
+	eventually(t, "the guest's port to be in the new database", 20*time.Second, func() bool {
+		out, err := exec.Command("ovn-nbctl", "--db=unix:"+filepath.Join(filepath.Dir(dbs[0]), "nb.sock"), "--bare", "--columns=external_ip", "find", "NAT", "type=dnat_and_snat").Output()
+		return err == nil && strings.Contains(string(out), g.addr)
+	})
 	if got := g.reach(t, "cat /proc/sys/kernel/random/boot_id"); got != boot {
 		t.Error("the guest was restarted")
 	}
+}
+
+// powerCut does what a reboot of the machine does: all processes, interfaces and
+// namespaces are gone, and the next boot has another id. Guests come back as
+// their owner left them.
+func (s *session) powerCut(t *testing.T) {
+	demo := s.demo.in(t)
+	demo.show("server create --image kumoi-guest --flavor tiny --network private --wait off")
+	demo.ok("server stop off")
+	eventually(t, "the second server to be off", time.Minute, func() bool { return demo.show("server show off").str("status") == "SHUTOFF" })
+	g := guest{addr: s.firstAddress(t), key: s.key, user: "kumoi"}
+	g.reach(t, "touch kept; sync")
+	boot := g.reach(t, "cat /proc/sys/kernel/random/boot_id")
+
+	s.cutPower()
+	start := time.Now()
+	s.kumoi("up", "--detach")
+	if got := g.reach(t, "cat /proc/sys/kernel/random/boot_id; ls kept"); strings.Contains(got, boot) || !strings.Contains(got, "kept") {
+		t.Errorf("after the power cut the guest says %q; before, its boot was %s", got, boot)
+	}
+	t.Logf("the guest answers again %s after the boot", time.Since(start).Round(100*time.Millisecond))
+	for name, want := range map[string]string{"first": "ACTIVE", "off": "SHUTOFF"} {
+		if got := demo.show("server show {}", name).str("status"); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	demo.ok("server start off")
+	eventually(t, "the second server to start", time.Minute, func() bool { return demo.show("server show off").str("status") == "ACTIVE" })
+	demo.ok("server delete --wait off")
 }
 
 func (s *session) look(t *testing.T) {
