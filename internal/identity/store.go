@@ -20,11 +20,13 @@ type Table[T any] interface {
 	DeleteWhere(ctx context.Context, tx *store.Tx, where ...Match) (int64, error)
 }
 
-// Query selects, orders and cuts a list. Lists are ordered by id.
+// Query selects, orders and cuts a list.
 type Query struct {
-	Where  []Match
-	Marker string // the id of the last row already seen
-	Limit  int    // 0: all
+	Where      []Match
+	SortKey    string // a field; rows with the same value, and all if it is empty, are ordered by id
+	Descending bool
+	Marker     string // the id of the last row already seen
+	Limit      int    // 0: all
 }
 
 // Match is one condition on a field, under its name in the API. A field that

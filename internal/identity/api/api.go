@@ -81,7 +81,7 @@ func body(r *httpx.Request, key string, s *schema.Schema) (object, error) {
 }
 
 // filters reads the named query parameters, exact and inexact
-// (name__contains), and the page.
+// (name__contains), the order and the page.
 func filters(r *httpx.Request, names ...string) (identity.Query, error) {
 	var q identity.Query
 	for key, values := range r.Query {
@@ -109,6 +109,16 @@ func filters(r *httpx.Request, names ...string) (identity.Query, error) {
 		return q, err
 	}
 	q.Limit, q.Marker = limit, r.Query.Get("marker")
+	if q.SortKey = r.Query.Get("sort_key"); q.SortKey != "" && q.SortKey != "id" && !slices.Contains(names, q.SortKey) {
+		return q, errs.New(errs.Invalid, "Invalid sort_key %q: lists are sorted by id, %s.", q.SortKey, strings.Join(names, ", "))
+	}
+	switch r.Query.Get("sort_dir") {
+	case "", "asc":
+	case "desc":
+		q.Descending = true
+	default:
+		return q, errs.New(errs.Invalid, "Invalid sort_dir %q: use asc or desc.", r.Query.Get("sort_dir"))
+	}
 	return q, nil
 }
 

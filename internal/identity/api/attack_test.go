@@ -127,7 +127,7 @@ func TestWrongBodiesGet4xx(t *testing.T) {
 		"name is a list":  {"POST", "/v3/users", `{"user":{"name":["x"]}}`, 400},
 		"name is blank":   {"POST", "/v3/users", `{"user":{"name":"  "}}`, 400},
 		"name too long":   {"POST", "/v3/users", `{"user":{"name":"` + strings.Repeat("x", 256) + `"}}`, 400},
-		"two values":      {"POST", "/v3/users", `{"user":{"name":"a"}}{"user":{"name":"b"}}`, 201},
+		"two values":      {"POST", "/v3/users", `{"user":{"name":"a"}}{"user":{"name":"b"}}`, 400},
 		"deep":            {"POST", "/v3/users", deep, 400},
 		"deep login":      {"POST", "/v3/auth/tokens", deep, 400},
 		"large":           {"POST", "/v3/users", `{"user":{"name":"` + strings.Repeat("x", 2<<20) + `"}}`, 413},

@@ -78,16 +78,43 @@ func (t *table[T]) List(ctx context.Context, tx *store.Tx, q identity.Query) ([]
 }
 
 func (t *table[T]) find(ctx context.Context, tx *store.Tx, sel *store.Query, q identity.Query) ([]T, error) {
-	id := t.name + "." + t.columns[0]
 	t.where(sel, q.Where)
-	if q.Marker != "" {
-		sel.Where(id+" > ?", q.Marker)
-	}
-	rows, err := store.Find(ctx, tx, t.scan, sel.OrderBy(id).Limit(q.Limit))
+	t.order(sel, q)
+	rows, err := store.Find(ctx, tx, t.scan, sel.Limit(q.Limit))
 	if err == nil && t.load != nil && len(rows) > 0 {
 		err = t.load(ctx, tx, rows)
 	}
 	return rows, err
+}
+
+// order sorts and goes on behind the marker.
+func (t *table[T]) order(sel *store.Query, q identity.Query) {
+	id := t.name + "." + t.columns[0]
+	after, way := " > ", ""
+	if q.Descending {
+		after, way = " < ", " DESC"
+	}
+	key, ok := t.column(q.SortKey)
+	if !ok || key == id {
+		sel.OrderBy(id + way)
+		if q.Marker != "" {
+			sel.Where(id+after+"?", q.Marker)
+		}
+		return
+	}
+	sel.OrderBy(key + way + ", " + id + way)
+	if q.Marker != "" {
+		seen := "(SELECT " + key + " FROM " + t.name + " WHERE " + id + " = ?)"
+		sel.Where(key+after+seen+" OR ("+key+" = "+seen+" AND "+id+after+"?)", q.Marker, q.Marker, q.Marker)
+	}
+}
+
+// column is what a field of the API is called in SQL.
+func (t *table[T]) column(field string) (string, bool) {
+	if c, ok := t.filters[field]; ok {
+		return c, true
+	}
+	return t.name + "." + field, slices.Contains(t.columns, field)
 }
 
 // Insert adds a row.
@@ -141,14 +168,9 @@ func (t *table[T]) DeleteWhere(ctx context.Context, tx *store.Tx, where ...ident
 // where turns matches into conditions; unknown fields are ignored.
 func (t *table[T]) where(q *store.Query, matches []identity.Match) {
 	for _, m := range matches {
-		column, ok := t.filters[m.Field]
-		if !ok {
-			if !slices.Contains(t.columns, m.Field) {
-				continue
-			}
-			column = t.name + "." + m.Field
+		if column, ok := t.column(m.Field); ok {
+			condition(q, column, m)
 		}
-		condition(q, column, m)
 	}
 }
 

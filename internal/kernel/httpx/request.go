@@ -91,6 +91,9 @@ func (r *Request) Object() (map[string]any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, jsonError(err)
 	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errs.New(errs.Invalid, "Malformed request body: something follows the JSON object.")
+	}
 	m, ok := v.(map[string]any)
 	if !ok {
 		return nil, errs.New(errs.Invalid, "The request body must be a JSON object.")
