@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,37 @@ func (c *cloud) kill() {
 	eventually(c.t, "kumoi to be gone", 10*time.Second, func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
+// cutPower ends every process of the cloud at once, guests included, and removes
+// what a reboot removes.
+func (c *cloud) cutPower() {
+	c.t.Helper()
+	running := func() (pids []int) {
+		procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, p := range procs {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+			if b, err := os.ReadFile(p); err == nil && pid != os.Getpid() && strings.Contains(string(b), c.dir) {
+				pids = append(pids, pid)
+			}
+		}
+		return pids
+	}
+	c.kill()
+	eventually(c.t, "all processes to be gone", 10*time.Second, func() bool {
+		pids := running()
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return len(pids) == 0
+	})
+	script := "umount /run/netns/* 2>/dev/null; rm -rf /run/netns/* /run/kumoi*; " +
+		"for l in $(ip -o link | cut -d: -f2 | cut -d@ -f1); do [ $l = lo ] || ip link del $l 2>/dev/null || true; done; " +
+		"nft flush ruleset; echo another > " + filepath.Join(c.dir, "boot_id") + "; " +
+		`grep -rl '"boot_id":"' --include=state.json ` + filepath.Join(c.dir, "host") + ` | xargs -r sed -i 's/"boot_id":"/"boot_id":"x/'`
+	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
+		c.t.Fatalf("after the power cut: %v %s", err, out)
+	}
+}
+
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, patience time.Duration, cond func() bool) {
 	t.Helper()
@@ -89,6 +121,7 @@ type guest struct {
 	addr string
 	key  []byte
 	user string
+	dial func(addr string) (net.Conn, error) // from another machine than this one
 }
 
 // run runs a command in the guest.
@@ -97,13 +130,26 @@ func (g guest) run(command string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client, err := ssh.Dial("tcp", net.JoinHostPort(g.addr, "22"), &ssh.ClientConfig{
-		User: g.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: 4 * time.Second,
-		HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+	dial := g.dial
+	if dial == nil {
+		dial = func(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 4*time.Second) }
+	}
+	addr := net.JoinHostPort(g.addr, "22")
+	conn, err := dial(addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return "", err
+	}
+	c, channels, requests, err := ssh.NewClientConn(conn, addr, &ssh.ClientConfig{
+		User: g.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 	})
 	if err != nil {
 		return "", err
 	}
+	client := ssh.NewClient(c, channels, requests)
 	defer client.Close()
 	session, err := client.NewSession()
 	if err != nil {
