@@ -72,8 +72,8 @@ realdeps: ## packages against real OVN, libvirt and QEMU, in namespaces of their
 	go test -tags realdeps -count=1 ./internal/hoststack/... ./internal/network/fabric/... ./internal/agent/...
 
 .PHONY: bench
-bench: build guest-image ## measure speed and size; prints tables
-	test/bench/run.sh
+bench: build guest-image ## measure speed and size; prints tables (PARTS="control identity images real", or some of them)
+	test/bench/run.sh $(PARTS)
 
 .PHONY: coverage
 coverage: build ## compare what is served with the API inventory

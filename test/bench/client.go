@@ -71,19 +71,40 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, heade
 	return resp.Header, json.NewDecoder(resp.Body).Decode(out)
 }
 
-// Login logs a user of the default domain in and returns the token.
-func (c *Client) Login(ctx context.Context, user, password, project string) (string, error) {
+// loginBody asks for a token of a user of the default domain, for a project or for nothing.
+func loginBody(user, password, project string) map[string]any {
 	domain := map[string]any{"id": "default"}
-	h, err := c.Do(ctx, "POST", "/identity/v3/auth/tokens", map[string]any{"auth": map[string]any{
-		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{
-			"user": map[string]any{"name": user, "domain": domain, "password": password},
-		}},
-		"scope": map[string]any{"project": map[string]any{"name": project, "domain": domain}},
-	}}, nil)
+	auth := map[string]any{"identity": map[string]any{
+		"methods":  []string{"password"},
+		"password": map[string]any{"user": map[string]any{"name": user, "domain": domain, "password": password}},
+	}}
+	if project != "" {
+		auth["scope"] = map[string]any{"project": map[string]any{"name": project, "domain": domain}}
+	}
+	return map[string]any{"auth": auth}
+}
+
+// Login logs a user of the default domain in and returns the token; without a
+// project it is good for nothing but to ask who one is.
+func (c *Client) Login(ctx context.Context, user, password, project string) (string, error) {
+	h, err := c.Do(ctx, "POST", "/identity/v3/auth/tokens", loginBody(user, password, project), nil)
 	if err != nil {
 		return "", err
 	}
 	return h.Get("X-Subject-Token"), nil
+}
+
+// LoginWire prepares Login, to be done many times.
+func (c *Client) LoginWire(user, password, project string) (*Wire, error) {
+	body, err := json.Marshal(loginBody(user, password, project))
+	anonymous := *c
+	anonymous.Token = ""
+	return anonymous.NewWire(http.StatusCreated, "POST", "/identity/v3/auth/tokens", body), err
+}
+
+// ValidateWire prepares Validate, to be done many times.
+func (c *Client) ValidateWire(token string) *Wire {
+	return c.NewWire(http.StatusOK, "GET", "/identity/v3/auth/tokens", nil, "X-Subject-Token", token)
 }
 
 // As returns the client with a user's token.
@@ -260,14 +281,4 @@ func Fill(ctx context.Context, c *Client, n Need, count int) error {
 		}
 	}
 	return c.AwaitAll(ctx, count)
-}
-
-// LoginUnscoped logs a user in without a project.
-func (c *Client) LoginUnscoped(ctx context.Context, user, password string) error {
-	_, err := c.Do(ctx, "POST", "/identity/v3/auth/tokens", map[string]any{"auth": map[string]any{
-		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{
-			"user": map[string]any{"name": user, "domain": map[string]any{"id": "default"}, "password": password},
-		}},
-	}}, nil)
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,12 +37,16 @@ func Repeat(ctx context.Context, n, workers int, op func(ctx context.Context, i 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	times := make([]time.Duration, n)
-	next := make(chan int)
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for range workers {
 		wg.Go(func() {
-			for i := range next {
+			for ctx.Err() == nil {
+				i := int(next.Add(1) - 1)
+				if i >= n {
+					return
+				}
 				start := time.Now()
 				if err := op(ctx, i); err != nil {
 					cancel(err)
@@ -51,15 +56,6 @@ func Repeat(ctx context.Context, n, workers int, op func(ctx context.Context, i 
 			}
 		})
 	}
-feed:
-	for i := range n {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(next)
 	wg.Wait()
 	return Samples{Times: times, Took: time.Since(begin)}, context.Cause(ctx)
 }

@@ -1,5 +1,11 @@
-// Command report measures bin/kumoi from outside and prints one table: what was
-// measured, its p50 and p99, the target, and how the two compare.
+// Command report measures bin/kumoi from outside and prints tables: what was
+// measured, its p50 and p99, the target, and how the two compare. Its parts can
+// be run one by one:
+//
+//	control   speed and size of the control plane, guests and network pretended
+//	identity  logins, validations and lists with 100,000 users
+//	images    transfers beside dd, cp and sha512sum, and a long list
+//	real      the whole path with real guests; as root, in a network namespace
 //
 // Rates are given per core as well: requests divided by the processor time that
 // kumoi itself spent on them, which other work on the machine hardly changes.
@@ -12,32 +18,79 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 )
 
 type options struct {
 	bin, dir, image string
 	servers         int
-	real            bool
+	guests          int
+	users           int
+	images          int
+	gib             float64
+}
+
+// part is something that can be measured by itself.
+type part struct {
+	name    string
+	measure func(ctx context.Context, o options) ([]*table, error)
+}
+
+// parts are in the order in which they are measured.
+var parts = []part{
+	{"control", pretended},
+	{"identity", largeIdentity},
+	{"images", transfers},
+	{"real", realGuests},
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "kumoi", "bin/kumoi", "the binary to measure")
 	flag.StringVar(&o.dir, "dir", "", "where to keep data (default: a temporary folder, removed at the end)")
-	flag.IntVar(&o.servers, "servers", 1000, "how many pretended servers to list")
-	flag.BoolVar(&o.real, "real", false, "walk the whole path with real guests instead; as root, in a network namespace")
-	flag.StringVar(&o.image, "image", "build/kumoi-guest.qcow2", "the guest image of -real")
+	which := flag.String("parts", "control,identity,images", "what to measure, separated by commas: control, identity, images, real")
+	flag.IntVar(&o.servers, "servers", 1000, "control: how many pretended servers to list")
+	flag.IntVar(&o.users, "users", 100_000, "identity: how many users; there are a tenth as many projects, thrice as many assignments")
+	flag.IntVar(&o.images, "images", 10_000, "images: how many to list")
+	flag.Float64Var(&o.gib, "gib", 2, "images: size of the transfer in GiB")
+	flag.IntVar(&o.guests, "guests", 10, "real: how many servers to create, one after the other")
+	flag.StringVar(&o.image, "image", "build/kumoi-guest.qcow2", "real: the guest image")
 	write := flag.String("write", "", "also write the tables to this Markdown file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, o, *write); err != nil {
+	if err := run(ctx, o, strings.Split(*which, ","), *write); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options, write string) error {
+func run(ctx context.Context, o options, which []string, write string) error {
+	for _, name := range which {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return fmt.Errorf("there is no part %q", name)
+		}
+	}
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return err
+	}
+	o.bin = bin
+	for _, p := range parts {
+		if !slices.Contains(which, p.name) {
+			continue
+		}
+		if err := p.run(ctx, o, write); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// run measures a part in a folder of its own and prints its tables.
+func (p part) run(ctx context.Context, o options, write string) error {
 	if o.dir == "" {
 		dir, err := os.MkdirTemp("", "kumoi-bench.")
 		if err != nil {
@@ -49,21 +102,21 @@ func run(ctx context.Context, o options, write string) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	bin, err := filepath.Abs(o.bin)
-	if err != nil {
-		return err
-	}
-	o.bin = bin
-	measure := pretended
-	if o.real {
-		measure = realGuests
-	}
-	tables, err := measure(ctx, o)
+	busy := load()
+	tables, err := p.measure(ctx, o)
 	for _, t := range tables {
+		t.notes = append(t.notes, fmt.Sprintf("Load of the machine before: %s, at %s.", busy, time.Now().UTC().Format("2006-01-02 15:04 UTC")))
 		t.print(os.Stdout)
 	}
 	if err != nil || write == "" {
 		return err
 	}
 	return appendMarkdown(write, tables)
+}
+
+// load is how many processes wanted to run in the last minute.
+func load() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(b), " ")
+	return one
 }

@@ -119,3 +119,22 @@ func (p *process) idle(ctx context.Context, d time.Duration) float64 {
 	}
 	return 100 * (p.spent() - before).Seconds() / time.Since(start).Seconds()
 }
+
+// watchPeak begins to look at the process's memory again and again; the
+// function that it returns ends that and says the most that was seen.
+func (p *process) watchPeak() func() float64 {
+	stop, peak := make(chan struct{}), make(chan float64)
+	go func() {
+		most := 0.0
+		for {
+			most = max(most, p.resident())
+			select {
+			case <-stop:
+				peak <- max(most, p.resident())
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	return func() float64 { close(stop); return <-peak }
+}

@@ -11,8 +11,6 @@ import (
 	"kumoi/test/bench"
 )
 
-const realServers = 5
-
 // realGuests walks the whole path with QEMU, libvirt and OVN.
 func realGuests(ctx context.Context, o options) (_ []*table, err error) {
 	t := &table{title: "Server create, real guests and network", head: []string{"part", "p50", "p99", "target", "compared"}}
@@ -48,8 +46,8 @@ func realGuests(ctx context.Context, o options) (_ []*table, err error) {
 	var total bench.Samples
 	parts := map[string][]time.Duration{}
 	var order []string
-	for i := range realServers + 1 {
-		fmt.Fprintf(os.Stderr, "bench: server %d of %d\n", i+1, realServers+1)
+	for i := range o.guests + 1 {
+		fmt.Fprintf(os.Stderr, "bench: server %d of %d\n", i+1, o.guests+1)
 		start := time.Now()
 		id, err := admin.CreateServers(ctx, fmt.Sprint("bench", i), need, 1, nil)
 		if err != nil {
@@ -95,14 +93,14 @@ func realGuests(ctx context.Context, o options) (_ []*table, err error) {
 // qemu is the part that is the hypervisor's own work.
 const qemu = "on the host: start"
 
-type part struct {
+type step struct {
 	name string
 	took time.Duration
 }
 
 // explained reads what each step of a server's creation took. What its host did
 // in the last of them comes with the host's next report.
-func explained(ctx context.Context, p *process, id string) ([]part, error) {
+func explained(ctx context.Context, p *process, id string) ([]step, error) {
 	for patience := time.Now().Add(20 * time.Second); ; {
 		parts, host, err := explain(ctx, p, id)
 		if err != nil || host || time.Now().After(patience) {
@@ -116,7 +114,7 @@ func explained(ctx context.Context, p *process, id string) ([]part, error) {
 	}
 }
 
-func explain(ctx context.Context, p *process, id string) (parts []part, host bool, err error) {
+func explain(ctx context.Context, p *process, id string) (parts []step, host bool, err error) {
 	out, err := exec.CommandContext(ctx, p.bin, "explain", "server", id, "--format", "json", "--data-dir", p.dir).Output()
 	if err != nil {
 		return nil, false, fmt.Errorf("explain server %s: %w", id, err)
@@ -144,12 +142,12 @@ func explain(ctx context.Context, p *process, id string) (parts []part, host boo
 			continue
 		}
 		for _, ev := range a.Events {
-			parts = append(parts, part{ev.Name, ev.EndedAt.Sub(ev.StartedAt)})
+			parts = append(parts, step{ev.Name, ev.EndedAt.Sub(ev.StartedAt)})
 		}
 	}
 	if e.Guest != nil {
 		for _, s := range e.Guest.Steps {
-			parts = append(parts, part{"on the host: " + s.Name, s.Took})
+			parts = append(parts, step{"on the host: " + s.Name, s.Took})
 			host = true
 		}
 	}

@@ -108,16 +108,20 @@ func (t *table) latency(name string, s bench.Samples, spent time.Duration, targe
 	t.add(name, fmt.Sprint(len(s.Times)), ms(s.Quantile(0.5)), ms(s.Quantile(0.99)), fmt.Sprintf("%.0f/s", s.Rate()), perCore(s, spent), aim, compared)
 }
 
-// rate is a row about how many runs one core does.
-func (t *table) rate(name string, s bench.Samples, spent time.Duration, target float64) {
-	aim, compared := "", ""
-	if target > 0 {
-		aim = fmt.Sprintf("%.0f/s per core", target)
-		if spent > 0 {
-			compared = atLeast(float64(len(s.Times))/spent.Seconds(), target)
-		}
+// rate is a row about how many runs are done in a second: by one core of
+// kumoi's, and by the whole machine, which the client shares; 0 for no target.
+func (t *table) rate(name string, s bench.Samples, spent time.Duration, core, machine float64) {
+	var aims, compared []string
+	if core > 0 && spent > 0 {
+		aims = append(aims, fmt.Sprintf("%.0f/s per core", core))
+		compared = append(compared, atLeast(float64(len(s.Times))/spent.Seconds(), core))
 	}
-	t.add(name, fmt.Sprint(len(s.Times)), ms(s.Quantile(0.5)), ms(s.Quantile(0.99)), fmt.Sprintf("%.0f/s", s.Rate()), perCore(s, spent), aim, compared)
+	if machine > 0 {
+		aims = append(aims, fmt.Sprintf("%.0f/s", machine))
+		compared = append(compared, atLeast(s.Rate(), machine))
+	}
+	t.add(name, fmt.Sprint(len(s.Times)), ms(s.Quantile(0.5)), ms(s.Quantile(0.99)), fmt.Sprintf("%.0f/s", s.Rate()), perCore(s, spent),
+		strings.Join(aims, ", "), strings.Join(compared, ", "))
 }
 
 func perCore(s bench.Samples, spent time.Duration) string {
