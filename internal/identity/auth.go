@@ -386,7 +386,7 @@ func (s *Service) checkPassword(ctx context.Context, a *PasswordAuth) (loginUser
 		if perr := s.hasher.pretend(ctx, a.Secret); perr != nil {
 			return l, perr
 		}
-		return l, unauthorized(err.Error())
+		return l, unauthorized(reason(err))
 	}
 	if err := s.verifyPassword(ctx, &l, a.Secret); err != nil {
 		return l, err

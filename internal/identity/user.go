@@ -275,7 +275,7 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, userID, original, passw
 		if perr := s.hasher.pretend(ctx, original); perr != nil {
 			return perr
 		}
-		return unauthorized(err.Error())
+		return unauthorized(reason(err))
 	}
 	err = s.verifyPassword(ctx, &l, original)
 	if err != nil && !expired(err, l.user, s.now()) {

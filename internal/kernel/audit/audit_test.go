@@ -288,7 +288,7 @@ func TestStrangersCannotFillEvents(t *testing.T) {
 	trail, _ := newTrail(t, storetest.SQLite(t), Config{})
 	long := strings.Repeat("x", 10_000)
 	err := trail.RecordAlone(t.Context(), Event{
-		Action: "authenticate", Outcome: Failure, Observer: Resource{Name: "identity"}, Initiator: Resource{ID: long, Name: long + "\xff"},
+		Action: "authenticate", Outcome: Failure, Observer: Resource{Name: "identity"}, Initiator: Resource{TypeURI: UserType, ID: long, Name: long + "\xff"},
 		Target: Resource{ID: long}, Reason: &Reason{long, "401"}, Attachments: map[string]any{"user_domain": long},
 	})
 	if err != nil {

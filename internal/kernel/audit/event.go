@@ -124,8 +124,11 @@ func (e *Event) complete(ctx context.Context, id string, at time.Time, host stri
 	if e.Outcome == "" {
 		e.Outcome = Success
 	}
-	if e.Initiator.ID == "" {
+	if e.Initiator.TypeURI == "" {
 		e.Initiator = Initiator(ctx)
+	}
+	if e.Initiator.ID == "" {
+		e.Initiator.ID = unknown
 	}
 	if e.Target.ID == "" {
 		e.Target.ID = unknown

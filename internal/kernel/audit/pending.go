@@ -90,7 +90,7 @@ func (p *Pending) tells(ctx context.Context, tx *store.Tx, e *Event) {
 	defer p.mu.Unlock()
 	p.telling = tx
 	e.RequestPath = p.event.RequestPath
-	if e.Initiator.ID == "" {
+	if e.Initiator.TypeURI == "" {
 		e.Initiator = Initiator(ctx)
 	}
 	if e.Initiator.Host != nil && p.event.Initiator.Host != nil {
