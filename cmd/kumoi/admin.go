@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"kumoi/internal/app"
@@ -156,7 +155,7 @@ func (c *taskListCmd) Run(ctx context.Context) error {
 type hostCmd struct {
 	Add    hostAddCmd    `cmd:"" help:"Make the credentials file of a host's agent; it goes to standard output."`
 	Remove hostRemoveCmd `cmd:"" help:"Withdraw a host's credentials; its agent is cut off at once."`
-	List   hostListCmd   `cmd:"" help:"List the hosts that have credentials."`
+	List   hostListCmd   `cmd:"" help:"List the hosts: which are up, and which have credentials."`
 }
 
 type hostAddCmd struct {
@@ -190,20 +189,40 @@ func (c *hostRemoveCmd) Run(ctx context.Context) error {
 	return client.Call(ctx, http.MethodDelete, "/hosts/"+url.PathEscape(c.Name), nil, nil)
 }
 
-type hostListCmd struct{ cloudFlags }
+type hostListCmd struct {
+	cloudFlags
+	Format string `enum:"table,json" default:"table" help:"table or json."`
+}
 
 func (c *hostListCmd) Run(ctx context.Context) error {
 	client, err := app.NewAdminClient(&c.Config)
 	if err != nil {
 		return err
 	}
-	var names []string
-	if err := client.Call(ctx, http.MethodGet, "/hosts", nil, &names); err != nil {
+	var list []app.HostRow
+	if err := client.Call(ctx, http.MethodGet, "/hosts", nil, &list); err != nil {
 		return err
 	}
-	if len(names) > 0 {
-		fmt.Println(strings.Join(names, "\n"))
+	if c.Format == "json" {
+		return printJSON(list)
 	}
+	table("HOST | STATE | NEW SERVERS | JOINED WITH | LAST SEEN", func(line func(...any)) {
+		for _, h := range list {
+			servers, with, seen := "taken", "this process", "never"
+			if !h.Enabled {
+				servers = "refused: disabled"
+			}
+			if h.Remote {
+				with = "credentials"
+			} else if h.State != "up" {
+				with = "nothing any more"
+			}
+			if !h.LastSeen.IsZero() {
+				seen = time.Since(h.LastSeen).Round(time.Second).String() + " ago"
+			}
+			line(h.Name, h.State, servers, with, seen)
+		}
+	})
 	return nil
 }
 

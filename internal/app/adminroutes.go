@@ -91,9 +91,7 @@ func (c *Cloud) adminOperations() {
 		}
 		return out, nil
 	}))
-	handle(a, "GET /hosts", onControl(c, func(_ context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
-		return k.bus.Hosts(), nil
-	}))
+	handle(a, "GET /hosts", onControl(c, listHosts))
 	handle(a, "POST /hosts", onControl(c, c.addHost))
 	handle(a, "DELETE /hosts/{name}", onControl(c, c.removeHost))
 	handle(a, "GET /explain/server/{id}", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {

@@ -9,7 +9,9 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"kumoi/internal/hoststack"
 	"kumoi/internal/kernel/errs"
@@ -87,4 +89,37 @@ func reachable(remote, busURL string) string {
 		return remote
 	}
 	return scheme + ":" + net.JoinHostPort(u.Hostname(), port)
+}
+
+// HostRow is a host as the command line shows it.
+type HostRow struct {
+	Name     string
+	State    string // up, down, or absent: never heard of
+	Enabled  bool
+	Remote   bool // has credentials of its own
+	LastSeen time.Time
+}
+
+// listHosts are those that have credentials and those that were heard of.
+func listHosts(ctx context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
+	known, err := k.compute.Hosts(ctx, "os-hypervisors:list")
+	if err != nil {
+		return nil, err
+	}
+	remote := k.bus.Hosts()
+	out := []HostRow{}
+	for _, h := range known {
+		row := HostRow{Name: h.Name, State: "down", Enabled: !h.Disabled, Remote: slices.Contains(remote, h.Name), LastSeen: h.SeenAt}
+		if h.Up {
+			row.State = "up"
+		}
+		out = append(out, row)
+	}
+	for _, name := range remote {
+		if !slices.ContainsFunc(out, func(r HostRow) bool { return r.Name == name }) {
+			out = append(out, HostRow{Name: name, State: "absent", Enabled: true, Remote: true})
+		}
+	}
+	slices.SortFunc(out, func(a, b HostRow) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
 }
