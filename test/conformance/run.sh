@@ -28,7 +28,7 @@ esac
 nothing() { echo "conformance: $*" >&2; echo "0 passed, 0 failed, 0 skipped"; exit 2; }
 [ -x "$kumoi" ] || nothing "$kumoi is missing; run: make build"
 
-packages=(tempest python3-tempest python3-stestr python3-openstackclient jq)
+packages=(iputils-ping tempest python3-tempest python3-stestr python3-openstackclient jq)
 [ "$area" != identity ] || packages+=(keystone-tempest-plugin)
 [ "$area" = image ] && packages+=(glance-tempest-plugin)
 missing=()
