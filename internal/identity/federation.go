@@ -143,12 +143,19 @@ func (s *Service) DeleteProtocol(ctx context.Context, idp, id string) error {
 	})
 }
 
-// Federate logs in whoever an identity provider vouches for: it runs the
+// federated logs in whoever an identity provider vouches for: it runs the
 // mapping on the assertion, finds or makes the user, and issues a token
-// without a scope. The caller has proved that the assertion is the provider's.
-func (s *Service) Federate(ctx context.Context, idp, protocol string, assertion Assertion) (*Issued, error) {
-	issued, err := s.federate(ctx, idp, protocol, assertion)
-	return issued, s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, issued, err)
+// without a scope. The caller has proved that the assertion is the provider's;
+// err is what came of that.
+func (s *Service) federated(ctx context.Context, idp, protocol string, assertion Assertion, err error) (*Issued, error) {
+	var issued *Issued
+	if err == nil {
+		issued, err = s.federate(ctx, idp, protocol, assertion)
+	}
+	if err := s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, issued, err); err != nil {
+		return nil, err
+	}
+	return issued, nil
 }
 
 func (s *Service) federate(ctx context.Context, idpID, protocolID string, assertion Assertion) (*Issued, error) {
@@ -161,11 +168,11 @@ func (s *Service) federate(ctx context.Context, idpID, protocolID string, assert
 		if !idp.Enabled {
 			return User{}, errs.New(errs.Forbidden, "Identity Provider %s is disabled.", idpID)
 		}
-		if err := idp.vouches(assertion); err != nil {
-			return User{}, err
-		}
 		proto, err := s.store.IdPs.Protocol(ctx, tx, idpID, protocolID)
 		if err != nil {
+			return User{}, err
+		}
+		if err := idp.vouches(proto.RemoteIDAttribute, assertion); err != nil {
 			return User{}, err
 		}
 		mapping, err := s.store.Mappings.Get(ctx, tx, proto.MappingID)
@@ -181,11 +188,9 @@ func (s *Service) federate(ctx context.Context, idpID, protocolID string, assert
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.loginUser(ctx, user.ID)
-	if err != nil {
+	if p.user, err = s.loginUser(ctx, user.ID); err != nil {
 		return nil, err
 	}
-	p.user = l
 	return s.issue(ctx, p, ScopeRequest{Unscoped: true})
 }
 
@@ -252,7 +257,10 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 	link, err := s.store.Users.ByFederated(ctx, tx, idp.ID, proto.ID, unique)
 	if err == nil {
 		u, err := s.store.Users.Get(ctx, tx, link.UserID)
-		if err == nil && u.Name != name && u.Kind == Federated {
+		if err != nil || u.Kind != Federated {
+			return u, err
+		}
+		if name, err = s.freeName(ctx, tx, u.DomainID, name, u.ID, idp); err == nil && u.Name != name {
 			u.Name = name
 			err = s.store.Users.Update(ctx, tx, u)
 		}
@@ -265,7 +273,10 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 	if err != nil {
 		return User{}, err
 	}
-	u := User{ID: ids.NewHex(), DomainID: domain, Name: name, Enabled: true, Kind: Federated, CreatedAt: s.now(), LastActiveAt: s.now()}
+	u := User{ID: ids.NewHex(), DomainID: domain, Enabled: true, Kind: Federated, CreatedAt: s.now(), LastActiveAt: s.now()}
+	if u.Name, err = s.freeName(ctx, tx, domain, name, u.ID, idp); err != nil {
+		return u, err
+	}
 	if m.Email != "" {
 		u.Extra = Attrs{"email": m.Email}
 	}
@@ -276,6 +287,22 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 		return u, err
 	}
 	return u, s.store.Users.SetFederated(ctx, tx, u.ID, []FederatedIdentity{{IdPID: idp.ID, ProtocolID: proto.ID, UniqueID: unique, DisplayName: name}})
+}
+
+// freeName is the name that a provider's user is known by here. Names are unique
+// in a domain, and a provider must not be able to take one from somebody else
+// nor keep its own user out by naming him so: then its id is added.
+func (s *Service) freeName(ctx context.Context, tx *store.Tx, domainID, name, userID string, idp IdentityProvider) (string, error) {
+	for _, try := range []string{name, name + "@" + idp.ID, name + "@" + idp.ID + " " + userID} {
+		have, err := s.store.Users.ByName(ctx, tx, domainID, try)
+		if errs.Is(err, errs.NotFound) || err == nil && have.ID == userID {
+			return try, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", errs.New(errs.Exists, "The name %s is taken.", name)
 }
 
 // mappedGroups turns the groups of a mapping into ids. A group id that does
@@ -309,11 +336,17 @@ func (s *Service) mappedGroups(ctx context.Context, tx *store.Tx, idp IdentityPr
 // mappedProjects makes the projects that a mapping provides and gives their roles.
 func (s *Service) mappedProjects(ctx context.Context, tx *store.Tx, u User, m Mapped) error {
 	for _, want := range m.Projects {
-		p, err := s.store.Projects.ByName(ctx, tx, u.DomainID, want.Name)
+		domain, err := s.mappedDomain(ctx, tx, IdentityProvider{DomainID: u.DomainID}, want.Domain)
+		if err != nil {
+			return err
+		}
+		p, err := s.store.Projects.ByName(ctx, tx, domain, want.Name)
 		if errs.Is(err, errs.NotFound) {
-			p = Project{ID: ids.NewHex(), Name: want.Name, DomainID: u.DomainID, ParentID: u.DomainID, Enabled: true}
-			p.Path = u.DomainID + "/" + p.ID + "/"
-			err = s.store.Projects.Insert(ctx, tx, p)
+			p = Project{ID: ids.NewHex(), Name: want.Name, DomainID: domain, ParentID: domain, Enabled: true}
+			p.Path = domain + "/" + p.ID + "/"
+			if err = s.store.Projects.Insert(ctx, tx, p); err == nil {
+				err = s.noted(ctx, tx, "project", created, p.ID)
+			}
 		}
 		if err != nil {
 			return err
@@ -324,7 +357,15 @@ func (s *Service) mappedProjects(ctx context.Context, tx *store.Tx, u User, m Ma
 				return err
 			}
 			a := Assignment{ActorKind: UserActor, ActorID: u.ID, TargetKind: ProjectTarget, TargetID: p.ID, RoleID: r.ID}
+			if has, err := s.store.Assignments.Has(ctx, tx, a); err != nil {
+				return err
+			} else if has {
+				continue
+			}
 			if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
+				return err
+			}
+			if err := s.notedGrant(ctx, tx, created, a); err != nil {
 				return err
 			}
 		}

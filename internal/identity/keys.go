@@ -69,6 +69,9 @@ func (k *keyring) take(rows []Key, now time.Time) error {
 	byID, newest := map[string]cipher.AEAD{}, map[string]string{}
 	slices.SortFunc(rows, func(a, b Key) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, row := range rows {
+		if row.Purpose == signingKey {
+			continue // it seals nothing
+		}
 		secret, err := unseal(k.master, row.Sealed, row.Purpose+row.ID)
 		if err != nil {
 			return fmt.Errorf("key %s cannot be opened: the master key is not the one this database was set up with: %w", row.ID, err)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -51,8 +52,9 @@ type (
 		Domain MappedDomain
 	}
 	MappedProject struct {
-		Name  string
-		Roles []string
+		Name   string
+		Domain MappedDomain
+		Roles  []string
 	}
 )
 
@@ -92,60 +94,66 @@ func ValidateRules(rules []MappingRule) error {
 // Map runs the rules on an assertion. All rules that fit contribute; the first
 // that names a user decides who it is.
 func (m Mapping) Map(a Assertion) (Mapped, error) {
-	var out Mapped
+	mapped, _, err := m.Explain(a)
+	return mapped, err
+}
+
+// Explain is Map that tells of every rule why it did not fit; "" is for those
+// that did.
+func (m Mapping) Explain(a Assertion) (out Mapped, why []string, err error) {
 	fit, named := false, false
 	for _, r := range m.Rules {
-		values, ok := r.fits(a)
-		if !ok {
+		values, miss := r.fits(a)
+		why = append(why, miss)
+		if miss != "" {
 			continue
 		}
 		fit = true
 		for _, local := range r.Local {
-			if err := out.take(local, values, &named); err != nil {
-				return out, err
+			if err == nil {
+				err = out.take(local, values, &named)
 			}
 		}
 	}
-	if !fit {
-		return out, errs.New(errs.Unauthenticated, "No rule of mapping %s fits what the identity provider says.", m.ID)
+	switch user := a[RemoteUser]; {
+	case err != nil:
+	case !fit:
+		err = errs.New(errs.Unauthenticated, "No rule of mapping %s fits what the identity provider says.", m.ID)
+	case !named && len(user) == 1:
+		out.UserName = user[0]
+	case out.UserName == "" && out.UserID == "":
+		err = errs.New(errs.Unauthenticated, "Could not map any federated user properties to identity values.")
 	}
-	if !named {
-		if user := a["REMOTE_USER"]; len(user) == 1 {
-			out.UserName = user[0]
-		} else {
-			return out, errs.New(errs.Unauthenticated, "Could not map any federated user properties to identity values.")
-		}
-	}
-	return out, nil
+	return out, why, err
 }
 
-// fits tells whether an assertion meets all demands of a rule, and returns the
-// values of the demands without a condition.
-func (r MappingRule) fits(a Assertion) (values [][]string, ok bool) {
+// fits tells why an assertion does not meet a demand of a rule. If it meets
+// all, it returns the values of the demands without a condition.
+func (r MappingRule) fits(a Assertion) (values [][]string, why string) {
 	for _, rem := range r.Remote {
-		have, present := a[rem.Type]
-		if !present {
-			return nil, false
+		have := slices.DeleteFunc(slices.Clone(a[rem.Type]), func(v string) bool { return v == "" })
+		if len(have) == 0 {
+			return nil, fmt.Sprintf("the assertion has no %s", rem.Type)
 		}
 		switch {
 		case rem.AnyOneOf != nil:
 			if !rem.anyIn(have, rem.AnyOneOf) {
-				return nil, false
+				return nil, fmt.Sprintf("%s is %q, which is not any_one_of %q", rem.Type, have, rem.AnyOneOf)
 			}
 			continue
 		case rem.NotAnyOf != nil:
 			if rem.anyIn(have, rem.NotAnyOf) {
-				return nil, false
+				return nil, fmt.Sprintf("%s is %q, of which not_any_of %q may be there", rem.Type, have, rem.NotAnyOf)
 			}
 			continue
 		case rem.Whitelist != nil:
-			have = slices.DeleteFunc(slices.Clone(have), func(v string) bool { return !rem.in(v, rem.Whitelist) })
+			have = slices.DeleteFunc(have, func(v string) bool { return !rem.in(v, rem.Whitelist) })
 		case rem.Blacklist != nil:
-			have = slices.DeleteFunc(slices.Clone(have), func(v string) bool { return rem.in(v, rem.Blacklist) })
+			have = slices.DeleteFunc(have, func(v string) bool { return rem.in(v, rem.Blacklist) })
 		}
 		values = append(values, have)
 	}
-	return values, true
+	return values, ""
 }
 
 func (r RemoteRule) anyIn(have, list []string) bool {
@@ -185,7 +193,11 @@ func (m *Mapped) take(local map[string]any, values [][]string, named *bool) erro
 			return err
 		}
 		for _, n := range names {
-			m.GroupNames = append(m.GroupNames, MappedGroup{n, domain})
+			g, err := namedGroup(n, domain)
+			if err != nil {
+				return err
+			}
+			m.GroupNames = append(m.GroupNames, g)
 		}
 	}
 	if text, ok := local["group_ids"].(string); ok {
@@ -197,7 +209,7 @@ func (m *Mapped) take(local map[string]any, values [][]string, named *bool) erro
 	}
 	projects, _ := local["projects"].([]any)
 	for _, p := range projects {
-		if err := m.takeProject(p, values); err != nil {
+		if err := m.takeProject(p, domain, values); err != nil {
 			return err
 		}
 	}
@@ -240,14 +252,37 @@ func (m *Mapped) takeGroup(g map[string]any, values [][]string) error {
 	return err
 }
 
-func (m *Mapped) takeProject(p any, values [][]string) error {
+// groupPrefix begins the name of a group that brings its domain along, as a
+// Keystone that vouches for its users writes it.
+const groupPrefix = "JSON:"
+
+// namedGroup reads a group's name. A domain that the mapping names confines what
+// the provider says: then nothing brought along counts.
+func namedGroup(text string, domain MappedDomain) (MappedGroup, error) {
+	rest, ok := strings.CutPrefix(text, groupPrefix)
+	if !ok || domain != (MappedDomain{}) {
+		return MappedGroup{text, domain}, nil
+	}
+	var g MappedGroup
+	if err := json.Unmarshal([]byte(rest), &g); err != nil || g.Name == "" {
+		return g, errs.New(errs.Invalid, "The group %.100q is not the JSON of a group with a name.", text)
+	}
+	return g, nil
+}
+
+func (m *Mapped) takeProject(p any, domain MappedDomain, values [][]string) error {
 	o, _ := p.(map[string]any)
 	name, _ := o["name"].(string)
 	name, err := expandOne(name, values)
 	if err != nil {
 		return err
 	}
-	out := MappedProject{Name: name}
+	out := MappedProject{Name: name, Domain: domain}
+	if own, err := mappedDomain(o["domain"], values); err != nil {
+		return err
+	} else if own != (MappedDomain{}) {
+		out.Domain = own
+	}
 	roles, _ := o["roles"].([]any)
 	for _, r := range roles {
 		ro, _ := r.(map[string]any)
@@ -323,10 +358,4 @@ func pick(mark string, values [][]string) ([]string, error) {
 		return nil, errs.New(errs.Invalid, "The mapping refers to %s, but only %d remote entries without a condition come before.", mark, len(values))
 	}
 	return values[i], nil
-}
-
-// String shows a result to whoever tests a mapping.
-func (m Mapped) String() string {
-	return fmt.Sprintf("user id=%q name=%q email=%q domain=%v local=%t groups=%v %v projects=%v",
-		m.UserID, m.UserName, m.Email, m.UserDomain, m.Local, m.GroupIDs, m.GroupNames, m.Projects)
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"kumoi/internal/kernel/errs"
@@ -18,7 +19,7 @@ func mapping(t testing.TB, rules string) Mapping {
 }
 
 func TestMapping(t *testing.T) {
-	who := Assertion{"sub": {"u1"}, "name": {"Ann"}, "groups": {"ops", "dev", "admins"}, "mail": {"ann@example.org"}}
+	who := Assertion{"sub": {"u1"}, "name": {"Ann"}, "groups": {"ops", "dev", "admins"}, "mail": {"ann@example.org"}, "empty": {""}, "keystone": {`JSON:{"name":"g","domain":{"name":"Far"}}`, "plain"}, "badjson": {"JSON:{"}}
 	tests := []struct {
 		name, rules string
 		want        Mapped
@@ -56,9 +57,36 @@ func TestMapping(t *testing.T) {
 		},
 		{
 			"projects", `[{"local":[{"user":{"name":"{0}"},"projects":[{"name":"p-{0}","roles":[{"name":"member"}]}]}],"remote":[{"type":"sub"}]}]`,
-			Mapped{UserName: "u1", Projects: []MappedProject{{"p-u1", []string{"member"}}}},
+			Mapped{UserName: "u1", Projects: []MappedProject{{Name: "p-u1", Roles: []string{"member"}}}},
 			0,
 		},
+		{
+			"projects of a domain", `[{"local":[{"user":{"name":"{0}"},"domain":{"name":"D"},"projects":[{"name":"a","roles":[]},{"name":"b","domain":{"id":"{0}"},"roles":[]}]}],"remote":[{"type":"sub"}]}]`,
+			Mapped{UserName: "u1", Projects: []MappedProject{{Name: "a", Domain: MappedDomain{Name: "D"}}, {Name: "b", Domain: MappedDomain{ID: "u1"}}}},
+			0,
+		},
+		{
+			"groups with their domain", `[{"local":[{"user":{"name":"{0}"}},{"groups":"{1}"}],"remote":[{"type":"sub"},{"type":"keystone"}]}]`,
+			Mapped{UserName: "u1", GroupNames: []MappedGroup{{"g", MappedDomain{Name: "Far"}}, {"plain", MappedDomain{}}}},
+			0,
+		},
+		{
+			"groups of the mapping's domain only", `[{"local":[{"user":{"name":"{0}"}},{"groups":"{1}","domain":{"id":"d"}}],"remote":[{"type":"sub"},{"type":"keystone","whitelist":["JSON:"],"regex":true}]}]`,
+			Mapped{UserName: "u1", GroupNames: []MappedGroup{{`JSON:{"name":"g","domain":{"name":"Far"}}`, MappedDomain{ID: "d"}}}},
+			0,
+		},
+		{
+			"local", `[{"local":[{"user":{"id":"{0}","type":"local","domain":{"id":"d"}}}],"remote":[{"type":"sub"}]}]`,
+			Mapped{UserID: "u1", UserDomain: MappedDomain{ID: "d"}, Local: true},
+			0,
+		},
+		{
+			"all that fit", `[{"local":[{"user":{"name":"{0}"}}],"remote":[{"type":"sub"},{"type":"groups","any_one_of":["^o.s$"],"regex":true}]},{"local":[{"group":{"name":"g","domain":{"id":"d"}}}],"remote":[{"type":"groups","not_any_of":["nobody"]}]}]`,
+			Mapped{UserName: "u1", GroupNames: []MappedGroup{{"g", MappedDomain{ID: "d"}}}},
+			0,
+		},
+		{"empty attribute", `[{"local":[{"user":{"name":"{0}"}}],"remote":[{"type":"empty"}]}]`, Mapped{}, errs.Unauthenticated},
+		{"no JSON", `[{"local":[{"user":{"name":"{0}"}},{"groups":"{1}"}],"remote":[{"type":"sub"},{"type":"badjson"}]}]`, Mapped{}, errs.Invalid},
 		{"none of", `[{"local":[{"user":{"name":"x"}}],"remote":[{"type":"groups","not_any_of":["admins"]}]}]`, Mapped{}, errs.Unauthenticated},
 		{"missing attribute", `[{"local":[{"user":{"name":"x"}}],"remote":[{"type":"phone"}]}]`, Mapped{}, errs.Unauthenticated},
 		{"no user", `[{"local":[{"group":{"id":"g"}}],"remote":[{"type":"sub"}]}]`, Mapped{}, errs.Unauthenticated},
@@ -79,6 +107,17 @@ func TestMapping(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s: %v, %v", tc.name, got, err)
 		}
+	}
+}
+
+func TestExplainMapping(t *testing.T) {
+	m := mapping(t, `[
+		{"local":[{"user":{"name":"{0}"}}],"remote":[{"type":"sub"}]},
+		{"local":[{"group":{"id":"g"}}],"remote":[{"type":"groups","any_one_of":["qa"]}]},
+		{"local":[{"group":{"id":"h"}}],"remote":[{"type":"phone"}]}]`)
+	got, why, err := m.Explain(Assertion{"sub": {"u1"}, "groups": {"ops"}})
+	if err != nil || got.UserName != "u1" || len(why) != 3 || why[0] != "" || !strings.Contains(why[1], "any_one_of") || !strings.Contains(why[2], "no phone") {
+		t.Errorf("%+v %q %v", got, why, err)
 	}
 }
 

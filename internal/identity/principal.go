@@ -27,9 +27,13 @@ type principal struct {
 	Trust         *Trust
 	AppCred       *AppCredential
 	AccessToken   *OAuthToken
-	GroupIDs      []string // federated logins
+	GroupIDs      []string
 	tags          []string
+	until         time.Time // when a membership that an identity provider vouches for ends; zero: none does
 }
+
+// ended tells whether time alone has changed who the principal is.
+func (p *principal) ended(now time.Time) bool { return !p.until.IsZero() && !now.Before(p.until) }
 
 // Session is what a valid token stands for at this moment.
 type Session struct {
@@ -78,7 +82,7 @@ func (s *Service) session(ctx context.Context, text string, grace time.Duration)
 	sum := sha256.Sum256([]byte(text))
 	key := string(sum[:])
 	session, ok := s.sessions.get(key)
-	if !ok {
+	if !ok || session.ended(s.now()) {
 		t, err := s.openToken(ctx, text)
 		if err != nil {
 			return nil, err
@@ -116,7 +120,7 @@ func (s *Service) resolve(ctx context.Context, t Token) (*Session, error) {
 // principal finds or remembers a token's user, scope and roles.
 func (s *Service) principal(ctx context.Context, t *Token) (*principal, error) {
 	key := strings.Join([]string{t.UserID, string(rune('0' + t.Scope.Kind)), t.Scope.ID, t.TrustID, t.AppCredID, t.AccessTokenID}, "|")
-	if p, ok := s.principals.get(key); ok {
+	if p, ok := s.principals.get(key); ok && !p.ended(s.now()) {
 		return p, nil
 	}
 	at := s.watch.now()
@@ -144,6 +148,11 @@ func (s *Service) loadPrincipal(ctx context.Context, tx *store.Tx, t *Token) (*p
 	}
 	for _, g := range p.GroupIDs {
 		p.tags = append(p.tags, groupTag(g))
+	}
+	if p.User.Kind == Federated {
+		if p.until, err = s.store.Groups.NextExpiry(ctx, tx, p.User.ID, s.now()); err != nil {
+			return nil, err
+		}
 	}
 	switch t.Scope.Kind {
 	case Unscoped:

@@ -23,7 +23,8 @@ type Deps struct {
 	MasterKey [32]byte
 	Log       *slog.Logger
 	Audit     *audit.Trail     // may be nil
-	SSO       SingleSignOn     // may be nil: no federated logins
+	SSO       SingleSignOn     // may be nil: no OpenID Connect
+	SAML      SAML             // may be nil: no SAML
 	Directory Directory        // may be nil: no domain mirrors a directory
 	Clock     func() time.Time // nil: the system's
 	Config    Config
@@ -43,6 +44,7 @@ type Service struct {
 	watch   *watch
 	revoked *revocations
 	sso     SingleSignOn
+	saml    SAML
 
 	directory Directory
 	mirrors   mirrors
@@ -77,7 +79,7 @@ func New(d Deps) (*Service, error) {
 	w := newWatch()
 	s := &Service{
 		db: d.DB, store: d.Store, policy: d.Policy, log: logx.Or(d.Log), audit: d.Audit,
-		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys, sso: d.SSO,
+		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys, sso: d.SSO, saml: d.SAML,
 		directory: d.Directory, mirrors: mirrors{read: map[string]time.Time{}}, configs: newMemo[DomainConfig](w, 1000),
 		hasher:     newHasher(d.Config.argon(), d.Config.PasswordMemory),
 		watch:      w,

@@ -126,13 +126,16 @@ type UserTable interface {
 type GroupTable interface {
 	Table[Group]
 	ByName(ctx context.Context, tx *store.Tx, domainID, name string) (Group, error)
-	OfUser(ctx context.Context, tx *store.Tx, userID string, q Query) ([]Group, error)
+	OfUser(ctx context.Context, tx *store.Tx, userID string, now time.Time, q Query) ([]Group, error)
 	IDsOfUser(ctx context.Context, tx *store.Tx, userID string, now time.Time) ([]string, error)
 	Members(ctx context.Context, tx *store.Tx, groupIDs []string) (map[string][]string, error)
 	IsMember(ctx context.Context, tx *store.Tx, userID, groupID string) (bool, error)
 	AddMember(ctx context.Context, tx *store.Tx, userID, groupID string) error
 	RemoveMember(ctx context.Context, tx *store.Tx, userID, groupID string) (bool, error)
 	RemoveUser(ctx context.Context, tx *store.Tx, userID string) error
+	// NextExpiry is when the first membership ends that an identity provider
+	// vouches for; the zero time if there is none.
+	NextExpiry(ctx context.Context, tx *store.Tx, userID string, now time.Time) (time.Time, error)
 	// SetExpiring replaces the memberships that an identity provider vouches for.
 	SetExpiring(ctx context.Context, tx *store.Tx, userID, idp string, groupIDs []string, until time.Time) error
 }

@@ -259,7 +259,7 @@ func (s *Service) UserGroups(ctx context.Context, userID string, q Query) (Page[
 		if d := actor.From(ctx).DomainID; d != "" {
 			q.Where = append(q.Where, Eq("domain_id", d))
 		}
-		return s.store.Groups.OfUser(ctx, tx, userID, s.limited(q))
+		return s.store.Groups.OfUser(ctx, tx, userID, s.now(), s.limited(q))
 	})
 	return page(s, q, rows), err
 }

@@ -12,7 +12,7 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// SingleSignOn talks to identity providers; package oidc does.
+// SingleSignOn talks to OpenID Connect providers; package oidc does.
 type SingleSignOn interface {
 	ForProtocol(protocol string) []string
 	Bearer(ctx context.Context, idp, protocol, token string) (Assertion, error)
@@ -20,19 +20,20 @@ type SingleSignOn interface {
 	Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (Assertion, error)
 }
 
-// issuerAttribute is where an OpenID Connect assertion names its issuer.
-const issuerAttribute = "iss"
+// The attributes of an assertion that we vouch for ourselves: whose word it
+// is, and what that party calls the user.
+const (
+	IssuerAttribute = "iss"
+	RemoteUser      = "REMOTE_USER"
+)
 
 // FederateBearer logs in whoever brings an access token of a provider.
 func (s *Service) FederateBearer(ctx context.Context, idp, protocol, token string) (*Issued, error) {
 	if s.sso == nil {
-		return nil, unauthorized("no identity provider is configured")
+		return nil, unauthorized("no OpenID Connect provider is configured")
 	}
 	a, err := s.sso.Bearer(ctx, idp, protocol, token)
-	if err != nil {
-		return nil, s.auditLogin(ctx, AuthRequest{Methods: []string{MappedMethod}}, nil, err)
-	}
-	return s.Federate(ctx, idp, protocol, a)
+	return s.federated(ctx, idp, protocol, a, err)
 }
 
 // ssoState is what a browser carries through the provider and back, sealed.
@@ -49,6 +50,28 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// sealState makes the text of a state.
+func (s *Service) sealState(ctx context.Context, purpose string, st any) (string, error) {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return "", err
+	}
+	return s.sealFor(ctx, tokenKey, purpose, text)
+}
+
+// once refuses what was used before.
+func (s *Service) once(ctx context.Context, id string, until time.Time) error {
+	first, err := write(ctx, s, func(tx *store.Tx) (bool, error) { return s.store.Users.UseOnce(ctx, tx, id, until) })
+	if err == nil && !first {
+		err = unauthorized("used before: " + id)
+	}
+	return err
+}
+
+func (s *Service) newState(idp, protocol string) ssoState {
+	return ssoState{IdP: idp, Protocol: protocol, Nonce: randomText(), Until: s.now().Add(ssoLife)}
+}
+
 // BeginSSO sends a browser to its provider. origin, where the token will go,
 // must be a dashboard that the operator trusts; browser ties the answer to the
 // browser that asked.
@@ -56,59 +79,60 @@ func (s *Service) BeginSSO(ctx context.Context, idp, protocol, origin, redirect,
 	if !slices.Contains(s.cfg.TrustedDashboards, origin) {
 		return "", errs.New(errs.Unauthenticated, "%s is not a trusted dashboard host", origin)
 	}
-	if s.sso == nil {
-		return "", unauthorized("no identity provider is configured")
+	var viaOIDC, viaSAML []string
+	if s.sso != nil {
+		viaOIDC = s.sso.ForProtocol(protocol)
+	}
+	if s.saml != nil {
+		viaSAML = s.saml.ForProtocol(protocol)
 	}
 	if idp == "" {
-		list := s.sso.ForProtocol(protocol)
+		list := slices.Concat(viaOIDC, viaSAML)
 		if len(list) != 1 {
 			return "", errs.New(errs.NotFound, "There are %d identity providers for protocol %s; name one in the path.", len(list), protocol)
 		}
 		idp = list[0]
 	}
-	st := ssoState{IdP: idp, Protocol: protocol, Origin: origin, Nonce: randomText(), Verifier: randomText(), Browser: browser, Until: s.now().Add(ssoLife)}
-	text, err := json.Marshal(st)
-	if err != nil {
+	st := s.newState(idp, protocol)
+	st.Origin, st.Verifier, st.Browser = origin, randomText(), browser
+	sealed, err := s.sealState(ctx, "sso", st)
+	switch {
+	case err != nil:
 		return "", err
+	case slices.Contains(viaSAML, idp):
+		return s.saml.Redirect(ctx, idp, protocol, st.samlID(), sealed)
+	case slices.Contains(viaOIDC, idp):
+		return s.sso.Begin(ctx, idp, protocol, redirect, sealed, st.Nonce, st.Verifier)
 	}
-	sealed, err := s.sealFor(ctx, tokenKey, "sso", text)
-	if err != nil {
-		return "", err
-	}
-	return s.sso.Begin(ctx, idp, protocol, redirect, sealed, st.Nonce, st.Verifier)
+	return "", unauthorized("no identity provider is configured for " + idp + " and " + protocol)
 }
 
 // FinishSSO takes the browser's answer and returns the token and where it goes.
 func (s *Service) FinishSSO(ctx context.Context, sealed, code, redirect, browser string) (*Issued, string, error) {
 	text, err := s.unsealFor(ctx, tokenKey, "sso", sealed)
-	if err != nil {
+	if err != nil || s.sso == nil {
 		return nil, "", unauthorized("the single sign-on state is not ours")
 	}
 	var st ssoState
 	if err := json.Unmarshal(text, &st); err != nil || !s.now().Before(st.Until) || !equalText(st.Browser, browser) {
 		return nil, "", unauthorized("the single sign-on state has expired or is another browser's")
 	}
-	first, err := write(ctx, s, func(tx *store.Tx) (bool, error) {
-		return s.store.Users.UseOnce(ctx, tx, "sso/"+st.Nonce, st.Until)
-	})
-	if err != nil {
+	if err := s.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
 		return nil, "", err
-	}
-	if !first {
-		return nil, "", unauthorized("the single sign-on state was used before")
 	}
 	a, err := s.sso.Finish(ctx, st.IdP, st.Protocol, redirect, code, st.Nonce, st.Verifier)
-	if err != nil {
-		return nil, "", err
-	}
-	issued, err := s.Federate(ctx, st.IdP, st.Protocol, a)
+	issued, err := s.federated(ctx, st.IdP, st.Protocol, a, err)
 	return issued, st.Origin, err
 }
 
 // vouches refuses an assertion of an issuer that the provider is not known by.
-func (p IdentityProvider) vouches(a Assertion) error {
-	iss := a[issuerAttribute]
-	if len(p.RemoteIDs) == 0 || len(iss) == 1 && slices.Contains(p.RemoteIDs, iss[0]) {
+// attribute names where the assertion says it, if it is not the usual place.
+func (p IdentityProvider) vouches(attribute string, a Assertion) error {
+	if attribute == "" {
+		attribute = IssuerAttribute
+	}
+	said := a[attribute]
+	if len(p.RemoteIDs) == 0 || len(said) == 1 && slices.Contains(p.RemoteIDs, said[0]) {
 		return nil
 	}
 	return errs.New(errs.Forbidden, "Incoming identity provider identifier not included among the accepted identifiers.")

@@ -30,7 +30,7 @@ func New(svc *identity.Service) *httpx.Service {
 		Fault:   fault,
 		Routes: slices.Concat(h.discoveryRoutes(), h.tokenRoutes(), h.projectRoutes(), h.userRoutes(), h.groupRoutes(), h.roleRoutes(),
 			h.grantRoutes(), h.catalogRoutes(), h.credentialRoutes(), h.delegationRoutes(), h.limitRoutes(), h.domainConfigRoutes(),
-			h.federationRoutes(), h.oauth1Routes(), h.legacyRoutes()),
+			h.federationRoutes(), h.oauth1Routes(), h.oauth2Routes(), h.legacyRoutes()),
 	}
 }
 

@@ -82,6 +82,10 @@ func (h *handlers) federationRoutes() []httpx.Route {
 		public(route(http.MethodPost, "/v3/auth/OS-FEDERATION/websso/{protocol_id}", "", h.websso)),
 		public(get("/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso", "", h.websso)),
 		public(route(http.MethodPost, "/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso", "", h.websso)),
+		public(get(protocol+"/metadata", "", h.serviceProviderMetadata)),
+		public(get("/v3/OS-FEDERATION/saml2/metadata", "", h.issuerMetadata)),
+		public(route(http.MethodPost, "/v3/auth/OS-FEDERATION/saml2", "", h.issueAssertion(false))),
+		public(route(http.MethodPost, "/v3/auth/OS-FEDERATION/saml2/ecp", "", h.issueAssertion(true))),
 		get("/v3/OS-FEDERATION/projects", "identity:get_auth_projects", h.myProjects),
 		get("/v3/OS-FEDERATION/domains", "identity:get_auth_domains", h.myDomains),
 	})

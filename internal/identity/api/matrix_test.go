@@ -300,8 +300,10 @@ func TestRoleMatrix(t *testing.T) {
 	open := slices.Collect(maps.Keys(public))
 	sort.Strings(open)
 	want := []string{
-		"/", "/healthcheck", "/v3", "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth", "/v3/OS-OAUTH1/access_token",
-		"/v3/OS-OAUTH1/request_token", "/v3/OS-SIMPLE-CERT/ca", "/v3/OS-SIMPLE-CERT/certificates", "/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
+		"/", "/healthcheck", "/v3", "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
+		"/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/metadata", "/v3/OS-FEDERATION/saml2/metadata",
+		"/v3/OS-OAUTH1/access_token", "/v3/OS-OAUTH1/request_token", "/v3/OS-OAUTH2/token", "/v3/OS-SIMPLE-CERT/ca", "/v3/OS-SIMPLE-CERT/certificates",
+		"/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso", "/v3/auth/OS-FEDERATION/saml2", "/v3/auth/OS-FEDERATION/saml2/ecp",
 		"/v3/auth/OS-FEDERATION/websso/{protocol_id}", "/v3/auth/tokens", "/v3/users/{user_id}/password",
 	}
 	if fmt.Sprint(open) != fmt.Sprint(want) {

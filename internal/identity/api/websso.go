@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 )
@@ -21,22 +22,62 @@ func public(r httpx.Route) httpx.Route {
 	return unaudited(r)
 }
 
-// federatedAuth takes a provider's access token and answers a token without scope.
+// paosType is the media type of the envelopes of enhanced SAML clients.
+const paosType = "application/vnd.paos+xml"
+
+// federatedAuth answers a token without scope to whoever an identity provider
+// vouches for: who brings its access token, who comes back with the ticket for a
+// SAML response, or, at first, who speaks SAML and is told where to go.
 func (h *handlers) federatedAuth(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	kind, token, _ := strings.Cut(r.HTTP.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(kind, "Bearer") || token == "" {
-		return nil, errs.New(errs.Unauthenticated, "The request you have made requires authentication: bring the provider's access token as Authorization: Bearer.")
+	idp, protocol := r.Var("idp_id"), r.Var("protocol_id")
+	header := r.HTTP.Header
+	if kind, token, _ := strings.Cut(header.Get("Authorization"), " "); strings.EqualFold(kind, "Bearer") && token != "" {
+		issued, err := h.svc.FederateBearer(ctx, idp, protocol, strings.TrimSpace(token))
+		return h.federatedToken(ctx, r, issued, err)
 	}
-	issued, err := h.svc.FederateBearer(ctx, r.Var("idp_id"), r.Var("protocol_id"), strings.TrimSpace(token))
+	if r.HTTP.Method == http.MethodPost && strings.HasPrefix(header.Get("Content-Type"), paosType) {
+		return h.finishEnhanced(ctx, r)
+	}
+	enhanced := strings.Contains(header.Get("Accept"), paosType)
+	if ticket, err := r.HTTP.Cookie(ticketCookie); err == nil {
+		issued, _, err := h.svc.RedeemTicket(ctx, ticket.Value, "")
+		if !errs.Is(err, errs.Unauthenticated) || !enhanced { // an old ticket does not keep from a new login
+			resp, err := h.federatedToken(ctx, r, issued, err)
+			if err != nil {
+				return nil, err
+			}
+			return resp.With("Set-Cookie", cookie(r, ticketCookie, "", -1)), nil
+		}
+	}
+	if enhanced {
+		text, err := h.svc.SAMLEnvelope(ctx, idp, protocol)
+		if err != nil {
+			return nil, err
+		}
+		return (&httpx.Response{Status: http.StatusOK, Raw: text}).With("Content-Type", paosType), nil
+	}
+	return nil, errs.New(errs.Unauthenticated, "The request you have made requires authentication: bring the provider's access token as Authorization: Bearer, or speak SAML (ECP).")
+}
+
+func (h *handlers) federatedToken(ctx context.Context, r *httpx.Request, issued *identity.Issued, err error) (*httpx.Response, error) {
 	if err != nil {
 		return nil, err
 	}
 	return h.tokenResponse(ctx, r, http.StatusCreated, issued.Session, issued.Text)
 }
 
-const ssoCookie = "kumoi_sso"
+const (
+	ssoCookie    = "kumoi_sso"  // which browser began a login
+	ticketCookie = "kumoi_saml" // what an enhanced client fetches its token with
+)
 
-// websso begins single sign-on (?origin=) and takes the answer (code and state).
+func cookie(r *httpx.Request, name, value string, seconds int) string {
+	c := http.Cookie{Name: name, Value: value, Path: Prefix, HttpOnly: true, Secure: r.HTTP.TLS != nil, SameSite: http.SameSiteLaxMode, MaxAge: seconds}
+	return c.String()
+}
+
+// websso begins single sign-on (?origin=), takes the provider's answer (code and
+// state of OpenID Connect, SAMLResponse and RelayState of SAML), and delivers the token.
 func (h *handlers) websso(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	in := r.Query
 	if r.HTTP.Method == http.MethodPost {
@@ -53,14 +94,23 @@ func (h *handlers) websso(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		}
 	}
 	here := root(r) + r.HTTP.URL.EscapedPath()
-	if in.Get("state") == "" {
+	switch {
+	case in.Has("SAMLResponse"):
+		return h.finishBrowserSAML(ctx, r, in.Get("SAMLResponse"), in.Get("RelayState"), here)
+	case in.Get("state") == "" && in.Get("ticket") == "":
 		return h.beginSSO(ctx, r, in.Get("origin"), here)
 	}
-	cookie, err := r.HTTP.Cookie(ssoCookie)
+	browser, err := r.HTTP.Cookie(ssoCookie)
 	if err != nil {
 		return nil, errs.Wrap(errs.Unauthenticated, err, "The browser that began the login is another, or refuses cookies.")
 	}
-	issued, origin, err := h.svc.FinishSSO(ctx, in.Get("state"), in.Get("code"), here, cookie.Value)
+	var issued *identity.Issued
+	var origin string
+	if ticket := in.Get("ticket"); ticket != "" {
+		issued, origin, err = h.svc.RedeemTicket(ctx, ticket, browser.Value)
+	} else {
+		issued, origin, err = h.svc.FinishSSO(ctx, in.Get("state"), in.Get("code"), here, browser.Value)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +119,7 @@ func (h *handlers) websso(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		return nil, err
 	}
 	return (&httpx.Response{Status: http.StatusOK, Raw: page.Bytes()}).With("Content-Type", "text/html; charset=utf-8").
-		With("Cache-Control", "no-store"), nil
+		With("Cache-Control", "no-store").With("Referrer-Policy", "no-referrer"), nil
 }
 
 func (h *handlers) beginSSO(ctx context.Context, r *httpx.Request, origin, here string) (*httpx.Response, error) {
@@ -83,8 +133,7 @@ func (h *handlers) beginSSO(ctx context.Context, r *httpx.Request, origin, here 
 	if err != nil {
 		return nil, err
 	}
-	cookie := http.Cookie{Name: ssoCookie, Value: browser, Path: Prefix, HttpOnly: true, Secure: r.HTTP.TLS != nil, SameSite: http.SameSiteLaxMode, MaxAge: 600}
-	return httpx.Empty(http.StatusFound).With("Location", to).With("Set-Cookie", cookie.String()), nil
+	return httpx.Empty(http.StatusFound).With("Location", to).With("Set-Cookie", cookie(r, ssoCookie, browser, 600)), nil
 }
 
 // deliver posts the token to the dashboard, as dashboards expect it.

@@ -2,15 +2,21 @@
 // operator has configured: it checks access tokens that clients bring, and
 // runs the authorization code flow for browsers. What a provider says becomes
 // an assertion; identity's mapping decides what that means here.
+//
+// A token counts only if it was issued for this cloud. A JWT says so itself; an
+// opaque token is taken to the provider's introspection endpoint. The user info
+// endpoint alone would not do: it answers for tokens of every client, so the
+// operator of any other one could log in here as his users.
 package oidc
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,135 +36,134 @@ type Provider struct {
 	ClientSecret  string
 	Scopes        []string // beside "openid"
 	Audiences     []string // accepted in access tokens, beside ClientID
+	CAFile        string   // PEM with the authorities of its certificate, if the system's do not know it
 }
 
 // Providers are all of them. It satisfies identity.SingleSignOn.
 type Providers struct {
-	list   []Provider
-	client *http.Client
-	mu     sync.Mutex
-	found  map[string]*gooidc.Provider // by issuer, once discovery succeeded
+	list  []*remote
+	clock func() time.Time
 }
 
-// New makes Providers; client may be nil.
-func New(list []Provider, client *http.Client) *Providers {
-	if client == nil {
-		client = &http.Client{Timeout: 10 * time.Second}
+// remote is a provider with what discovery found.
+type remote struct {
+	Provider
+	client *http.Client
+	mu     sync.Mutex
+	found  *discovered
+}
+
+type discovered struct {
+	*gooidc.Provider
+	introspection string
+	userInfo      bool
+}
+
+const patience = 10 * time.Second
+
+// New makes Providers. Nothing is dialled yet: a provider may be away when the
+// cloud starts.
+func New(list []Provider, clock func() time.Time) (*Providers, error) {
+	p := &Providers{clock: clock}
+	for _, c := range list {
+		r := &remote{Provider: c, client: &http.Client{Timeout: patience}}
+		if c.CAFile != "" {
+			pem, err := os.ReadFile(c.CAFile)
+			if err != nil {
+				return nil, err
+			}
+			pool := x509.NewCertPool()
+			if !pool.AppendCertsFromPEM(pem) {
+				return nil, errs.New(errs.Invalid, "%s holds no certificate in PEM form", c.CAFile)
+			}
+			r.client.Transport = &http.Transport{
+				Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+			}
+		}
+		p.list = append(p.list, r)
 	}
-	return &Providers{list: list, client: client, found: map[string]*gooidc.Provider{}}
+	return p, nil
 }
 
 // ForProtocol lists the providers that are configured for a protocol.
 func (p *Providers) ForProtocol(protocol string) []string {
 	var out []string
-	for _, c := range p.list {
-		if c.Protocol == protocol {
-			out = append(out, c.IdP)
+	for _, r := range p.list {
+		if r.Protocol == protocol {
+			out = append(out, r.IdP)
 		}
 	}
 	return out
 }
 
-func (p *Providers) find(ctx context.Context, idp, protocol string) (Provider, *gooidc.Provider, error) {
-	i := slices.IndexFunc(p.list, func(c Provider) bool { return c.IdP == idp && c.Protocol == protocol })
+func (p *Providers) find(ctx context.Context, idp, protocol string) (*remote, *discovered, error) {
+	i := slices.IndexFunc(p.list, func(r *remote) bool { return r.IdP == idp && r.Protocol == protocol })
 	if i < 0 {
-		return Provider{}, nil, errs.New(errs.Unauthenticated, "No OpenID Connect provider is configured for %s and %s.", idp, protocol)
+		return nil, nil, errs.New(errs.Unauthenticated, "No OpenID Connect provider is configured for %s and %s.", idp, protocol)
 	}
-	c := p.list[i]
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if have, ok := p.found[c.Issuer]; ok {
-		return c, have, nil
+	found, err := p.list[i].discover(ctx)
+	return p.list[i], found, err
+}
+
+// discover asks the provider where its endpoints are, until it has answered once.
+func (r *remote) discover(ctx context.Context) (*discovered, error) {
+	r.mu.Lock()
+	found := r.found
+	r.mu.Unlock()
+	if found != nil {
+		return found, nil
 	}
 	// The provider keeps its context for fetching keys later: it must outlive the request.
-	found, err := gooidc.NewProvider(gooidc.ClientContext(context.WithoutCancel(ctx), p.client), c.Issuer)
+	provider, err := gooidc.NewProvider(gooidc.ClientContext(context.WithoutCancel(ctx), r.client), r.Issuer)
 	if err != nil {
-		return c, nil, errs.Wrap(errs.Unavailable, err, "The identity provider %s cannot be reached.", idp)
+		return nil, errs.Wrap(errs.Unavailable, err, "The identity provider %s cannot be reached.", r.IdP)
 	}
-	p.found[c.Issuer] = found
-	return c, found, nil
-}
-
-// Bearer checks an access token and returns what it says. A token that is a
-// JWT must be signed by the provider and meant for us; any other is taken to
-// the provider's user info endpoint.
-func (p *Providers) Bearer(ctx context.Context, idp, protocol, token string) (identity.Assertion, error) {
-	c, provider, err := p.find(ctx, idp, protocol)
-	if err != nil {
-		return nil, err
+	var more struct {
+		Introspection string `json:"introspection_endpoint"`
 	}
-	ctx = gooidc.ClientContext(ctx, p.client)
-	claims := map[string]any{}
-	if strings.Count(token, ".") == 2 {
-		t, err := provider.VerifierContext(ctx, &gooidc.Config{SkipClientIDCheck: true}).Verify(ctx, token)
-		if err != nil {
-			return nil, refused(err)
-		}
-		if err := t.Claims(&claims); err != nil {
-			return nil, refused(err)
-		}
-		if !c.meant(t.Audience, claims) {
-			return nil, refused(fmt.Errorf("the access token is for %v, not for %s", t.Audience, c.ClientID))
-		}
-		return assertion(claims), nil
+	if err := provider.Claims(&more); err != nil {
+		return nil, errs.Wrap(errs.Unavailable, err, "The identity provider %s describes itself in a way that cannot be read.", r.IdP)
 	}
-	info, err := provider.UserInfo(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token, TokenType: "Bearer"}))
-	if err != nil {
-		return nil, refused(err)
-	}
-	if err := info.Claims(&claims); err != nil {
-		return nil, refused(err)
-	}
-	claims["iss"] = c.Issuer
-	return assertion(claims), nil
-}
-
-// meant tells whether an access token was issued for this cloud.
-func (c Provider) meant(audience []string, claims map[string]any) bool {
-	ours := append([]string{c.ClientID}, c.Audiences...)
-	for _, a := range audience {
-		if slices.Contains(ours, a) {
-			return true
-		}
-	}
-	// Some providers name the client here and put a resource into the audience.
-	azp, _ := claims["azp"].(string)
-	return len(c.Audiences) == 0 && azp != "" && azp == c.ClientID
+	found = &discovered{Provider: provider, introspection: more.Introspection, userInfo: provider.UserInfoEndpoint() != ""}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = found
+	return found, nil
 }
 
 func refused(err error) error {
 	return errs.Wrap(errs.Unauthenticated, err, "The request you have made requires authentication.")
 }
 
-func (c Provider) config(provider *gooidc.Provider, redirect string) *oauth2.Config {
+func (r *remote) config(d *discovered, redirect string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret, Endpoint: provider.Endpoint(), RedirectURL: redirect,
-		Scopes: append([]string{gooidc.ScopeOpenID}, c.Scopes...),
+		ClientID: r.ClientID, ClientSecret: r.ClientSecret, Endpoint: d.Endpoint(), RedirectURL: redirect,
+		Scopes: append([]string{gooidc.ScopeOpenID}, r.Scopes...),
 	}
 }
 
 // Begin returns where to send a browser that wants to log in.
 func (p *Providers) Begin(ctx context.Context, idp, protocol, redirect, state, nonce, verifier string) (string, error) {
-	c, provider, err := p.find(ctx, idp, protocol)
+	r, d, err := p.find(ctx, idp, protocol)
 	if err != nil {
 		return "", err
 	}
-	return c.config(provider, redirect).AuthCodeURL(state, gooidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
+	return r.config(d, redirect).AuthCodeURL(state, gooidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
 }
 
 // Finish turns the code that the browser brought back into an assertion.
 func (p *Providers) Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (identity.Assertion, error) {
-	c, provider, err := p.find(ctx, idp, protocol)
+	r, d, err := p.find(ctx, idp, protocol)
 	if err != nil {
 		return nil, err
 	}
-	ctx = gooidc.ClientContext(ctx, p.client)
-	tokens, err := c.config(provider, redirect).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	ctx = gooidc.ClientContext(ctx, r.client)
+	tokens, err := r.config(d, redirect).Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
 		return nil, refused(err)
 	}
 	raw, _ := tokens.Extra("id_token").(string)
-	id, err := provider.VerifierContext(ctx, &gooidc.Config{ClientID: c.ClientID}).Verify(ctx, raw)
+	id, err := d.VerifierContext(ctx, &gooidc.Config{ClientID: r.ClientID, Now: p.clock}).Verify(ctx, raw)
 	if err != nil {
 		return nil, refused(err)
 	}
@@ -169,37 +174,5 @@ func (p *Providers) Finish(ctx context.Context, idp, protocol, redirect, code, n
 	if err := id.Claims(&claims); err != nil {
 		return nil, refused(err)
 	}
-	return assertion(claims), nil
-}
-
-// assertion names each claim as itself and as the usual web server modules do,
-// so that mappings written for Keystone work unchanged.
-func assertion(claims map[string]any) identity.Assertion {
-	a := identity.Assertion{}
-	for name, v := range claims {
-		values := texts(v)
-		if values == nil {
-			continue
-		}
-		for _, key := range []string{name, "OIDC-" + name, "HTTP_OIDC_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))} {
-			a[key] = values
-		}
-	}
-	return a
-}
-
-func texts(v any) []string {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case bool, float64, json.Number:
-		return []string{fmt.Sprint(v)}
-	case []any:
-		out := []string{}
-		for _, x := range v {
-			out = append(out, texts(x)...)
-		}
-		return out
-	}
-	return nil
+	return r.complete(ctx, d, claims, tokens.AccessToken)
 }

@@ -25,10 +25,10 @@ func (g groups) ByName(ctx context.Context, tx *store.Tx, domainID, name string)
 	return g.one(ctx, tx, name, "domain_id = ? AND name = ?", domainID, name)
 }
 
-// OfUser lists the groups a user is in.
-func (g groups) OfUser(ctx context.Context, tx *store.Tx, userID string, q identity.Query) ([]identity.Group, error) {
+// OfUser lists the groups a user is in now.
+func (g groups) OfUser(ctx context.Context, tx *store.Tx, userID string, now time.Time, q identity.Query) ([]identity.Group, error) {
 	return g.find(ctx, tx, store.Select(g.sel()).Where(`identity_group.id IN (SELECT group_id FROM identity_membership WHERE user_id = ?
-		UNION SELECT group_id FROM identity_federated_membership WHERE user_id = ?)`, userID, userID), q)
+		UNION SELECT group_id FROM identity_federated_membership WHERE user_id = ? AND expires_at > ?)`, userID, userID, store.Micros(now)), q)
 }
 
 // IDsOfUser lists the ids of the groups a user is in now.
@@ -80,6 +80,16 @@ func (groups) RemoveMember(ctx context.Context, tx *store.Tx, userID, groupID st
 func (groups) RemoveUser(ctx context.Context, tx *store.Tx, userID string) error {
 	_, err := tx.Exec(ctx, "DELETE FROM identity_membership WHERE user_id = ?", userID)
 	return err
+}
+
+// NextExpiry is when the first of a user's memberships ends.
+func (groups) NextExpiry(ctx context.Context, tx *store.Tx, userID string, now time.Time) (time.Time, error) {
+	at, err := store.One(ctx, tx, store.Value[int64],
+		"SELECT coalesce(min(expires_at), 0) FROM identity_federated_membership WHERE user_id = ? AND expires_at > ?", userID, store.Micros(now))
+	if err != nil || at == 0 {
+		return time.Time{}, err
+	}
+	return store.Time(at), nil
 }
 
 // SetExpiring replaces the memberships that an identity provider vouches for.
