@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -19,6 +18,8 @@ type AssignmentQuery struct {
 	Effective                   bool // groups, inheritance and implication resolved
 	IncludeSubtree              bool
 	IncludeNames                bool
+	Limit                       int    // 0: all
+	Marker                      string // of the last one already seen
 }
 
 // EffectiveAssignment is an assignment and, if it is the effect of another,
@@ -30,39 +31,47 @@ type EffectiveAssignment struct {
 	ViaTarget string
 	ViaRole   string // implied by this role
 	Names     *AssignmentNames
+	at        place
 }
 
 // AssignmentNames are the names behind an assignment's ids.
 type AssignmentNames struct{ Actor, ActorDomain, ActorDomainName, Target, TargetDomain, TargetDomainName, Role, RoleDomain, RoleDomainName string }
 
-// ListAssignments lists who has which role where.
-func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) ([]EffectiveAssignment, error) {
+// ListAssignments lists who has which role where, all of it or a page.
+func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (Page[EffectiveAssignment], error) {
+	var out Page[EffectiveAssignment]
 	if err := q.validate(); err != nil {
-		return nil, err
+		return out, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]EffectiveAssignment, error) {
+	from, err := parsePlace(q.Marker)
+	if err != nil {
+		return out, err
+	}
+	return read(ctx, s, func(tx *store.Tx) (Page[EffectiveAssignment], error) {
 		domain, err := s.mayListAssignments(ctx, tx, q)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		var rows []EffectiveAssignment
-		if q.Effective {
-			rows, err = s.effective(ctx, tx, q)
-		} else {
-			rows, err = s.direct(ctx, tx, q)
-		}
+		w, err := s.walkAssignments(ctx, tx, q, domain)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		if domain != "" {
-			if rows, err = s.withinDomain(ctx, tx, rows, domain); err != nil {
-				return nil, err
-			}
+		want := q.Limit
+		if want > 0 {
+			want++ // one more tells whether another page follows
+		}
+		rows, err := w.from(from, want)
+		if err != nil {
+			return out, err
+		}
+		page := Page[EffectiveAssignment]{Rows: rows, More: q.Limit > 0 && len(rows) > q.Limit}
+		if page.More {
+			page.Rows = rows[:q.Limit]
 		}
 		if q.IncludeNames {
-			err = s.nameAssignments(ctx, tx, rows)
+			err = s.nameAssignments(ctx, tx, page.Rows)
 		}
-		return rows, err
+		return page, err
 	})
 }
 
@@ -138,209 +147,6 @@ func (q AssignmentQuery) filter() AssignmentFilter {
 		f.RoleIDs = []string{q.RoleID}
 	}
 	return f
-}
-
-// direct lists assignments as they were made.
-func (s *Service) direct(ctx context.Context, tx *store.Tx, q AssignmentQuery) ([]EffectiveAssignment, error) {
-	f := q.filter()
-	if q.IncludeSubtree {
-		p, err := s.store.Projects.Get(ctx, tx, q.ProjectID)
-		if err != nil {
-			return nil, err
-		}
-		below, err := s.store.Projects.Subtree(ctx, tx, p)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range below {
-			f.TargetIDs = append(f.TargetIDs, b.ID)
-		}
-	}
-	rows, err := s.store.Assignments.List(ctx, tx, f)
-	out := make([]EffectiveAssignment, len(rows))
-	for i, r := range rows {
-		out[i].Assignment = r
-	}
-	return out, err
-}
-
-// effective lists what assignments come to: those of groups for each member,
-// inherited ones for each project below, and implied roles beside their prior.
-func (s *Service) effective(ctx context.Context, tx *store.Tx, q AssignmentQuery) ([]EffectiveAssignment, error) {
-	rules, err := s.store.Roles.Implied(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	roles, err := s.rolesByID(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	var f AssignmentFilter
-	if q.UserID != "" {
-		groups, err := s.store.Groups.IDsOfUser(ctx, tx, q.UserID, s.now())
-		if err != nil {
-			return nil, err
-		}
-		f.ActorIDs = append([]string{q.UserID}, groups...)
-	}
-	if q.RoleID != "" {
-		for id := range roles {
-			if slices.Contains(closure([]string{id}, rules), q.RoleID) {
-				f.RoleIDs = append(f.RoleIDs, id)
-			}
-		}
-		if f.RoleIDs == nil {
-			return []EffectiveAssignment{}, nil
-		}
-	}
-	rows, err := s.spread(ctx, tx, q, f)
-	if err != nil {
-		return nil, err
-	}
-	if rows, err = s.toMembers(ctx, tx, q, rows); err != nil {
-		return nil, err
-	}
-	var out []EffectiveAssignment
-	for _, r := range rows {
-		if q.Inherited != nil && *q.Inherited != (r.ViaTarget != "") {
-			continue
-		}
-		for _, id := range closure([]string{r.RoleID}, rules) {
-			if roles[id].DomainID != "" || q.RoleID != "" && id != q.RoleID {
-				continue
-			}
-			implied := r
-			if id != r.RoleID {
-				implied.RoleID, implied.ViaRole = id, r.RoleID
-			}
-			out = append(out, implied)
-		}
-	}
-	return out, nil
-}
-
-// spread puts inherited assignments onto the projects below their targets.
-func (s *Service) spread(ctx context.Context, tx *store.Tx, q AssignmentQuery, f AssignmentFilter) ([]EffectiveAssignment, error) {
-	var wanted []Project // nil: every project
-	switch {
-	case q.ProjectID != "":
-		p, err := s.store.Projects.Get(ctx, tx, q.ProjectID)
-		if errs.Is(err, errs.NotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		wanted = []Project{p}
-		f.TargetIDs = strings.Split(strings.TrimSuffix(p.Path, "/"), "/")
-		if q.IncludeSubtree {
-			below, err := s.store.Projects.Subtree(ctx, tx, p)
-			if err != nil {
-				return nil, err
-			}
-			for _, b := range below {
-				wanted = append(wanted, b)
-				f.TargetIDs = append(f.TargetIDs, b.ID)
-			}
-		}
-	case q.DomainID != "":
-		no := false
-		f.TargetKind, f.TargetIDs, f.Inherited = DomainTarget, []string{q.DomainID}, &no
-	case q.System != "":
-		f.TargetKind = SystemTarget
-	}
-	rows, err := s.store.Assignments.List(ctx, tx, f)
-	if err != nil {
-		return nil, err
-	}
-	var out []EffectiveAssignment
-	for _, r := range rows {
-		if !r.Inherited {
-			if wanted == nil || r.TargetKind == ProjectTarget && slices.ContainsFunc(wanted, func(p Project) bool { return p.ID == r.TargetID }) {
-				out = append(out, EffectiveAssignment{Assignment: r})
-			}
-			continue
-		}
-		below, err := s.below(ctx, tx, r.TargetID, wanted)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range below {
-			e := EffectiveAssignment{Assignment: r, ViaKind: r.TargetKind, ViaTarget: r.TargetID}
-			e.TargetKind, e.TargetID, e.Inherited = ProjectTarget, p.ID, false
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-// below finds the projects under a target: of those wanted, or all.
-func (s *Service) below(ctx context.Context, tx *store.Tx, targetID string, wanted []Project) ([]Project, error) {
-	if wanted == nil {
-		t, err := s.store.Projects.Get(ctx, tx, targetID)
-		if err != nil {
-			return nil, err
-		}
-		return s.store.Projects.Subtree(ctx, tx, t)
-	}
-	var out []Project
-	for _, p := range wanted {
-		if p.ID != targetID && strings.Contains("/"+p.Path, "/"+targetID+"/") {
-			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
-// toMembers replaces what groups have by what their members have.
-func (s *Service) toMembers(ctx context.Context, tx *store.Tx, q AssignmentQuery, rows []EffectiveAssignment) ([]EffectiveAssignment, error) {
-	var groups []string
-	for _, r := range rows {
-		if r.ActorKind == GroupActor && !slices.Contains(groups, r.ActorID) {
-			groups = append(groups, r.ActorID)
-		}
-	}
-	members := map[string][]string{}
-	if q.UserID != "" {
-		for _, g := range groups {
-			members[g] = []string{q.UserID}
-		}
-	} else if len(groups) > 0 {
-		var err error
-		if members, err = s.store.Groups.Members(ctx, tx, groups); err != nil {
-			return nil, err
-		}
-	}
-	var out []EffectiveAssignment
-	for _, r := range rows {
-		if r.ActorKind == UserActor {
-			out = append(out, r)
-			continue
-		}
-		for _, u := range members[r.ActorID] {
-			m := r
-			m.ActorKind, m.ActorID, m.ViaGroup = UserActor, u, r.ActorID
-			out = append(out, m)
-		}
-	}
-	return out, nil
-}
-
-// withinDomain keeps what concerns a domain or its projects.
-func (s *Service) withinDomain(ctx context.Context, tx *store.Tx, rows []EffectiveAssignment, domain string) ([]EffectiveAssignment, error) {
-	projects, err := s.targets(ctx, tx, rows)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(rows, func(r EffectiveAssignment) bool {
-		switch r.TargetKind {
-		case DomainTarget:
-			return r.TargetID != domain
-		case ProjectTarget:
-			return projects[r.TargetID].Owner() != domain
-		}
-		return true
-	}), nil
 }
 
 func (s *Service) targets(ctx context.Context, tx *store.Tx, rows []EffectiveAssignment) (map[string]Project, error) {

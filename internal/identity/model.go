@@ -117,7 +117,8 @@ type Assignment struct {
 	Inherited  bool
 }
 
-// AssignmentFilter selects assignments; empty fields do not filter.
+// AssignmentFilter selects assignments; empty fields do not filter. Their order
+// is that of actor, target and role.
 type AssignmentFilter struct {
 	ActorKind  ActorKind
 	ActorIDs   []string
@@ -125,6 +126,8 @@ type AssignmentFilter struct {
 	TargetIDs  []string
 	RoleIDs    []string
 	Inherited  *bool
+	Within     string      // a domain: only what is given on it or its projects
+	From       *Assignment // only it and what comes behind it in the order
 	Limit      int
 }
 

@@ -32,10 +32,11 @@ func (s *Service) alive(t Trust) bool {
 	return t.DeletedAt.IsZero() && (t.ExpiresAt.IsZero() || s.now().Before(t.ExpiresAt)) && t.RemainingUses != 0
 }
 
-// ListTrusts lists trusts: all, a trustor's or a trustee's.
-func (s *Service) ListTrusts(ctx context.Context, trustorID, trusteeID string) ([]Trust, error) {
+// ListTrusts lists trusts: all, a trustor's or a trustee's. Of the query only
+// the page counts.
+func (s *Service) ListTrusts(ctx context.Context, trustorID, trusteeID string, q Query) (Page[Trust], error) {
 	rule, target := "identity:list_trusts", policy.Target{}
-	q := Query{Where: []Match{Eq("deleted_at", int64(0))}}
+	q.Where = []Match{Eq("deleted_at", int64(0))}
 	switch {
 	case trustorID != "":
 		rule, target = "identity:list_trusts_for_trustor", policy.Target{"target.trust.trustor_user_id": trustorID}
@@ -45,13 +46,33 @@ func (s *Service) ListTrusts(ctx context.Context, trustorID, trusteeID string) (
 		q.Where = append(q.Where, Eq("trustee_user_id", trusteeID))
 	}
 	if err := s.check(ctx, rule, target); err != nil {
-		return nil, err
+		return Page[Trust]{}, err
 	}
 	if err := notByAppCred(actor.From(ctx)); err != nil {
-		return nil, err
+		return Page[Trust]{}, err
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Trust, error) { return s.store.Trusts.List(ctx, tx, q) })
-	return slices.DeleteFunc(rows, func(t Trust) bool { return !s.alive(t) }), err
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Trust, error) { return s.aliveTrusts(ctx, tx, s.limited(q)) })
+	return page(s, q, rows), err
+}
+
+// aliveTrusts reads on until it has as many trusts that are still good as asked for.
+func (s *Service) aliveTrusts(ctx context.Context, tx *store.Tx, q Query) ([]Trust, error) {
+	out := []Trust{}
+	for {
+		rows, err := s.store.Trusts.List(ctx, tx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range rows {
+			q.Marker = t.ID
+			if s.alive(t) && (q.Limit == 0 || len(out) < q.Limit) {
+				out = append(out, t)
+			}
+		}
+		if q.Limit == 0 || len(rows) < q.Limit || len(out) >= q.Limit {
+			return out, nil
+		}
+	}
 }
 
 func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (Trust, error) {

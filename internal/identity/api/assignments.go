@@ -49,11 +49,16 @@ func (h *handlers) listAssignments(ctx context.Context, r *httpx.Request) (*http
 		yes := true
 		q.Inherited = &yes
 	}
-	rows, err := h.svc.ListAssignments(ctx, q)
+	var err error
+	if q.Limit, err = r.Limit(0); err != nil {
+		return nil, err
+	}
+	q.Marker = r.Query.Get("marker")
+	page, err := h.svc.ListAssignments(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	return collection(r, "role_assignments", all(rows), nil, assignmentView), nil
+	return collection(r, "role_assignments", page, identity.EffectiveAssignment.Marker, assignmentView), nil
 }
 
 func named2(id, name, domain, domainName string, names bool) object {

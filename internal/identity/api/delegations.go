@@ -193,11 +193,15 @@ func fullTrustView(r *httpx.Request, t identity.Trust) object {
 }
 
 func (h *handlers) listTrusts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ListTrusts(ctx, r.Query.Get("trustor_user_id"), r.Query.Get("trustee_user_id"))
+	q, err := filters(r)
 	if err != nil {
 		return nil, err
 	}
-	return collection(r, "trusts", all(rows), func(t identity.Trust) string { return t.ID }, trustView), nil
+	page, err := h.svc.ListTrusts(ctx, r.Query.Get("trustor_user_id"), r.Query.Get("trustee_user_id"), q)
+	if err != nil {
+		return nil, err
+	}
+	return collection(r, "trusts", page, func(t identity.Trust) string { return t.ID }, trustView), nil
 }
 
 // whole reads an integer of a body; absent or null gives nil.

@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/store"
@@ -27,33 +29,60 @@ func (assignments) List(ctx context.Context, tx *store.Tx, f identity.Assignment
 	out := []identity.Assignment{}
 	for _, actors := range actorParts {
 		for _, targets := range targetParts {
-			q := store.Select("SELECT actor_kind, actor_id, target_kind, target_id, role_id, inherited FROM identity_assignment")
-			if f.ActorKind != "" {
-				q.Where("actor_kind = ?", string(f.ActorKind))
-			}
-			if actors != nil {
-				store.In(q, "actor_id", actors)
-			}
-			if f.TargetKind != "" {
-				q.Where("target_kind = ?", string(f.TargetKind))
-			}
-			if targets != nil {
-				store.In(q, "target_id", targets)
-			}
-			if f.RoleIDs != nil {
-				store.In(q, "role_id", f.RoleIDs)
-			}
-			if f.Inherited != nil {
-				q.Where("inherited = ?", *f.Inherited)
-			}
-			rows, err := store.Find(ctx, tx, scanAssignment, q.OrderBy("actor_id, target_kind, target_id, role_id, inherited").Limit(f.Limit))
+			rows, err := store.Find(ctx, tx, scanAssignment, assignmentQuery(f, actors, targets))
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, rows...)
 		}
 	}
+	if len(actorParts)*len(targetParts) > 1 {
+		slices.SortFunc(out, compareAssignments)
+	}
+	if f.Limit > 0 && len(out) > f.Limit {
+		out = out[:f.Limit]
+	}
 	return out, nil
+}
+
+// assignmentQuery selects the assignments of some actors on some targets; nil for any.
+func assignmentQuery(f identity.AssignmentFilter, actors, targets []string) *store.Query {
+	q := store.Select("SELECT actor_kind, actor_id, target_kind, target_id, role_id, inherited FROM identity_assignment")
+	if f.ActorKind != "" {
+		q.Where("actor_kind = ?", string(f.ActorKind))
+	}
+	if actors != nil {
+		store.In(q, "actor_id", actors)
+	}
+	if f.TargetKind != "" {
+		q.Where("target_kind = ?", string(f.TargetKind))
+	}
+	if targets != nil {
+		store.In(q, "target_id", targets)
+	}
+	if f.RoleIDs != nil {
+		store.In(q, "role_id", f.RoleIDs)
+	}
+	if f.Inherited != nil {
+		q.Where("inherited = ?", *f.Inherited)
+	}
+	if f.Within != "" {
+		q.Where("target_kind <> ?", string(identity.SystemTarget))
+		q.Where("target_id = ? OR target_id IN (SELECT id FROM identity_project WHERE domain_id = ?)", f.Within, f.Within)
+	}
+	if a := f.From; a != nil {
+		q.Where("("+assignmentOrder+") >= (?, ?, ?, ?, ?, ?)", a.ActorID, string(a.TargetKind), a.TargetID, a.RoleID, a.Inherited, string(a.ActorKind))
+	}
+	return q.OrderBy(assignmentOrder).Limit(f.Limit)
+}
+
+// assignmentOrder is the primary key's, so that pages are read from it.
+const assignmentOrder = "actor_id, target_kind, target_id, role_id, inherited, actor_kind"
+
+func compareAssignments(a, b identity.Assignment) int {
+	flag := map[bool]int{true: 1}
+	return cmp.Or(cmp.Compare(a.ActorID, b.ActorID), cmp.Compare(a.TargetKind, b.TargetKind), cmp.Compare(a.TargetID, b.TargetID),
+		cmp.Compare(a.RoleID, b.RoleID), cmp.Compare(flag[a.Inherited], flag[b.Inherited]), cmp.Compare(a.ActorKind, b.ActorKind))
 }
 
 func split(ids []string) [][]string {

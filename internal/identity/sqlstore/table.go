@@ -104,8 +104,8 @@ func (t *table[T]) order(sel *store.Query, q identity.Query) {
 	}
 	sel.OrderBy(key + way + ", " + id + way)
 	if q.Marker != "" {
-		seen := "(SELECT " + key + " FROM " + t.name + " WHERE " + id + " = ?)"
-		sel.Where(key+after+seen+" OR ("+key+" = "+seen+" AND "+id+after+"?)", q.Marker, q.Marker, q.Marker)
+		// Compared as a pair, so that an index on the key alone finds the place.
+		sel.Where("("+key+", "+id+")"+after+"((SELECT "+key+" FROM "+t.name+" WHERE "+id+" = ?), ?)", q.Marker, q.Marker)
 	}
 }
 
