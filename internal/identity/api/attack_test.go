@@ -22,8 +22,9 @@ func sqliteCloud(t testing.TB, configure ...func(d *identity.Deps)) *identitytes
 	return identitytest.New(t, storetest.SQLite(t), configure...)
 }
 
-func TestForgedTokens(t *testing.T) {
-	c := sqliteCloud(t)
+func TestForgedTokens(t *testing.T) { each(t, forgedTokens) }
+
+func forgedTokens(t *testing.T, c *identitytest.Cloud) {
 	token := c.Admin()
 	other := sqliteCloud(t, func(d *identity.Deps) { d.MasterKey = [32]byte{2} }).Admin()
 	bad := map[string]string{"of another cloud": other, "doubled": token + token, "huge": strings.Repeat(token, 100), "blank": " ", "padded": token + "=="}
@@ -48,10 +49,13 @@ func TestForgedTokens(t *testing.T) {
 
 // Whoever has no account learns nothing of who has one.
 func TestUsersCannotBeEnumerated(t *testing.T) {
-	c := sqliteCloud(t, func(d *identity.Deps) {
+	each(t, usersCannotBeEnumerated, func(d *identity.Deps) {
 		d.Config.Passwords = identity.PasswordRules{LockoutAttempts: 2, LockoutFor: time.Hour}
 		d.Config.HashMemory, d.Config.HashTime = 4096, 3
 	})
+}
+
+func usersCannotBeEnumerated(t *testing.T, c *identitytest.Cloud) {
 	admin := c.Admin()
 	there := c.Create(admin, "/v3/users", "user", object{"name": "there", "password": "right"})
 	off := c.Create(admin, "/v3/users", "user", object{"name": "off", "password": "right", "enabled": false})
@@ -83,7 +87,10 @@ func TestUsersCannotBeEnumerated(t *testing.T) {
 }
 
 func TestBodiesCannotReachWhatTheyShouldNot(t *testing.T) {
-	c := sqliteCloud(t)
+	each(t, bodiesCannotReachWhatTheyShouldNot)
+}
+
+func bodiesCannotReachWhatTheyShouldNot(t *testing.T, c *identitytest.Cloud) {
 	admin := c.Admin()
 	domain := c.Create(admin, "/v3/domains", "domain", object{"name": "d"})
 	a := c.Must(201, "POST", "/v3/users", admin, object{"user": object{
@@ -110,8 +117,9 @@ func TestBodiesCannotReachWhatTheyShouldNot(t *testing.T) {
 	c.Must(403, "DELETE", "/v3/roles/"+c.Role(admin, "reader"), admin, nil) // immutable
 }
 
-func TestWrongBodiesGet4xx(t *testing.T) {
-	c := sqliteCloud(t)
+func TestWrongBodiesGet4xx(t *testing.T) { each(t, wrongBodiesGet4xx) }
+
+func wrongBodiesGet4xx(t *testing.T, c *identitytest.Cloud) {
 	admin := c.Admin()
 	deep := strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)
 	for name, tc := range map[string]struct {
@@ -154,8 +162,9 @@ func TestWrongBodiesGet4xx(t *testing.T) {
 
 // The classes of Keystone's advisories about EC2 credentials (CVE-2020-12689,
 // -12690, -12691, -12692).
-func TestEC2CredentialsKeepTheirLimits(t *testing.T) {
-	c := sqliteCloud(t)
+func TestEC2CredentialsKeepTheirLimits(t *testing.T) { each(t, eC2CredentialsKeepTheirLimits) }
+
+func eC2CredentialsKeepTheirLimits(t *testing.T, c *identitytest.Cloud) {
 	admin := c.Admin()
 	project := c.Create(admin, "/v3/projects", "project", object{"name": "p"})
 	second := c.Create(admin, "/v3/projects", "project", object{"name": "q"})
@@ -228,8 +237,9 @@ func mac(key []byte, text string) []byte {
 	return m.Sum(nil)
 }
 
-func TestOthersAreInvisible(t *testing.T) {
-	c := sqliteCloud(t)
+func TestOthersAreInvisible(t *testing.T) { each(t, othersAreInvisible) }
+
+func othersAreInvisible(t *testing.T, c *identitytest.Cloud) {
 	admin := c.Admin()
 	home, away := c.Create(admin, "/v3/projects", "project", object{"name": "home"}), c.Create(admin, "/v3/projects", "project", object{"name": "away"})
 	u := c.Persona(admin, "u", "default", "member", "project", home)
