@@ -12,13 +12,13 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/identitytest"
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/store/storetest"
 )
 
 // personas are who tries every route. Each holds one role in one scope; all
-// but the foreign ones live in the domain "home" that the targets are in.
+// but the foreign ones live in the domain "home" that the targets are in, and
+// the sibling's project is another one there.
 var personas = []string{
-	"none", "forged", "expired", "foreign-member", "foreign-manager", "project-reader", "project-member", "project-manager",
+	"none", "forged", "expired", "sibling-member", "foreign-member", "foreign-manager", "project-reader", "project-member", "project-manager",
 	"project-admin", "domain-reader", "domain-manager", "domain-admin", "system-reader", "system-admin", "service",
 }
 
@@ -31,7 +31,7 @@ func allow(list ...string) class { return class{list} }
 var (
 	admins     = []string{"project-admin", "domain-admin", "system-admin"}
 	unscopedOK = []string{
-		"foreign-member", "foreign-manager", "project-reader", "project-member", "project-manager", "project-admin",
+		"sibling-member", "foreign-member", "foreign-manager", "project-reader", "project-member", "project-manager", "project-admin",
 		"domain-reader", "domain-manager", "domain-admin", "system-reader", "system-admin", "service",
 	}
 )
@@ -75,7 +75,8 @@ func classes() map[string]class {
 		"list_user_projects", "list_grants", "check_grant")
 	// A foreign domain's manager lists what is in his own.
 	set(allow(append(slices.Clone(domainReaders), "foreign-manager")...), "list_users", "list_projects", "list_groups", "list_role_assignments", "list_domains")
-	set(allow(append(slices.Clone(domainReaders), "project-reader", "project-member", "project-manager", "service")...), "get_project", "list_project_tags", "get_project_tag", "get_domain")
+	set(allow(append(slices.Clone(domainReaders), "project-reader", "project-member", "project-manager", "service")...), "get_project", "list_project_tags", "get_project_tag")
+	set(allow(append(slices.Clone(domainReaders), "sibling-member", "project-reader", "project-member", "project-manager", "service")...), "get_domain")
 	set(allow(domainManagers...), "create_user", "update_user", "delete_user", "create_group", "update_group", "delete_group", "add_user_to_group",
 		"remove_user_from_group", "create_project", "update_project", "delete_project", "update_project_tags", "create_project_tag",
 		"delete_project_tags", "delete_project_tag")
@@ -110,15 +111,16 @@ type world struct {
 	victim string
 }
 
-func newWorld(t *testing.T) *world {
-	c := identitytest.New(t, storetest.SQLite(t))
+func newWorld(t *testing.T, c *identitytest.Cloud) *world {
 	admin := c.Admin()
 	w := &world{c: c, vars: map[string]string{}, tokens: map[string]string{"none": "", "forged": strings.Repeat("A", 120)}}
 	home := c.Create(admin, "/v3/domains", "domain", object{"name": "home"})
 	away := c.Create(admin, "/v3/domains", "domain", object{"name": "away"})
 	project := c.Create(admin, "/v3/projects", "project", object{"name": "p", "domain_id": home})
+	sibling := c.Create(admin, "/v3/projects", "project", object{"name": "s", "domain_id": home})
 	foreign := c.Create(admin, "/v3/projects", "project", object{"name": "f", "domain_id": away})
 	for name, p := range map[string][4]string{
+		"sibling-member": {home, "member", "project", sibling},
 		"foreign-member": {away, "member", "project", foreign}, "foreign-manager": {away, "manager", "domain", away},
 		"project-reader": {home, "reader", "project", project}, "project-member": {home, "member", "project", project},
 		"project-manager": {home, "manager", "project", project}, "project-admin": {home, "admin", "project", project},
@@ -245,8 +247,10 @@ func (w *world) body(r httpx.Route) any {
 // TestRoleMatrix tries every route as every persona. Routes that change
 // something are tried by those who must be refused; that they work for the
 // others is tested where their effects are.
-func TestRoleMatrix(t *testing.T) {
-	w := newWorld(t)
+func TestRoleMatrix(t *testing.T) { each(t, roleMatrix) }
+
+func roleMatrix(t *testing.T, c *identitytest.Cloud) {
+	w := newWorld(t, c)
 	expect := classes()
 	public := map[string]bool{}
 	var routes []httpx.Route
