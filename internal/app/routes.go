@@ -86,12 +86,12 @@ func rows(api *httpx.Service, r httpx.Route) []RouteRow {
 }
 
 // Policy returns the rules of a cloud with this configuration, the operator's file applied.
-func Policy(*Config) (*policy.Engine, error) {
+func Policy(cfg *Config) (*policy.Engine, error) {
 	s, err := blueprint()
-	if err != nil {
-		return nil, err
+	if err != nil || cfg.PolicyFile == "" {
+		return s.policy, err
 	}
-	return s.policy, nil
+	return s.policy, s.policy.LoadFile(cfg.PolicyFile)
 }
 
 // PolicyQuestion asks whether an actor may do something.
