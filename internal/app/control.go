@@ -13,6 +13,7 @@ import (
 	"kumoi/internal/compute"
 	computeapi "kumoi/internal/compute/api"
 	computestore "kumoi/internal/compute/sqlstore"
+	"kumoi/internal/hoststack"
 	"kumoi/internal/identity"
 	identityapi "kumoi/internal/identity/api"
 	"kumoi/internal/identity/ldap"
@@ -104,7 +105,9 @@ func assemble(g ground) (*services, error) {
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	s.placement = placement.New(placement.Deps{DB: g.db, Store: placementstore.Store{}, Policy: s.policy})
-	if s.network, err = network.New(network.Deps{DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric}); err != nil {
+	if s.network, err = network.New(network.Deps{
+		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
+	}); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
 	s.compute, err = compute.New(compute.Deps{

@@ -122,7 +122,7 @@ func (w *walk) outside(p *gophercloud.ProviderClient) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	have, err := first(networks.List(c, networks.ListOpts{Name: "outside"}), w.ctx, networks.ExtractNetworks)
+	have, err := first(networks.List(c, outsideNetwork{}), w.ctx, networks.ExtractNetworks)
 	if err != nil {
 		return "", err
 	}
@@ -144,8 +144,13 @@ func (w *walk) outside(p *gophercloud.ProviderClient) (string, error) {
 	return w.OutsideCIDR, err
 }
 
-// outsideNetwork asks for the network behind this machine's outside bridge.
+// outsideNetwork asks for the network behind this machine's outside bridge, which
+// the administrator may have made under another name.
 type outsideNetwork struct{}
+
+func (outsideNetwork) ToNetworkListQuery() (string, error) {
+	return "?router:external=true&provider:network_type=flat&provider:physical_network=outside", nil
+}
 
 func (outsideNetwork) ToNetworkCreateMap() (map[string]any, error) {
 	return map[string]any{"network": map[string]any{

@@ -110,7 +110,16 @@ func (s *Service) CreateNetwork(ctx context.Context, tx *store.Tx, n *Network, c
 		}
 	}
 	n.SubnetIDs = []string{}
+	if n.QoSPolicyID == "" && !c.Has("qos_policy_id") {
+		var err error
+		if n.QoSPolicyID, err = defaultQoS(ctx, tx, n.ProjectID); err != nil {
+			return err
+		}
+	}
 	if err := networkTable.Insert(ctx, tx, n); err != nil {
+		return err
+	}
+	if err := s.bindQoS(ctx, tx, "network", n.ID, "", n.QoSPolicyID); err != nil {
 		return err
 	}
 	if _, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, n.ProjectID); err != nil {
@@ -130,13 +139,29 @@ func (s *Service) CreateNetwork(ctx context.Context, tx *store.Tx, n *Network, c
 	return nil
 }
 
+// chooseType gives a network that names no provider its type: an external one
+// is the outside network while nobody has that, so that it leads somewhere.
+func (s *Service) chooseType(ctx context.Context, tx *store.Tx, n *Network) error {
+	n.Type = TypeGeneve
+	if !n.External || s.cfg.ExternalPhysical == "" {
+		return nil
+	}
+	taken, err := networkTable.Count(ctx, tx, "net_type = 'flat' AND physical = ?", s.cfg.ExternalPhysical)
+	if err == nil && taken == 0 {
+		n.Type, n.Physical = TypeFlat, s.cfg.ExternalPhysical
+	}
+	return err
+}
+
 // placeSegment checks what the request says of the provider network, or chooses.
 func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) error {
 	if n.Type == "" {
 		if n.Physical != "" || n.Segment != 0 {
 			return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: network_type required.")
 		}
-		n.Type = TypeGeneve
+		if err := s.chooseType(ctx, tx, n); err != nil {
+			return err
+		}
 	}
 	bad := func(format string, args ...any) error {
 		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: "+format+".", args...)
@@ -276,6 +301,14 @@ func (s *Service) UpdateNetwork(ctx context.Context, tx *store.Tx, id string, c 
 		return nil, err
 	}
 	s.touchNetwork(tx, n.ID)
+	if n.QoSPolicyID != old.QoSPolicyID {
+		if err := s.bindQoS(ctx, tx, "network", n.ID, old.QoSPolicyID, n.QoSPolicyID); err != nil {
+			return nil, err
+		}
+		if err := s.touchQoSOfNetwork(ctx, tx, n.ID); err != nil {
+			return nil, err
+		}
+	}
 	if n.MTU != old.MTU {
 		if err := s.touchRoutersOfNetwork(ctx, tx, n.ID); err != nil {
 			return nil, err
@@ -379,6 +412,9 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 		return err
 	}
 	if err := s.forgetGrants(ctx, tx, "network", id); err != nil {
+		return err
+	}
+	if err := unbindQoS(ctx, tx, id); err != nil {
 		return err
 	}
 	s.touchNetwork(tx, id)

@@ -33,6 +33,9 @@ type Config struct {
 	DNS []netip.Addr
 	// VNIs and VLANs bound the segments given to networks that name none.
 	VNIs, VLANs [2]int
+	// ExternalPhysical is the physical network that the first external network
+	// gets when it names none. Default: none, all such networks are overlays.
+	ExternalPhysical string
 	// FullEvery is how often everything is stated to the fabric anew. Default 5 minutes.
 	FullEvery time.Duration
 }

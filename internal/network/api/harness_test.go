@@ -49,7 +49,9 @@ func serve(t testing.TB, db *store.DB) *client {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	svc, err := network.New(network.Deps{DB: db, Policy: policy.New(), Log: log, Fabric: fake.New()})
+	svc, err := network.New(network.Deps{
+		DB: db, Policy: policy.New(), Log: log, Fabric: fake.New(), Config: network.Config{ExternalPhysical: "outside"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,3 +21,25 @@ func TestSegments(t *testing.T) {
 	c.token = "user"
 	c.must(403, "POST", "/v2.0/networks", object{"network": object{"name": "x", "segments": []object{segment}}})
 }
+
+// The first external network that names no provider leads outside; others, and
+// networks that are not external, are overlays.
+func TestExternalNetworksLeadOutside(t *testing.T) {
+	c := serve(t, storetest.SQLite(t))
+	c.token = "ops:admin"
+	create := func(doc object) object {
+		t.Helper()
+		return c.must(201, "POST", "/v2.0/networks", object{"network": doc})["network"].(object)
+	}
+	inside := create(object{"name": "inside"})
+	first := create(object{"name": "first", "router:external": true})
+	second := create(object{"name": "second", "router:external": true})
+	for _, want := range []struct {
+		network        object
+		kind, physical any
+	}{{inside, "geneve", nil}, {first, "flat", "outside"}, {second, "geneve", nil}} {
+		if n := want.network; n["provider:network_type"] != want.kind || n["provider:physical_network"] != want.physical {
+			t.Errorf("%s is %v on %v", n["name"], n["provider:network_type"], n["provider:physical_network"])
+		}
+	}
+}
