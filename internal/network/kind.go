@@ -156,18 +156,24 @@ func (k *kind[T, P]) prepare(ctx context.Context, s *Service, v *T, c Change) er
 	if std.ProjectID != a.ProjectID && !s.isAdmin(ctx) && !s.permits(ctx, "create_"+k.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
 		return invalid("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges")
 	}
-	if std.ID == "" {
-		std.ID = ids.New()
-	}
 	if len(std.Tags) > maxTags {
 		return invalid("Invalid input for tags. Reason: a resource can have at most %d tags.", maxTags)
 	}
-	now := s.now()
-	std.CreatedAt, std.UpdatedAt, std.Revision = now, now, 1
+	k.stamp(s, v)
 	if err := s.allow(ctx, "create_"+k.name, c.Attrs, k.policyTarget(v)); err != nil {
 		return err
 	}
 	return nil
+}
+
+// stamp gives a new resource its id and times.
+func (k *kind[T, P]) stamp(s *Service, v *T) {
+	std := P(v).Std()
+	if std.ID == "" {
+		std.ID = ids.New()
+	}
+	now := s.now()
+	std.CreatedAt, std.UpdatedAt, std.Revision = now, now, 1
 }
 
 // open loads a resource that the actor wants to change or delete: absent if it

@@ -61,6 +61,8 @@ type Network struct {
 	AZHints      []string
 	PortSecurity bool // default of its ports
 
+	QoSPolicyID string // limits the ports that have no policy of their own
+
 	AutoAllocated bool `json:",omitempty"` // made for a project that asked for any network
 
 	// Read from RBAC policies and subnets, not stored here.
@@ -174,6 +176,7 @@ type Port struct {
 	DNSDomain      string
 	VNICType       string
 	Host           string // binding:host_id
+	QoSPolicyID    string // "" leaves it to the network's
 	Profile        map[string]any
 	PropagateUp    bool   // propagate_uplink_status
 	Tag            string // device tag that its server's owner gave
@@ -184,6 +187,7 @@ type Port struct {
 	Attached int64
 
 	// Of the network, read with the port.
+	NetworkQoS     string `json:"-"`
 	networkProject string
 	networkShared  bool
 }
@@ -302,4 +306,32 @@ type Agent struct {
 	CreatedAt      time.Time
 	StartedAt      time.Time
 	HeartbeatAt    time.Time
+}
+
+// The directions of QoS rules, as the guest sees them.
+const (
+	QoSEgress  = "egress"
+	QoSIngress = "ingress"
+)
+
+// QoSPolicy is a set of rules about how much a port may send and receive.
+type QoSPolicy struct {
+	Standard
+	Default bool // new networks of its project have it
+
+	// Read with the policy.
+	Shared bool       `json:"-"`
+	Rules  []*QoSRule `json:"-"`
+}
+
+// QoSRule is one rule of a policy; which of its values count depends on its kind.
+type QoSRule struct {
+	Standard
+	PolicyID  string
+	Kind      string
+	Direction string
+	MaxKbps   int
+	BurstKbps int // the burst allowed beyond MaxKbps
+	MinKbps   int
+	DSCP      int
 }

@@ -21,6 +21,9 @@ const (
 	parentMember  = "(rule:admin_only) or (role:member and rule:ext_parent_owner)"
 	parentReader  = "(rule:admin_only) or (role:reader and rule:ext_parent_owner)"
 	service       = "rule:admin_only or role:service"
+
+	qosManager       = "(rule:admin_only) or (role:manager and project_id:%(project_id)s)"
+	qosParentManager = "(rule:admin_only) or (role:manager and rule:ext_parent_owner)"
 )
 
 // attrRules holds the names of rules about single attributes, which are asked
@@ -119,6 +122,16 @@ func Rules() []policy.Rule {
 	add(parentMember, "create_floatingip_port_forwarding", "update_floatingip_port_forwarding", "delete_floatingip_port_forwarding")
 	add(parentReader, "get_floatingip_port_forwarding")
 
+	// quality of service
+	add("True:%(shared)s", "shared_qos_policy")
+	add(adminOrReader+" or rule:shared_qos_policy", "get_policy")
+	add(qosManager, "create_policy", "update_policy", "delete_policy")
+	add("role:reader or rule:admin_only", "get_rule_type")
+	for _, kind := range QoSRuleKinds() {
+		add(parentReader+" or rule:shared_qos_policy", "get_policy_"+kind+"_rule")
+		add(qosParentManager, "create_policy_"+kind+"_rule", "update_policy_"+kind+"_rule", "delete_policy_"+kind+"_rule")
+	}
+
 	// security groups
 	add(adminOrMember, "create_security_group", "update_security_group", "delete_security_group", "create_security_group_rule")
 	add(adminOrReader+" or (role:reader and rule:sg_owner)", "get_security_group_rule")
@@ -134,7 +147,7 @@ func Rules() []policy.Rule {
 	add(adminOrReader, "get_rbac_policy")
 	add(admin, "get_quota", "update_quota", "delete_quota", "get_agent", "update_agent", "delete_agent", "get_service_profile",
 		"get_dhcp-networks", "get_l3-routers", "get_dhcp-agents", "get_l3-agents")
-	add(adminOrReader, "get_own_quota", "get_auto_allocated_topology")
+	add(adminOrReader, "get_own_quota")
 	add("role:reader or rule:admin_only", "get_availability_zone", "get_service_provider", "get_extension")
 	return out
 }

@@ -29,7 +29,7 @@ func hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) error {
 	}
 	for _, p := range vs {
 		if n := byID[p.NetworkID]; n != nil {
-			p.networkProject, p.networkShared = n.ProjectID, shared[n.ID]
+			p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, shared[n.ID], n.QoSPolicyID
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func (s *Service) CreatePort(ctx context.Context, tx *store.Tx, req NewPort, c C
 	if err != nil {
 		return err
 	}
-	p.networkProject, p.networkShared = n.ProjectID, n.Shared
+	p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, n.Shared, n.QoSPolicyID
 	if n.External && !n.Shared && !s.isAdmin(ctx) && n.ProjectID != p.ProjectID && p.ProjectID != "" {
 		return networks.notFound(n.ID)
 	}
@@ -109,6 +109,9 @@ func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, req 
 		if store.Duplicate(err) {
 			return fault(errs.Conflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", n.ID, p.MAC)
 		}
+		return err
+	}
+	if err := s.bindQoS(ctx, tx, "port", p.ID, "", p.QoSPolicyID); err != nil {
 		return err
 	}
 	if err := s.allocate(ctx, tx, p, req.WantIPs, req.IPsGiven); err != nil {
@@ -274,6 +277,9 @@ func (s *Service) UpdatePort(ctx context.Context, tx *store.Tx, id string, c Cha
 			return nil, err
 		}
 	}
+	if err := s.bindQoS(ctx, tx, "port", id, old.QoSPolicyID, p.QoSPolicyID); err != nil {
+		return nil, err
+	}
 	if p.Host != old.Host {
 		p.Status = StatusDown
 	}
@@ -383,6 +389,7 @@ func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
 		"DELETE FROM port_forwarding WHERE port_id = ?",
 		"DELETE FROM ip_allocation WHERE port_id = ?",
 		"DELETE FROM port_security_group WHERE port_id = ?",
+		"DELETE FROM qos_binding WHERE object_id = ?",
 		"DELETE FROM port WHERE id = ?",
 	} {
 		if _, err := tx.Exec(ctx, stmt, p.ID); err != nil {

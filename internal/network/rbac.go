@@ -84,8 +84,14 @@ func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) 
 			return "", err
 		}
 		return p.ProjectID, nil
+	case "qos_policy":
+		p, err := qosPolicies.visible(ctx, s, tx, r.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		return p.ProjectID, nil
 	}
-	return "", invalid("Invalid input for object_type. Reason: '%s' is not in ['address_group', 'address_scope', 'network', 'security_group', 'subnetpool'].", r.ObjectType)
+	return "", invalid("Invalid input for object_type. Reason: '%s' is not in ['address_group', 'address_scope', 'network', 'qos_policy', 'security_group', 'subnetpool'].", r.ObjectType)
 }
 
 // CreateRBACPolicy grants a project the use of the actor's resource.
@@ -251,6 +257,8 @@ func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, ne
 		if n > 0 {
 			return inUse("subnet pools of other projects")
 		}
+	case r.ObjectType == "qos_policy":
+		return s.qosUnusedByOthers(ctx, tx, r.ObjectID, r.ProjectID, r.TargetProject)
 	case r.ObjectType == "subnetpool":
 		n, err := subnetTable.Count(ctx, tx, "subnetpool_id = ? AND project_id <> ?", r.ObjectID, r.ProjectID)
 		if err != nil {

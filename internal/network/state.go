@@ -106,12 +106,18 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		v.stated[fabric.Key{Kind: fabric.KindNetwork, ID: n.ID}] = true
 		v.out.Networks = append(v.out.Networks, v.s.stateNetwork(n, byNetwork[n.ID], meta))
 	}
+	limits, err := qosInForce(ctx, tx, ps)
+	if err != nil {
+		return err
+	}
 	for _, p := range ps {
 		if p.DeviceOwner == OwnerFloatingIP {
 			continue // holds an address in the model only
 		}
 		v.stated[fabric.Key{Kind: fabric.KindPort, ID: p.ID}] = true
-		v.out.Ports = append(v.out.Ports, v.s.statePort(p))
+		port := v.s.statePort(p)
+		port.QoS = limits[p.ID]
+		v.out.Ports = append(v.out.Ports, port)
 	}
 	if err := hydrateGroups(ctx, tx, gs); err != nil {
 		return err

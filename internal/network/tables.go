@@ -81,6 +81,11 @@ var (
 		column[Agent]{Name: "id", Value: func(a *Agent) any { return a.ID }},
 		column[Agent]{Name: "host", Value: func(a *Agent) any { return a.Host }},
 		column[Agent]{Name: "agent_type", Value: func(a *Agent) any { return a.Type }})
+	qosPolicyTable = sqlstore.NewTable("qos_policy", named(
+		column[QoSPolicy]{Name: "is_default", Value: func(p *QoSPolicy) any { return p.Default }})...)
+	qosRuleTable = sqlstore.NewTable("qos_rule", std(
+		column[QoSRule]{Name: "policy_id", Value: func(r *QoSRule) any { return r.PolicyID }},
+		column[QoSRule]{Name: "kind", Value: func(r *QoSRule) any { return r.Kind }})...)
 	defaultRuleTable = sqlstore.NewTable("default_rule",
 		column[SecurityGroupRule]{Name: "id", Value: func(r *SecurityGroupRule) any { return r.ID }})
 )

@@ -30,6 +30,7 @@ func networkResource(s *network.Service) *resource[network.Network, network.Netw
 			}
 			return []string{network.DefaultAZ}
 		}),
+		field("qos_policy_id", post|put, nil, toUUIDOrNone, func(n *N) *string { return &n.QoSPolicyID }, func(n *N) any { return orNull(n.QoSPolicyID) }),
 		shown[N]("ipv4_address_scope", func(n *N) any { return orNull(n.Scope4) }),
 		shown[N]("ipv6_address_scope", func(n *N) any { return orNull(n.Scope6) }),
 		shown[N]("l2_adjacency", func(*N) any { return true }),

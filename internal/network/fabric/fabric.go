@@ -140,8 +140,19 @@ type Port struct {
 	NextHost              string // while the guest moves: takes over when the guest speaks there
 	DNSName               string
 	DNSDomain             string
+	QoS                   *QoS // nil: no limits
 	Revision              int64
 }
+
+// QoS is what a port may send and receive, as its guest sees it.
+type QoS struct {
+	Egress, Ingress Bandwidth
+	MinKbps         int  // promised to what it sends to a physical network
+	DSCP            *int // mark of the packets it sends
+}
+
+// Bandwidth is a limit in kbit/s with a burst in kbit; zero is none.
+type Bandwidth struct{ Kbps, BurstKbit int }
 
 // Address is an address of a port.
 type Address struct {

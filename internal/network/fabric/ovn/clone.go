@@ -21,6 +21,8 @@ func cloneInto[T any](from, to *T) {
 			f.Set(reflect.ValueOf(slices.Clone(x)))
 		case map[string]string:
 			f.Set(reflect.ValueOf(maps.Clone(x)))
+		case map[string]int:
+			f.Set(reflect.ValueOf(maps.Clone(x)))
 		case *string:
 			f.Set(reflect.ValueOf(copyOf(x)))
 		case *int:
@@ -85,6 +87,12 @@ func (r *acl) CloneModel() model.Model { return clone(r) }
 
 // CloneModelInto copies the row into another.
 func (r *acl) CloneModelInto(m model.Model) { cloneTo(r, m) }
+
+// CloneModel copies the row.
+func (r *qosRule) CloneModel() model.Model { return clone(r) }
+
+// CloneModelInto copies the row into another.
+func (r *qosRule) CloneModelInto(m model.Model) { cloneTo(r, m) }
 
 // CloneModel copies the row.
 func (r *addressSet) CloneModel() model.Model { return clone(r) }

@@ -91,8 +91,11 @@ func (p *plan) missing(s set) []string {
 	switch r := p.known.row(s.table, s.uuid).(type) {
 	case *logicalSwitch:
 		have = r.Ports
-		if s.column == "dns_records" {
+		switch s.column {
+		case "dns_records":
 			have = r.DNSRecords
+		case "qos_rules":
+			have = r.QoSRules
 		}
 	case *portGroup:
 		have = r.Ports
@@ -161,6 +164,9 @@ func same(a, b reflect.Value) bool {
 		return slices.Equal(slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y)))
 	case map[string]string:
 		y, _ := b.Interface().(map[string]string)
+		return maps.Equal(x, y)
+	case map[string]int:
+		y, _ := b.Interface().(map[string]int)
 		return maps.Equal(x, y)
 	}
 	return reflect.DeepEqual(a.Interface(), b.Interface())

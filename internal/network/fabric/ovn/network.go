@@ -2,6 +2,7 @@ package ovn
 
 import (
 	"slices"
+	"strconv"
 
 	"kumoi/internal/network/fabric"
 )
@@ -91,6 +92,10 @@ func portRows(p fabric.Port, leases func(subnet string) *lease) []row {
 		}
 		lsp.Addresses = []string{address}
 		guestFilter(lsp, p)
+		out = append(out, qosRows(p)...)
+		if p.QoS != nil && p.QoS.MinKbps > 0 {
+			lsp.Options["qos_min_rate"] = strconv.Itoa(1000 * p.QoS.MinKbps)
+		}
 		lsp.ExternalIDs = rememberLease(lsp.ExternalIDs, p)
 		out = append(out, applyLease(lsp, p.ID, leases)...)
 		if d := portNames(p); d != nil {

@@ -129,6 +129,8 @@ func (p *plan) members() {
 		switch r := r.(type) {
 		case *dnsRecords:
 			p.change(p.enter, tableSwitch, switchOf(r.ExternalIDs[networkKey]), "dns_records", k.uuid)
+		case *qosRule:
+			p.change(p.enter, tableSwitch, switchOf(r.ExternalIDs[networkKey]), "qos_rules", k.uuid)
 		case *switchPort:
 			p.change(p.enter, tableSwitch, switchOf(r.ExternalIDs[networkKey]), "ports", k.uuid)
 			groups := strings.Fields(r.ExternalIDs[groupsKey])
@@ -219,9 +221,13 @@ func (p *plan) remove(r row) {
 	if p.wanted(k) {
 		return
 	}
-	if port, ok := r.(*switchPort); ok {
+	switch r := r.(type) {
+	case *switchPort:
 		// It goes when its switch lets it go; its memberships go with it.
-		p.change(p.leave, tableSwitch, switchOf(port.ExternalIDs[networkKey]), "ports", k.uuid)
+		p.change(p.leave, tableSwitch, switchOf(r.ExternalIDs[networkKey]), "ports", k.uuid)
+		return
+	case *qosRule:
+		p.change(p.leave, tableSwitch, switchOf(r.ExternalIDs[networkKey]), "qos_rules", k.uuid)
 		return
 	}
 	p.drop[k] = true

@@ -15,6 +15,7 @@ const (
 	tableDNS        = "DNS"
 	tablePortGroup  = "Port_Group"
 	tableACL        = "ACL"
+	tableQoS        = "QoS"
 	tableAddressSet = "Address_Set"
 	tableRouter     = "Logical_Router"
 	tableRouterPort = "Logical_Router_Port"
@@ -39,6 +40,7 @@ type logicalSwitch struct {
 	Name        string            `ovsdb:"name"`
 	Ports       []string          `ovsdb:"ports" kumoi:"shared"`
 	DNSRecords  []string          `ovsdb:"dns_records" kumoi:"shared"`
+	QoSRules    []string          `ovsdb:"qos_rules" kumoi:"shared"`
 	ACLs        []string          `ovsdb:"acls"`
 	OtherConfig map[string]string `ovsdb:"other_config"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
@@ -85,6 +87,16 @@ type acl struct {
 	Direction   string            `ovsdb:"direction"`
 	Match       string            `ovsdb:"match"`
 	Action      string            `ovsdb:"action"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+}
+
+type qosRule struct {
+	UUID        string            `ovsdb:"_uuid"`
+	Priority    int               `ovsdb:"priority"`
+	Direction   string            `ovsdb:"direction"`
+	Match       string            `ovsdb:"match"`
+	Action      map[string]int    `ovsdb:"action"`
+	Bandwidth   map[string]int    `ovsdb:"bandwidth"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
@@ -159,6 +171,7 @@ func (r *lease) table() string          { return tableLease }
 func (r *dnsRecords) table() string     { return tableDNS }
 func (r *portGroup) table() string      { return tablePortGroup }
 func (r *acl) table() string            { return tableACL }
+func (r *qosRule) table() string        { return tableQoS }
 func (r *addressSet) table() string     { return tableAddressSet }
 func (r *logicalRouter) table() string  { return tableRouter }
 func (r *routerPort) table() string     { return tableRouterPort }
@@ -173,6 +186,7 @@ func (r *lease) key() string          { return r.UUID }
 func (r *dnsRecords) key() string     { return r.UUID }
 func (r *portGroup) key() string      { return r.UUID }
 func (r *acl) key() string            { return r.UUID }
+func (r *qosRule) key() string        { return r.UUID }
 func (r *addressSet) key() string     { return r.UUID }
 func (r *logicalRouter) key() string  { return r.UUID }
 func (r *routerPort) key() string     { return r.UUID }
@@ -187,6 +201,7 @@ func (r *lease) ids() map[string]string          { return r.ExternalIDs }
 func (r *dnsRecords) ids() map[string]string     { return r.ExternalIDs }
 func (r *portGroup) ids() map[string]string      { return r.ExternalIDs }
 func (r *acl) ids() map[string]string            { return r.ExternalIDs }
+func (r *qosRule) ids() map[string]string        { return r.ExternalIDs }
 func (r *addressSet) ids() map[string]string     { return r.ExternalIDs }
 func (r *logicalRouter) ids() map[string]string  { return r.ExternalIDs }
 func (r *routerPort) ids() map[string]string     { return r.ExternalIDs }
@@ -224,13 +239,13 @@ type portBinding struct {
 // ownedTables hold rows that live by themselves or, as switch ports, in a set
 // that is shared. Rows of the other tables go when their parent lets them go.
 func ownedTables() []string {
-	return []string{tableSwitch, tableSwitchPort, tableLease, tableDNS, tablePortGroup, tableAddressSet, tableRouter, tableBalancer}
+	return []string{tableSwitch, tableSwitchPort, tableQoS, tableLease, tableDNS, tablePortGroup, tableAddressSet, tableRouter, tableBalancer}
 }
 
 func northbound() (model.ClientDBModel, error) {
 	m, err := model.NewClientDBModel("OVN_Northbound", map[string]model.Model{
 		tableSwitch: &logicalSwitch{}, tableSwitchPort: &switchPort{}, tableLease: &lease{}, tableDNS: &dnsRecords{},
-		tablePortGroup: &portGroup{}, tableACL: &acl{}, tableAddressSet: &addressSet{}, tableRouter: &logicalRouter{},
+		tablePortGroup: &portGroup{}, tableACL: &acl{}, tableQoS: &qosRule{}, tableAddressSet: &addressSet{}, tableRouter: &logicalRouter{},
 		tableRouterPort: &routerPort{}, tableRoute: &staticRoute{}, tableNAT: &natRule{}, tableGateway: &gatewayChassis{},
 		tableBalancer: &loadBalancer{},
 	})
