@@ -51,6 +51,39 @@ func (s *Service) Catalog(ctx context.Context, se *Session) ([]CatalogItem, erro
 	return items, nil
 }
 
+// maxRendered is how many texts of catalogues are remembered; each has some thousand bytes.
+const maxRendered = 1000
+
+// RenderCatalog returns what render makes of a session's catalogue for clients
+// that reach the cloud under root. It is remembered for the project, unless its
+// URLs tell users apart: logins to one project have all but this in common.
+func (s *Service) RenderCatalog(ctx context.Context, se *Session, root string, render func([]CatalogItem) ([]byte, error)) ([]byte, error) {
+	at := s.watch.now()
+	items, err := s.Catalog(ctx, se)
+	if err != nil {
+		return nil, err
+	}
+	if se.Project == nil || forUsers(items) {
+		return render(items)
+	}
+	key := se.Project.ID + "|" + root
+	if text, ok := s.rendered.get(key); ok {
+		return text, nil
+	}
+	text, err := render(items)
+	if err == nil {
+		s.rendered.put(key, text, at, []string{catalogTag, projectTag(se.Project.ID)})
+	}
+	return text, err
+}
+
+// forUsers tells whether a URL holds a user's id.
+func forUsers(items []CatalogItem) bool {
+	return slices.ContainsFunc(items, func(it CatalogItem) bool {
+		return slices.ContainsFunc(it.Endpoints, func(e Endpoint) bool { return strings.Contains(e.URL, "(user_id)s") })
+	})
+}
+
 func (s *Service) loadCatalog(ctx context.Context, tx *store.Tx, project string) ([]CatalogItem, error) {
 	services, err := s.store.Services.List(ctx, tx, Query{Where: []Match{Eq("enabled", true)}})
 	if err != nil {

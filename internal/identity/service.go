@@ -55,6 +55,7 @@ type Service struct {
 	logins     *memo[*loginUser] // by user id
 	names      *memo[string]     // name → id of users, projects and domains
 	catalogs   *memo[[]CatalogItem]
+	rendered   *memo[[]byte] // catalogues as a client sees them
 	providers  *memo[[]ServiceProvider]
 
 	stop context.CancelFunc
@@ -89,6 +90,7 @@ func New(d Deps) (*Service, error) {
 		logins:     newMemo[*loginUser](w, d.Config.CacheSize),
 		names:      newMemo[string](w, d.Config.CacheSize),
 		catalogs:   newMemo[[]CatalogItem](w, d.Config.CacheSize),
+		rendered:   newMemo[[]byte](w, maxRendered),
 		providers:  newMemo[[]ServiceProvider](w, 1),
 	}
 	return s, nil

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -229,7 +228,7 @@ func (h *handlers) tokenResponse(ctx context.Context, r *httpx.Request, status i
 		if err != nil {
 			return nil, err
 		}
-		return json.Marshal(object{"token": view})
+		return httpx.EncodeJSON(object{"token": view})
 	})
 	if err != nil {
 		return nil, err
@@ -279,11 +278,13 @@ func (h *handlers) tokenView(ctx context.Context, r *httpx.Request, se *identity
 	if r.Query.Has("nocatalog") {
 		return v, nil
 	}
-	items, err := h.svc.Catalog(ctx, se)
+	catalog, err := h.svc.RenderCatalog(ctx, se, root(r), func(items []identity.CatalogItem) ([]byte, error) {
+		return httpx.EncodeJSON(catalogView(r, items, se))
+	})
 	if err != nil {
 		return nil, err
 	}
-	v["catalog"] = catalogView(r, items, se)
+	v["catalog"] = httpx.RawJSON(catalog)
 	providers, err := h.svc.TokenServiceProviders(ctx)
 	if len(providers) > 0 {
 		list := make([]object, len(providers))

@@ -390,3 +390,50 @@ func TestAnswersNeverHoldSecrets(t *testing.T) {
 		}
 	})
 }
+
+// Catalogues are remembered for a project, but follow every change, and an
+// address with the user's id is each user's own.
+func TestCatalogIsNeverStale(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := identitytest.New(t, db)
+		admin := c.Admin()
+		project := c.Create(admin, "/v3/projects", "project", object{"name": "p"})
+		c.Persona(admin, "a", "default", "member", "project", project)
+		b := c.Persona(admin, "b", "default", "member", "project", project)
+		urls := func(user string) string {
+			t.Helper()
+			var found []string
+			a := c.Must(http.StatusCreated, "POST", "/v3/auth/tokens", "", object{"auth": object{
+				"identity": object{"methods": []string{"password"}, "password": object{"user": object{
+					"name": user, "domain": object{"id": "default"}, "password": "pw-" + user,
+				}}},
+				"scope": identitytest.Project(project),
+			}})
+			catalog, _ := a.Get("token", "catalog").([]any)
+			for _, s := range catalog {
+				if s.(object)["type"] == "test" {
+					for _, e := range s.(object)["endpoints"].([]any) {
+						found = append(found, e.(object)["url"].(string))
+					}
+				}
+			}
+			return strings.Join(found, " ")
+		}
+		if got := urls("a"); got != "" {
+			t.Errorf("before the service exists: %q", got)
+		}
+		service := c.Create(admin, "/v3/services", "service", object{"type": "test", "name": "t"})
+		endpoint := c.Create(admin, "/v3/endpoints", "endpoint", object{"service_id": service, "interface": "public", "url": "http://x/$(project_id)s"})
+		if got := urls("a"); got != "http://x/"+project {
+			t.Errorf("with an endpoint: %q", got)
+		}
+		c.Must(http.StatusOK, "PATCH", "/v3/endpoints/"+endpoint, admin, object{"endpoint": object{"url": "http://y/$(user_id)s"}})
+		if first, second := urls("a"), urls("b"); first == second || second != "http://y/"+b.UserID {
+			t.Errorf("with the user's id: %q and %q", first, second)
+		}
+		c.Must(http.StatusNoContent, "DELETE", "/v3/services/"+service, admin, nil)
+		if got := urls("b"); got != "" {
+			t.Errorf("after the service is gone: %q", got)
+		}
+	})
+}

@@ -7,6 +7,15 @@ import (
 	"unicode/utf8"
 )
 
+// RawJSON is JSON text that is part of an answer as it stands.
+type RawJSON []byte
+
+// MarshalJSON returns the text.
+func (r RawJSON) MarshalJSON() ([]byte, error) { return r, nil }
+
+// EncodeJSON is how answers are encoded.
+func EncodeJSON(v any) ([]byte, error) { return appendJSON(make([]byte, 0, 1024), v) }
+
 // appendJSON writes v as encoding/json would, keys in order. Most answers are
 // views of maps, slices and scalars; for those reflection would cost more than
 // everything else about a long list. Other types are left to encoding/json.
@@ -16,6 +25,8 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 		return append(b, "null"...), nil
 	case string:
 		return appendText(b, v), nil
+	case RawJSON:
+		return append(b, v...), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
 	case int:

@@ -64,7 +64,7 @@ func (r *Response) write(w http.ResponseWriter) error {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
-	b, err := appendJSON(make([]byte, 0, 1024), v)
+	b, err := EncodeJSON(v)
 	if err != nil {
 		return err
 	}
