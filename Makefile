@@ -67,6 +67,10 @@ e2e: build guest-image ## the whole path with real QEMU, libvirt and OVN in a ne
 guest-test: guest-image ## boot the guest image in every way it promises (a minute)
 	guest/test.sh $(GUEST)
 
+.PHONY: cloud-image-test
+cloud-image-test: build ## a Debian cloud image, built by debootstrap, booted as a server (some minutes, as root)
+	test/cloudimage/run.sh
+
 .PHONY: realdeps
 realdeps: ## packages against real OVN, libvirt and QEMU, in namespaces of their own
 	go test -tags realdeps -count=1 ./internal/hoststack/... ./internal/network/fabric/... ./internal/agent/...

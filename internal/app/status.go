@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +62,7 @@ func (c *Cloud) status(ctx context.Context) *Status {
 	st.Parts = append(st.Parts, Part{Name: "kumoi", State: "running", Version: Version, PID: st.PID, Detail: runtime.Version(), Managed: "kumoi"})
 	if c.control != nil {
 		st.Parts = append(st.Parts, c.databasePart(ctx))
+		st.Parts = append(st.Parts, c.storeParts()...)
 		st.Counts = c.counts(ctx)
 	}
 	if c.stack != nil {
@@ -81,6 +84,20 @@ func (c *Cloud) databasePart(ctx context.Context) Part {
 	}
 	p.Version, _, _ = strings.Cut(v, " ")
 	return p
+}
+
+// storeParts are the stores of images' data as upkeep has last found them.
+func (c *Cloud) storeParts() []Part {
+	states := c.control.image.StoreStates()
+	var out []Part
+	for _, id := range slices.Sorted(maps.Keys(states)) {
+		p := Part{Name: "image store " + id, State: "running", Managed: "operator"}
+		if err := states[id]; err != nil {
+			p.State, p.Detail = "down", err.Error()
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // counted are the tables that people ask about.

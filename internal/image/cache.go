@@ -285,24 +285,26 @@ func (s *Service) DropFromCache(ctx context.Context, id string) error {
 	return s.forgetCached(ctx, id)
 }
 
-// ClearCache empties the cache, its queue, or both.
-func (s *Service) ClearCache(ctx context.Context, cached, queued bool) error {
+// ClearCache empties the cache, its queue, or both, and tells how many images
+// that dropped.
+func (s *Service) ClearCache(ctx context.Context, cached, queued bool) (dropped int, err error) {
 	if err := s.policy.Check(ctx, "cache_delete", own(ctx)); err != nil {
-		return err
+		return 0, err
 	}
 	entries, err := s.cacheEntries(ctx, s.cfg.Node)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, e := range entries {
 		if e.Cached && cached || !e.Cached && queued {
 			s.dropCached(e.ImageID)
 			if err := s.forgetCached(ctx, e.ImageID); err != nil {
-				return err
+				return dropped, err
 			}
+			dropped++
 		}
 	}
-	return nil
+	return dropped, nil
 }
 
 // CleanCache removes unfinished and unknown files from the cache's folder.

@@ -59,6 +59,7 @@ type Service struct {
 	tasks   *task.Runner
 	tokens  sync.Map // import task id → the token of who asked, for glance-download
 	touched sync.Map // cached images that were read since their hits were counted
+	away    sync.Map // store id → why it could not be reached last time
 }
 
 // New makes the service and registers its policy rules.
@@ -108,6 +109,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.tasks.Add(
 		task.Task{Name: reapTask, Every: s.cfg.Lease / 2, AtStart: true, Run: s.reap},
 		task.Task{Name: cacheTask, Every: time.Minute, AtStart: true, Run: s.fillCache},
+		task.Task{Name: "image.stores", Every: time.Minute, AtStart: true, Run: s.checkStores},
 		task.Task{Name: "image.tasks", Every: 10 * time.Minute, Run: s.expireTasks},
 	)
 	return nil

@@ -2,6 +2,9 @@ package image
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"time"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -35,6 +38,43 @@ func (s *Service) StoresDetail(ctx context.Context) ([]StoreInfo, error) {
 		out[i].Type, out[i].Weight, out[i].Properties = n.Backend.Type(), n.Weight, n.Backend.Properties()
 	}
 	return out, nil
+}
+
+// checkPatience is how long a store may take to say that it is there.
+const checkPatience = 20 * time.Second
+
+// checkStores is the upkeep that asks every store whether it is there, so that
+// an operator learns of one that is away before its users do.
+func (s *Service) checkStores(ctx context.Context) (string, error) {
+	said := make([]string, len(s.stores))
+	for i, n := range s.stores {
+		ctx, cancel := context.WithTimeout(ctx, checkPatience)
+		err := n.Backend.Check(ctx)
+		cancel()
+		said[i] = n.ID + " answers"
+		if err != nil {
+			said[i] = fmt.Sprintf("%s is away: %v", n.ID, err)
+		}
+		before, _ := s.away.Swap(n.ID, err)
+		switch was, _ := before.(error); {
+		case was == nil && err != nil:
+			s.log.WarnContext(ctx, "image store is away; its images cannot be read", "store", n.ID, "error", err)
+		case was != nil && err == nil:
+			s.log.InfoContext(ctx, "image store is back", "store", n.ID)
+		}
+	}
+	return strings.Join(said, "; "), nil
+}
+
+// StoreStates tells of each store why it could not be reached when it was last
+// asked; nil if it could.
+func (s *Service) StoreStates() map[string]error {
+	out := map[string]error{}
+	for _, n := range s.stores {
+		v, _ := s.away.Load(n.ID)
+		out[n.ID], _ = v.(error)
+	}
+	return out
 }
 
 // Healthy tells whether the database answers and the default store can be used.

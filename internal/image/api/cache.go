@@ -20,13 +20,64 @@ func (a *api) cache() []httpx.Route {
 		route("GET", "/v2/cache/nodes/{image_id}", "list_cached_nodes", a.cacheNodes),
 		route("POST", "/v2/cache/clean", "cache_clean", a.cleanCache),
 		route("POST", "/v2/cache/prune", "cache_prune", a.pruneCache),
+		// The paths that Glance had before, and that its older tools use.
+		route("GET", "/v2/cached_images", "cache_list", a.listCached),
+		route("DELETE", "/v2/cached_images", "cache_delete", a.clearOld(true, false)),
+		route("DELETE", "/v2/cached_images/{image_id}", "cache_delete", a.dropCache),
+		route("GET", "/v2/queued_images", "cache_list", a.listQueued),
+		route("PUT", "/v2/queued_images/{image_id}", "cache_image", a.queueOld),
+		route("DELETE", "/v2/queued_images", "cache_delete", a.clearOld(false, true)),
+		route("DELETE", "/v2/queued_images/{image_id}", "cache_delete", a.dropCache),
 	}
 }
 
 func (a *api) listCache(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	entries, err := a.svc.Cache(ctx)
+	cached, queued, err := a.cacheState(ctx)
 	if err != nil {
 		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"cached_images": cached, "queued_images": queued}), nil
+}
+
+func (a *api) listCached(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	cached, _, err := a.cacheState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"cached_images": cached}), nil
+}
+
+func (a *api) listQueued(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	_, queued, err := a.cacheState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, object{"queued_images": queued}), nil
+}
+
+// clearOld empties one half of the cache's state and says how much went.
+func (a *api) clearOld(cached, queued bool) httpx.Handler {
+	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+		n, err := a.svc.ClearCache(ctx, cached, queued)
+		if err != nil {
+			return nil, err
+		}
+		return httpx.JSON(http.StatusOK, object{"num_deleted": n}), nil
+	}
+}
+
+func (a *api) queueOld(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	if err := a.svc.QueueForCache(ctx, r.Var("image_id")); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusOK), nil
+}
+
+// cacheState is what the cache holds and what is queued for it.
+func (a *api) cacheState(ctx context.Context) ([]object, []string, error) {
+	entries, err := a.svc.Cache(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	seconds := func(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 	cached, queued := []object{}, []string{}
@@ -40,7 +91,7 @@ func (a *api) listCache(ctx context.Context, _ *httpx.Request) (*httpx.Response,
 			"last_accessed": seconds(e.LastAccessed), "last_modified": seconds(e.LastModified),
 		})
 	}
-	return httpx.JSON(http.StatusOK, object{"cached_images": cached, "queued_images": queued}), nil
+	return cached, queued, nil
 }
 
 func (a *api) queueCache(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -59,7 +110,8 @@ func (a *api) clearCache(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if target != "" && target != "cache" && target != "queue" {
 		return nil, errs.New(errs.Invalid, "If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string.")
 	}
-	return done(a.svc.ClearCache(ctx, target != "queue", target != "cache"))
+	_, err := a.svc.ClearCache(ctx, target != "queue", target != "cache")
+	return done(err)
 }
 
 func (a *api) cacheNodes(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -76,6 +76,22 @@ func TestCache(t *testing.T) {
 		c.must(400, "admin", "DELETE", "/v2/cache", nil, "X-Image-Cache-Clear-Target", "all")
 		c.must(204, "admin", "DELETE", "/v2/cache/"+images[2], nil)
 		c.must(204, "admin", "DELETE", "/v2/cache", nil)
+
+		// The older paths do the same.
+		c.must(200, "admin", "PUT", "/v2/queued_images/"+images[0], nil)
+		until(t, "caching by the older path", func() bool {
+			state := c.must(200, "admin", "GET", "/v2/cached_images", nil).object(t)
+			return len(state["cached_images"].([]any)) == 1
+		})
+		if state := c.must(200, "admin", "GET", "/v2/queued_images", nil).object(t); len(state["queued_images"].([]any)) != 0 {
+			t.Errorf("queued: %v", state)
+		}
+		if n := c.must(200, "admin", "DELETE", "/v2/queued_images", nil).object(t)["num_deleted"]; n != 0.0 {
+			t.Errorf("dropped from the queue: %v", n)
+		}
+		if n := c.must(200, "admin", "DELETE", "/v2/cached_images", nil).object(t)["num_deleted"]; n != 1.0 {
+			t.Errorf("dropped from the cache: %v", n)
+		}
 		if n := cached(); n != 0 {
 			t.Errorf("%d images are cached after the cache was cleared", n)
 		}

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"kumoi/internal/image"
@@ -202,4 +206,116 @@ func TestHTMLAndJSONFaults(t *testing.T) {
 	if a := c.do("", "GET", "/healthcheck", nil); string(a.body) != "OK" {
 		t.Errorf("healthcheck: %s", a.body)
 	}
+}
+
+// With one store away, its images say so; everything else goes on.
+func TestOneStoreAway(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		near, far := fake.New("near"), fake.New("far")
+		c := newCloud(t, db, func(d *image.Deps) {
+			d.Stores = []image.NamedStore{{ID: "near", Backend: near}, {ID: "far", Weight: 9, Backend: far}}
+			d.Config.CacheSize = 0
+		})
+		here, there, both := c.create("alice"), c.create("alice"), c.create("alice")
+		data := noise(5000)
+		c.must(204, "alice", "PUT", "/v2/images/"+here+"/file", data)
+		c.must(204, "alice", "PUT", "/v2/images/"+there+"/file", data, "X-Image-Meta-Store", "far")
+		c.must(204, "alice", "PUT", "/v2/images/"+both+"/file", data)
+		c.importBy(202, "admin", both, "copy-image", map[string]any{"stores": []string{"far"}})
+		c.settle()
+		far.SetAway(true)
+		c.tasks.Wake("image.stores")
+		until(t, "upkeep sees it", func() bool {
+			states := c.svc.StoreStates()
+			return states["far"] != nil && states["near"] == nil
+		})
+
+		a := c.must(503, "alice", "GET", "/v2/images/"+there+"/file", nil)
+		if !strings.Contains(string(a.body), "try again later") {
+			t.Errorf("an image that is away says: %s", a.body)
+		}
+		for _, id := range []string{here, both} { // the heavier store is away, the other delivers
+			if got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.body, data) {
+				t.Error("other data is delivered")
+			}
+		}
+		c.must(200, "alice", "GET", "/v2/images/"+there, nil)
+		c.must(200, "alice", "GET", "/v2/images", nil)
+		c.must(200, "alice", "GET", "/v2/info/stores", nil)
+		c.must(200, "admin", "GET", "/v2/info/stores/detail", nil)
+		c.must(200, "", "GET", "/healthcheck", nil)
+		next := c.create("alice")
+		c.must(503, "alice", "PUT", "/v2/images/"+next+"/file", data, "X-Image-Meta-Store", "far")
+		c.must(204, "alice", "PUT", "/v2/images/"+next+"/file", data)
+		c.must(204, "alice", "DELETE", "/v2/images/"+there, nil)
+		c.must(204, "admin", "DELETE", "/v2/stores/far/"+both, nil)
+		far.SetAway(false)
+		until(t, "what was deleted meanwhile is gone", func() bool { return len(far.Keys()) == 0 })
+	})
+}
+
+// A copy that was cut short is not delivered: another one is, or none.
+func TestTruncatedCopy(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		one, two := fake.New("one"), fake.New("two")
+		c := newCloud(t, db, func(d *image.Deps) {
+			d.Stores = []image.NamedStore{{ID: "one", Weight: 1, Backend: one}, {ID: "two", Backend: two}}
+			d.Config.CacheSize = 0
+		})
+		id, data := c.create("alice"), noise(5000)
+		c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", data)
+		c.importBy(202, "alice", id, "glance-direct", map[string]any{"all_stores": true})
+		c.settle()
+		one.Truncate()
+		if got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.body, data) {
+			t.Errorf("%d bytes of a cut copy are delivered", len(got.body))
+		}
+		two.Truncate()
+		c.must(503, "alice", "GET", "/v2/images/"+id+"/file", nil)
+	})
+}
+
+// A full disk under the staging area is told as such, to the client or by the
+// import, and nothing is left there.
+func TestStagingDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a small disk needs root")
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(noise(4 << 20)) }))
+	defer web.Close()
+	twoStores(t, func(t *testing.T, c *cloud) {
+		dir := filepath.Join(c.svc.Config().DataDir, "staging")
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+			t.Skipf("mount: %v", err)
+		}
+		t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+		empty := func() {
+			t.Helper()
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left in the staging area: %v, %v", left, err)
+			}
+		}
+		id := c.create("alice")
+		c.must(413, "alice", "PUT", "/v2/images/"+id+"/stage", noise(4<<20))
+		if img := c.show("alice", id); img["status"] != "queued" {
+			t.Errorf("after staging: %v", img)
+		}
+		empty()
+		c.importBy(202, "alice", id, "web-download", map[string]any{"uri": web.URL + "/x"})
+		c.settle()
+		if img := c.show("alice", id); img["status"] != "queued" || img["os_glance_failed_import"] != "one" {
+			t.Errorf("after the import: %v", img)
+		}
+		tasks := c.must(200, "alice", "GET", "/v2/images/"+id+"/tasks", nil).object(t)["tasks"].([]any)
+		if task := tasks[0].(map[string]any); task["status"] != "failure" || !strings.Contains(task["message"].(string), "full") {
+			t.Errorf("task: %v", task)
+		}
+		empty()
+		c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", noise(1000))
+		c.importBy(202, "alice", id, "glance-direct", nil)
+		c.settle()
+		if img := c.show("alice", id); img["status"] != "active" {
+			t.Errorf("a small image after that: %v", img)
+		}
+	})
 }

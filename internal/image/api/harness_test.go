@@ -52,6 +52,7 @@ type cloud struct {
 	t     testing.TB
 	svc   *image.Service
 	sagas *saga.Engine
+	tasks *task.Runner
 	url   string
 	db    *store.DB
 }
@@ -103,7 +104,7 @@ func newCloud(t testing.TB, db *store.DB, options ...option) *cloud {
 		runner.Stop()
 		svc.Stop()
 	})
-	return &cloud{t: t, svc: svc, sagas: engine, url: server.URL + "/image", db: db}
+	return &cloud{t: t, svc: svc, sagas: engine, tasks: runner, url: server.URL + "/image", db: db}
 }
 
 type logWriter struct{ t testing.TB }

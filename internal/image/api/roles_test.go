@@ -55,6 +55,13 @@ DELETE /v2/cache/{image_id} A
 GET /v2/cache/nodes/{image_id} A
 POST /v2/cache/clean A
 POST /v2/cache/prune A
+GET /v2/cached_images A
+DELETE /v2/cached_images A
+DELETE /v2/cached_images/{image_id} A
+GET /v2/queued_images A
+PUT /v2/queued_images/{image_id} A
+DELETE /v2/queued_images A
+DELETE /v2/queued_images/{image_id} A
 GET /v2/metadefs/namespaces AMRO
 POST /v2/metadefs/namespaces A
 GET /v2/metadefs/namespaces/{namespace_name} AMR

@@ -53,6 +53,15 @@ func (s *Store) Corrupt() {
 	}
 }
 
+// Truncate cuts every object to half.
+func (s *Store) Truncate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, b := range s.data {
+		s.data[k] = b[:len(b)/2]
+	}
+}
+
 // Keys lists what is stored.
 func (s *Store) Keys() []string {
 	s.mu.Lock()
