@@ -508,6 +508,27 @@ func TestRealOVN(t *testing.T) {
 		l.apply(fabric.Statement{Groups: c.Groups})
 		l.wait("ssh from everywhere", func() bool { _, err := ask("172.24.4.20:22"); return err == nil })
 	})
+	t.Run("bandwidth limits hold", func(t *testing.T) {
+		l := l.as(t)
+		// 200 packets of 1,400 bytes in two seconds: about 1,100 kbit/s.
+		received := func() int {
+			out, _ := red1.try("busybox", "ping", "-q", "-s", "1372", "-i", "0.01", "-c", "200", "-W", "1", "10.0.1.11")
+			n := 0
+			if i := strings.Index(out, "packets transmitted, "); i >= 0 {
+				fmt.Sscanf(out[i:], "packets transmitted, %d", &n)
+			}
+			return n
+		}
+		if n := received(); n < 190 {
+			t.Fatalf("without a limit, %d of 200 packets arrive", n)
+		}
+		c.red1.QoS = &fabric.QoS{Egress: fabric.Bandwidth{Kbps: 200, BurstKbit: 100}}
+		l.apply(fabric.Statement{Ports: []fabric.Port{*c.red1}})
+		l.wait("the limit", func() bool { return received() < 100 })
+		c.red1.QoS = nil
+		l.apply(fabric.Statement{Ports: []fabric.Port{*c.red1}})
+		l.wait("the limit to end", func() bool { return received() > 190 })
+	})
 	t.Run("spoofed addresses are dropped", func(t *testing.T) {
 		l := l.as(t)
 		red2.exec("ip", "addr", "add", "10.0.1.99/24", "dev", "eth0")
