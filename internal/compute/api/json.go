@@ -74,7 +74,7 @@ func (w *writer) str(k, v string) {
 func (w *writer) text(v string) {
 	w.comma()
 	for i := range len(v) {
-		if c := v[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' {
+		if !plain[v[i]] {
 			quoted, err := json.Marshal(v)
 			if err != nil { // strings always marshal
 				panic(err)
@@ -87,6 +87,14 @@ func (w *writer) text(v string) {
 	w.b = append(w.b, v...)
 	w.b = append(w.b, '"')
 }
+
+// plain tells which bytes of a string stand in JSON as they are.
+var plain = func() (out [256]bool) {
+	for c := byte(0x20); c < utf8.RuneSelf; c++ {
+		out[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return out
+}()
 
 // strOrNull writes null for nil.
 func (w *writer) strOrNull(k string, v *string) {

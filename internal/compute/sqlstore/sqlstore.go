@@ -46,18 +46,14 @@ func toJSON(v any) string {
 type jsonOf struct{ to any }
 
 func (j jsonOf) Scan(src any) error {
-	var text []byte
-	switch v := src.(type) {
-	case string:
-		text = []byte(v)
-	case []byte:
-		text = v
+	text, ok := src.(string)
+	if b, bytes := src.([]byte); bytes {
+		text, ok = string(b), true
 	}
-	switch string(text) {
-	case "", "null", "{}", "[]":
+	if !ok || text == "" || text == "null" || text == "{}" || text == "[]" {
 		return nil
 	}
-	return json.Unmarshal(text, j.to)
+	return json.Unmarshal([]byte(text), j.to)
 }
 
 // timeOf scans a time column.

@@ -98,7 +98,7 @@ func appendList[V any](b []byte, list []V, value func([]byte, V) ([]byte, error)
 // appendText writes a string; what must be escaped is encoding/json's to know.
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' || c == 0x7f {
+		if !plain[s[i]] {
 			text, err := json.Marshal(s)
 			if err != nil { // strings always marshal
 				panic(err)
@@ -110,3 +110,11 @@ func appendText(b []byte, s string) []byte {
 	b = append(b, s...)
 	return append(b, '"')
 }
+
+// plain tells which bytes of a string stand in JSON as they are.
+var plain = func() (out [256]bool) {
+	for c := byte(0x20); c < utf8.RuneSelf; c++ {
+		out[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return out
+}()

@@ -205,6 +205,8 @@ type liteRows struct {
 	stmt *statement
 	n    int
 	err  error
+	last []string // of each column, the text of the row before
+	room []byte
 }
 
 func (r *liteRows) Next() bool {
@@ -220,15 +222,46 @@ func (r *liteRows) Next() bool {
 }
 
 func (r *liteRows) Scan(dest ...any) error {
-	if n := r.stmt.ColumnCount(); n != len(dest) {
-		return fmt.Errorf("the row has %d columns, but %d are wanted", n, len(dest))
+	if r.last == nil {
+		r.last = make([]string, r.stmt.ColumnCount())
+	}
+	if len(r.last) != len(dest) {
+		return fmt.Errorf("the row has %d columns, but %d are wanted", len(r.last), len(dest))
 	}
 	for i, d := range dest {
-		if err := scanColumn(r.stmt.Stmt, i, d); err != nil {
-			return fmt.Errorf("column %d: %w", i+1, err)
+		text, ok := d.(*string)
+		if !ok {
+			if err := scanColumn(r.stmt.Stmt, i, d); err != nil {
+				return fmt.Errorf("column %d: %w", i+1, err)
+			}
+			continue
+		}
+		if *text = r.text(i); *text == "" && r.stmt.ColumnIsNull(i) {
+			return fmt.Errorf("column %d: %w", i+1, errNull)
 		}
 	}
 	return nil
+}
+
+// text reads a text column. Rows of a list often have most of their texts in
+// common; those are kept once.
+func (r *liteRows) text(i int) string {
+	n := r.stmt.ColumnLen(i)
+	if n == 0 {
+		return ""
+	}
+	if n != len(r.last[i]) {
+		r.last[i] = r.stmt.ColumnText(i)
+		return r.last[i]
+	}
+	if cap(r.room) < n {
+		r.room = make([]byte, max(n, 256))
+	}
+	b := r.room[:n]
+	if r.stmt.ColumnBytes(i, b); string(b) != r.last[i] {
+		r.last[i] = string(b)
+	}
+	return r.last[i]
 }
 
 func (r *liteRows) Err() error { return r.err }

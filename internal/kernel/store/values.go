@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -108,11 +109,13 @@ func scanKind(s *sqlite.Stmt, i int, v reflect.Value) error {
 	return noNull(s, i, v.IsZero())
 }
 
+var errNull = errors.New("it is NULL, for which there is no place")
+
 // noNull refuses a NULL where the caller has no place for it. Only a value
 // that came out empty can be one.
 func noNull(s *sqlite.Stmt, i int, empty bool) error {
 	if empty && s.ColumnIsNull(i) {
-		return fmt.Errorf("it is NULL")
+		return errNull
 	}
 	return nil
 }

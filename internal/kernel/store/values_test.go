@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,4 +183,39 @@ func TestClosed(t *testing.T) {
 	if err := db.Ping(t.Context()); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("a closed database said %v", err)
 	}
+}
+
+// Texts that rows have in common are read once; those that only look alike are not.
+func TestTextsOfManyRows(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		migrated(t, db)
+		long := strings.Repeat("雲", 500)
+		want := []string{"aa", "aa", "bb", "ba", "", "cc", long, long, long[3:] + "abc", "aa"}
+		if err := db.Write(ctx, func(tx *store.Tx) error {
+			for i, note := range want {
+				if _, err := tx.Exec(ctx, "INSERT INTO thing (id, n, note) VALUES (?, ?, ?)", fmt.Sprint(i), i, note); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Read(ctx, func(tx *store.Tx) error {
+			got, err := store.All(ctx, tx, store.Value[string], "SELECT note FROM thing ORDER BY n")
+			if !slices.Equal(got, want) {
+				t.Errorf("got %q", got)
+			}
+			numbers, nerr := store.All(ctx, tx, func(r store.Row) (s string, err error) {
+				return s, r.Scan(&s)
+			}, "SELECT CAST(n AS TEXT) FROM thing ORDER BY n")
+			if !slices.Equal(numbers, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+				t.Errorf("got %q", numbers)
+			}
+			return errors.Join(err, nerr)
+		}); err != nil {
+			t.Error(err)
+		}
+	})
 }
