@@ -1,7 +1,6 @@
 package app
 
 import (
-	"regexp"
 	"time"
 
 	"kumoi/internal/identity"
@@ -17,7 +16,7 @@ type IdentitySettings struct {
 	ListLimit       int           `name:"list-limit" env:"KUMOI_LIST_LIMIT" help:"The most rows in one answer of an identity list, which then says that it is truncated; 0: no limit."`
 	LimitModel      string        `name:"limit-model" env:"KUMOI_LIMIT_MODEL" enum:"flat,strict_two_level" default:"flat" help:"How unified limits of a project relate to its parent's: flat, or strict_two_level."`
 
-	PasswordRegex       string        `name:"password-regex" env:"KUMOI_PASSWORD_REGEX" help:"Regular expression that passwords must match (RE2 syntax)."`
+	PasswordRegex       string        `name:"password-regex" env:"KUMOI_PASSWORD_REGEX" help:"Regular expression that passwords must match from their beginning, such as ^(?=.*\\d)(?=.*[a-zA-Z]).{7,}$ (letters and digits, seven at least)."`
 	PasswordRegexText   string        `name:"password-regex-description" env:"KUMOI_PASSWORD_REGEX_DESCRIPTION" help:"What users are told instead of --password-regex."`
 	PasswordExpiresDays int           `name:"password-expires-days" env:"KUMOI_PASSWORD_EXPIRES_DAYS" help:"Days after which a password must be changed; 0: never."`
 	PasswordMinimumDays int           `name:"password-minimum-age-days" env:"KUMOI_PASSWORD_MINIMUM_AGE_DAYS" help:"Days before a user may change a password again; 0: at once."`
@@ -35,7 +34,7 @@ type IdentitySettings struct {
 const day = 24 * time.Hour
 
 func (s *IdentitySettings) validate() error {
-	if _, err := regexp.Compile(s.PasswordRegex); err != nil {
+	if _, err := identity.CompilePasswordRegex(s.PasswordRegex); err != nil {
 		return errs.Wrap(errs.Invalid, err, "password-regex: %q is not a regular expression", s.PasswordRegex)
 	}
 	for name, n := range map[string]int{

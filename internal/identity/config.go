@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
+
+	"github.com/dlclark/regexp2"
 )
 
 // Config is what an operator may choose. The zero value means the defaults.
@@ -31,7 +32,7 @@ type Config struct {
 
 // PasswordRules are Keystone's security compliance options. The zero value asks nothing.
 type PasswordRules struct {
-	Regex              string        // what a password must match
+	Regex              string        // what a password must match from its beginning, in Perl's and Python's words
 	RegexDescription   string        // said to users instead of the expression
 	ExpiresAfter       time.Duration // a password's life
 	MinimumAge         time.Duration // before its owner may change it again
@@ -40,7 +41,20 @@ type PasswordRules struct {
 	LockoutFor         time.Duration // 0: until an administrator helps
 	DisableInactive    time.Duration // without a login this long
 	ChangeUponFirstUse bool          // what an administrator set must be changed
-	regex              *regexp.Regexp
+	regex              *regexp2.Regexp
+}
+
+// matchTime bounds the search for a match, which may take long by the nature of
+// expressions that look ahead.
+const matchTime = 200 * time.Millisecond
+
+// CompilePasswordRegex compiles what PasswordRules.Regex may be.
+func CompilePasswordRegex(text string) (*regexp2.Regexp, error) {
+	re, err := regexp2.Compile(`\A(?:`+text+`)`, regexp2.None)
+	if err == nil {
+		re.MatchTimeout = matchTime
+	}
+	return re, err
 }
 
 func (c *Config) setDefaults() error {
@@ -61,8 +75,11 @@ func (c *Config) setDefaults() error {
 	orInt(&c.CacheSize, 20_000)
 	orInt(&c.MaxProjectDepth, 5)
 	orInt(&c.MaxRedelegation, 3)
+	if c.StrictLimits {
+		c.MaxProjectDepth = 1 // the two levels are domains and their projects
+	}
 	if c.Passwords.Regex != "" {
-		re, err := regexp.Compile(c.Passwords.Regex)
+		re, err := CompilePasswordRegex(c.Passwords.Regex)
 		if err != nil {
 			return fmt.Errorf("password rules: regex %q: %w", c.Passwords.Regex, err)
 		}

@@ -14,7 +14,10 @@ func (s *Service) acceptable(password string) error {
 	if len(password) > maxPasswordLen {
 		return errs.New(errs.Invalid, "The password is longer than %d bytes.", maxPasswordLen)
 	}
-	if r.regex != nil && !r.regex.MatchString(password) {
+	if r.regex == nil {
+		return nil
+	}
+	if fits, err := r.regex.MatchString(password); err != nil || !fits { // an error means that it took too long
 		why := r.RegexDescription
 		if why == "" {
 			why = "it must match " + r.Regex
