@@ -17,6 +17,7 @@ type adminCmd struct {
 	Host          hostCmd          `cmd:"" help:"Hosts: make and withdraw the credentials of their agents."`
 	Audit         auditCmd         `cmd:"" help:"The audit trail: every change and every failed login, as CADF events."`
 	Bootstrap     bootstrapCmd     `cmd:"" help:"Make the default domain, roles, administrator, region and catalogue where they are missing, and set the administrator's password."`
+	Mapping       mappingCmd       `cmd:"" help:"Federation: try what a mapping makes of an assertion."`
 	ResetPassword resetPasswordCmd `cmd:"" help:"Give a user a new password."`
 	RotateKeys    rotateKeysCmd    `cmd:"" help:"Make new keys for tokens and credentials now; tokens stay valid until they expire, credentials are sealed again."`
 }

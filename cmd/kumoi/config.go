@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -75,4 +78,29 @@ func (f *fileConfig) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (an
 		return v, nil
 	}
 	return nil, nil
+}
+
+// structured lets a setting be a list of objects: as it is in the settings
+// file, as YAML text on the command line and in the environment. Keys that the
+// setting does not have are an error that names them.
+func structured[T any]() kong.Option {
+	return kong.TypeMapper(reflect.TypeFor[T](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		token := ctx.Scan.Pop()
+		text, ok := token.Value.(string)
+		if !ok {
+			b, err := yaml.Marshal(token.Value)
+			if err != nil {
+				return err
+			}
+			text = string(b)
+		}
+		var v T
+		d := yaml.NewDecoder(strings.NewReader(text))
+		d.KnownFields(true)
+		if err := d.Decode(&v); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		target.Set(reflect.ValueOf(v))
+		return nil
+	}))
 }

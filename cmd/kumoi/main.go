@@ -53,6 +53,8 @@ func main() {
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Resolvers(file),
+		structured[app.IdentityProviders](),
+		structured[app.LDAPDomains](),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.ExplicitGroups([]kong.Group{{Key: "cloud", Title: "Settings of the cloud (also KUMOI_… in the environment, and in the --config file):"}}),
 	)

@@ -98,6 +98,7 @@ func (c *Cloud) adminOperations() {
 		return k.explainServer(ctx, r.PathValue("id"))
 	}))
 	c.imageOperations()
+	handle(a, "POST /identity/mappings/{id}/test", onControl(c, tryMapping))
 	handle(a, "POST /identity/reset-password", onControl(c, resetPassword))
 	handle(a, "POST /identity/bootstrap", onControl(c, bootstrapAgain))
 	handle(a, "GET /audit", onControl(c, listAudit))

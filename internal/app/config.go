@@ -46,7 +46,8 @@ type Config struct {
 	AdminPassword  string   `name:"admin-password" env:"KUMOI_ADMIN_PASSWORD" help:"Password of the first administrator (default: made at the first start, shown by 'kumoi openrc')."`
 	PasswordsCheap bool     `name:"passwords-cheap" env:"KUMOI_PASSWORDS_CHEAP" hidden:"" help:"Hash passwords with the least argon2id allows; for tests."`
 
-	IdentitySettings `embed:""`
+	IdentitySettings   `embed:""`
+	FederationSettings `embed:""`
 
 	Images ImageSettings `embed:"" prefix:"image-" envprefix:"KUMOI_IMAGE_"`
 
@@ -86,6 +87,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	if err := c.IdentitySettings.validate(); err != nil {
+		return err
+	}
+	if err := c.FederationSettings.validate(); err != nil {
 		return err
 	}
 	if err := c.Images.validate(); err != nil {

@@ -21,6 +21,7 @@ import (
 	"kumoi/internal/image"
 	imageapi "kumoi/internal/image/api"
 	imagestore "kumoi/internal/image/sqlstore"
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
@@ -81,14 +82,18 @@ type ground struct {
 // assemble makes every service and gives each what it needs of the others.
 func assemble(g ground) (*services, error) {
 	s := &services{policy: policy.New()}
-	var err error
 	idConfig := g.cfg.IdentitySettings.config()
 	if g.cfg.PasswordsCheap {
 		idConfig.HashMemory, idConfig.HashTime = 64, 1
 	}
+	idConfig.TrustedDashboards = g.cfg.TrustedDashboards
+	sso, partners, err := g.cfg.providers(g.cfg.AuthURL())
+	if err != nil {
+		return nil, err
+	}
 	s.identity, err = identity.New(identity.Deps{
 		DB: g.db, Store: identitystore.New(), Policy: s.policy, MasterKey: g.master, Log: g.log, Audit: g.audit, Config: idConfig,
-		Directory: ldap.Directory{},
+		Directory: ldap.Directory{}, SSO: sso, SAML: partners,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
@@ -216,6 +221,9 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 			return fmt.Errorf("start %s: %w", s.name, err)
 		}
 		c.onStop(s.name, func() error { s.stop(); return nil })
+	}
+	if err := k.cfg.configureDirectories(actor.AsSystem(ctx, "settings"), k.identity); err != nil {
+		return err
 	}
 	k.tasks.Add(k.sagas.PruneTask(), k.audit.PruneTask())
 	k.tasks.Start()
