@@ -26,7 +26,7 @@ import (
 type options struct {
 	bin, dir, image string
 	servers         int
-	guests          int
+	guests, walks   int
 	users           int
 	images          int
 	gib             float64
@@ -56,6 +56,7 @@ func main() {
 	flag.IntVar(&o.images, "images", 10_000, "images: how many to list")
 	flag.Float64Var(&o.gib, "gib", 2, "images: size of the transfer in GiB")
 	flag.IntVar(&o.guests, "guests", 10, "real: how many servers to create, one after the other")
+	flag.IntVar(&o.walks, "walks", 3, "real: how often to walk the whole path, from nothing to a command inside a guest")
 	flag.StringVar(&o.image, "image", "build/kumoi-guest.qcow2", "real: the guest image")
 	write := flag.String("write", "", "also write the tables to this Markdown file")
 	flag.Parse()

@@ -10,7 +10,7 @@ import (
 )
 
 // fakes are the flags of a cloud whose guests and network are not real.
-var fakes = []string{"--hypervisor", "fake", "--fabric", "fake", "--log-level", "warn"}
+var fakes = []string{"--hypervisor", "fake", "--fabric", "fake"}
 
 // pretended measures the control plane with guests and a network that are not real.
 func pretended(ctx context.Context, o options) ([]*table, error) {

@@ -80,6 +80,16 @@ func (p *process) stop() {
 	<-p.ended
 }
 
+// purge ends kumoi and everything that it manages, and removes its data.
+func (p *process) purge() error {
+	p.stop()
+	out, err := exec.Command(p.bin, "down", "--purge", "--data-dir", p.dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("kumoi down: %w: %s", err, out)
+	}
+	return nil
+}
+
 // client logs the administrator in.
 func (p *process) client(ctx context.Context) (*bench.Client, error) {
 	return bench.NewClient("http://"+p.listen).As(ctx, "admin", adminPassword, "admin")

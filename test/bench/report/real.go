@@ -11,23 +11,31 @@ import (
 	"kumoi/test/bench"
 )
 
-// realGuests walks the whole path with QEMU, libvirt and OVN.
-func realGuests(ctx context.Context, o options) (_ []*table, err error) {
+// realGuests measures with QEMU, libvirt and OVN: the whole path, and the
+// creation of servers with its parts.
+func realGuests(ctx context.Context, o options) ([]*table, error) {
+	walk, err := wholePath(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	create, err := realServers(ctx, o)
+	return append([]*table{walk}, create...), err
+}
+
+func realServers(ctx context.Context, o options) (_ []*table, err error) {
 	t := &table{title: "Server create, real guests and network", head: []string{"part", "p50", "p99", "target", "compared"}}
 	listen, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(os.Stderr, "bench: a cloud with real guests starts")
-	p, err := up(ctx, o, listen, "--log-level", "warn")
+	p, err := up(ctx, o, listen)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		p.stop()
-		out, derr := exec.Command(o.bin, "down", "--purge", "--data-dir", p.dir).CombinedOutput()
-		if derr != nil && err == nil {
-			err = fmt.Errorf("down: %w: %s", derr, out)
+		if derr := p.purge(); err == nil {
+			err = derr
 		}
 	}()
 	t.add("kumoi ready, with its daemons started", ms(p.ready), "", "", "")
