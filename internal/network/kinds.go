@@ -102,6 +102,10 @@ var (
 		},
 		target: func(g *SubnetPool, t policy.Target) { t["shared"] = flag(g.Shared) },
 	}
+	trunks = &kind[Trunk, *Trunk]{
+		name: "trunk", plural: "trunks", code: "TrunkNotFound", say: "Trunk %s could not be found.",
+		table: trunkTable, scope: ownScope, hydrate: hydrateTrunks,
+	}
 	qosPolicies = &kind[QoSPolicy, *QoSPolicy]{
 		name: "policy", plural: "policies", code: "QosPolicyNotFound", say: "QoS policy %s could not be found.",
 		table: qosPolicyTable, scope: sharedScope("qos_policy"), hydrate: hydrateQoS,

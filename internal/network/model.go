@@ -188,6 +188,7 @@ type Port struct {
 
 	// Of the network, read with the port.
 	NetworkQoS     string `json:"-"`
+	Trunk          *Trunk `json:"-"` // the trunk that it is the parent of
 	networkProject string
 	networkShared  bool
 }

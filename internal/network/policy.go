@@ -122,6 +122,10 @@ func Rules() []policy.Rule {
 	add(parentMember, "create_floatingip_port_forwarding", "update_floatingip_port_forwarding", "delete_floatingip_port_forwarding")
 	add(parentReader, "get_floatingip_port_forwarding")
 
+	// trunks
+	add(adminOrMember, "create_trunk", "update_trunk", "delete_trunk", "add_subports", "remove_subports")
+	add(adminOrReader, "get_trunk", "get_subports")
+
 	// quality of service
 	add("True:%(shared)s", "shared_qos_policy")
 	add(adminOrReader+" or rule:shared_qos_policy", "get_policy")

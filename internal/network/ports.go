@@ -28,6 +28,23 @@ func hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) error {
 		shared[n.ID] = n.Shared
 	}
 	for _, p := range vs {
+		p.Trunk = nil
+	}
+	parents, err := trunkTable.WhereIn(ctx, tx, "port_id", idsOf(vs, func(p *Port) string { return p.ID }))
+	if err != nil {
+		return err
+	}
+	if err := hydrateTrunks(ctx, tx, parents); err != nil {
+		return err
+	}
+	for _, t := range parents {
+		for _, p := range vs {
+			if p.ID == t.PortID {
+				p.Trunk = t
+			}
+		}
+	}
+	for _, p := range vs {
 		if n := byID[p.NetworkID]; n != nil {
 			p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, shared[n.ID], n.QoSPolicyID
 		}
@@ -361,6 +378,9 @@ func (s *Service) DeletePort(ctx context.Context, tx *store.Tx, id string, c Cha
 	if err := s.deletable(ctx, tx, p); err != nil {
 		return err
 	}
+	if err := notInTrunk(ctx, tx, id); err != nil {
+		return err
+	}
 	return s.removePort(ctx, tx, p)
 }
 
@@ -383,6 +403,9 @@ func (s *Service) deletable(ctx context.Context, tx *store.Tx, p *Port) error {
 // removePort deletes a port and everything that hangs on it.
 func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
 	if err := s.disassociate(ctx, tx, p.ID, netip.Addr{}); err != nil {
+		return err
+	}
+	if err := s.leaveTrunks(ctx, tx, p.ID); err != nil {
 		return err
 	}
 	for _, stmt := range []string{

@@ -106,6 +106,10 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		v.stated[fabric.Key{Kind: fabric.KindNetwork, ID: n.ID}] = true
 		v.out.Networks = append(v.out.Networks, v.s.stateNetwork(n, byNetwork[n.ID], meta))
 	}
+	ps, trunked, err := trunkedPorts(ctx, tx, ps)
+	if err != nil {
+		return err
+	}
 	limits, err := qosInForce(ctx, tx, ps)
 	if err != nil {
 		return err
@@ -117,6 +121,9 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		v.stated[fabric.Key{Kind: fabric.KindPort, ID: p.ID}] = true
 		port := v.s.statePort(p)
 		port.QoS = limits[p.ID]
+		if c, ok := trunked[p.ID]; ok {
+			port.Parent, port.Tag, port.Host = c.parent, c.tag, c.host
+		}
 		v.out.Ports = append(v.out.Ports, port)
 	}
 	if err := hydrateGroups(ctx, tx, gs); err != nil {

@@ -81,6 +81,8 @@ var (
 		column[Agent]{Name: "id", Value: func(a *Agent) any { return a.ID }},
 		column[Agent]{Name: "host", Value: func(a *Agent) any { return a.Host }},
 		column[Agent]{Name: "agent_type", Value: func(a *Agent) any { return a.Type }})
+	trunkTable = sqlstore.NewTable("trunk", named(
+		column[Trunk]{Name: "port_id", Value: func(t *Trunk) any { return t.PortID }})...)
 	qosPolicyTable = sqlstore.NewTable("qos_policy", named(
 		column[QoSPolicy]{Name: "is_default", Value: func(p *QoSPolicy) any { return p.Default }})...)
 	qosRuleTable = sqlstore.NewTable("qos_rule", std(

@@ -21,7 +21,7 @@ type taggable interface {
 var tagKinds = map[string]taggable{
 	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
 	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules, "address-groups": addressGroups, "address-scopes": scopes,
-	"rbac-policies": rbacs, "policies": qosPolicies,
+	"rbac-policies": rbacs, "policies": qosPolicies, "trunks": trunks,
 }
 
 // TagCollections lists the collections whose resources can have tags.

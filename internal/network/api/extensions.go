@@ -84,6 +84,8 @@ var extensions = []struct{ alias, name string }{
 	{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations"},
 	{"tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation"},
 	{"tag-creation", "Tag creation"},
+	{"trunk", "Trunk Extension"},
+	{"trunk-details", "Trunk port details"},
 	{"uplink-status-propagation", "Port uplink status propagation"},
 }
 

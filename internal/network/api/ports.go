@@ -60,6 +60,7 @@ func portResource(s *network.Service) *resource[network.NewPort, network.Port] {
 		}),
 		field("qos_policy_id", post|put, nil, toUUIDOrNone, func(r *R) *string { return &r.QoSPolicyID }, func(v *V) any { return orNull(v.QoSPolicyID) }),
 		shown[R]("qos_network_policy_id", func(v *V) any { return orNull(v.NetworkQoS) }),
+		shown[R]("trunk_details", func(v *V) any { return trunkDetails(v) }).unfiltered(),
 		field("propagate_uplink_status", post|put, true, toBool, func(r *R) *bool { return &r.PropagateUp }, func(v *V) any { return v.PropagateUp }),
 	)
 	return &resource[R, V]{

@@ -140,7 +140,9 @@ type Port struct {
 	NextHost              string // while the guest moves: takes over when the guest speaks there
 	DNSName               string
 	DNSDomain             string
-	QoS                   *QoS // nil: no limits
+	QoS                   *QoS   // nil: no limits
+	Parent                string // the port that carries this one's traffic, told apart by Tag
+	Tag                   int
 	Revision              int64
 }
 

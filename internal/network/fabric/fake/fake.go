@@ -125,7 +125,8 @@ func (f *Fabric) Apply(_ context.Context, s fabric.Statement) error {
 func (f *Fabric) plug() []fabric.Event {
 	var out []fabric.Event
 	for id, p := range f.ports {
-		want := p.Role == fabric.RoleGuest && p.Host != "" && strings.HasPrefix(p.DeviceOwner, "compute:") && !f.held
+		plugged := strings.HasPrefix(p.DeviceOwner, "compute:") || p.Parent != ""
+		want := p.Role == fabric.RoleGuest && p.Host != "" && plugged && !f.held
 		if want && !f.up[id] {
 			f.up[id] = true
 			out = append(out, fabric.Event{Kind: fabric.PortUp, PortID: id, Host: p.Host})

@@ -90,6 +90,9 @@ func portRows(p fabric.Port, leases func(subnet string) *lease) []row {
 			lsp.Options["requested-chassis"] = p.Host + "," + p.NextHost
 			lsp.Options["activation-strategy"] = "rarp"
 		}
+		if p.Parent != "" {
+			lsp.ParentName, lsp.Tag = ptr(p.Parent), ptr(p.Tag)
+		}
 		lsp.Addresses = []string{address}
 		guestFilter(lsp, p)
 		out = append(out, qosRows(p)...)

@@ -529,6 +529,15 @@ func TestRealOVN(t *testing.T) {
 		l.apply(fabric.Statement{Ports: []fabric.Port{*c.red1}})
 		l.wait("the limit to end", func() bool { return received() > 190 })
 	})
+	t.Run("a trunk's ports come up with their parent", func(t *testing.T) {
+		l := l.as(t)
+		sub := *c.red2
+		sub.ID, sub.MAC, sub.DNSName, sub.IPs = ids.New(), "fa:16:3e:00:03:01", "", nil
+		sub.Parent, sub.Tag, sub.Host = c.red1.ID, 101, c.red1.Host
+		l.apply(fabric.Statement{Ports: []fabric.Port{sub}})
+		l.waitUp(sub.ID)
+		l.apply(fabric.Statement{Gone: []fabric.Key{{Kind: fabric.KindPort, ID: sub.ID}}})
+	})
 	t.Run("spoofed addresses are dropped", func(t *testing.T) {
 		l := l.as(t)
 		red2.exec("ip", "addr", "add", "10.0.1.99/24", "dev", "eth0")

@@ -1,0 +1,80 @@
+package api_test
+
+import (
+	"testing"
+
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+)
+
+// A trunk's life: sub-ports come and go, and what it needs cannot be taken from it.
+func TestTrunks(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := serve(t, db)
+		net := c.create("/v2.0/networks", "network", object{})["id"]
+		c.create("/v2.0/subnets", "subnet", object{"network_id": net, "ip_version": 4, "cidr": "10.0.0.0/24"})
+		port := func() string {
+			return c.create("/v2.0/ports", "port", object{"network_id": net})["id"].(string)
+		}
+		parent, one, two, other := port(), port(), port(), port()
+		sub := func(id string, tag any) object {
+			return object{"port_id": id, "segmentation_type": "vlan", "segmentation_id": tag}
+		}
+		const trunks = "/v2.0/trunks"
+		for _, x := range []struct {
+			status int
+			kind   string
+			body   object
+		}{
+			{400, "HTTPBadRequest", object{}},
+			{404, "PortNotFound", object{"port_id": "11111111-1111-4111-8111-111111111111"}},
+			{400, "HTTPBadRequest", object{"port_id": parent, "sub_ports": []object{sub(one, 4095)}}},
+			{400, "HTTPBadRequest", object{"port_id": parent, "sub_ports": []object{{"port_id": one, "segmentation_type": "vxlan", "segmentation_id": 5}}}},
+			{400, "InvalidInput", object{"port_id": parent, "sub_ports": []object{{"port_id": one, "segmentation_type": "inherit"}}}},
+			{409, "ParentPortInUse", object{"port_id": parent, "sub_ports": []object{sub(parent, 5)}}},
+			{409, "DuplicateSubPort", object{"port_id": parent, "sub_ports": []object{sub(one, 5), sub(two, 5)}}},
+		} {
+			c.fails(x.status, x.kind, "POST", trunks, object{"trunk": x.body})
+		}
+		made := c.create(trunks, "trunk", object{"port_id": parent, "name": "t", "sub_ports": []object{sub(one, 101)}})
+		if made["status"] != "DOWN" || len(made["sub_ports"].([]any)) != 1 {
+			t.Errorf("made %v", made)
+		}
+		path := trunks + "/" + made["id"].(string)
+		c.as("q").fails(404, "TrunkNotFound", "GET", path, nil)
+		c.fails(409, "PortInUseAsTrunkParent", "POST", trunks, object{"trunk": object{"port_id": parent}})
+		c.fails(409, "PortInUseAsSubPort", "POST", trunks, object{"trunk": object{"port_id": one}})
+
+		added := c.must(200, "PUT", path+"/add_subports", object{"sub_ports": []object{sub(two, 102)}})
+		if len(added["sub_ports"].([]any)) != 2 {
+			t.Errorf("added: %v", added)
+		}
+		c.fails(409, "PortInUseAsSubPort", "PUT", path+"/add_subports", object{"sub_ports": []object{sub(two, 103)}})
+		c.fails(409, "DuplicateSubPort", "PUT", path+"/add_subports", object{"sub_ports": []object{sub(other, 102)}})
+		details := c.must(200, "GET", "/v2.0/ports/"+parent, nil)["port"].(object)["trunk_details"].(object)
+		first := details["sub_ports"].([]any)[0].(object)
+		if details["trunk_id"] != made["id"] || first["port_id"] != one || first["segmentation_id"] != 101.0 || first["mac_address"] == "" {
+			t.Errorf("the parent says %v", details)
+		}
+		if p := c.must(200, "GET", "/v2.0/ports/"+one, nil)["port"].(object); p["device_owner"] != "trunk:subport" || p["trunk_details"] != nil {
+			t.Errorf("a sub-port says %v", p)
+		}
+		c.fails(409, "PortInUseAsTrunkParent", "DELETE", "/v2.0/ports/"+parent, nil)
+		c.fails(409, "PortInUseAsSubPort", "DELETE", "/v2.0/ports/"+one, nil)
+
+		c.must(200, "PUT", path, object{"trunk": object{"admin_state_up": false}})
+		c.fails(409, "TrunkDisabled", "PUT", path+"/remove_subports", object{"sub_ports": []object{{"port_id": two}}})
+		c.must(200, "PUT", path, object{"trunk": object{"admin_state_up": true}})
+		c.must(200, "PUT", path+"/remove_subports", object{"sub_ports": []object{{"port_id": two}}})
+		c.fails(404, "SubPortNotFound", "PUT", path+"/remove_subports", object{"sub_ports": []object{{"port_id": two}}})
+		if left := c.must(200, "GET", path+"/get_subports", nil)["sub_ports"].([]any); len(left) != 1 {
+			t.Errorf("left: %v", left)
+		}
+		c.must(204, "DELETE", "/v2.0/ports/"+two, nil)
+		c.must(204, "DELETE", path, nil)
+		if p := c.must(200, "GET", "/v2.0/ports/"+one, nil)["port"].(object); p["device_owner"] != "" {
+			t.Errorf("after the trunk, its sub-port says %v", p)
+		}
+		c.must(204, "DELETE", "/v2.0/ports/"+parent, nil)
+	})
+}
