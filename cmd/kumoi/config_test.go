@@ -3,28 +3,24 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/alecthomas/kong"
+
+	"kumoi/internal/app"
 )
 
-// parse reads the settings of "kumoi up" from a file, the environment and flags.
-func parse(t *testing.T, file string, flags ...string) (*commands, error) {
+// parse reads a command line as main does.
+func parse(t *testing.T, args ...string) (*commands, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "kumoi.yaml")
-	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+	file, err := loadConfig(args)
+	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"--config", path, "up"}, flags...)
-	settings, err := loadConfig(args)
-	if err != nil {
-		return nil, err
-	}
 	var cli commands
-	k, err := kong.New(&cli, kong.Resolvers(settings), kong.Exit(func(int) { t.Fatal("kong wants to exit") }),
-		kong.ExplicitGroups([]kong.Group{{Key: "cloud", Title: "Settings"}}))
+	k, err := kong.New(&cli, kong.Name("kumoi"), kong.Resolvers(file), kong.ExplicitGroups([]kong.Group{{Key: "cloud"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,34 +28,53 @@ func parse(t *testing.T, file string, flags ...string) (*commands, error) {
 	return &cli, err
 }
 
-func TestSettingsComeFromFileEnvironmentAndFlags(t *testing.T) {
-	t.Setenv("KUMOI_LOCKOUT_ATTEMPTS", "4")
-	t.Setenv("KUMOI_AUDIT_LOGINS", "all")
-	cli, err := parse(t, "lockout-attempts: 3\npassword-expires-days: 90\npassword-unique-last: 7\nlockout-duration: 15m\nlimit-model: strict_two_level\n", "--password-unique-last=5")
-	if err != nil {
+// Stores of images are one setting, whichever way they come in.
+func TestImageStoresInAllForms(t *testing.T) {
+	want := []app.ImageStore{{ID: "a", Type: "file", Path: "/a", Weight: 3}, {ID: "b", Type: "http"}}
+	text := "id=a,type=file,path=/a,weight=3;id=b,type=http"
+	yaml := filepath.Join(t.TempDir(), "kumoi.yaml")
+	if err := os.WriteFile(yaml, []byte("image-stores:\n- {id: a, type: file, path: /a, weight: 3}\n- 'id=b,type=http'\nimage-inject: {made-by: import}\nimage-store-cache-gib: 0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := cli.Up.IdentitySettings
-	if s.LockoutAttempts != 4 || s.PasswordExpiresDays != 90 || s.PasswordUniqueLast != 5 || s.LockoutDuration != 15*time.Minute ||
-		s.AuditLogins != "all" || s.LimitModel != "strict_two_level" || s.TokenTTL != time.Hour || s.AuditKeepDays != 90 {
-		t.Errorf("%+v", s)
-	}
-	if err := cli.Up.Validate(); err != nil {
-		t.Error(err)
-	}
-	for name, c := range map[string]struct{ file, want string }{
-		"unknown key":       {"lockout-attemps: 3", "unknown key"},
-		"unknown model":     {"limit-model: loose", "must be one of"},
-		"broken expression": {"password-regex: '('", "password-regex"},
-		"less than nothing": {"list-limit: -1", "list-limit"},
-		"never changeable":  {"password-expires-days: 3\npassword-minimum-age-days: 3", "password-minimum-age-days"},
-	} {
-		cli, err := parse(t, c.file)
-		if err == nil {
-			err = cli.Up.Validate()
+	check := func(what string, cli *commands, err error) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(cli.Up.Images.Stores, want) {
+			t.Errorf("%s: %+v, %v", what, cli.Up.Images.Stores, err)
 		}
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
+	}
+	cli, err := parse(t, "up", "--image-stores", text)
+	check("flag", cli, err)
+	cli, err = parse(t, "up", "--config", yaml)
+	check("file", cli, err)
+	if cli.Up.Images.Inject["made-by"] != "import" || cli.Up.Images.StoreCacheGiB == nil || *cli.Up.Images.StoreCacheGiB != 0 {
+		t.Errorf("other settings of the file: %+v", cli.Up.Images)
+	}
+	t.Setenv("KUMOI_IMAGE_STORES", text)
+	cli, err = parse(t, "up")
+	check("environment", cli, err)
+}
+
+// The file's keys are settings of the cloud, not flags of one command.
+func TestConfigFileKeys(t *testing.T) {
+	yaml := filepath.Join(t.TempDir(), "kumoi.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(yaml, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("host: node1\n")
+	cli, err := parse(t, "image", "cache", "--config", yaml)
+	if err != nil || len(cli.Image.Cache.Host) > 0 {
+		t.Errorf("the cloud's host was taken for a flag: %v, %v", cli.Image.Cache.Host, err)
+	}
+	for text, complaint := range map[string]string{
+		"image-store: x\n": "unknown key", "detach: true\n": "unknown key",
+		"image-stores: [{id: a, type: file, bucket: x}]\n": "no key \"bucket\"",
+	} {
+		write(text)
+		if _, err := parse(t, "up", "--config", yaml); err == nil || !strings.Contains(err.Error(), complaint) {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

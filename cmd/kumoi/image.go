@@ -100,6 +100,12 @@ func (c *imagePrepareCmd) Run(ctx context.Context) error {
 	}
 	for _, change := range changes {
 		fmt.Println(change)
+		for _, path := range change.Remove {
+			fmt.Println("    remove", path)
+		}
+		for _, path := range change.Empty {
+			fmt.Println("    empty ", path)
+		}
 	}
 	if c.To == "" {
 		fmt.Println("\nnothing was changed; --to FILE writes a prepared copy")

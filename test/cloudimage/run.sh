@@ -3,6 +3,8 @@
 # becomes a server with the real hypervisor and network; cloud-init finishes and
 # ssh works. In namespaces of its own; leaves nothing behind. Takes some minutes
 # where guests are emulated.
+# Where libguestfs' tools are installed the server is made from what "kumoi image
+# prepare" makes of the image.
 #   OUT=DIR      keep logs there (default: a temporary folder, kept on failure)
 #   PATIENCE=S   how long the guest may take until cloud-init is done (1200)
 set -euo pipefail
@@ -20,6 +22,7 @@ fi
 
 out=${OUT:-$(mktemp -d /tmp/kumoi-cloud-image.XXXXXX)}
 mkdir -p "$out"
+rm -f "$out/prepared.qcow2" "$out/key" "$out/key.pub"
 flags=(--data-dir "$out/data" --listen 127.0.0.1:15000 --outside-cidr 172.24.4.0/24)
 # shellcheck disable=SC2329 # called by the trap
 finish() {
@@ -38,6 +41,13 @@ fail() {
 start=$SECONDS
 ok() { echo "ok   $* (after $((SECONDS - start)) s)"; }
 
+if command -v guestfish >/dev/null; then
+  before=$(sha256sum <"$image")
+  bin/kumoi image prepare "$image" --to "$out/prepared.qcow2" >"$out/prepare.log" 2>&1 || fail "the image cannot be prepared: $(tail -n 3 "$out/prepare.log")"
+  [ "$(sha256sum <"$image")" = "$before" ] || fail "preparing changed the image itself"
+  image=$out/prepared.qcow2
+  ok "the image is prepared: $(grep -c '^    ' "$out/prepare.log") files"
+fi
 bin/kumoi up --detach "${flags[@]}" >"$out/up.log" 2>&1 || fail "kumoi did not start, see $out/up.log"
 eval "$(bin/kumoi openrc "${flags[@]}")"
 ok "the cloud runs"
