@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/vishvananda/netlink"
 
 	"kumoi/internal/agent"
 	"kumoi/internal/agent/hypervisor/libvirt"
@@ -26,12 +24,10 @@ import (
 	"kumoi/internal/hostapi"
 	"kumoi/internal/hoststack"
 	"kumoi/internal/kernel/bus"
+	"kumoi/internal/kernel/nstest"
 )
 
-// TestMain moves the tests into a network and a mount namespace of their own,
-// where Open vSwitch, OVN and libvirt meet nothing of the machine's.
 func TestMain(m *testing.M) {
-	const inside = "KUMOI_TEST_INSIDE"
 	if os.Getenv(agentEnv) != "" {
 		if err := runAgent(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -39,34 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if os.Getenv(inside) != "" {
-		if lo, err := netlink.LinkByName("lo"); err == nil {
-			_ = netlink.LinkSetUp(lo)
-		}
-		// Named network namespaces are files: give them a place that ends with us.
-		if err := exec.Command("sh", "-ec", "mkdir -p /run/netns; mount -t tmpfs netns /run/netns").Run(); err != nil {
-			panic(err)
-		}
-		os.Exit(m.Run())
-	}
-	if os.Geteuid() != 0 {
-		fmt.Println("skipped: needs root")
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	cmd := exec.Command("unshare", append([]string{"--net", "--mount", self}, os.Args[1:]...)...)
-	cmd.Env = append(os.Environ(), inside+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		panic(err)
-	}
+	nstest.Main(m)
 }
 
 // realHost is a host with everything real: switch, network, hypervisor.

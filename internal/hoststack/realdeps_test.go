@@ -4,21 +4,18 @@ package hoststack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"kumoi/internal/kernel/nstest"
 )
 
-// TestMain moves the whole test into a network and a mount namespace of its own, so
-// that nothing it makes is seen, or can be disturbed, by the machine.
 func TestMain(m *testing.M) {
 	if text := os.Getenv(secondHost); text != "" {
 		if err := runSecondHost(text); err != nil {
@@ -27,31 +24,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	const inside = "KUMOI_TEST_INSIDE"
-	if os.Getenv(inside) != "" {
-		if lo, err := netlink.LinkByName("lo"); err == nil {
-			_ = netlink.LinkSetUp(lo)
-		}
-		os.Exit(m.Run())
-	}
-	if os.Geteuid() != 0 {
-		fmt.Println("skipped: needs root")
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	cmd := exec.Command("unshare", append([]string{"--net", "--mount", self}, os.Args[1:]...)...)
-	cmd.Env = append(os.Environ(), inside+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		panic(err)
-	}
+	nstest.Main(m)
 }
 
 // notAlone marks a test that has processes of its own beside the stack.

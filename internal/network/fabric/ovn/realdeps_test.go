@@ -4,7 +4,6 @@ package ovn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,42 +18,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"kumoi/internal/hoststack"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/nstest"
 	"kumoi/internal/network/fabric"
 )
 
-// TestMain moves the tests into a network and a mount namespace of their own.
-func TestMain(m *testing.M) {
-	const inside = "KUMOI_TEST_INSIDE"
-	if os.Getenv(inside) != "" {
-		if lo, err := netlink.LinkByName("lo"); err == nil {
-			_ = netlink.LinkSetUp(lo)
-		}
-		os.Exit(m.Run())
-	}
-	if os.Geteuid() != 0 {
-		fmt.Println("skipped: needs root")
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	cmd := exec.Command("unshare", append([]string{"--net", "--mount", self}, os.Args[1:]...)...)
-	cmd.Env = append(os.Environ(), inside+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.ExitCode())
-		}
-		panic(err)
-	}
-}
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // lab is a real host with a real OVN, and the fabric under test.
 type lab struct {
