@@ -85,7 +85,8 @@ func (db *DB) Version(ctx context.Context) (v string, err error) {
 // Close closes all connections.
 func (db *DB) Close() error { return errors.Join(db.read.close(), db.write.close()) }
 
-// Tx is a transaction in progress. It must not be kept beyond its closure.
+// Tx is a transaction in progress. It must not be kept beyond its closure, nor
+// be used by two goroutines at once.
 type Tx struct {
 	in          session
 	dialect     Dialect
