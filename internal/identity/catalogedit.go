@@ -101,6 +101,9 @@ func (s *Service) validEndpoint(ctx context.Context, tx *store.Tx, v, before *En
 		}
 		return err
 	}
+	if err := validTemplate(v.URL); err != nil {
+		return err
+	}
 	if v.RegionID == "" || before != nil && before.RegionID == v.RegionID {
 		return nil
 	}

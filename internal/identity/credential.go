@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"kumoi/internal/kernel/actor"
@@ -384,69 +383,5 @@ func (s *Service) DeleteEC2(ctx context.Context, access string) error {
 			return err
 		}
 		return s.noted(ctx, tx, "credential", deleted, c.ID)
-	})
-}
-
-// resealCredentials seals every credential with the newest key and drops the
-// keys that no credential needs any more.
-func (s *Service) resealCredentials(ctx context.Context) error {
-	newest, _, err := s.sealingKey(ctx, credentialKey)
-	if err != nil {
-		return err
-	}
-	marker := ""
-	for {
-		rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
-			return s.store.Credentials.List(ctx, tx, Query{Marker: marker, Limit: 200})
-		})
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			break
-		}
-		marker = rows[len(rows)-1].ID
-		for _, c := range rows {
-			if strings.HasPrefix(c.Blob, newest) {
-				continue
-			}
-			if err := s.resealCredential(ctx, c); err != nil {
-				return err
-			}
-		}
-	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		keys, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", credentialKey)}})
-		if err != nil {
-			return err
-		}
-		// The last retired key stays: another server may still be sealing with it.
-		keys = slices.DeleteFunc(keys, func(k Key) bool { return k.RetiredAt.IsZero() || s.now().Sub(k.RetiredAt) < noticesKept })
-		for _, k := range keys {
-			if err := s.store.Keys.Delete(ctx, tx, k.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (s *Service) resealCredential(ctx context.Context, old Credential) error {
-	c, err := s.openCredential(ctx, old)
-	if err != nil {
-		return err
-	}
-	if c, err = s.sealCredential(ctx, c); err != nil {
-		return err
-	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		now, err := s.store.Credentials.Get(ctx, tx, c.ID)
-		if errs.Is(err, errs.NotFound) || err == nil && now.Blob != old.Blob {
-			return nil // deleted or changed meanwhile: it is sealed anew already
-		}
-		if err != nil {
-			return err
-		}
-		return s.store.Credentials.Update(ctx, tx, c)
 	})
 }

@@ -24,14 +24,20 @@ const (
 
 const keyIDLen = 8 // base64 characters, six bytes
 
-// keyring holds the unsealed keys of this process. The newest key that is not
-// retired seals; all others still open what they sealed.
+// keyring holds the unsealed keys of this process. The newest key whose time
+// has come seals; all others open what they seal elsewhere or sealed before.
 type keyring struct {
 	master cipher.AEAD
 	mu     sync.RWMutex
 	byID   map[string]cipher.AEAD
-	newest map[string]string // purpose → id
+	seals  map[string][]sealingFrom // by purpose, oldest first
 	loaded time.Time
+}
+
+// sealingFrom is a key and the moment it begins to seal.
+type sealingFrom struct {
+	id   string
+	from time.Time
 }
 
 func newKeyring(master [32]byte) (*keyring, error) {
@@ -39,14 +45,14 @@ func newKeyring(master [32]byte) (*keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keyring{master: aead, byID: map[string]cipher.AEAD{}, newest: map[string]string{}}, nil
+	return &keyring{master: aead, byID: map[string]cipher.AEAD{}, seals: map[string][]sealingFrom{}}, nil
 }
 
 // forget makes the next use read the keys again.
 func (k *keyring) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	clear(k.newest)
+	clear(k.seals)
 	k.loaded = time.Time{}
 }
 
@@ -57,16 +63,21 @@ func (k *keyring) find(id string) (cipher.AEAD, bool) {
 	return a, ok
 }
 
-func (k *keyring) sealing(purpose string) (string, cipher.AEAD, bool) {
+func (k *keyring) sealing(purpose string, now time.Time) (string, cipher.AEAD, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	id, ok := k.newest[purpose]
-	return id, k.byID[id], ok
+	keys := k.seals[purpose]
+	for i := len(keys) - 1; i >= 0; i-- {
+		if i == 0 || !now.Before(keys[i].from) { // the first seals even if its maker's clock is ahead
+			return keys[i].id, k.byID[keys[i].id], true
+		}
+	}
+	return "", nil, false
 }
 
 // take replaces the ring's content with the database's.
 func (k *keyring) take(rows []Key, now time.Time) error {
-	byID, newest := map[string]cipher.AEAD{}, map[string]string{}
+	byID, seals := map[string]cipher.AEAD{}, map[string][]sealingFrom{}
 	slices.SortFunc(rows, func(a, b Key) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, row := range rows {
 		if row.Purpose == signingKey {
@@ -81,13 +92,11 @@ func (k *keyring) take(rows []Key, now time.Time) error {
 			return err
 		}
 		byID[row.ID] = aead
-		if row.RetiredAt.IsZero() {
-			newest[row.Purpose] = row.ID
-		}
+		seals[row.Purpose] = append(seals[row.Purpose], sealingFrom{row.ID, row.CreatedAt})
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.byID, k.newest, k.loaded = byID, newest, now
+	k.byID, k.seals, k.loaded = byID, seals, now
 	return nil
 }
 
@@ -116,24 +125,24 @@ func (s *Service) loadKeys(ctx context.Context) error {
 
 // sealingKey returns the key that seals for a purpose, making the first one.
 func (s *Service) sealingKey(ctx context.Context, purpose string) (string, cipher.AEAD, error) {
-	if id, a, ok := s.keys.sealing(purpose); ok {
+	if id, a, ok := s.keys.sealing(purpose, s.now()); ok {
 		return id, a, nil
 	}
 	s.keys.forget()
 	if err := s.loadKeys(ctx); err != nil {
 		return "", nil, err
 	}
-	if id, a, ok := s.keys.sealing(purpose); ok {
+	if id, a, ok := s.keys.sealing(purpose, s.now()); ok {
 		return id, a, nil
 	}
-	if err := s.rotateKey(ctx, purpose); err != nil {
+	if err := s.rotateKey(ctx, purpose, 0); err != nil {
 		return "", nil, err
 	}
 	s.keys.forget()
 	if err := s.loadKeys(ctx); err != nil {
 		return "", nil, err
 	}
-	id, a, ok := s.keys.sealing(purpose)
+	id, a, ok := s.keys.sealing(purpose, s.now())
 	if !ok {
 		return "", nil, fmt.Errorf("no %s key after making one", purpose)
 	}
@@ -154,56 +163,6 @@ func (s *Service) openingKey(ctx context.Context, id string) (cipher.AEAD, error
 }
 
 var errNoKey = errors.New("sealed with a key that is not known")
-
-// RotateKeys makes new keys for tokens and for credentials. Tokens that the
-// keys before sealed stay valid; credentials are sealed again with the new key.
-func (s *Service) RotateKeys(ctx context.Context) error {
-	for _, purpose := range []string{tokenKey, credentialKey} {
-		if err := s.rotateKey(ctx, purpose); err != nil {
-			return err
-		}
-	}
-	s.keys.forget()
-	return s.resealCredentials(ctx)
-}
-
-// rotateKey makes a new key that seals from now on. The one before goes on
-// opening; a token key goes when no token of it can live.
-func (s *Service) rotateKey(ctx context.Context, purpose string) error {
-	secret := make([]byte, chacha20poly1305.KeySize)
-	raw := make([]byte, keyIDLen*3/4)
-	rand.Read(secret)
-	rand.Read(raw)
-	key := Key{ID: base64.RawURLEncoding.EncodeToString(raw), Purpose: purpose}
-	key.Sealed = seal(s.keys.master, secret, purpose+key.ID)
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		now := s.now()
-		key.CreatedAt = now
-		rows, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", purpose)}})
-		if err != nil {
-			return err
-		}
-		if err := s.store.Keys.Insert(ctx, tx, key); err != nil {
-			return err
-		}
-		for _, old := range rows {
-			switch {
-			case old.RetiredAt.IsZero():
-				old.RetiredAt = now
-				err = s.store.Keys.Update(ctx, tx, old)
-			case purpose == tokenKey && now.Sub(old.RetiredAt) > s.cfg.TokenTTL+s.cfg.AllowExpiredWindow:
-				err = s.store.Keys.Delete(ctx, tx, old.ID)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if err := s.noted(ctx, tx, purpose+"_key", created, key.ID); err != nil {
-			return err
-		}
-		return s.changed(ctx, tx, keysTag)
-	})
-}
 
 // seal encrypts text; about binds it to its place, so that one sealed value
 // cannot be put where another belongs.

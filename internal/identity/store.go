@@ -183,6 +183,7 @@ type DomainConfigTable interface {
 	List(ctx context.Context, tx *store.Tx, domainID string) ([]DomainOption, error)
 	Set(ctx context.Context, tx *store.Tx, o DomainOption) error
 	Delete(ctx context.Context, tx *store.Tx, domainID, group, option string) (int64, error)
+	Sensitive(ctx context.Context, tx *store.Tx) ([]DomainOption, error) // of all domains
 }
 
 // IdPTable keeps identity providers and their protocols.

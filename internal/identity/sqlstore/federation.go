@@ -108,12 +108,19 @@ type domainConfigs struct{}
 
 // List returns a domain's options.
 func (domainConfigs) List(ctx context.Context, tx *store.Tx, domainID string) ([]identity.DomainOption, error) {
-	return store.All(ctx, tx, func(r store.Row) (identity.DomainOption, error) {
-		var o identity.DomainOption
-		err := r.Scan(&o.DomainID, &o.Group, &o.Option, &o.Sensitive, jsonField{&o.Value})
-		return o, err
-	}, `SELECT domain_id, group_name, option_name, sensitive, value FROM identity_domain_config
+	return store.All(ctx, tx, scanOption, `SELECT domain_id, group_name, option_name, sensitive, value FROM identity_domain_config
 		WHERE domain_id = ? ORDER BY group_name, option_name`, domainID)
+}
+
+// Sensitive returns the options of all domains whose values are sealed.
+func (domainConfigs) Sensitive(ctx context.Context, tx *store.Tx) ([]identity.DomainOption, error) {
+	return store.All(ctx, tx, scanOption, `SELECT domain_id, group_name, option_name, sensitive, value FROM identity_domain_config WHERE sensitive`)
+}
+
+func scanOption(r store.Row) (identity.DomainOption, error) {
+	var o identity.DomainOption
+	err := r.Scan(&o.DomainID, &o.Group, &o.Option, &o.Sensitive, jsonField{&o.Value})
+	return o, err
 }
 
 // Set stores an option.

@@ -1,0 +1,169 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
+)
+
+// stageKeys is how long a new key is known before it seals: until every server
+// has looked for events, so that none meets what it cannot open.
+const stageKeys = 4 * pollEvery
+
+// RotateKeys makes new keys for tokens and for credentials, and returns when
+// they are in use. Tokens that the keys before sealed stay valid; credentials
+// and the secrets of domains' options are sealed again with the new key.
+func (s *Service) RotateKeys(ctx context.Context) error {
+	for _, purpose := range []string{tokenKey, credentialKey} {
+		if err := s.rotateKey(ctx, purpose, stageKeys); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err() // the keys come into use; the next rotation seals again
+	case <-time.After(stageKeys):
+	}
+	if err := s.resealCredentials(ctx); err != nil {
+		return err
+	}
+	if err := s.resealOptions(ctx); err != nil {
+		return err
+	}
+	return s.dropCredentialKeys(ctx)
+}
+
+// rotateKey makes a new key that seals after a while. The one before goes on
+// opening; a token key goes when no token of it can live.
+func (s *Service) rotateKey(ctx context.Context, purpose string, after time.Duration) error {
+	secret := make([]byte, chacha20poly1305.KeySize)
+	raw := make([]byte, keyIDLen*3/4)
+	rand.Read(secret)
+	rand.Read(raw)
+	key := Key{ID: base64.RawURLEncoding.EncodeToString(raw), Purpose: purpose}
+	key.Sealed = seal(s.keys.master, secret, purpose+key.ID)
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		now := s.now()
+		key.CreatedAt = now.Add(after)
+		rows, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", purpose)}})
+		if err != nil {
+			return err
+		}
+		if err := s.store.Keys.Insert(ctx, tx, key); err != nil {
+			return err
+		}
+		for _, old := range rows {
+			switch {
+			case old.RetiredAt.IsZero():
+				old.RetiredAt = key.CreatedAt
+				err = s.store.Keys.Update(ctx, tx, old)
+			case purpose == tokenKey && now.Sub(old.RetiredAt) > s.cfg.TokenTTL+s.cfg.AllowExpiredWindow:
+				err = s.store.Keys.Delete(ctx, tx, old.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := s.noted(ctx, tx, purpose+"_key", created, key.ID); err != nil {
+			return err
+		}
+		return s.changed(ctx, tx, keysTag)
+	})
+}
+
+// resealCredentials seals every credential with the newest key.
+func (s *Service) resealCredentials(ctx context.Context) error {
+	newest, _, err := s.sealingKey(ctx, credentialKey)
+	if err != nil {
+		return err
+	}
+	marker := ""
+	for {
+		rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
+			return s.store.Credentials.List(ctx, tx, Query{Marker: marker, Limit: 200})
+		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		marker = rows[len(rows)-1].ID
+		for _, c := range rows {
+			if strings.HasPrefix(c.Blob, newest) {
+				continue
+			}
+			if err := s.resealCredential(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Service) resealCredential(ctx context.Context, old Credential) error {
+	c, err := s.openCredential(ctx, old)
+	if err != nil {
+		return err
+	}
+	if c, err = s.sealCredential(ctx, c); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		now, err := s.store.Credentials.Get(ctx, tx, c.ID)
+		if errs.Is(err, errs.NotFound) || err == nil && now.Blob != old.Blob {
+			return nil // deleted or changed meanwhile: it is sealed anew already
+		}
+		if err != nil {
+			return err
+		}
+		return s.store.Credentials.Update(ctx, tx, c)
+	})
+}
+
+// resealOptions seals the secrets among the domains' options with the newest key.
+func (s *Service) resealOptions(ctx context.Context) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		options, err := s.store.DomainConfigs.Sensitive(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, o := range options {
+			sealed, _ := o.Value.(string)
+			about := o.DomainID + "/" + o.Option
+			text, err := s.unsealFor(ctx, credentialKey, about, sealed)
+			if err != nil {
+				return err
+			}
+			if o.Value, err = s.sealFor(ctx, credentialKey, about, text); err != nil {
+				return err
+			}
+			if err := s.store.DomainConfigs.Set(ctx, tx, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// dropCredentialKeys forgets the keys that nothing is sealed with any more. One
+// that retired just now stays: another server may still be sealing with it.
+func (s *Service) dropCredentialKeys(ctx context.Context) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error {
+		keys, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", credentialKey)}})
+		if err != nil {
+			return err
+		}
+		keys = slices.DeleteFunc(keys, func(k Key) bool { return k.RetiredAt.IsZero() || s.now().Sub(k.RetiredAt) < noticesKept })
+		for _, k := range keys {
+			if err := s.store.Keys.Delete(ctx, tx, k.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
