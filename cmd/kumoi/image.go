@@ -131,6 +131,7 @@ type imageFetchCmd struct {
 	cloudFlags
 	Name string `arg:"" help:"The image's name; kumoi image known lists them."`
 	Arch string `help:"x86_64 or aarch64 (default: this machine's)."`
+	From string `placeholder:"URL" help:"A mirror in place of the maker's server; paths are the same."`
 }
 
 func (c *imageFetchCmd) Run(ctx context.Context) error {
@@ -140,6 +141,11 @@ func (c *imageFetchCmd) Run(ctx context.Context) error {
 	entry, err := catalogue.Find(c.Name)
 	if err != nil {
 		return err
+	}
+	if c.From != "" {
+		if entry, err = entry.At(c.From); err != nil {
+			return err
+		}
 	}
 	if c.Arch == "" {
 		c.Arch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]

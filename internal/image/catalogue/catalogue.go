@@ -14,6 +14,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -98,6 +99,21 @@ func Find(name string) (Entry, error) {
 		names = append(names, e.Name)
 	}
 	return Entry{}, errs.New(errs.NotFound, "There is no image %q in the catalogue; it knows %s.", name, strings.Join(names, ", "))
+}
+
+// At is the entry on a mirror: base takes the place of the maker's server, the
+// path stays. The list of hashes comes from there too.
+func (e Entry) At(base string) (Entry, error) {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return e, err
+	}
+	m, err := url.Parse(base)
+	if err != nil || m.Host == "" || m.Scheme != "http" && m.Scheme != "https" {
+		return e, errs.New(errs.Invalid, "The mirror %q is not an http or https URL.", base)
+	}
+	e.URL = strings.TrimSuffix(base, "/") + u.Path
+	return e, nil
 }
 
 // Attributes are what the image is registered with.
