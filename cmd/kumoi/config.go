@@ -36,7 +36,7 @@ func loadConfig(args []string) (*fileConfig, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the settings file (--config or KUMOI_CONFIG): %w", err)
 	}
 	if err := yaml.Unmarshal(b, &f.values); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

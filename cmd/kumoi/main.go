@@ -50,7 +50,7 @@ func main() {
 	k := kong.Parse(&cli,
 		kong.Name("kumoi"),
 		kong.Description("A cloud that speaks OpenStack's APIs, in one binary."),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Resolvers(file),
 		structured[app.IdentityProviders](),

@@ -74,7 +74,7 @@ func detach(ctx context.Context, cfg *app.Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
+	if err := app.MakeDataDir(cfg); err != nil {
 		return err
 	}
 	if st, err := app.AskStatus(ctx, cfg); err == nil {

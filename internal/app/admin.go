@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"kumoi/internal/kernel/actor"
@@ -122,7 +123,10 @@ func (c *AdminClient) Call(ctx context.Context, method, path string, in, out any
 		if errors.Is(err, os.ErrPermission) {
 			return fmt.Errorf("the cloud in %s is another user's; run this as root", c.dir)
 		}
-		return errs.Wrap(errs.Unavailable, err, "kumoi does not run on %s; start it with: kumoi up --data-dir %s", c.dir, c.dir)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+			return errs.New(errs.Unavailable, "kumoi does not run on %s; start it with: kumoi up --data-dir %s", c.dir, c.dir)
+		}
+		return errs.Wrap(errs.Unavailable, err, "kumoi on %s does not answer", c.dir)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -53,19 +53,24 @@ func Start(ctx context.Context, cfg *Config, roles Roles, log *slog.Logger) (_ *
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
+	if err := MakeDataDir(cfg); err != nil {
 		return nil, err
 	}
 	c := &Cloud{cfg: cfg, roles: roles, log: log, startedAt: time.Now(), metrics: newMetrics(), admin: newAdminServer()}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.Stop())
+			err = errors.Join(withAdvice(cfg, err), c.Stop())
 		}
 	}()
 	if c.lock, err = lock(cfg); err != nil {
 		return nil, err
 	}
 	c.onStop("lock", c.lock.Close)
+	if roles.Control {
+		if err := portFree(cfg.Listen); err != nil {
+			return nil, err // before anything is started
+		}
+	}
 	c.say("opening the admin socket")
 	c.adminOperations()
 	if err := c.admin.start(cfg.AdminSocket()); err != nil {

@@ -265,7 +265,7 @@ func (k *control) serve(_ context.Context, c *Cloud) error {
 	}
 	l, err := net.Listen("tcp", k.cfg.Listen)
 	if err != nil {
-		return errs.Wrap(errs.Conflict, err, "The API cannot listen on %s: choose another address with --listen, or stop what uses it", k.cfg.Listen)
+		return cannotListen(k.cfg.Listen, err)
 	}
 	server := &http.Server{
 		Handler: gateway, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
