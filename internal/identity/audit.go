@@ -71,12 +71,12 @@ func (s *Service) auditLogin(ctx context.Context, r AuthRequest, issued *Issued,
 		user = Ref{ID: issued.User.ID, Name: issued.User.Name}
 		e.Initiator.ProjectID, e.Initiator.DomainID = issued.Actor.ProjectID, issued.Actor.DomainID
 		e.Attachments["audit_ids"] = issued.Token.AuditIDs
-	case errs.Is(err, errs.Unauthenticated):
-		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: reason(err), ReasonCode: "401"}
-	case errs.Is(err, errs.Forbidden):
-		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: reason(err), ReasonCode: "403"}
-	default: // malformed, or the database is away
-		return err
+	default:
+		code, refused := map[errs.Kind]string{errs.Unauthenticated: "401", errs.Forbidden: "403", errs.NotFound: "404"}[errs.KindOf(err)]
+		if !refused { // malformed, or the database is away
+			return err
+		}
+		e.Outcome, e.Reason = audit.Failure, &audit.Reason{ReasonType: reason(err), ReasonCode: code}
 	}
 	e.Target = audit.Resource{ID: user.ID, TypeURI: audit.UserType, Name: user.Name}
 	if !actor.From(ctx).Authenticated() {

@@ -193,9 +193,13 @@ func (p *proof) addMethod(m string) {
 }
 
 // checkToken lets a token stand for the login it came from. Tokens of
-// delegations stay what they are: they do not turn into anything else.
+// delegations stay what they are: they do not turn into anything else. One that
+// is no good is not found, as Keystone has it.
 func (s *Service) checkToken(ctx context.Context, text string, p *proof) error {
 	parent, err := s.session(ctx, text, 0)
+	if errs.Is(err, errs.Unauthenticated) {
+		return errs.Wrap(errs.NotFound, err, "Failed to validate token.")
+	}
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,9 @@
 # run.sh AREA [REGEX]: Debian's tempest against a cloud started for it.
 # AREA: identity, image, network (guests pretended); compute, smoke (real guests,
 # in namespaces of their own, when run as root; else pretended as well).
-# identity is two suites: tempest's own with the default policies and password
-# rules in force, then Keystone's plugin with scope enforced, by the policy file
-# docs/policy/identity-system-scope.yaml.
+# identity is two suites: the tests of the API with the default policies and
+# password rules in force, then those of RBAC with scope enforced, by the policy
+# file docs/policy/identity-system-scope.yaml.
 # REGEX narrows the selection. Ends with "N passed, N failed, N skipped" and
 # compares the failures with the known exceptions in docs/conformance.md.
 # Exit status: 0 no failure that is not known, 1 some, 2 nothing was run.
@@ -17,7 +17,8 @@ root=$PWD
 kumoi=${KUMOI:-$root/bin/kumoi}
 area=${1:-}
 case $area in
-  identity | network | compute) pattern="^tempest\.api\.$area\." ;;
+  identity) pattern='^(tempest\.api\.identity\.(admin\.)?v3|keystone_tempest_plugin\.tests\.(api|scenario))\.' ;;
+  network | compute) pattern="^tempest\.api\.$area\." ;;
   image) pattern='^(tempest\.api\.image|glance_tempest_plugin|tempest\.scenario\.test_unified_limits)\.' ;;
   smoke) pattern='^tempest\..*\[.*\bsmoke\b.*\]' ;;
   placement)
@@ -246,7 +247,7 @@ if [ "$area" = identity ]; then
   done
   sed -i -e 's/^admin_project_name = .*/admin_system = all/' -e 's/^trust = true/trust = true\nenforce_scope = true/' etc/tempest.conf
   printf '[enforce_scope]\nkeystone = true\n' >>etc/tempest.conf
-  suite keystone-plugin '^keystone_tempest_plugin\.' "${2:-}"
+  suite keystone-rbac '^keystone_tempest_plugin\.tests\.rbac\.' "${2:-}"
 fi
 [ -s "$out/names" ] || nothing "no test is selected"
 sort -u "$out/failed.all" >"$out/failed"
