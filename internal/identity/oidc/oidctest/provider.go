@@ -6,6 +6,7 @@ package oidctest
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -49,7 +50,7 @@ func New(t testing.TB, redirects ...string) *Provider {
 	p.op, err = op.NewProvider(&op.Config{
 		CodeMethodS256: true, AuthMethodPost: true, SupportedUILocales: []language.Tag{language.English},
 		DeviceAuthorization: op.DeviceAuthorizationConfig{Lifetime: time.Minute, PollInterval: time.Second, UserFormPath: "/device", UserCode: op.UserCodeBase20},
-	}, p.store, op.StaticIssuer(p.URL), op.WithAllowInsecure())
+	}, p.store, op.StaticIssuer(p.URL), op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
