@@ -32,8 +32,10 @@ umask 022
 root=$work/root
 
 echo "debootstrap of $suite from $mirror"
+# python3-cffi-backend is what cloud-init needs by a virtual name, which debootstrap
+# does not resolve.
 debootstrap --variant=minbase \
-  --include=linux-image-cloud-amd64,systemd-sysv,dbus,udev,kmod,cloud-init,cloud-guest-utils,openssh-server,sudo,iproute2,ca-certificates,procps,e2fsprogs,fdisk \
+  --include=linux-image-cloud-amd64,systemd-sysv,dbus,udev,kmod,python3-cffi-backend,cloud-init,cloud-guest-utils,openssh-server,sudo,iproute2,ca-certificates,procps,e2fsprogs,fdisk \
   "$suite" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 || { tail -n 20 "$work/debootstrap.log" >&2; die "debootstrap failed"; }
 
 # What distributions leave out of an image: everything that is one machine's.

@@ -39,6 +39,12 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 		"reader":  {ProjectID: "p-alice", Roles: []string{"reader"}},
 		"none":    {ProjectID: "p-alice", Roles: []string{"other"}},
 		"service": {ProjectID: "p-service", Roles: []string{"service"}},
+		"manager": {ProjectID: "p-alice", Roles: []string{"manager", "member", "reader"}},
+
+		"system-admin":  {SystemScope: "all", Roles: []string{"admin", "manager", "member", "reader"}},
+		"system-reader": {SystemScope: "all", Roles: []string{"reader"}},
+		"domain-admin":  {DomainID: "d-alice", Roles: []string{"admin", "manager", "member", "reader"}},
+		"domain-member": {DomainID: "d-alice", Roles: []string{"member", "reader"}},
 	}[token]
 	if who == nil {
 		return nil, errs.New(errs.Unauthenticated, "The request you have made requires authentication.")

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,9 +14,11 @@ import (
 // TestRoles asks every route as everybody and compares who gets through. A
 // route that is not in the table, or a line without a route, fails.
 //
-// A line says who is let through: A an administrator, M a member of the project
-// that owns, R a reader of it, N somebody there without either role, O a member
-// of another project, S a service.
+// A line says who is let through: A an administrator, M a member or a manager
+// of the project that owns, R a reader of it, N somebody there without either
+// role, O a member of another project, S a service, T an administrator whose
+// token is for the system or a domain, V others with such a token. Without a
+// token, or with one that nobody gave, everybody is refused.
 func TestRoles(t *testing.T) {
 	const table = `
 GET /v2/images AMRO
@@ -40,10 +43,10 @@ DELETE /v2/images/{image_id}/members/{member_id} AM
 POST /v2/images/{image_id}/locations AM
 GET /v2/images/{image_id}/locations A
 DELETE /v2/stores/{store_id}/{image_id} A
-GET /v2/info/import AMRNOS
-GET /v2/info/stores AMRNOS
+GET /v2/info/import AMRNOSTV
+GET /v2/info/stores AMRNOSTV
 GET /v2/info/stores/detail AS
-GET /v2/info/usage AMRNOS
+GET /v2/info/usage AMRNOSTV
 GET /v2/tasks A
 POST /v2/tasks A
 GET /v2/tasks/{task_id} A
@@ -63,32 +66,32 @@ PUT /v2/queued_images/{image_id} A
 DELETE /v2/queued_images A
 DELETE /v2/queued_images/{image_id} A
 GET /v2/metadefs/namespaces AMRO
-POST /v2/metadefs/namespaces A
+POST /v2/metadefs/namespaces AT
 GET /v2/metadefs/namespaces/{namespace_name} AMR
-PUT /v2/metadefs/namespaces/{namespace_name} A
-DELETE /v2/metadefs/namespaces/{namespace_name} A
+PUT /v2/metadefs/namespaces/{namespace_name} AT
+DELETE /v2/metadefs/namespaces/{namespace_name} AT
 GET /v2/metadefs/namespaces/{namespace_name}/objects AMR
-POST /v2/metadefs/namespaces/{namespace_name}/objects A
-DELETE /v2/metadefs/namespaces/{namespace_name}/objects A
+POST /v2/metadefs/namespaces/{namespace_name}/objects AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/objects AT
 GET /v2/metadefs/namespaces/{namespace_name}/objects/{object_name} AMR
-PUT /v2/metadefs/namespaces/{namespace_name}/objects/{object_name} A
-DELETE /v2/metadefs/namespaces/{namespace_name}/objects/{object_name} A
+PUT /v2/metadefs/namespaces/{namespace_name}/objects/{object_name} AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/objects/{object_name} AT
 GET /v2/metadefs/namespaces/{namespace_name}/properties AMR
-POST /v2/metadefs/namespaces/{namespace_name}/properties A
-DELETE /v2/metadefs/namespaces/{namespace_name}/properties A
+POST /v2/metadefs/namespaces/{namespace_name}/properties AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/properties AT
 GET /v2/metadefs/namespaces/{namespace_name}/properties/{property_name} AMR
-PUT /v2/metadefs/namespaces/{namespace_name}/properties/{property_name} A
-DELETE /v2/metadefs/namespaces/{namespace_name}/properties/{property_name} A
+PUT /v2/metadefs/namespaces/{namespace_name}/properties/{property_name} AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/properties/{property_name} AT
 GET /v2/metadefs/namespaces/{namespace_name}/tags AMR
-POST /v2/metadefs/namespaces/{namespace_name}/tags A
-DELETE /v2/metadefs/namespaces/{namespace_name}/tags A
+POST /v2/metadefs/namespaces/{namespace_name}/tags AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/tags AT
 GET /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} AMR
-POST /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} A
-PUT /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} A
-DELETE /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} A
+POST /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} AT
+PUT /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name} AT
 GET /v2/metadefs/namespaces/{namespace_name}/resource_types AMR
-POST /v2/metadefs/namespaces/{namespace_name}/resource_types A
-DELETE /v2/metadefs/namespaces/{namespace_name}/resource_types/{resource_type} A
+POST /v2/metadefs/namespaces/{namespace_name}/resource_types AT
+DELETE /v2/metadefs/namespaces/{namespace_name}/resource_types/{resource_type} AT
 GET /v2/metadefs/resource_types AMRO`
 	c := newCloud(t, storetest.SQLite(t))
 	want := map[string]string{}
@@ -98,20 +101,31 @@ GET /v2/metadefs/resource_types AMRO`
 	}
 	// The namespace is private and alice's project's.
 	namespace := map[string]any{"namespace": "ns", "owner": "p-alice", "visibility": "private"}
-	people := []struct{ letter, token string }{{"R", "reader"}, {"N", "none"}, {"O", "bob"}, {"S", "service"}, {"M", "alice"}, {"A", "admin"}}
+	people := []struct{ letter, token string }{
+		{"R", "reader"}, {"N", "none"}, {"O", "bob"}, {"S", "service"}, {"T", "system-admin"},
+		{"T", "domain-admin"}, {"V", "system-reader"}, {"V", "domain-member"}, {"M", "manager"}, {"M", "alice"}, {"A", "admin"},
+	}
 	for _, r := range api.New(c.svc).Routes {
 		key := r.Method + " " + r.Path
-		if r.Public || strings.HasPrefix(r.Path, "/v2/schemas/") {
+		if r.Public {
+			if !slices.Contains([]string{"GET /", "GET /versions", "GET /healthcheck"}, key) {
+				t.Errorf("%s is open to everybody", key)
+			}
 			continue
 		}
 		allowed, known := want[key]
+		if strings.HasPrefix(key, "GET /v2/schemas/") {
+			allowed, known = "AMRNOSTV", true
+		}
 		if !known {
 			t.Errorf("%s is not in the table of roles", key)
 			continue
 		}
 		delete(want, key)
-		if a := c.do("", r.Method, replace(r.Path, "x"), nil); a.status != 401 {
-			t.Errorf("%s without a token: %d", key, a.status)
+		for _, token := range []string{"", "forged"} {
+			if a := c.do(token, r.Method, replace(r.Path, "x"), nil); a.status != 401 {
+				t.Errorf("%s with the token %q: %d", key, token, a.status)
+			}
 		}
 		for _, p := range people {
 			c.do("admin", "POST", "/v2/metadefs/namespaces", namespace)
