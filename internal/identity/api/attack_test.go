@@ -184,17 +184,7 @@ func eC2CredentialsKeepTheirLimits(t *testing.T, c *identitytest.Cloud) {
 	c.Must(201, "POST", "/v3/credentials", delegated, object{"credential": object{"type": "ec2", "project_id": project, "blob": `{"access":"k1","secret":"s"}`}})
 	id := identity.EC2ID("k1")
 	signed := func(access, secret string, at time.Time) identitytest.Answer {
-		date := at.UTC().Format("20060102T150405Z")
-		scope := date[:8] + "/RegionOne/s3/aws4_request"
-		text := "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + strings.Repeat("0", 64)
-		key := []byte("AWS4" + secret)
-		for _, part := range []string{date[:8], "RegionOne", "s3", "aws4_request"} {
-			key = mac(key, part)
-		}
-		return c.Do("POST", "/v3/s3tokens", admin, object{"credentials": object{
-			"access": access, "signature": fmt.Sprintf("%x", mac(key, text)),
-			"token": base64.URLEncoding.EncodeToString([]byte(text)), "headers": object{"X-Amz-Date": date},
-		}})
+		return signedS3(c, admin, access, secret, at.UTC().Format("20060102T150405Z"))
 	}
 	a := signed("k1", "s", c.Clock.Now())
 	if roles, _ := a.Get("token", "roles").([]any); a.Status != 200 || len(roles) != 1 {
@@ -229,6 +219,19 @@ func eC2CredentialsKeepTheirLimits(t *testing.T, c *identitytest.Cloud) {
 	if a := signed("k1", "s", c.Clock.Now()); a.Status != 401 {
 		t.Errorf("the key pair outlives its delegation: %d", a.Status)
 	}
+}
+
+// signedS3 asks for the token of a signed S3 request.
+func signedS3(c *identitytest.Cloud, token, access, secret, date string) identitytest.Answer {
+	text := "AWS4-HMAC-SHA256\n" + date + "\n" + date[:8] + "/RegionOne/s3/aws4_request\n" + strings.Repeat("0", 64)
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{date[:8], "RegionOne", "s3", "aws4_request"} {
+		key = mac(key, part)
+	}
+	return c.Do("POST", "/v3/s3tokens", token, object{"credentials": object{
+		"access": access, "signature": fmt.Sprintf("%x", mac(key, text)),
+		"token": base64.URLEncoding.EncodeToString([]byte(text)), "headers": object{"X-Amz-Date": date},
+	}})
 }
 
 func mac(key []byte, text string) []byte {

@@ -125,7 +125,9 @@ func authRequest(auth object) (identity.AuthRequest, error) {
 	var req identity.AuthRequest
 	methods, _ := id["methods"].([]any)
 	for _, m := range methods {
-		req.Methods = append(req.Methods, m.(string))
+		if name := m.(string); !slices.Contains(req.Methods, name) { // each is tried once, however often it is named
+			req.Methods = append(req.Methods, name)
+		}
 	}
 	for _, m := range req.Methods {
 		data, ok := id[m].(object)
