@@ -2,6 +2,7 @@ package compute
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,12 +35,12 @@ func (e *Explanation) String() string {
 		b.WriteString("\nWhat was done\n")
 		for _, a := range e.Actions {
 			fmt.Fprintf(&b, "  %s  %-12s %8s  %s\n", a.StartedAt.Format(time.DateTime), a.Action.Action, a.Took.Round(time.Millisecond), a.RequestID)
-			for _, ev := range a.Events {
+			for _, ev := range slices.Backward(a.Events) { // as they happened; the API has the newest first
 				took := ""
 				if !ev.EndedAt.IsZero() {
 					took = ev.EndedAt.Sub(ev.StartedAt).Round(10 * time.Microsecond).String()
 				}
-				fmt.Fprintf(&b, "      %-32s %10s  %s\n", ev.Name, took, ev.Result)
+				fmt.Fprintf(&b, "      %-36s %10s  %s\n", ev.Name, took, ev.Result)
 			}
 		}
 	}
