@@ -1,13 +1,17 @@
 package apptest
 
 import (
+	"bytes"
 	"net/http"
 	"testing"
 
 	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/endpoints"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/limits"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/regions"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/registeredlimits"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/services"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/imagedata"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"kumoi/internal/app"
@@ -110,5 +114,53 @@ func TestImagePrefetch(t *testing.T) {
 	user.WaitServer(server, "ACTIVE")
 	if rows := ask("GET", "/images/cache", nil); len(rows) != 1 || rows[0].Disks != 1 {
 		t.Errorf("in use: %+v", rows)
+	}
+}
+
+// An image comes from another region's image service, which the catalogue
+// names, as the user who asked; here the other region is this cloud again.
+func TestImageFromAnotherRegion(t *testing.T) {
+	c := New(t)
+	admin := c.Admin()
+	user := c.NewUser(admin, "ann")
+	page, err := services.List(admin.Identity, services.ListOpts{ServiceType: "image"}).AllPages(admin.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	glance := must[[]services.Service](t)(services.ExtractServices(page))[0]
+	must[*regions.Region](t)(regions.Create(admin.ctx, admin.Identity, regions.CreateOpts{ID: "Far"}).Extract())
+	must[*endpoints.Endpoint](t)(endpoints.Create(admin.ctx, admin.Identity, endpoints.CreateOpts{
+		Availability: gophercloud.AvailabilityPublic, Name: "image", Region: "Far", ServiceID: glance.ID, URL: "http://" + c.Config.Listen + "/image",
+	}).Extract())
+	source := must[*images.Image](t)(images.Create(user.ctx, user.Image, images.CreateOpts{
+		Name: "source", DiskFormat: "raw", ContainerFormat: "bare", Properties: map[string]string{"os_distro": "debian", "private-note": "x"},
+	}).Extract())
+	data := bytes.Repeat([]byte("far away "), 10_000)
+	if err := imagedata.Upload(user.ctx, user.Image, source.ID, bytes.NewReader(data)).ExtractErr(); err != nil {
+		t.Fatal(err)
+	}
+	copyFrom := func(s *Session, region string) *images.Image {
+		t.Helper()
+		made := must[*images.Image](t)(images.Create(s.ctx, s.Image, images.CreateOpts{Name: "copy", DiskFormat: "qcow2", ContainerFormat: "bare"}).Extract())
+		body := map[string]any{"method": map[string]any{"name": "glance-download", "glance_region": region, "glance_image_id": source.ID}}
+		if _, err := s.Image.Post(s.ctx, s.Image.ServiceURL("images", made.ID, "import"), body, nil, &gophercloud.RequestOpts{OkCodes: []int{202}}); err != nil {
+			t.Fatal(err)
+		}
+		Until(t, "the import to end", func() bool {
+			made = must[*images.Image](t)(images.Get(s.ctx, s.Image, made.ID).Extract())
+			return made.Properties["os_glance_import_task"] == nil
+		})
+		return made
+	}
+	got := copyFrom(user, "Far")
+	if got.Status != "active" || got.DiskFormat != "raw" || got.Properties["os_distro"] != "debian" || got.Properties["private-note"] != nil || got.SizeBytes != int64(len(data)) {
+		t.Errorf("copied: %+v", got)
+	}
+	if got := copyFrom(user, "Nowhere"); got.Status != "queued" {
+		t.Errorf("from a region that there is not: %+v", got)
+	}
+	other := c.NewUser(admin, "bob") // may not see the image there either
+	if got := copyFrom(other, "Far"); got.Status != "queued" {
+		t.Errorf("somebody else's image: %+v", got)
 	}
 }
