@@ -29,7 +29,7 @@ func hostileQcow(change func(h []byte)) []byte {
 func TestHostileImports(t *testing.T) {
 	// A qemu-img that only tells that it was started.
 	// Nobody, who runs it, must get there: a plain temporary folder is ours alone.
-	tools, err := os.MkdirTemp("", "kumoi-hostile-")
+	tools, err := os.MkdirTemp("", "kumoi-hostile-") //nolint:usetesting // a test's folder is closed to nobody
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,8 +102,17 @@ GET /v2/metadefs/resource_types AMRO`
 	// The namespace is private and alice's project's.
 	namespace := map[string]any{"namespace": "ns", "owner": "p-alice", "visibility": "private"}
 	people := []struct{ letter, token string }{
-		{"R", "reader"}, {"N", "none"}, {"O", "bob"}, {"S", "service"}, {"T", "system-admin"},
-		{"T", "domain-admin"}, {"V", "system-reader"}, {"V", "domain-member"}, {"M", "manager"}, {"M", "alice"}, {"A", "admin"},
+		{"R", "reader"},
+		{"N", "none"},
+		{"O", "bob"},
+		{"S", "service"},
+		{"T", "system-admin"},
+		{"T", "domain-admin"},
+		{"V", "system-reader"},
+		{"V", "domain-member"},
+		{"M", "manager"},
+		{"M", "alice"},
+		{"A", "admin"},
 	}
 	for _, r := range api.New(c.svc).Routes {
 		key := r.Method + " " + r.Path
