@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -40,7 +39,7 @@ func TestStartSaysWhatToDo(t *testing.T) {
 			if cfg.Join != "" {
 				roles.Control = false
 			}
-			cloud, err := Start(t.Context(), &cfg, roles, slog.New(slog.NewTextHandler(io.Discard, nil)))
+			cloud, err := Start(t.Context(), &cfg, roles, slog.New(slog.DiscardHandler))
 			if err == nil {
 				t.Error(cloud.Stop())
 				t.Fatal("it started")

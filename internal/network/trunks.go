@@ -288,11 +288,13 @@ type carried struct {
 // trunkedPorts adds to the ports those that their trunks carry, and says of each
 // port that is carried by which.
 func trunkedPorts(ctx context.Context, tx *store.Tx, ps []*Port) ([]*Port, map[string]carried, error) {
-	rows, err := store.All(ctx, tx, func(r store.Row) (x struct {
+	type pair struct {
 		parent, port string
 		tag          int64
-	}, err error) {
-		return x, r.Scan(&x.parent, &x.port, &x.tag)
+	}
+	rows, err := store.All(ctx, tx, func(r store.Row) (x pair, err error) {
+		err = r.Scan(&x.parent, &x.port, &x.tag)
+		return x, err
 	}, "SELECT t.port_id, s.port_id, s.segment FROM trunk t JOIN trunk_subport s ON s.trunk_id = t.id")
 	if err != nil || len(rows) == 0 {
 		return ps, nil, err
