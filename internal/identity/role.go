@@ -9,16 +9,18 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// ListRoles lists the global roles, or, if domainID is set, a domain's.
-func (s *Service) ListRoles(ctx context.Context, domainID string, q Query) (Page[Role], error) {
-	rule := "identity:list_roles"
-	if domainID != "" {
-		rule = "identity:list_domain_roles"
+// ListRoles lists the global roles, or those of the domain that is asked for.
+func (s *Service) ListRoles(ctx context.Context, q Query) (Page[Role], error) {
+	rule, domain := "identity:list_roles", ""
+	for _, m := range q.Where {
+		if m.Field == "domain_id" && m.Op == Equal && m.Value != "" {
+			rule, domain = "identity:list_domain_roles", m.Value.(string)
+		}
 	}
 	if err := s.check(ctx, rule, policy.Target{}); err != nil {
 		return Page[Role]{}, err
 	}
-	q.Where = append(q.Where, Eq("domain_id", domainID))
+	q.Where = append(q.Where, Eq("domain_id", domain))
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]Role, error) { return s.store.Roles.List(ctx, tx, s.limited(q)) })
 	return page(s, q, rows), err
 }

@@ -45,7 +45,7 @@ var (
 func (h *handlers) regions() resource[identity.Region] {
 	return resource[identity.Region]{
 		path: "/v3/regions", idVar: "region_id", key: "region", plural: "regions", create: regionBody, update: regionBody,
-		filters: []string{"parent_region_id"}, putCreates: true, use: h.svc.Regions,
+		filters: []string{"parent_region_id"}, putCreates: true, use: h.svc.Regions(),
 		id:    func(v identity.Region) string { return v.ID },
 		fresh: func(id string) identity.Region { return identity.Region{ID: id} },
 		view: func(r *httpx.Request, v identity.Region) object {
@@ -67,7 +67,7 @@ func (h *handlers) regions() resource[identity.Region] {
 func (h *handlers) services() resource[identity.CatalogService] {
 	return resource[identity.CatalogService]{
 		path: "/v3/services", idVar: "service_id", key: "service", plural: "services", create: serviceCreate, update: serviceUpdate,
-		filters: []string{"type", "name"}, use: h.svc.CatalogServices,
+		filters: []string{"type", "name"}, use: h.svc.CatalogServices(),
 		id:    func(v identity.CatalogService) string { return v.ID },
 		fresh: func(string) identity.CatalogService { return identity.CatalogService{Enabled: true} },
 		view: func(r *httpx.Request, v identity.CatalogService) object {
@@ -105,7 +105,7 @@ func endpointView(r *httpx.Request, v identity.Endpoint) object {
 func (h *handlers) endpoints() resource[identity.Endpoint] {
 	return resource[identity.Endpoint]{
 		path: "/v3/endpoints", idVar: "endpoint_id", key: "endpoint", plural: "endpoints", create: endpointCreate, update: endpointUpdate,
-		filters: []string{"interface", "service_id", "region_id"}, use: h.svc.Endpoints, id: endpointID, view: endpointView,
+		filters: []string{"interface", "service_id", "region_id"}, use: h.svc.Endpoints(), id: endpointID, view: endpointView,
 		fresh: func(string) identity.Endpoint { return identity.Endpoint{Enabled: true} },
 		apply: func(o object, v *identity.Endpoint) error {
 			in := patch{o}
@@ -149,7 +149,7 @@ func endpointGroupID(v identity.EndpointGroup) string { return v.ID }
 func (h *handlers) endpointGroups() resource[identity.EndpointGroup] {
 	return resource[identity.EndpointGroup]{
 		path: "/v3/OS-EP-FILTER/endpoint_groups", idVar: "endpoint_group_id", key: "endpoint_group", plural: "endpoint_groups",
-		create: endpointGroupCreate, update: endpointGroupUpdate, filters: []string{"name"}, use: h.svc.EndpointGroups,
+		create: endpointGroupCreate, update: endpointGroupUpdate, filters: []string{"name"}, use: h.svc.EndpointGroups(),
 		id: endpointGroupID, view: endpointGroupView,
 		fresh: func(string) identity.EndpointGroup { return identity.EndpointGroup{} },
 		apply: func(o object, v *identity.EndpointGroup) error {
@@ -173,7 +173,7 @@ func (h *handlers) endpointGroups() resource[identity.EndpointGroup] {
 func (h *handlers) policyDocuments() resource[identity.PolicyDocument] {
 	return resource[identity.PolicyDocument]{
 		path: "/v3/policies", idVar: "policy_id", key: "policy", plural: "policies", create: policyCreate, update: policyUpdate,
-		filters: []string{"type"}, use: h.svc.PolicyDocuments,
+		filters: []string{"type"}, use: h.svc.PolicyDocuments(),
 		id:    func(v identity.PolicyDocument) string { return v.ID },
 		fresh: func(string) identity.PolicyDocument { return identity.PolicyDocument{} },
 		view: func(r *httpx.Request, v identity.PolicyDocument) object {

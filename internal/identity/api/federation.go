@@ -94,7 +94,7 @@ func (h *handlers) federationRoutes() []httpx.Route {
 func (h *handlers) idps() resource[identity.IdentityProvider] {
 	return resource[identity.IdentityProvider]{
 		path: "/v3/OS-FEDERATION/identity_providers", idVar: "idp_id", key: "identity_provider", plural: "identity_providers",
-		create: idpBody, update: idpBody, filters: []string{"id", "enabled"}, putCreates: true, noPost: true, use: h.svc.IdentityProviders,
+		create: idpBody, update: idpBody, filters: []string{"id", "enabled"}, putCreates: true, noPost: true, use: h.svc.IdentityProviders(),
 		id:    func(v identity.IdentityProvider) string { return v.ID },
 		fresh: func(id string) identity.IdentityProvider { return identity.IdentityProvider{ID: id} },
 		view: func(r *httpx.Request, v identity.IdentityProvider) object {
@@ -133,7 +133,7 @@ func (h *handlers) idps() resource[identity.IdentityProvider] {
 func (h *handlers) mappings() resource[identity.Mapping] {
 	return resource[identity.Mapping]{
 		path: "/v3/OS-FEDERATION/mappings", idVar: "mapping_id", key: "mapping", plural: "mappings", create: mappingBody, update: mappingBody,
-		putCreates: true, noPost: true, use: h.svc.Mappings,
+		putCreates: true, noPost: true, use: h.svc.Mappings(),
 		id:    func(v identity.Mapping) string { return v.ID },
 		fresh: func(id string) identity.Mapping { return identity.Mapping{ID: id, SchemaVersion: "1.0"} },
 		view: func(r *httpx.Request, v identity.Mapping) object {
@@ -157,7 +157,7 @@ func (h *handlers) mappings() resource[identity.Mapping] {
 func (h *handlers) serviceProviders() resource[identity.ServiceProvider] {
 	return resource[identity.ServiceProvider]{
 		path: "/v3/OS-FEDERATION/service_providers", idVar: "sp_id", key: "service_provider", plural: "service_providers",
-		create: spCreate, update: spUpdate, filters: []string{"id", "enabled"}, putCreates: true, noPost: true, use: h.svc.ServiceProviders,
+		create: spCreate, update: spUpdate, filters: []string{"id", "enabled"}, putCreates: true, noPost: true, use: h.svc.ServiceProviders(),
 		id: func(v identity.ServiceProvider) string { return v.ID },
 		fresh: func(id string) identity.ServiceProvider {
 			return identity.ServiceProvider{ID: id, RelayStatePr: "ss:mem:"}

@@ -11,17 +11,20 @@ import (
 )
 
 func (h *handlers) groupRoutes() []httpx.Route {
-	const one, member = "/v3/groups/{group_id}", "/v3/groups/{group_id}/users/{user_id}"
-	return slices.Concat([]httpx.Route{
-		get("/v3/groups", "identity:list_groups", h.listGroups),
-		route(http.MethodPost, "/v3/groups", "identity:create_group", h.createGroup),
-		get(one, "identity:get_group", h.showGroup),
-		route(http.MethodPatch, one, "identity:update_group", h.updateGroup),
-		route(http.MethodDelete, one, "identity:delete_group", done(h.deleteGroup)),
-		get(one+"/users", "identity:list_users_in_group", h.groupUsers),
+	const users, member = "/v3/groups/{group_id}/users", "/v3/groups/{group_id}/users/{user_id}"
+	return slices.Concat(h.groups().routes(), []httpx.Route{
+		get(users, "identity:list_users_in_group", h.groupUsers),
 		route(http.MethodPut, member, "identity:add_user_to_group", done(h.addMember)),
 		route(http.MethodDelete, member, "identity:remove_user_from_group", done(h.removeMember)),
 	}, check(member, "identity:check_user_in_group", done(h.checkMember)))
+}
+
+func (h *handlers) groups() resource[identity.Group] {
+	return resource[identity.Group]{
+		path: "/v3/groups", idVar: "group_id", key: "group", plural: "groups", create: groupCreate, update: groupUpdate,
+		filters: []string{"domain_id", "name"}, id: groupID, view: groupView, apply: applyGroup,
+		use: verbs[identity.Group]{h.svc.ListGroups, h.svc.CreateGroup, h.svc.GetGroup, h.svc.UpdateGroup, h.svc.DeleteGroup},
+	}
 }
 
 var (
@@ -38,68 +41,13 @@ func groupView(r *httpx.Request, g identity.Group) object {
 	}, g.Extra)
 }
 
-func groupPatch(o object) func(g *identity.Group) error {
-	return func(g *identity.Group) error {
-		in := patch{o}
-		in.text("name", &g.Name)
-		in.text("description", &g.Description)
-		in.text("domain_id", &g.DomainID)
-		in.extra(&g.Extra, "name", "description", "domain_id")
-		return nil
-	}
-}
-
-func groupResponse(r *httpx.Request, status int, g identity.Group, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(status, object{"group": groupView(r, g)}), nil
-}
-
-func (h *handlers) listGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "domain_id", "name")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListGroups(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "groups", page, groupID, groupView), nil
-}
-
-func (h *handlers) createGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "group", groupCreate)
-	if err != nil {
-		return nil, err
-	}
-	var g identity.Group
-	if err := groupPatch(o)(&g); err != nil {
-		return nil, err
-	}
-	g, err = h.svc.CreateGroup(ctx, g)
-	return groupResponse(r, http.StatusCreated, g, err)
-}
-
-func (h *handlers) showGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	g, err := h.svc.GetGroup(ctx, r.Var("group_id"))
-	return groupResponse(r, http.StatusOK, g, err)
-}
-
-func (h *handlers) updateGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "group", groupUpdate)
-	if err != nil {
-		return nil, err
-	}
-	if err := sameID(o, r.Var("group_id"), "Group"); err != nil {
-		return nil, err
-	}
-	g, err := h.svc.UpdateGroup(ctx, r.Var("group_id"), groupPatch(o))
-	return groupResponse(r, http.StatusOK, g, err)
-}
-
-func (h *handlers) deleteGroup(ctx context.Context, r *httpx.Request) error {
-	return h.svc.DeleteGroup(ctx, r.Var("group_id"))
+func applyGroup(o object, g *identity.Group) error {
+	in := patch{o}
+	in.text("name", &g.Name)
+	in.text("description", &g.Description)
+	in.text("domain_id", &g.DomainID)
+	in.extra(&g.Extra, "name", "description", "domain_id")
+	return nil
 }
 
 func (h *handlers) groupUsers(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

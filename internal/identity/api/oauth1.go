@@ -48,7 +48,7 @@ func (h *handlers) oauth1Routes() []httpx.Route {
 func (h *handlers) consumers() resource[identity.Consumer] {
 	return resource[identity.Consumer]{
 		path: "/v3/OS-OAUTH1/consumers", idVar: "consumer_id", key: "consumer", plural: "consumers", create: consumerBody, update: consumerBody,
-		use:   h.svc.Consumers,
+		use:   h.svc.Consumers(),
 		id:    func(v identity.Consumer) string { return v.ID },
 		fresh: func(string) identity.Consumer { return identity.Consumer{} },
 		view: func(r *httpx.Request, v identity.Consumer) object {

@@ -11,19 +11,22 @@ import (
 )
 
 func (h *handlers) roleRoutes() []httpx.Route {
-	const one, implies = "/v3/roles/{role_id}", "/v3/roles/{prior_role_id}/implies/{implied_role_id}"
-	return []httpx.Route{
-		get("/v3/roles", "identity:list_roles", h.listRoles),
-		route(http.MethodPost, "/v3/roles", "identity:create_role", h.createRole),
-		get(one, "identity:get_role", h.showRole),
-		route(http.MethodPatch, one, "identity:update_role", h.updateRole),
-		route(http.MethodDelete, one, "identity:delete_role", done(h.deleteRole)),
+	const implies = "/v3/roles/{prior_role_id}/implies/{implied_role_id}"
+	return slices.Concat(h.roles().routes(), []httpx.Route{
 		get("/v3/roles/{prior_role_id}/implies", "identity:list_implied_roles", h.listImplied),
 		route(http.MethodPut, implies, "identity:create_implied_role", h.imply),
 		get(implies, "identity:get_implied_role", h.showImplied),
 		route(http.MethodHead, implies, "identity:check_implied_role", done(h.checkImplied)),
 		route(http.MethodDelete, implies, "identity:delete_implied_role", done(h.unimply)),
 		get("/v3/role_inferences", "identity:list_role_inference_rules", h.listInferences),
+	})
+}
+
+func (h *handlers) roles() resource[identity.Role] {
+	return resource[identity.Role]{
+		path: "/v3/roles", idVar: "role_id", key: "role", plural: "roles", create: roleCreate, update: roleUpdate,
+		filters: []string{"name", "domain_id"}, id: roleID, view: roleView, apply: applyRole,
+		use: verbs[identity.Role]{h.svc.ListRoles, h.svc.CreateRole, h.svc.GetRole, h.svc.UpdateRole, h.svc.DeleteRole},
 	}
 }
 
@@ -42,69 +45,14 @@ func roleView(r *httpx.Request, role identity.Role) object {
 	}, role.Extra)
 }
 
-func rolePatch(o object) func(role *identity.Role) error {
-	return func(role *identity.Role) error {
-		in := patch{o}
-		in.text("name", &role.Name)
-		in.text("description", &role.Description)
-		in.text("domain_id", &role.DomainID)
-		in.options(&role.Options)
-		in.extra(&role.Extra, "name", "description", "domain_id", "options")
-		return nil
-	}
-}
-
-func roleResponse(r *httpx.Request, status int, role identity.Role, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(status, object{"role": roleView(r, role)}), nil
-}
-
-func (h *handlers) listRoles(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "name")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListRoles(ctx, r.Query.Get("domain_id"), q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "roles", page, roleID, roleView), nil
-}
-
-func (h *handlers) createRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "role", roleCreate)
-	if err != nil {
-		return nil, err
-	}
-	var role identity.Role
-	if err := rolePatch(o)(&role); err != nil {
-		return nil, err
-	}
-	role, err = h.svc.CreateRole(ctx, role)
-	return roleResponse(r, http.StatusCreated, role, err)
-}
-
-func (h *handlers) showRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	role, err := h.svc.GetRole(ctx, r.Var("role_id"))
-	return roleResponse(r, http.StatusOK, role, err)
-}
-
-func (h *handlers) updateRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "role", roleUpdate)
-	if err != nil {
-		return nil, err
-	}
-	if err := sameID(o, r.Var("role_id"), "Role"); err != nil {
-		return nil, err
-	}
-	role, err := h.svc.UpdateRole(ctx, r.Var("role_id"), rolePatch(o))
-	return roleResponse(r, http.StatusOK, role, err)
-}
-
-func (h *handlers) deleteRole(ctx context.Context, r *httpx.Request) error {
-	return h.svc.DeleteRole(ctx, r.Var("role_id"))
+func applyRole(o object, role *identity.Role) error {
+	in := patch{o}
+	in.text("name", &role.Name)
+	in.text("description", &role.Description)
+	in.text("domain_id", &role.DomainID)
+	in.options(&role.Options)
+	in.extra(&role.Extra, "name", "description", "domain_id", "options")
+	return nil
 }
 
 func implication(r *httpx.Request) identity.ImpliedRole {
