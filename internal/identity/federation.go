@@ -3,6 +3,8 @@ package identity
 import (
 	"context"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -158,7 +160,22 @@ func (s *Service) federated(ctx context.Context, idp, protocol string, assertion
 	return issued, nil
 }
 
+// text refuses values that no database keeps as text.
+func (a Assertion) text() error {
+	for name, values := range a {
+		for _, v := range values {
+			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+				return errs.New(errs.Invalid, "The attribute %q of the identity provider's assertion holds what is not text.", name)
+			}
+		}
+	}
+	return nil
+}
+
 func (s *Service) federate(ctx context.Context, idpID, protocolID string, assertion Assertion) (*Issued, error) {
+	if err := assertion.text(); err != nil {
+		return nil, err
+	}
 	p := &proof{idp: idpID, proto: protocolID, methods: []string{MappedMethod}}
 	user, err := write(ctx, s, func(tx *store.Tx) (User, error) {
 		idp, err := s.store.IdPs.Get(ctx, tx, idpID)

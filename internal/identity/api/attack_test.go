@@ -14,6 +14,7 @@ import (
 
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/identitytest"
+	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
 )
 
@@ -298,5 +299,23 @@ func FuzzFilters(f *testing.F) {
 		if w.Code >= http.StatusInternalServerError {
 			t.Errorf("%d for %q: %s", w.Code, query, w.Body)
 		}
+	})
+}
+
+// Null characters and bytes that are not UTF-8 are told to be wrong: one of the
+// databases would fail on them, and both must behave the same.
+func TestWhatIsNotText(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := identitytest.New(t, db)
+		admin := c.Admin()
+		for kind, key := range map[string]string{"users": "user", "projects": "project", "groups": "group", "roles": "role"} {
+			c.Must(400, "POST", "/v3/"+kind, admin, object{key: object{"name": "a\x00b"}})
+			c.Must(201, "POST", "/v3/"+kind, admin, object{key: object{"name": `a\u0000b`}}) // six characters, none of them null
+			c.Must(400, "GET", "/v3/"+kind+"?name=a%00b", admin, nil)
+			c.Must(400, "GET", "/v3/"+kind+"?name=%ff", admin, nil)
+			c.Must(400, "GET", "/v3/"+kind+"/%ff", admin, nil)
+			c.Must(400, "GET", "/v3/"+kind+"/%00", admin, nil)
+		}
+		c.Must(400, "POST", "/v3/auth/tokens", "", identitytest.PasswordBody("a\x00", "x", "unscoped"))
 	})
 }

@@ -15,6 +15,8 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/identitytest"
 	"kumoi/internal/identity/ldap"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
 )
@@ -229,5 +231,50 @@ func restoreAnn(t *testing.T, url string) {
 	}
 	if err := conn.Add(add); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A domain that the settings name mirrors its directory from the start, and
+// what the settings say wins over what the API has set.
+func TestDomainOfTheSettings(t *testing.T) {
+	url := slapd(t)
+	c := identitytest.New(t, storetest.SQLite(t), func(d *identity.Deps) { d.Directory = ldap.Directory{} })
+	options := object{
+		"url": url, "user": rootDN, "password": rootPW, "suffix": "dc=corp,dc=test", "user_tree_dn": "ou=people,dc=corp,dc=test",
+		"group_tree_dn": "ou=groups,dc=corp,dc=test", "user_id_attribute": "uid", "user_name_attribute": "uid", "group_name_attribute": "cn",
+	}
+	ctx := actor.AsSystem(t.Context(), "settings")
+	configure := func() {
+		t.Helper()
+		if err := c.Svc.ConfigureDirectory(ctx, "corp", options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure()
+	configure() // as at the next start
+	admin := c.Admin()
+	domains := c.Must(200, "GET", "/v3/domains?name=corp", admin, nil).Body["domains"].([]any)
+	if len(domains) != 1 {
+		t.Fatalf("%d domains", len(domains))
+	}
+	domain := domains[0].(object)["id"].(string)
+	if users := c.Must(200, "GET", "/v3/users?domain_id="+domain, admin, nil).Body["users"].([]any); len(users) != 2 {
+		t.Errorf("%d users", len(users))
+	}
+	c.Must(200, "PATCH", "/v3/domains/"+domain+"/config", admin, object{"config": object{"ldap": object{"user_tree_dn": "ou=groups,dc=corp,dc=test"}}})
+	configure()
+	if got := c.Must(200, "GET", "/v3/domains/"+domain+"/config/ldap/user_tree_dn", admin, nil).Text("config", "user_tree_dn"); got != "ou=people,dc=corp,dc=test" {
+		t.Errorf("the settings gave way: %s", got)
+	}
+	for name, bad := range map[string]object{
+		"unknown option": {"url": url, "suffix": "dc=corp,dc=test", "colour": "red"},
+		"no suffix":      {"url": url},
+	} {
+		if err := c.Svc.ConfigureDirectory(ctx, "other", bad); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := c.Svc.ConfigureDirectory(ctx, "Default", options); !errs.Is(err, errs.Invalid) {
+		t.Errorf("the default domain: %v", err)
 	}
 }

@@ -269,3 +269,59 @@ func TestMetadata(t *testing.T) {
 		t.Error("no metadata, no error")
 	}
 }
+
+// Who may have an assertion made for another cloud, and what it says.
+func TestIssueAssertion(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, _, project := federation(t, db)
+		admin := c.Admin()
+		const there = "https://away.example.org/identity/v3/OS-FEDERATION/identity_providers/home/protocols/saml2/auth"
+		c.Must(201, "PUT", "/v3/OS-FEDERATION/service_providers/away", admin, object{"service_provider": object{"auth_url": there, "sp_url": there, "enabled": true}})
+		c.Must(201, "PUT", "/v3/OS-FEDERATION/service_providers/off", admin, object{"service_provider": object{"auth_url": there, "sp_url": there, "enabled": false}})
+		who := c.Persona(admin, "bob", "default", "member", "project", project)
+		group := c.Must(200, "GET", "/v3/groups?name=staff", admin, nil).Body["groups"].([]any)[0].(object)["id"].(string)
+		c.Must(204, "PUT", "/v3/groups/"+group+"/users/"+who.UserID, admin, nil)
+		token := c.Login(who.UserID, "pw-bob", identitytest.Project(project))
+		ask := func(path, token, sp string) identitytest.Answer {
+			return c.Do("POST", "/v3/auth/OS-FEDERATION/"+path, "", object{"auth": object{
+				"identity": object{"methods": []string{"token"}, "token": object{"id": token}}, "scope": object{"service_provider": object{"id": sp}},
+			}})
+		}
+		for path, root := range map[string]string{"saml2": "<samlp:Response", "saml2/ecp": "<S:Envelope"} {
+			a := ask(path, token, "away")
+			text := string(a.Raw)
+			if a.Status != 200 || a.Header.Get("X-Sp-Url") != there || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/xml") || !strings.HasPrefix(text, root) {
+				t.Errorf("%s: %d %v %.200s", path, a.Status, a.Header, text)
+			}
+			for _, want := range []string{">bob<", ">shared<", ">member<", ">Default<", `Recipient="` + there, "JSON:{&quot;domain&quot;:{&quot;name&quot;:&quot;Default&quot;},&quot;name&quot;:&quot;staff&quot;}"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: no %s in %s", path, want, text)
+				}
+			}
+		}
+		app := c.Create(token, "/v3/users/"+who.UserID+"/application_credentials", "application_credential", object{"name": "a", "secret": "s"})
+		byApp := c.Must(201, "POST", "/v3/auth/tokens", "", object{"auth": object{"identity": object{
+			"methods": []string{"application_credential"}, "application_credential": object{"id": app, "secret": "s"},
+		}}}).Header.Get("X-Subject-Token")
+		for name, tc := range map[string]struct {
+			a      identitytest.Answer
+			status int
+		}{
+			"unscoped":         {ask("saml2", c.Login(who.UserID, "pw-bob", "unscoped"), "away"), 403},
+			"delegated":        {ask("saml2", byApp, "away"), 403},
+			"no such provider": {ask("saml2", token, "nowhere"), 404},
+			"disabled":         {ask("saml2/ecp", token, "off"), 403},
+			"forged token":     {ask("saml2", strings.Repeat("A", 120), "away"), 401},
+			"no token":         {c.Do("POST", "/v3/auth/OS-FEDERATION/saml2", "", object{"auth": object{}}), 400},
+		} {
+			if tc.a.Status != tc.status {
+				t.Errorf("%s: %d, want %d: %s", name, tc.a.Status, tc.status, tc.a.Raw)
+			}
+		}
+		first := c.Must(200, "GET", "/v3/OS-FEDERATION/saml2/metadata", "", nil)
+		certificate := regexp.MustCompile(`<X509Certificate[^>]*>([^<]+)<`).FindStringSubmatch(string(first.Raw))
+		if certificate == nil || !strings.Contains(string(ask("saml2", token, "away").Raw), certificate[1]) {
+			t.Errorf("the metadata has another certificate: %s", first.Raw)
+		}
+	})
+}

@@ -183,12 +183,15 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, s *mounted, pat
 	if req.Query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return nil, ctx, nil, errs.Wrap(errs.Invalid, err, "The query string is malformed: %s.", err)
 	}
+	if err := textual(req.Query); err != nil {
+		return nil, ctx, nil, err
+	}
 	segs, err := unescaped(path)
 	if err != nil {
 		return nil, ctx, nil, errs.Wrap(errs.Invalid, err, "The path is malformed: %s.", err)
 	}
-	if slices.ContainsFunc(segs, func(s string) bool { return strings.ContainsRune(s, 0) }) {
-		return nil, ctx, nil, errs.New(errs.Invalid, "The path contains a null byte.")
+	if slices.ContainsFunc(segs, func(s string) bool { return !isText(s) }) {
+		return nil, ctx, nil, errs.New(errs.Invalid, "The path contains a null byte, or bytes that are not UTF-8.")
 	}
 	candidates := s.tree.find(segs)
 	if s.ExactSlash && len(segs) > 0 && strings.HasSuffix(path, "/") {

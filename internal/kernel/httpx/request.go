@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/micro"
@@ -120,16 +122,33 @@ func jsonError(err error) error {
 	return errs.Wrap(errs.Invalid, err, "Malformed request body: it is not valid JSON (%s).", err)
 }
 
-// checkJSON refuses what the decoder would accept slowly or silently.
+// isText tells whether every database keeps s as text.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// textual refuses query parameters that are not text.
+func textual(q url.Values) error {
+	for name, values := range q {
+		if !isText(name) || slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
+			return errs.New(errs.Invalid, "The query parameter %q contains a null byte, or bytes that are not UTF-8.", name)
+		}
+	}
+	return nil
+}
+
+// checkJSON refuses what the decoder would accept slowly or silently, and null
+// characters, which not every database keeps.
 func checkJSON(b []byte) error {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return errs.New(errs.Invalid, "Malformed request body: it is empty, a JSON object is expected.")
 	}
 	depth, quoted, escaped := 0, false, false
-	for _, c := range b {
+	for i, c := range b {
 		switch {
 		case escaped:
 			escaped = false
+			if c == 'u' && bytes.HasPrefix(b[i+1:], []byte("0000")) {
+				return errs.New(errs.Invalid, "Malformed request body: a text contains a null character.")
+			}
 		case quoted && c == '\\':
 			escaped = true
 		case c == '"':
