@@ -27,12 +27,12 @@ func transfers(ctx context.Context, o options) ([]*table, error) {
 		return nil, err
 	}
 	defer p.stop()
+	idle := p.resident() // before the first login, whose hash takes memory of its own
 	admin, err := p.client(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b := &imageBench{ctx: ctx, p: p, admin: admin, dir: o.dir, size: int64(o.gib * (1 << 30))}
-	b.idle = p.resident()
+	b := &imageBench{ctx: ctx, p: p, admin: admin, dir: o.dir, size: int64(o.gib * (1 << 30)), idle: idle}
 	single, err := b.single()
 	if err != nil {
 		return nil, err
