@@ -12,6 +12,7 @@ import (
 
 	"kumoi/internal/app"
 	"kumoi/internal/demo"
+	"kumoi/internal/doctor"
 	"kumoi/internal/image/catalogue"
 	"kumoi/internal/image/prepare"
 )
@@ -91,6 +92,9 @@ type imagePrepareCmd struct {
 }
 
 func (c *imagePrepareCmd) Run(ctx context.Context) error {
+	if err := emulateGuestfs(ctx); err != nil {
+		return err
+	}
 	changes, err := prepare.PlanDisk(ctx, c.File, c.Skip...)
 	if err != nil {
 		return err
@@ -116,6 +120,19 @@ func (c *imagePrepareCmd) Run(ctx context.Context) error {
 	}
 	fmt.Println("prepared copy:", c.To)
 	return nil
+}
+
+// emulateGuestfs keeps libguestfs from KVM where guests do not really start
+// under it: its machine would hang there until it gives up.
+func emulateGuestfs(ctx context.Context) error {
+	const settings = "LIBGUESTFS_BACKEND_SETTINGS"
+	if _, set := os.LookupEnv(settings); set || !prepare.Available() {
+		return nil
+	}
+	if kind, _ := doctor.DetectVirt(ctx, ""); kind == doctor.KVM {
+		return nil
+	}
+	return os.Setenv(settings, "force_tcg")
 }
 
 type imageKnownCmd struct{}
