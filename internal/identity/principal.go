@@ -33,7 +33,9 @@ type principal struct {
 }
 
 // ended tells whether time alone has changed who the principal is.
-func (p *principal) ended(now time.Time) bool { return !p.until.IsZero() && !now.Before(p.until) }
+func (p *principal) ended(now func() time.Time) bool {
+	return !p.until.IsZero() && !now().Before(p.until)
+}
 
 // Session is what a valid token stands for at this moment.
 type Session struct {
@@ -82,7 +84,7 @@ func (s *Service) session(ctx context.Context, text string, grace time.Duration)
 	sum := sha256.Sum256([]byte(text))
 	key := string(sum[:])
 	session, ok := s.sessions.get(key)
-	if !ok || session.ended(s.now()) {
+	if !ok || session.ended(s.now) {
 		t, err := s.openToken(ctx, text)
 		if err != nil {
 			return nil, err
@@ -120,7 +122,7 @@ func (s *Service) resolve(ctx context.Context, t Token) (*Session, error) {
 // principal finds or remembers a token's user, scope and roles.
 func (s *Service) principal(ctx context.Context, t *Token) (*principal, error) {
 	key := strings.Join([]string{t.UserID, string(rune('0' + t.Scope.Kind)), t.Scope.ID, t.TrustID, t.AppCredID, t.AccessTokenID}, "|")
-	if p, ok := s.principals.get(key); ok && !p.ended(s.now()) {
+	if p, ok := s.principals.get(key); ok && !p.ended(s.now) {
 		return p, nil
 	}
 	at := s.watch.now()
