@@ -69,13 +69,18 @@ func walkOnce(ctx context.Context, o options, started func(*process), note func(
 		return fmt.Errorf("kumoi demo: %w: %s", err, out)
 	}
 	note(all, time.Since(start))
+	return walkedParts(out, func(part string, took time.Duration) { note("  "+part, took) })
+}
+
+// walkedParts reads what "kumoi demo" says of its steps.
+func walkedParts(out []byte, note func(part string, took time.Duration)) error {
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		if m := walked.FindStringSubmatch(lines.Text()); m != nil {
 			seconds, err := strconv.ParseFloat(m[2], 64)
 			if err != nil {
 				return err
 			}
-			note("  "+strings.TrimSpace(m[1]), time.Duration(seconds*float64(time.Second)))
+			note(strings.TrimSpace(m[1]), time.Duration(seconds*float64(time.Second)))
 		}
 	}
 	return nil
