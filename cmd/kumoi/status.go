@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,7 @@ func (c *statusCmd) Run(ctx context.Context) error {
 		state = "starting: " + st.Phase
 	}
 	fmt.Printf("%s on host %s, up %s, %d MiB resident\nAPI  %s\ndata %s\n\n", state, st.Host,
-		time.Since(st.StartedAt).Round(time.Second), st.MemoryMiB, st.API, st.DataDir)
+		time.Since(st.StartedAt).Round(time.Second), st.MemoryMiB, cmp.Or(st.API, "at the control plane"), st.DataDir)
 	down := 0
 	table("PART | STATE | VERSION | PID | RUN BY | DETAIL", func(line func(...any)) {
 		for _, p := range st.Parts {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +79,7 @@ func detach(ctx context.Context, cfg *app.Config) error {
 		return err
 	}
 	if st, err := app.AskStatus(ctx, cfg); err == nil {
-		fmt.Printf("kumoi is running already (pid %d), API at %s\n", st.PID, st.API)
+		fmt.Printf("kumoi is running already (pid %d), API at %s\n", st.PID, cmp.Or(st.API, "the control plane"))
 		return nil
 	}
 	logPath := filepath.Join(cfg.DataDir, "kumoi.log")
@@ -117,7 +118,7 @@ func detach(ctx context.Context, cfg *app.Config) error {
 			continue
 		}
 		if st.Ready {
-			fmt.Printf("kumoi is ready after %.1fs (pid %d)\n  API  %s\n  log  %s\n", time.Since(start).Seconds(), st.PID, st.API, logPath)
+			fmt.Printf("kumoi is ready after %.1fs (pid %d)\n  API  %s\n  log  %s\n", time.Since(start).Seconds(), st.PID, cmp.Or(st.API, "at the control plane"), logPath)
 			return nil
 		}
 		if st.Phase != said {

@@ -25,10 +25,10 @@ func MakeDataDir(cfg *Config) error {
 
 // portFree looks whether the API will be able to listen, before what it needs is
 // started in vain.
-func portFree(addr string) error {
-	l, err := net.Listen("tcp", addr)
+func portFree(cfg *Config) error {
+	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
-		return cannotListen(addr, err)
+		return cannotListen(cfg.Listen, err)
 	}
 	return l.Close()
 }

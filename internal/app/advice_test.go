@@ -23,6 +23,10 @@ func TestStartSaysWhatToDo(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	others := filepath.Join(t.TempDir(), "join")
+	if err := os.WriteFile(others, []byte(`{"bus":{"host":"other","seed":"x"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		change func(*Config)
 		want   string
@@ -31,6 +35,7 @@ func TestStartSaysWhatToDo(t *testing.T) {
 		"no port":                  {func(c *Config) { c.Listen = "127.0.0.1" }, "such as 127.0.0.1:5000"},
 		"data directory in a file": {func(c *Config) { c.DataDir = filepath.Join(file, "data") }, "choose another with --data-dir"},
 		"no join file":             {func(c *Config) { c.Join = file }, "kumoi admin host add"},
+		"another host's join file": {func(c *Config) { c.Join, c.Host = others, "this" }, "start the agent with --host other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{DataDir: t.TempDir(), Listen: "127.0.0.1:0", Hypervisor: "fake", Fabric: "fake", VirtType: "qemu", PasswordsCheap: true}

@@ -66,10 +66,13 @@ func Start(ctx context.Context, cfg *Config, roles Roles, log *slog.Logger) (_ *
 		return nil, err
 	}
 	c.onStop("lock", c.lock.Close)
+	// What can be known to be wrong before anything is started.
+	check := checkJoin
 	if roles.Control {
-		if err := portFree(cfg.Listen); err != nil {
-			return nil, err // before anything is started
-		}
+		check = portFree
+	}
+	if err := check(cfg); err != nil {
+		return nil, err
 	}
 	c.say("opening the admin socket")
 	c.adminOperations()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kumoi/internal/hoststack"
+	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -35,6 +36,23 @@ func readJoinFile(path string) (*joinFile, error) {
 		return nil, errs.New(errs.Invalid, "join: %s is no credentials file; make one on the control plane with: kumoi admin host add NAME > FILE", path)
 	}
 	return &j, nil
+}
+
+// checkJoin makes sure that the credentials are this host's.
+func checkJoin(cfg *Config) error {
+	j, err := readJoinFile(cfg.Join)
+	if err != nil {
+		return err
+	}
+	name, err := bus.CredentialsHost(j.Bus)
+	if err != nil {
+		return err
+	}
+	if name != cfg.Host {
+		return errs.New(errs.Invalid, "join: %s holds the credentials of host %s, and this is host %s: start the agent with --host %s, or make credentials of its own with: kumoi admin host add %s",
+			cfg.Join, name, cfg.Host, name, cfg.Host)
+	}
+	return nil
 }
 
 // addHost makes the credentials of a host; those it had end.

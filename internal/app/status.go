@@ -24,7 +24,7 @@ type Status struct {
 	Roles     Roles
 	Ready     bool
 	Phase     string // what the start is at, until Ready
-	API       string
+	API       string // empty on a host without a control plane
 	Host      string
 	DataDir   string
 	StartedAt time.Time
@@ -50,8 +50,11 @@ func (c *Cloud) status(ctx context.Context) *Status {
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
 	st := &Status{
-		PID: os.Getpid(), Version: Version, Roles: c.roles, Ready: c.ready.Load(), API: strings.TrimSuffix(c.cfg.AuthURL(), "/identity/v3"),
+		PID: os.Getpid(), Version: Version, Roles: c.roles, Ready: c.ready.Load(),
 		Host: c.cfg.Host, DataDir: c.cfg.DataDir, StartedAt: c.startedAt, MemoryMiB: residentMiB(),
+	}
+	if c.roles.Control {
+		st.API = strings.TrimSuffix(c.cfg.AuthURL(), "/identity/v3")
 	}
 	if phase := c.phase.Load(); phase != nil {
 		st.Phase = *phase

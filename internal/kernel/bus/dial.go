@@ -27,8 +27,8 @@ func OnConnect(f func()) Option { return func(d *dialer) { d.onConnect = f } }
 type dialer struct{ onConnect func() }
 
 // Dial connects a host to the control plane. url overrides the address in the
-// credentials if it is not empty. Dial tries until ctx ends; once made, the
-// connection is renewed for ever.
+// credentials if it is not empty. Dial tries until ctx ends or the control plane
+// refuses the credentials; once made, the connection is renewed for ever.
 func Dial(ctx context.Context, url string, creds []byte, log *slog.Logger, opts ...Option) (Conn, error) {
 	c, err := parseCredentials(creds)
 	if err != nil {
@@ -46,8 +46,8 @@ func Dial(ctx context.Context, url string, creds []byte, log *slog.Logger, opts 
 	if err != nil {
 		return nil, err
 	}
-	connected := make(chan struct{})
-	var once sync.Once
+	connected, refused := make(chan struct{}), make(chan struct{})
+	var once, refusal sync.Once
 	var mu sync.Mutex
 	var last error // why the connection is not there yet
 	options = append(options,
@@ -60,6 +60,9 @@ func Dial(ctx context.Context, url string, creds []byte, log *slog.Logger, opts 
 			mu.Unlock()
 			if first { // the same again is no news
 				log.WarnContext(ctx, "cannot reach the control plane, trying on", "error", err)
+			}
+			if errors.Is(err, nats.ErrAuthorization) {
+				refusal.Do(func() { close(refused) })
 			}
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -83,13 +86,13 @@ func Dial(ctx context.Context, url string, creds []byte, log *slog.Logger, opts 
 	select {
 	case <-connected:
 		return newConn(nc, log, true)
+	case <-refused:
+		nc.Close()
+		return nil, errs.New(errs.Unauthenticated, "The control plane at %s refuses the credentials of host %s: they were withdrawn or replaced; make new ones with kumoi admin host add %s.", url, c.Host, c.Host)
 	case <-ctx.Done():
 		nc.Close()
 		mu.Lock()
 		defer mu.Unlock()
-		if errors.Is(last, nats.ErrAuthorization) {
-			return nil, errs.Wrap(errs.Unauthenticated, last, "The control plane at %s refuses host %s; issue new credentials.", url, c.Host)
-		}
 		return nil, errs.Wrap(errs.Unavailable, errors.Join(last, context.Cause(ctx)), "The control plane at %s cannot be reached.", url)
 	}
 }
