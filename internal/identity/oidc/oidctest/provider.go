@@ -178,20 +178,26 @@ func (p *Provider) Token(client, kind string) string {
 func (p *Provider) Browse(location string) string {
 	p.t.Helper()
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	next := func(resp *http.Response, err error) string {
+	step := func(method, at string, form url.Values) string {
+		req, err := http.NewRequest(method, at, strings.NewReader(form.Encode()))
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		resp.Body.Close()
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, err := browser.Do(req)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		defer resp.Body.Close()
 		to, err := resp.Location()
 		if err != nil {
 			p.t.Fatalf("%s: %v", resp.Status, err)
 		}
 		return to.String()
 	}
-	login := next(browser.Get(location))
-	callback := next(browser.PostForm(login, url.Values{"username": {User}, "password": {Password}}))
-	return next(browser.Get(callback))
+	login := step(http.MethodGet, location, nil)
+	callback := step(http.MethodPost, login, url.Values{"username": {User}, "password": {Password}})
+	return step(http.MethodGet, callback, nil)
 }
 
 // Sign signs any claims with the provider's key.

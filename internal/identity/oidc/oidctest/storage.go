@@ -76,6 +76,7 @@ func (l *login) GetSubject() string                 { return l.subject }
 func (l *login) Done() bool                         { return l.done }
 func (l *login) GetResponseType() oidc.ResponseType { return l.asked.ResponseType }
 func (l *login) GetResponseMode() oidc.ResponseMode { return l.asked.ResponseMode }
+
 func (l *login) GetCodeChallenge() *oidc.CodeChallenge {
 	if l.asked.CodeChallenge == "" {
 		return nil
@@ -171,8 +172,10 @@ func (s *storage) CreateAccessAndRefreshTokens(context.Context, op.TokenRequest,
 func (s *storage) TokenRequestByRefreshToken(context.Context, string) (op.RefreshTokenRequest, error) {
 	return nil, errNone
 }
+
 func (s *storage) TerminateSession(context.Context, string, string) error          { return nil }
 func (s *storage) RevokeToken(context.Context, string, string, string) *oidc.Error { return nil }
+
 func (s *storage) GetRefreshTokenInfo(context.Context, string, string) (a, b string, err error) {
 	return "", "", op.ErrInvalidRefreshToken
 }
@@ -192,9 +195,11 @@ func (k publicKey) Key() any                                   { return k.Public
 func (publicKey) ID() string                                   { return "k" }
 
 func (s *storage) SigningKey(context.Context) (op.SigningKey, error) { return signingKey{s.key}, nil }
+
 func (s *storage) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
 	return []jose.SignatureAlgorithm{jose.RS256}, nil
 }
+
 func (s *storage) KeySet(context.Context) ([]op.Key, error) {
 	return []op.Key{publicKey{&s.key.PublicKey}}, nil
 }
@@ -266,9 +271,11 @@ func (s *storage) GetPrivateClaimsFromScopes(_ context.Context, subject, _ strin
 func (s *storage) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
 	return nil, errNone
 }
+
 func (s *storage) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {
 	return nil, errNone
 }
+
 func (s *storage) Health(context.Context) error { return nil }
 
 func (s *storage) StoreDeviceAuthorization(_ context.Context, client, deviceCode, userCode string, expires time.Time, scopes []string) error {
