@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,80 @@ func FuzzLogin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		if a := c.Do("POST", "/v3/auth/tokens", "", body); a.Status >= 500 || a.Status < 400 {
 			t.Errorf("%d for %q", a.Status, body)
+		}
+	})
+}
+
+func FuzzOAuth1Header(f *testing.F) {
+	c := sqliteCloud(f)
+	f.Add(`OAuth realm="x", oauth_consumer_key="k", oauth_nonce="1", oauth_signature="c2ln", oauth_signature_method="HMAC-SHA1", oauth_timestamp="1", oauth_version="1.0", oauth_callback="oob"`)
+	f.Add(`OAuth oauth_token=%zz,,="`)
+	f.Fuzz(func(t *testing.T, header string) {
+		r := httptest.NewRequest("POST", "http://cloud.test/identity/v3/OS-OAUTH1/request_token", nil)
+		r.Header.Set("Requested-Project-Id", "p")
+		r.Header["Authorization"] = []string{header}
+		w := httptest.NewRecorder()
+		c.Handler.ServeHTTP(w, r)
+		if w.Code >= 500 || w.Code < 400 {
+			t.Errorf("%d for %q", w.Code, header)
+		}
+	})
+}
+
+func FuzzSignedRequest(f *testing.F) {
+	c := sqliteCloud(f)
+	admin := c.Admin()
+	user := c.Must(200, "GET", "/v3/users?name=admin", admin, nil).Body["users"].([]any)[0].(object)["id"].(string)
+	project := c.Must(200, "GET", "/v3/projects?name=admin", admin, nil).Body["projects"].([]any)[0].(object)["id"].(string)
+	c.Create(admin, "/v3/credentials", "credential", object{"type": "ec2", "user_id": user, "project_id": project, "blob": `{"access":"k","secret":"s"}`})
+	f.Add(`{"credentials":{"access":"k","signature":"x","token":"dA==","headers":{"X-Amz-Date":"20260101T000000Z"}}}`)
+	f.Add(`{"credentials":{"access":"k","signature":"x","host":"h","verb":"GET","path":"/","params":{"SignatureVersion":"2","SignatureMethod":"HmacSHA256","Timestamp":"1"},"body_hash":"0",
+		"headers":{"Authorization":"AWS4-HMAC-SHA256 Credential=k/20260101/r/s/aws4_request, SignedHeaders=host;x, Signature=0"}}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, path := range []string{"/v3/ec2tokens", "/v3/s3tokens"} {
+			if a := c.Do("POST", path, admin, body); a.Status >= 500 || a.Status < 400 {
+				t.Errorf("%s: %d for %q", path, a.Status, body)
+			}
+		}
+	})
+}
+
+func FuzzAssignmentMarker(f *testing.F) {
+	c := sqliteCloud(f)
+	admin := c.Admin()
+	f.Add("eA==", true)
+	f.Add("user:x:project:y:z:0:1", false)
+	f.Fuzz(func(t *testing.T, marker string, effective bool) {
+		r := httptest.NewRequest("GET", "http://cloud.test/identity/v3/role_assignments", nil)
+		q := url.Values{"limit": {"1"}, "marker": {marker}}
+		if effective {
+			q.Set("effective", "1")
+		}
+		r.URL.RawQuery = q.Encode()
+		r.Header.Set("X-Auth-Token", admin)
+		w := httptest.NewRecorder()
+		c.Handler.ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Errorf("%d for %q", w.Code, marker)
+		}
+	})
+}
+
+func FuzzEndpointURL(f *testing.F) {
+	c := sqliteCloud(f)
+	admin := c.Admin()
+	service := c.Create(admin, "/v3/services", "service", object{"type": "fuzzed"})
+	endpoint := c.Create(admin, "/v3/endpoints", "endpoint", object{"service_id": service, "interface": "public", "url": "http://x.example.org/"})
+	f.Add("http://x.example.org/%(project_id)s/$(user_id)s")
+	f.Add("http://x/%(%(project_id)s)s")
+	f.Fuzz(func(t *testing.T, text string) {
+		a := c.Do("PATCH", "/v3/endpoints/"+endpoint, admin, object{"endpoint": object{"url": text}})
+		if a.Status >= 500 {
+			t.Fatalf("%d for %q", a.Status, text)
+		}
+		catalog := string(c.Do("GET", "/v3/auth/catalog", admin, nil).Raw)
+		if a.Status == 200 && (strings.Contains(catalog, "$(") || strings.Contains(catalog, "%(")) {
+			t.Errorf("%q leaves a mark in the catalogue", text)
 		}
 	})
 }
