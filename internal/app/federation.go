@@ -39,11 +39,12 @@ type IdentityProvider struct {
 	ClientSecretFile string   `yaml:"client-secret-file"`
 	Scopes           []string `yaml:"scopes"`
 	Audiences        []string `yaml:"audiences"`
-	CAFile           string   `yaml:"ca-file"`
 
 	Metadata    string `yaml:"metadata"`
 	EntityID    string `yaml:"entity-id"`
 	Unsolicited bool   `yaml:"unsolicited"`
+
+	CAFile string `yaml:"ca-file"`
 }
 
 // LDAPDomains are domains by name, each with the options of Keystone's ldap group.
@@ -84,7 +85,7 @@ func webAddress(address string) bool {
 }
 
 func (p *IdentityProvider) validate() error {
-	isOIDC := p.Issuer + p.ClientID + p.ClientSecret + p.ClientSecretFile + p.CAFile + strings.Join(p.Scopes, "") + strings.Join(p.Audiences, "")
+	isOIDC := p.Issuer + p.ClientID + p.ClientSecret + p.ClientSecretFile + strings.Join(p.Scopes, "") + strings.Join(p.Audiences, "")
 	switch {
 	case p.Issuer == "" && p.Metadata == "":
 		return errs.New(errs.Invalid, "it needs an issuer (OpenID Connect) or metadata (SAML)")
@@ -110,7 +111,7 @@ func (s *FederationSettings) providers(base string) (*oidc.Providers, *saml.Prov
 	var viaSAML []saml.Provider
 	for _, p := range s.IdentityProviders {
 		if p.Metadata != "" {
-			viaSAML = append(viaSAML, saml.Provider{IdP: p.IDP, Protocol: p.Protocol, Metadata: p.Metadata, EntityID: p.EntityID, Unsolicited: p.Unsolicited})
+			viaSAML = append(viaSAML, saml.Provider{IdP: p.IDP, Protocol: p.Protocol, Metadata: p.Metadata, CAFile: p.CAFile, EntityID: p.EntityID, Unsolicited: p.Unsolicited})
 			continue
 		}
 		if p.ClientSecretFile != "" {

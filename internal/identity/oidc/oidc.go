@@ -11,11 +11,8 @@ package oidc
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +22,7 @@ import (
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
 )
 
 // Provider is one provider's entry in the configuration. IdP and Protocol are
@@ -66,20 +64,11 @@ const patience = 10 * time.Second
 func New(list []Provider, clock func() time.Time) (*Providers, error) {
 	p := &Providers{clock: clock}
 	for _, c := range list {
-		r := &remote{Provider: c, client: &http.Client{Timeout: patience}}
-		if c.CAFile != "" {
-			pem, err := os.ReadFile(c.CAFile)
-			if err != nil {
-				return nil, err
-			}
-			pool := x509.NewCertPool()
-			if !pool.AppendCertsFromPEM(pem) {
-				return nil, errs.New(errs.Invalid, "%s holds no certificate in PEM form", c.CAFile)
-			}
-			r.client.Transport = &http.Transport{
-				Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-			}
+		client, err := httpx.NewClient(c.CAFile, patience)
+		if err != nil {
+			return nil, err
 		}
+		r := &remote{Provider: c, client: client}
 		p.list = append(p.list, r)
 	}
 	return p, nil

@@ -5,10 +5,13 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -345,4 +348,38 @@ func FuzzBearer(f *testing.F) {
 			t.Errorf("%q is taken: %v", token, a)
 		}
 	})
+}
+
+// A provider whose certificate only its own authority knows.
+func TestPrivateAuthority(t *testing.T) {
+	mux := http.NewServeMux()
+	srv := httptest.NewTLSServer(mux)
+	defer srv.Close()
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, object{"issuer": srv.URL, "jwks_uri": srv.URL + "/keys", "introspection_endpoint": srv.URL + "/introspect"})
+	})
+	mux.HandleFunc("/introspect", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, object{"active": true, "sub": "u-1", "aud": "kumoi", "uid": 1000000})
+	})
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	entry := oidc.Provider{IdP: "corp", Protocol: "openid", Issuer: srv.URL, ClientID: "kumoi", CAFile: file}
+	a, err := providers(t, entry).Bearer(t.Context(), "corp", "openid", "opaque")
+	if err != nil || a["uid"][0] != "1000000" || a[identity.RemoteUser][0] != "u-1" {
+		t.Errorf("%v %v", a, err)
+	}
+	entry.CAFile = ""
+	if _, err := providers(t, entry).Bearer(t.Context(), "corp", "openid", "opaque"); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("without its authority: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	entry.CAFile = file
+	if _, err := oidc.New([]oidc.Provider{entry}, time.Now); !errs.Is(err, errs.Invalid) {
+		t.Errorf("no certificate: %v", err)
+	}
 }

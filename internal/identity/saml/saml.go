@@ -33,6 +33,7 @@ import (
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
 )
 
 // Provider is one identity provider's entry in the configuration. IdP and
@@ -40,6 +41,7 @@ import (
 type Provider struct {
 	IdP, Protocol string
 	Metadata      string // its metadata: a file, or an https URL
+	CAFile        string // PEM with the authorities of that URL's certificate, if the system's do not know it
 	EntityID      string // ours towards it; "" is the URL of our metadata
 	Unsolicited   bool   // responses that nobody asked for are taken, as those of a Keystone are
 }
@@ -54,6 +56,7 @@ type Providers struct {
 // partner is an identity provider with its metadata, once it is read.
 type partner struct {
 	Provider
+	client       *http.Client
 	auth, websso string // where responses come to: from clients, from browsers
 	mu           sync.Mutex
 	entity       *saml.EntityDescriptor
@@ -74,7 +77,11 @@ func New(base string, list []Provider, clock func() time.Time) (*Providers, erro
 		if c.EntityID == "" {
 			c.EntityID = base + path + "/metadata"
 		}
-		x := &partner{Provider: c, auth: base + path + "/auth", websso: base + "/auth" + path + "/websso"}
+		client, err := httpx.NewClient(c.CAFile, patience)
+		if err != nil {
+			return nil, err
+		}
+		x := &partner{Provider: c, client: client, auth: base + path + "/auth", websso: base + "/auth" + path + "/websso"}
 		if !x.remote() {
 			b, err := os.ReadFile(c.Metadata)
 			if err != nil {
@@ -119,20 +126,18 @@ func readMetadata(b []byte) (*saml.EntityDescriptor, error) {
 
 const maxMetadata = 16 << 20 // federations publish long lists
 
-func fetchMetadata(ctx context.Context, at string) (*saml.EntityDescriptor, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+func (x *partner) fetch(ctx context.Context) (*saml.EntityDescriptor, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, x.Metadata, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := x.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", at, resp.Status)
+		return nil, fmt.Errorf("%s answers %s", x.Metadata, resp.Status)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxMetadata))
 	if err != nil {
@@ -171,7 +176,7 @@ func (p *Providers) describe(ctx context.Context, x *partner) (*saml.EntityDescr
 	if !x.remote() || have != nil && now.Sub(at) < metadataAge {
 		return have, nil
 	}
-	fresh, err := fetchMetadata(ctx, x.Metadata)
+	fresh, err := x.fetch(ctx)
 	if err != nil {
 		if have != nil {
 			return have, nil
