@@ -20,7 +20,7 @@ func parse(t *testing.T, args ...string) (*commands, error) {
 		t.Fatal(err)
 	}
 	var cli commands
-	k, err := kong.New(&cli, kong.Name("kumoi"), kong.Resolvers(file), kong.ExplicitGroups([]kong.Group{{Key: "cloud"}}))
+	k, err := kong.New(&cli, kong.Name("kumoi"), kong.Resolvers(file), structured[app.IdentityProviders](), structured[app.LDAPDomains](), kong.ExplicitGroups([]kong.Group{{Key: "cloud"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,4 +77,43 @@ func TestConfigFileKeys(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+}
+
+// Identity providers and directories are lists of objects in the file, YAML
+// elsewhere, and a key that they do not have is named.
+func TestStructuredSettings(t *testing.T) {
+	want := app.IdentityProviders{{IDP: "corp", Protocol: "openid", Issuer: "https://login.example.org", ClientID: "kumoi", Scopes: []string{"profile"}}}
+	text := "[{idp: corp, protocol: openid, issuer: 'https://login.example.org', client-id: kumoi, scopes: [profile]}]"
+	yaml := filepath.Join(t.TempDir(), "kumoi.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(yaml, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what string, cli *commands, err error) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(cli.Up.IdentityProviders, want) {
+			t.Errorf("%s: %+v, %v", what, cli.Up.IdentityProviders, err)
+		}
+	}
+	cli, err := parse(t, "up", "--identity-providers", text)
+	check("flag", cli, err)
+	write("identity-providers: " + text + "\nldap-domains:\n  corp: {url: 'ldap://l', suffix: dc=x, use_tls: true}\ntrusted-dashboards: ['https://d.example.org/']\n")
+	cli, err = parse(t, "up", "--config", yaml)
+	check("file", cli, err)
+	if cli.Up.LDAPDomains["corp"]["use_tls"] != true || !reflect.DeepEqual(cli.Up.TrustedDashboards, []string{"https://d.example.org/"}) {
+		t.Errorf("other settings of the file: %+v", cli.Up.FederationSettings)
+	}
+	write("identity-providers: [{idp: corp, colour: red}]\n")
+	if _, err = parse(t, "up", "--config", yaml); err == nil || !strings.Contains(err.Error(), "colour") || !strings.Contains(err.Error(), "identity-providers") {
+		t.Errorf("a key that is none: %v", err)
+	}
+	write("identity-provider: []\n")
+	if _, err = parse(t, "up", "--config", yaml); err == nil || !strings.Contains(err.Error(), `"identity-provider"`) {
+		t.Errorf("a setting that is none: %v", err)
+	}
+	t.Setenv("KUMOI_IDENTITY_PROVIDERS", text)
+	cli, err = parse(t, "up")
+	check("environment", cli, err)
 }
