@@ -21,6 +21,12 @@
 // The same events carry revocations: "tokens of this tag issued until T are
 // void". They are kept as long as such a token could live.
 //
+// # Audit
+//
+// Every change notes itself in the audit trail, in its own transaction
+// (Service.noted), and every failed login does when it fails; see package
+// audit. What a client is not told about a failed login stands there.
+//
 // # Secrets
 //
 // Passwords and the secrets of application credentials are hashed with
