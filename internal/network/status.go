@@ -128,11 +128,13 @@ func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error {
 		if err != nil {
 			return err
 		}
-		up := true
+		var missing []string
 		for _, p := range ps {
-			up = up && (p.Status == StatusActive || !p.AdminStateUp) // one that is switched off never comes up
+			if p.Status != StatusActive && p.AdminStateUp { // one that is switched off never comes up
+				missing = append(missing, p.ID)
+			}
 		}
-		if up {
+		if len(missing) == 0 {
 			return nil
 		}
 		select {
@@ -140,6 +142,7 @@ func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error {
 			return ctx.Err()
 		case <-next:
 		case <-time.After(lookAgain):
+			s.fabric.Retell(missing) // in case that the news came to nobody
 		}
 	}
 }
