@@ -85,12 +85,20 @@ func testReboot(t *testing.T, silent bool) {
 		t.Fatal(err)
 	}
 	h.agent = nil
+	for range len(h.reports) {
+		<-h.reports
+	}
 	h.hv.Reboot()
 	h.anotherBoot()
 	h.wants(silent, append(wanted, selfStopped)...)
 	h.restart()
 	for p, spec := range specs {
 		h.awaitPower(spec.ID, p)
+	}
+	for range len(h.reports) {
+		if r := <-h.reports; r.Power == hostapi.PowerStopped && (r.ServerID == specs[hostapi.PowerRunning].ID || r.ServerID == specs[hostapi.PowerPaused].ID) {
+			t.Errorf("the control plane was told that a guest is off which is being started again: %+v", r)
+		}
 	}
 	h.awaitPower(selfStopped.ID, hostapi.PowerStopped)
 	if silent {

@@ -41,6 +41,9 @@ func (a *Agent) Ensure(ctx context.Context, spec *hostapi.ServerSpec) (*hostapi.
 	err = a.converge(ctx, s, spec, st)
 	s.mu.Lock()
 	s.report.Steps, s.news = st.list, true
+	if !errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
+		s.returning = false
+	}
 	s.report.Fault = ""
 	if err != nil && !errs.Is(err, errs.Unavailable) && ctx.Err() == nil {
 		s.report.Fault = errs.As(err).Msg

@@ -39,6 +39,10 @@ func (a *Agent) observe(ctx context.Context, s *server) hostapi.ServerReport {
 func (a *Agent) note(s *server, g hypervisor.Guest, exists bool) (hostapi.ServerReport, bool) {
 	s.mu.Lock()
 	last := s.report
+	if s.returning = s.returning && !(exists && active(g.Power)); s.returning {
+		s.mu.Unlock()
+		return last, false
+	}
 	r := &s.report
 	switch {
 	case exists:

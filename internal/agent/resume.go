@@ -51,6 +51,7 @@ func (a *Agent) bringBack(ctx context.Context, lost []*hostapi.ServerSpec) {
 		switch n := newest[spec.ID]; {
 		case n == nil:
 			a.log.WarnContext(ctx, "server not started again: the control plane has it elsewhere", "server", spec.ID)
+			a.staysOff(ctx, spec.ID)
 		case n.Generation <= spec.Generation:
 			ensure = append(ensure, spec)
 		}
@@ -61,6 +62,18 @@ func (a *Agent) bringBack(ctx context.Context, lost []*hostapi.ServerSpec) {
 		}
 	}
 	a.ensureAll(ctx, ensure)
+}
+
+// staysOff has the guest of a server that is not started again reported as it is.
+func (a *Agent) staysOff(ctx context.Context, id string) {
+	s, err := a.known(id)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	s.returning = false
+	s.mu.Unlock()
+	a.observe(ctx, s)
 }
 
 // askFirst is how long guests of a rebooted host wait for the control plane.
@@ -109,17 +122,19 @@ func (a *Agent) awaitHypervisor(ctx context.Context) {
 	a.survey(ctx)
 }
 
-// lostByReboot tells whether the guest should run, ran when it was last seen,
-// and has been ended by a reboot of the host since. One that ended by itself
-// while nobody looked is reported, not restarted.
-func (a *Agent) lostByReboot(ctx context.Context, s *server, spec *hostapi.ServerSpec) bool {
+// endedByReboot tells whether the guest should run, ran when it was last seen,
+// and the host was rebooted since. One that ended by itself while nobody looked is
+// reported, not restarted.
+func (a *Agent) endedByReboot(spec *hostapi.ServerSpec, last state) bool {
 	if spec.Power != hostapi.PowerRunning && spec.Power != hostapi.PowerPaused {
 		return false
 	}
-	s.mu.Lock()
-	last := s.loaded
-	s.mu.Unlock()
-	if last.BootID == a.bootID || last.BootID != "" && !active(last.Power) {
+	return last.BootID != a.bootID && (last.BootID == "" || active(last.Power))
+}
+
+// lostByReboot is endedByReboot for a guest that the hypervisor was asked about.
+func (a *Agent) lostByReboot(ctx context.Context, s *server, spec *hostapi.ServerSpec) bool {
+	if !a.endedByReboot(spec, s.loaded) {
 		return false
 	}
 	g, err := a.hv.Guest(ctx, s.id)

@@ -36,6 +36,10 @@ type server struct {
 	cancel     context.CancelCauseFunc // of the work under way
 	generation int64                   // of the work under way
 	removed    bool
+	// returning: a reboot of the host has ended the guest, and it is to be started
+	// again. Until that was tried, that it is off is no news: the control plane
+	// would take it for the guest's own doing, and leave it off.
+	returning bool
 }
 
 // state is what the agent must remember of a guest and the hypervisor does not
@@ -222,6 +226,7 @@ func (a *Agent) load() error {
 			a.log.Warn("state of a server cannot be read", "server", s.id, "error", err)
 		}
 		s.loaded = s.state
+		s.returning = a.endedByReboot(spec, s.loaded)
 		s.report.Generation, s.report.Power = spec.Generation, hostapi.PowerStopped
 	}
 	return nil
