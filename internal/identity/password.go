@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +44,15 @@ type hasher struct {
 	known  map[[sha256.Size]byte]time.Time
 	keep   time.Duration
 	dummy  string
+	tidy   *time.Timer // gives memory back; nil where hashes take little
 }
+
+// A hash takes far more memory than all else that an idle cloud holds. It goes
+// back to the system soon after the last one, instead of minutes later.
+const (
+	tidyAfter = 3 * time.Second
+	tidyFrom  = 4 << 10 // KiB
+)
 
 const maxKnownPasswords = 100_000
 
@@ -51,6 +60,9 @@ func newHasher(p argonParams, keep time.Duration) *hasher {
 	h := &hasher{
 		params: p, keep: keep, slots: make(chan struct{}, runtime.NumCPU()),
 		key: make([]byte, sha256.Size), known: map[[sha256.Size]byte]time.Time{},
+	}
+	if p.memory >= tidyFrom {
+		h.tidy = time.AfterFunc(tidyAfter, debug.FreeOSMemory)
 	}
 	rand.Read(h.key)
 	salt := make([]byte, saltLen)
@@ -71,6 +83,9 @@ func (h *hasher) run(ctx context.Context, f func()) error {
 	}
 	defer func() { <-h.slots }()
 	f()
+	if h.tidy != nil {
+		h.tidy.Reset(tidyAfter)
+	}
 	return nil
 }
 

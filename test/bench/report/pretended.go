@@ -48,6 +48,9 @@ func pretended(ctx context.Context, o options) ([]*table, error) {
 	if err := m.logins(speed); err != nil {
 		return tables, err
 	}
+	fmt.Fprintln(os.Stderr, "bench: idle for 5 s")
+	p.idle(ctx, 5*time.Second)
+	size.add("resident memory, idle again after many logins", fmt.Sprintf("%.0f MiB", p.resident()), "under 95 MiB (100 MB)", atMost(p.resident(), 95))
 	need, err := admin.Prepare(ctx, make([]byte, 1<<20), "raw", 64, 0)
 	if err != nil {
 		return tables, err
