@@ -44,7 +44,7 @@ rm -f "$root"/etc/ssh/ssh_host_* "$root"/var/cache/apt/archives/*.deb "$root"/va
 rm -rf "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
 echo localhost >"$root/etc/hostname"
 echo 'LABEL=cloud-root / ext4 rw,discard,errors=remount-ro,x-systemd.growfs 0 1' >"$root/etc/fstab"
-printf 'datasource_list: [ ConfigDrive, OpenStack, None ]\n' >"$root/etc/cloud/cloud.cfg.d/90-datasources.cfg"
+printf 'datasource_list: [ ConfigDrive, OpenStack, None ]\nlocale: false\n' >"$root/etc/cloud/cloud.cfg.d/90-kumoi.cfg"
 # The initial RAM disk must find a disk on any bus.
 chroot "$root" systemctl enable systemd-networkd.service ssh.service serial-getty@ttyS0.service >/dev/null 2>&1
 kernel=$(basename "$(ls "$root"/boot/vmlinuz-*)")

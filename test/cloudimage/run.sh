@@ -6,6 +6,7 @@
 # Where libguestfs' tools are installed the server is made from what "kumoi image
 # prepare" makes of the image.
 #   OUT=DIR      keep logs there (default: a temporary folder, kept on failure)
+#   PREPARE=no   leave the image as it was built
 #   PATIENCE=S   how long the guest may take until cloud-init is done (1200)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -41,7 +42,7 @@ fail() {
 start=$SECONDS
 ok() { echo "ok   $* (after $((SECONDS - start)) s)"; }
 
-if command -v guestfish >/dev/null; then
+if [ "${PREPARE:-yes}" = yes ] && command -v guestfish >/dev/null; then
   before=$(sha256sum <"$image")
   bin/kumoi image prepare "$image" --to "$out/prepared.qcow2" >"$out/prepare.log" 2>&1 || fail "the image cannot be prepared: $(tail -n 3 "$out/prepare.log")"
   [ "$(sha256sum <"$image")" = "$before" ] || fail "preparing changed the image itself"
