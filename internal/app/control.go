@@ -112,6 +112,7 @@ func assemble(g ground) (*services, error) {
 	s.placement = placement.New(placement.Deps{DB: g.db, Store: placementstore.Store{}, Policy: s.policy})
 	if s.network, err = network.New(network.Deps{
 		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
+		OnServer: func(ctx context.Context, tx *store.Tx, id string) error { return s.compute.RefreshTx(ctx, tx, id) },
 	}); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}

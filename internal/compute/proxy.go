@@ -116,10 +116,7 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 			if e := errs.As(err); err != nil && e.Kind == errs.Conflict && e.Code != "" { // the network's, which compute worded as a bad request
 				return errs.New(errs.Invalid, "Error. Unable to associate floating IP: %s", e.Msg)
 			}
-			if err != nil {
-				return err
-			}
-			return s.Refresh(ctx, id)
+			return err
 		}
 	}
 	return errs.New(errs.NotFound, "floating IP not found")

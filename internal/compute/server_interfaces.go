@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"kumoi/internal/kernel/errs"
@@ -169,17 +170,24 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
 // Refresh raises a server's generation and has its host apply what it is now:
 // the network, or the volume service, has changed something about it.
 func (s *Service) Refresh(ctx context.Context, id string) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
-		if err != nil || srv.Deleted {
-			return notFound(err, "Instance %s could not be found.", id)
-		}
-		srv.Generation++
-		if err := s.apply(ctx, tx, srv); err != nil {
-			return err
-		}
-		return s.save(ctx, tx, srv)
-	})
+	return s.write(ctx, func(tx *store.Tx) error { return s.RefreshTx(ctx, tx, id) })
+}
+
+// RefreshTx is Refresh inside the caller's transaction; a server that is gone
+// has nothing to refresh.
+func (s *Service) RefreshTx(ctx context.Context, tx *store.Tx, id string) error {
+	srv, err := s.store.Server(ctx, tx, id)
+	if errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	srv.Generation++
+	if err := s.apply(ctx, tx, srv); err != nil {
+		return err
+	}
+	return s.save(ctx, tx, srv)
 }
 
 // ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -93,7 +94,29 @@ func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *Floatin
 			return err
 		}
 	}
-	return floatingIPTable.Insert(ctx, tx, f)
+	if err := floatingIPTable.Insert(ctx, tx, f); err != nil {
+		return err
+	}
+	return s.tellServers(ctx, tx, f.PortID)
+}
+
+// tellServers lets those know whose ports have other floating IPs now.
+func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...string) error {
+	if s.onServer == nil {
+		return nil
+	}
+	ps, err := portTable.WhereIn(ctx, tx, "id", portIDs)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		if strings.HasPrefix(p.DeviceOwner, "compute:") {
+			if err := s.onServer(ctx, tx, p.DeviceID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // floatingAddress says which address to take: the one named, or one of the
@@ -226,7 +249,13 @@ func (s *Service) UpdateFloatingIP(ctx context.Context, tx *store.Tx, id string,
 			return nil, err
 		}
 	}
-	return f, floatingIPs.save(ctx, s, tx, f)
+	if err := floatingIPs.save(ctx, s, tx, f); err != nil {
+		return nil, err
+	}
+	if associate {
+		err = s.tellServers(ctx, tx, old.PortID, f.PortID)
+	}
+	return f, err
 }
 
 // DeleteFloatingIP gives the address back.
@@ -242,7 +271,10 @@ func (s *Service) DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string,
 	if n > 0 {
 		return fault(errs.Conflict, "FipInUseByPortForwarding", "Floating IP %s in use by Port Forwarding resources.", id)
 	}
-	return s.dropFloatingIP(ctx, tx, f)
+	if err := s.dropFloatingIP(ctx, tx, f); err != nil {
+		return err
+	}
+	return s.tellServers(ctx, tx, f.PortID)
 }
 
 // dropSpareFloatingIPs deletes the floating IPs of a network that are given to

@@ -20,6 +20,7 @@ type cloud struct {
 	t      *testing.T
 	db     *store.DB
 	fabric *fake.Fabric
+	told   []string // servers that were said to have other floating IPs
 }
 
 func newCloud(t *testing.T, db *store.DB) *cloud {
@@ -29,7 +30,13 @@ func newCloud(t *testing.T, db *store.DB) *cloud {
 	}
 	c := &cloud{t: t, db: db, fabric: fake.New()}
 	var err error
-	c.Service, err = network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: c.fabric})
+	c.Service, err = network.New(network.Deps{
+		DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: c.fabric,
+		OnServer: func(_ context.Context, tx *store.Tx, id string) error {
+			tx.AfterCommit(func() { c.told = append(c.told, id) })
+			return nil
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

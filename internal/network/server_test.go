@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,13 +189,43 @@ func TestLostNewsOfAPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE port SET status = 'DOWN' WHERE device_id = ?", server)
+		_, err := tx.Exec(ctx, "UPDATE port SET doc = REPLACE(doc, 'ACTIVE', 'DOWN') WHERE device_id = ?", server)
 		return err
 	})
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if err := c.WaitPortsUp(ctx, server); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A server is told of every change of its floating IPs; other ports have nobody to tell.
+func TestServersAreToldOfFloatingIPs(t *testing.T) {
+	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
+	r := c.routed(ctx)
+	server := ids.New()
+	made, err := c.allocate(ctx, network.AllocateRequest{ServerID: server, ProjectID: "p", Networks: []network.RequestedNetwork{{NetworkID: r.inside.ID}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &network.FloatingIP{NetworkID: r.outside.ID, PortID: made[0].ID}
+	c.write(ctx, func(tx *store.Tx) error { return c.CreateFloatingIP(ctx, tx, f, network.Change{}) })
+	move := func(port string) {
+		t.Helper()
+		c.write(ctx, func(tx *store.Tx) error {
+			_, err := c.UpdateFloatingIP(ctx, tx, f.ID, network.Change{Attrs: []string{"port_id"}}, true, func(f *network.FloatingIP) error {
+				f.PortID, f.FixedIP = port, netip.Addr{}
+				return nil
+			})
+			return err
+		})
+	}
+	move("")
+	move(c.port(ctx, r.inside.ID).ID)
+	move(made[0].ID)
+	c.write(ctx, func(tx *store.Tx) error { return c.DeleteFloatingIP(ctx, tx, f.ID, network.Change{}) })
+	if want := []string{server, server, server, server}; !slices.Equal(c.told, want) {
+		t.Errorf("told %q, want %q", c.told, want)
 	}
 }
 

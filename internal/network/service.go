@@ -21,6 +21,9 @@ type Deps struct {
 	Clock  func() time.Time // nil: time.Now
 	Fabric fabric.Fabric
 	Config Config
+	// OnServer is told, in the transaction of the change, that a server has
+	// other floating IPs now. Nil: nobody is.
+	OnServer func(ctx context.Context, tx *store.Tx, serverID string) error
 }
 
 // Config is the operator's say. The zero value works.
@@ -68,6 +71,7 @@ type Service struct {
 	fabric fabric.Fabric
 	cfg    Config
 
+	onServer  func(ctx context.Context, tx *store.Tx, serverID string) error
 	projector *projector
 	status    *statusKeeper
 
@@ -85,7 +89,7 @@ func New(d Deps) (*Service, error) {
 	}
 	s := &Service{
 		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
-		fabric: d.Fabric, cfg: d.Config.withDefaults(),
+		fabric: d.Fabric, cfg: d.Config.withDefaults(), onServer: d.OnServer,
 	}
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)

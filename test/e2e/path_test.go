@@ -289,6 +289,7 @@ func (s *session) servers(t *testing.T) {
 		t.Errorf("hostname %q", got)
 	}
 	eventuallySays(t, g, "cat /tmp/ran", "user-data-ran")
+	eventuallySays(t, g, "curl -s http://169.254.169.254/latest/meta-data/public-ipv4", fip)
 	if log := demo.ok("console log show web"); !strings.Contains(log, "login:") && !strings.Contains(log, "Linux version") {
 		t.Errorf("console log: %.200s", log)
 	}
