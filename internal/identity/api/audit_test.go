@@ -48,10 +48,17 @@ func TestEveryChangeIsInTheTrail(t *testing.T) {
 		}
 		credential := got[2].on // its id is a digest
 		want := []line{
-			{"deleted.user", me, user}, {"deleted.role_assignment", me, user}, {"created.credential", user, credential},
+			{"deleted.user", me, user},
+			{"deleted.role_assignment", me, user},
+			{"created.credential", user, credential},
 			{"created.application_credential", user, app.Text("application_credential", "id")},
-			{"created.role_assignment", me, user}, {"added_to.group", me, group}, {"changed_password.user", user, user}, {"updated.user", me, user},
-			{"created.group", me, group}, {"created.project", me, project}, {"created.user", me, user},
+			{"created.role_assignment", me, user},
+			{"added_to.group", me, group},
+			{"changed_password.user", user, user},
+			{"updated.user", me, user},
+			{"created.group", me, group},
+			{"created.project", me, project},
+			{"created.user", me, user},
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got  %v\nwant %v", got, want)
