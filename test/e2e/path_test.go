@@ -290,6 +290,10 @@ func (s *session) servers(t *testing.T) {
 	}
 	eventuallySays(t, g, "cat /tmp/ran", "user-data-ran")
 	eventuallySays(t, g, "curl -s http://169.254.169.254/latest/meta-data/public-ipv4", fip)
+	g.reach(t, "curl -s -X POST -d sealed http://169.254.169.254/openstack/latest/password")
+	if got := g.reach(t, "curl -s http://169.254.169.254/openstack/latest/password"); got != "sealed" {
+		t.Errorf("the password reads %q", got)
+	}
 	if log := demo.ok("console log show web"); !strings.Contains(log, "login:") && !strings.Contains(log, "Linux version") {
 		t.Errorf("console log: %.200s", log)
 	}
