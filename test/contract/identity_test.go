@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"kumoi/test/apptest"
+	"kumoi/test/stockclient"
 )
 
 // TestIdentity plays a session with every identity command of `openstack`.
 func TestIdentity(t *testing.T) {
-	py := startClients(t, "openstackclient.shell")
+	py := stockclient.Start(t, "openstackclient.shell")
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"filters.json": `{"interface": "public"}`, "rules.json": `{"rule": "role:painter"}`,

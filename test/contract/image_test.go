@@ -11,12 +11,13 @@ import (
 
 	"kumoi/internal/app"
 	"kumoi/test/apptest"
+	"kumoi/test/stockclient"
 )
 
 // TestImage plays a session with every command of `openstack image` and of
 // the glance client.
 func TestImage(t *testing.T) {
-	py := startClients(t, "openstackclient.shell", "glanceclient.shell")
+	py := stockclient.Start(t, "openstackclient.shell", "glanceclient.shell")
 	dir := t.TempDir()
 	data := strings.Repeat("bytes of a disk\n", 10_000)
 	for name, text := range map[string]string{
@@ -62,7 +63,7 @@ func TestImage(t *testing.T) {
 // glanceCommands reads the glance client's commands from its help.
 func (s *transcript) glanceCommands() []string {
 	s.t.Helper()
-	a, err := s.clients.run("glance", []string{"help"}, s.users["admin"])
+	a, err := s.clients.Run("glance", []string{"help"}, s.users["admin"])
 	if err != nil || a.Code != 0 {
 		s.t.Fatalf("glance help: %v\n%s", err, a.Err)
 	}

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"kumoi/test/apptest"
+	"kumoi/test/stockclient"
 )
 
 // transcript plays a session of commands.
 type transcript struct {
 	t       *testing.T
-	clients *clients
+	clients *stockclient.Process
 	users   map[string]map[string]string // OS_ variables by name
 	vars    map[string]string
 	used    map[string]bool // commands without their arguments
@@ -39,7 +40,7 @@ type step struct {
 	want       []string
 	into       []string
 	matches    []*regexp.Regexp
-	lastAnswer answer
+	lastAnswer stockclient.Answer
 }
 
 var variable = regexp.MustCompile(`\$[A-Z][A-Z0-9_]*`)
@@ -152,7 +153,7 @@ func (s *transcript) do(st *step) {
 // try runs a step once and says what is wrong with the answer.
 func (s *transcript) try(st *step) string {
 	tool, args := st.words[0], st.words[1:]
-	a, err := s.clients.run(tool, args, s.users[st.as])
+	a, err := s.clients.Run(tool, args, s.users[st.as])
 	if err != nil {
 		s.t.Fatal(err)
 	}

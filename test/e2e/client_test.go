@@ -3,71 +3,18 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
+
+	"kumoi/test/stockclient"
 )
-
-// interpreter is one Python process that runs the stock client.
-type interpreter struct {
-	mu  sync.Mutex
-	in  io.WriteCloser
-	out *bufio.Reader
-	cmd *exec.Cmd
-}
-
-func startInterpreter(t *testing.T) *interpreter {
-	t.Helper()
-	cmd := exec.Command("/usr/bin/python3", "osc.py")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("the stock client: %v", err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	return &interpreter{in: in, out: bufio.NewReader(out), cmd: cmd}
-}
-
-type answer struct {
-	Code     int
-	Out, Err string
-}
-
-func (i *interpreter) run(env map[string]string, args []string) (answer, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	b, err := json.Marshal(map[string]any{"args": args, "env": env})
-	if err != nil {
-		return answer{}, err
-	}
-	if _, err := i.in.Write(append(b, '\n')); err != nil {
-		return answer{}, err
-	}
-	line, err := i.out.ReadBytes('\n')
-	if err != nil {
-		return answer{}, err
-	}
-	var a answer
-	return a, json.Unmarshal(line, &a)
-}
 
 // client is the stock client with one user's credentials.
 type client struct {
 	t   *testing.T
-	py  *interpreter
+	py  *stockclient.Process
 	env map[string]string
 }
 
@@ -85,7 +32,7 @@ func (c *client) in(t *testing.T) *client { return &client{t, c.py, c.env} }
 
 // try runs a command line (words split at blanks; {} takes the next of more as
 // one word) and returns what came of it.
-func (c *client) try(line string, more ...string) answer {
+func (c *client) try(line string, more ...string) stockclient.Answer {
 	c.t.Helper()
 	var args []string
 	for w := range strings.FieldsSeq(line) {
@@ -95,7 +42,7 @@ func (c *client) try(line string, more ...string) answer {
 		}
 		args = append(args, w)
 	}
-	a, err := c.py.run(c.env, append(args, more...))
+	a, err := c.py.Run("openstack", append(args, more...), c.env)
 	if err != nil {
 		c.t.Fatalf("openstack %s: %v", line, err)
 	}

@@ -71,10 +71,10 @@ func doomed(dir string) error {
 	select {}
 }
 
-// TestKilledAtEveryStep kills kumoi with kill -9 before and after each step of a
-// build and of a delete is written down, starts it again, and looks for what is
-// there in libvirt, OVN, placement and on disk: exactly the server, or nothing.
-func TestKilledAtEveryStep(t *testing.T) {
+// startDoomed starts a doomed kumoi in a folder of its own, and sees that nothing
+// of it is left at the end.
+func startDoomed(t *testing.T) *doomedCloud {
+	t.Helper()
 	dir, err := os.MkdirTemp("/var/tmp", "kumoi-e2e-")
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +90,14 @@ func TestKilledAtEveryStep(t *testing.T) {
 	})
 	d.start()
 	d.prepare()
+	return d
+}
+
+// TestKilledAtEveryStep kills kumoi with kill -9 before and after each step of a
+// build and of a delete is written down, starts it again, and looks for what is
+// there in libvirt, OVN, placement and on disk: exactly the server, or nothing.
+func TestKilledAtEveryStep(t *testing.T) {
+	d := startDoomed(t)
 
 	id := d.create()
 	d.waitActive(id)

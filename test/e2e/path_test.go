@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kumoi/test/stockclient"
 )
 
 // TestTheWholePath is one cloud's life: start, demo, an ordinary session with
@@ -57,7 +59,7 @@ func TestTheWholePath(t *testing.T) {
 	})
 
 	password := strings.TrimSpace(string(read(t, filepath.Join(dir, "admin-password"))))
-	root := &client{t: t, py: startInterpreter(t), env: map[string]string{
+	root := &client{t: t, py: stockclient.Start(t, "openstackclient.shell"), env: map[string]string{
 		"OS_AUTH_URL": "http://" + listen + "/identity/v3", "OS_USERNAME": "admin", "OS_PASSWORD": password,
 		"OS_PROJECT_NAME": "admin", "OS_USER_DOMAIN_NAME": "Default", "OS_PROJECT_DOMAIN_NAME": "Default",
 		"OS_REGION_NAME": "RegionOne", "OS_IDENTITY_API_VERSION": "3",
