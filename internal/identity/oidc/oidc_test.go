@@ -170,8 +170,8 @@ func TestForgedAccessTokens(t *testing.T) {
 	parts := strings.Split(op.Sign(good), ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
 	for name, token := range map[string]string{
-		"another key":          signWith(t, jose.SigningKey{Algorithm: jose.RS256, Key: stranger}, good),
-		"public key as secret": signWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: []byte(strings.Repeat("k", 64))}, good),
+		"another key":          oidctest.Sign(t, jose.SigningKey{Algorithm: jose.RS256, Key: stranger}, good),
+		"public key as secret": oidctest.Sign(t, jose.SigningKey{Algorithm: jose.HS256, Key: []byte(strings.Repeat("k", 64))}, good),
 		"another audience":     with("aud", "someone-else"),
 		"no audience":          with("aud", nil),
 		"another party":        with("aud", []string{"x", "y"}),
@@ -257,27 +257,6 @@ func TestOpaqueTokenOfAnotherClient(t *testing.T) {
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
-}
-
-func signWith(t *testing.T, key jose.SigningKey, claims object) string {
-	t.Helper()
-	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithHeader("kid", "k"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := signer.Sign(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 var hidden = regexp.MustCompile(`action="([^"]*)"[\s\S]*name="token" value="([^"]*)"`)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 	"golang.org/x/text/language"
@@ -201,7 +202,9 @@ func (p *Provider) Browse(location string) string {
 }
 
 // Sign signs any claims with the provider's key.
-func (p *Provider) Sign(claims map[string]any) string { return sign(p.t, p.store.key, claims) }
+func (p *Provider) Sign(claims map[string]any) string {
+	return Sign(p.t, jose.SigningKey{Algorithm: jose.RS256, Key: p.store.key}, claims)
+}
 
 // allowed are the scopes that are granted.
 func allowed(scopes []string) []string {

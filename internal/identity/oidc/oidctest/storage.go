@@ -297,9 +297,10 @@ func (s *storage) GetDeviceAuthorizatonState(_ context.Context, client, deviceCo
 	return &state, nil
 }
 
-func sign(t testing.TB, key *rsa.PrivateKey, claims map[string]any) string {
+// Sign makes a compact JWS of claims with a key of ID "k".
+func Sign(t testing.TB, key jose.SigningKey, claims map[string]any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", "k"))
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithHeader("kid", "k"))
 	if err != nil {
 		t.Fatal(err)
 	}
