@@ -324,12 +324,6 @@ func (s *session) servers(t *testing.T) {
 	demo.ok("server start www")
 	status("ACTIVE")
 	g.reach(t, "true")
-	port := demo.show("port create --network private extra").str("id")
-	demo.ok("server add port www extra")
-	eventually(t, "the new port to be ACTIVE", 30*time.Second, func() bool { return demo.show("port show {}", port).str("status") == "ACTIVE" })
-	demo.ok("server remove port www extra")
-	demo.ok("server add security group www default")
-	demo.ok("server remove security group www default")
 	demo.ok("server image create --name www-copy --wait www")
 	if copied := demo.show("image show www-copy"); copied.str("status") != "active" || copied.str("disk_format") != "qcow2" {
 		t.Errorf("the snapshot is %v", copied)
@@ -342,6 +336,12 @@ func (s *session) servers(t *testing.T) {
 	if got := g.reach(t, "cat kept"); got != "kept" {
 		t.Errorf("after unshelving a file of the guest says %q", got)
 	}
+	port := demo.show("port create --network private extra").str("id")
+	demo.ok("server add port www extra")
+	eventually(t, "the new port to be ACTIVE", 30*time.Second, func() bool { return demo.show("port show {}", port).str("status") == "ACTIVE" })
+	demo.ok("server remove port www extra")
+	demo.ok("server add security group www default")
+	demo.ok("server remove security group www default")
 	demo.ok("server remove floating ip www {}", fip)
 	demo.ok("floating ip delete {}", fip)
 	events := demo.list("server event list www")
