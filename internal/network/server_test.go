@@ -174,31 +174,6 @@ func TestFabricComesBack(t *testing.T) {
 	})
 }
 
-// News of a port that came to nobody are asked for again by who waits for them.
-func TestLostNewsOfAPort(t *testing.T) {
-	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
-	r := c.routed(ctx)
-	server := ids.New()
-	if _, err := c.allocate(ctx, network.AllocateRequest{ServerID: server, ProjectID: "p", Networks: []network.RequestedNetwork{{NetworkID: r.inside.ID}}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.BindPorts(ctx, server, "host1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WaitPortsUp(ctx, server); err != nil {
-		t.Fatal(err)
-	}
-	c.write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE port SET doc = REPLACE(doc, 'ACTIVE', 'DOWN') WHERE device_id = ?", server)
-		return err
-	})
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := c.WaitPortsUp(ctx, server); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A server is told of every change of its floating IPs; other ports have nobody to tell.
 func TestServersAreToldOfFloatingIPs(t *testing.T) {
 	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,13 +129,8 @@ func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error {
 		if err != nil {
 			return err
 		}
-		var missing []string
-		for _, p := range ps {
-			if p.Status != StatusActive && p.AdminStateUp { // one that is switched off never comes up
-				missing = append(missing, p.ID)
-			}
-		}
-		if len(missing) == 0 {
+		// A port that is switched off never comes up.
+		if !slices.ContainsFunc(ps, func(p *Port) bool { return p.Status != StatusActive && p.AdminStateUp }) {
 			return nil
 		}
 		select {
@@ -142,7 +138,6 @@ func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error {
 			return ctx.Err()
 		case <-next:
 		case <-time.After(lookAgain):
-			s.fabric.Retell(missing) // in case that the news came to nobody
 		}
 	}
 }

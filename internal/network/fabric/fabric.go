@@ -18,8 +18,6 @@ type Fabric interface {
 	// Apply makes the stated resources so, in one transaction of the fabric.
 	// Unavailable means that it is away; the statement may be repeated.
 	Apply(ctx context.Context, s Statement) error
-	// Retell sends the events of how these ports are now, told before or not.
-	Retell(portIDs []string)
 	// Chassis lists the hosts that take part.
 	Chassis(ctx context.Context) ([]Chassis, error)
 }

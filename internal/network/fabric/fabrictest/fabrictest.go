@@ -262,9 +262,6 @@ func upAndDown(_ *testing.T, b *bench) {
 		e, ok := b.last(port)
 		return ok && e.Kind == fabric.PortUp && e.Host == host
 	})
-	before := b.count(fabric.PortUp)
-	b.Retell([]string{port, "unknown"})
-	b.wait("PortUp again", func() bool { return b.count(fabric.PortUp) > before })
 	s := Statement()
 	s.Ports[0].Host = ""
 	b.apply(s)

@@ -143,26 +143,6 @@ func (f *Fabric) plug() []fabric.Event {
 	return out
 }
 
-// Retell sends the events of how these ports are now.
-func (f *Fabric) Retell(ids []string) {
-	f.mu.Lock()
-	var out []fabric.Event
-	for _, id := range ids {
-		if p, ok := f.ports[id]; ok && f.up[id] {
-			out = append(out, fabric.Event{Kind: fabric.PortUp, PortID: id, Host: p.Host})
-		} else if ok {
-			out = append(out, fabric.Event{Kind: fabric.PortDown, PortID: id})
-		}
-	}
-	notify := f.notify
-	f.mu.Unlock()
-	if notify != nil {
-		for _, e := range out {
-			notify(e)
-		}
-	}
-}
-
 // Chassis lists the hosts set with SetChassis.
 func (f *Fabric) Chassis(context.Context) ([]fabric.Chassis, error) {
 	f.mu.Lock()

@@ -120,19 +120,6 @@ func (e *events) lookPort(id string) {
 	}
 }
 
-// retell reports ports as they are, told before or not.
-func (e *events) retell(ids []string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.from == nil {
-		return // no copy of the database yet; what it says will be told
-	}
-	for _, id := range ids {
-		delete(e.ports, id)
-		e.lookPort(id)
-	}
-}
-
 func (e *events) port(id string) (portState, bool) {
 	_, m, err := e.from.Table(tableBinding).RowByModel(&portBinding{LogicalPort: id})
 	b, ok := m.(*portBinding)

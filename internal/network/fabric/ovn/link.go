@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
 // link is the connection to one database, with a copy of what we use of it. It
@@ -97,8 +98,9 @@ func (l *link) run(ctx context.Context, up func(client.Client)) {
 
 // dial connects and fills the copy.
 func (l *link) dial(ctx context.Context) (client.Client, error) {
-	quiet := logr.Discard()
-	options := []client.Option{client.WithLogger(&quiet)}
+	// What the library notes at leisure is dropped; an update that it cannot use is said.
+	logger := logr.FromSlogHandler(l.log.With("database", l.name).Handler())
+	options := []client.Option{client.WithLogger(&logger)}
 	for _, r := range l.remotes {
 		options = append(options, client.WithEndpoint(r))
 	}
@@ -115,11 +117,44 @@ func (l *link) dial(ctx context.Context) (client.Client, error) {
 		c.Close()
 		return nil, err
 	}
-	if _, err := c.MonitorAll(ctx); err != nil {
+	m, err := monitor(c)
+	if err == nil {
+		_, err = c.Monitor(ctx, m)
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// monitor asks for the columns that our models have, and no others: the library
+// gives up in the middle of an update at the first changed column without a
+// field, and the rows after it would be lost. It asks by monitor_cond, with
+// which the library ends the connection when its copy no longer fits an update;
+// with monitor_cond_since it would go on with a wrong copy.
+func monitor(c client.Client) (*client.Monitor, error) {
+	m := c.NewMonitor()
+	m.Method = ovsdb.ConditionalMonitorRPC
+	db := c.Cache().DatabaseModel()
+	for table := range db.Types() {
+		row, err := db.NewModel(table)
+		if err != nil {
+			return nil, err
+		}
+		info, err := db.NewModelInfo(row)
+		if err != nil {
+			return nil, err
+		}
+		t := client.TableMonitor{Table: table}
+		for column := range info.Metadata.Fields {
+			if column != "_uuid" {
+				t.Fields = append(t.Fields, column)
+			}
+		}
+		m.Tables = append(m.Tables, t)
+	}
+	return m, nil
 }
 
 // stay returns when the connection is lost, or answers no more, or ctx ends.

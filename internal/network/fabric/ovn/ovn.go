@@ -106,9 +106,6 @@ func (f *Fabric) Stop() {
 	f.wg.Wait()
 }
 
-// Retell sends the events of how these ports are now.
-func (f *Fabric) Retell(portIDs []string) { f.events.retell(portIDs) }
-
 // Chassis lists the hosts that take part, by name.
 func (f *Fabric) Chassis(context.Context) ([]fabric.Chassis, error) {
 	cs, ok := f.events.hosts()
