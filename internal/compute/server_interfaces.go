@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
+
+// interfaceWait bounds how long a request waits for a port to be plugged or
+// unplugged, which is the work of a second.
+const interfaceWait = 30 * time.Second
 
 // Interfaces lists a server's ports.
 func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.Port, error) {
@@ -25,7 +30,7 @@ func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.P
 	return ports, err
 }
 
-// AttachInterface gives a server one more port.
+// AttachInterface gives a server one more port, and returns when it is plugged.
 func (s *Service) AttachInterface(ctx context.Context, id string, want network.RequestedNetwork) (*network.Port, error) {
 	var port *network.Port
 	err := s.write(ctx, func(tx *store.Tx) error {
@@ -49,12 +54,15 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 		srv.Generation++
 		return s.begin(ctx, tx, srv, kindInterface, "attach_interface", job{Port: port.ID})
 	})
-	return port, err
+	if err != nil {
+		return nil, err
+	}
+	return port, s.awaitInterface(ctx, id)
 }
 
-// DetachInterface takes a port off a server.
+// DetachInterface takes a port off a server, and returns when it is unplugged.
 func (s *Service) DetachInterface(ctx context.Context, id, portID string) error {
-	return s.write(ctx, func(tx *store.Tx) error {
+	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf("detach_interface"))
 		if err != nil {
 			return err
@@ -76,6 +84,35 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 		}
 		return errs.New(errs.NotFound, "Port id %s could not be found.", portID)
 	})
+	if err != nil {
+		return err
+	}
+	return s.awaitInterface(ctx, id)
+}
+
+// awaitInterface waits for what interfaceSaga does to the server. In Nova these
+// requests set no task state, and clients send the next one at once.
+func (s *Service) awaitInterface(ctx context.Context, serverID string) error {
+	var at saga.Saga
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		at, _, err = s.sagas.Active(ctx, tx, serverID)
+		return err
+	})
+	if err != nil || at.Kind != kindInterface {
+		return err
+	}
+	patience, cancel := context.WithTimeout(ctx, interfaceWait)
+	defer cancel()
+	end, err := s.sagas.Wait(patience, at.ID)
+	switch {
+	case patience.Err() != nil:
+		return ctx.Err() // it goes on without the client
+	case err != nil:
+		return err
+	case end.State == saga.Undone && end.Err != nil:
+		return errs.New(errs.Conflict, "The interfaces of instance %s stay as they were: %s", serverID, end.Err.Error())
+	}
+	return nil
 }
 
 // interfaceSaga plugs a new port, or unplugs and gives back one.

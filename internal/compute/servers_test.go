@@ -113,6 +113,36 @@ func TestPowerActionsAndStates(t *testing.T) {
 	})
 }
 
+// A port is plugged, or unplugged, when the answer comes: clients go on at once.
+func TestInterfaces(t *testing.T) {
+	each(t, func(t *testing.T, c *computetest.Cloud, p *computetest.Client) {
+		net, err := c.MakeNetwork(t.Context(), "p", "green", "10.2.0.0/24")
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := p.Server(nil)
+		p.Wait(id, "ACTIVE")
+		nics := func() int { return len(c.Agent("h1").Guest(id).NICs) }
+		before, path := nics(), "/v2.1/servers/"+id+"/os-interface"
+		for range 3 {
+			made := p.Must(200, "POST", path, object{"interfaceAttachment": object{"net_id": net}})["interfaceAttachment"].(object)
+			if nics() != before+1 {
+				t.Fatalf("%d NICs after the attachment, were %d", nics(), before)
+			}
+			p.Must(202, "DELETE", path+"/"+made["port_id"].(string), nil)
+			if nics() != before {
+				t.Fatalf("%d NICs after the detachment, want %d", nics(), before)
+			}
+		}
+		c.Agent("h1").Fail("ensure", errs.New(errs.Invalid, "no slot is free"))
+		p.Fails(409, "no slot is free", "POST", path, object{"interfaceAttachment": object{"net_id": net}})
+		if ports, err := c.Network.PortsOfServer(t.Context(), id); err != nil || len(ports) != before {
+			t.Errorf("ports after the failure: %v %v", ports, err)
+		}
+		p.Fails(404, "could not be found", "DELETE", path+"/00000000-0000-0000-0000-000000000000", nil)
+	})
+}
+
 func TestRescueResizeAndLock(t *testing.T) {
 	each(t, func(t *testing.T, c *computetest.Cloud, p *computetest.Client) {
 		p.Flavor("big", object{"ram": 128, "vcpus": 2})
