@@ -77,45 +77,6 @@ func (k *kind[T, P]) visible(ctx context.Context, s *Service, tx *store.Tx, id s
 	return v, nil
 }
 
-// Filter narrows a list by columns; further conditions are the caller's.
-type Filter struct {
-	IDs     []string
-	Columns map[string][]string // column → any of the values
-}
-
-// list returns what the actor may see.
-func (k *kind[T, P]) list(ctx context.Context, s *Service, tx *store.Tx, f Filter) ([]*T, error) {
-	q := k.table.Select()
-	a := actor.From(ctx)
-	if !s.isAdmin(ctx) {
-		k.scope(q, a.ProjectID)
-	}
-	if f.IDs != nil {
-		store.In(q, "id", f.IDs)
-	}
-	for column, values := range f.Columns {
-		store.In(q, column, values)
-	}
-	vs, err := k.table.Find(ctx, tx, q)
-	if err != nil {
-		return nil, err
-	}
-	if k.hydrate != nil && len(vs) > 0 {
-		if err := k.hydrate(ctx, tx, vs); err != nil {
-			return nil, err
-		}
-	}
-	vs = slices.DeleteFunc(vs, func(v *T) bool { return !s.permits(ctx, "get_"+k.name, k.policyTarget(v)) })
-	slices.SortFunc(vs, func(x, y *T) int {
-		sx, sy := P(x).Std(), P(y).Std()
-		if c := sx.CreatedAt.Compare(sy.CreatedAt); c != 0 {
-			return c
-		}
-		return compareText(sx.ID, sy.ID)
-	})
-	return vs, nil
-}
-
 // show is visible in a transaction of its own.
 func (k *kind[T, P]) show(ctx context.Context, s *Service, id string) (*T, error) {
 	var v *T
@@ -124,16 +85,6 @@ func (k *kind[T, P]) show(ctx context.Context, s *Service, id string) (*T, error
 		return err
 	})
 	return v, err
-}
-
-// all is list in a transaction of its own.
-func (k *kind[T, P]) all(ctx context.Context, s *Service, f Filter) ([]*T, error) {
-	var vs []*T
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		vs, err = k.list(ctx, s, tx, f)
-		return err
-	})
-	return vs, err
 }
 
 // Change says what a request asks of a resource: the attributes that it names,

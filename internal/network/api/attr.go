@@ -55,6 +55,7 @@ type resource[R, V any] struct {
 
 	begin  func() *R // a request with its defaults
 	list   func(ctx context.Context, f network.Filter) ([]*V, error)
+	paged  bool // list obeys the filter's page
 	show   func(ctx context.Context, id string) (*V, error)
 	create func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error)
 	update func(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*R) error) (*V, error)

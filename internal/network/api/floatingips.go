@@ -82,6 +82,7 @@ func floatingResource(s *network.Service) *resource[newFloating, floatingView] {
 		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
 		begin:    func() *R { return &R{FloatingIP: &network.FloatingIP{}} },
 		complete: complete,
+		paged:    true,
 		list: func(ctx context.Context, f network.Filter) ([]*V, error) {
 			fs, err := s.FloatingIPs(ctx, f)
 			out := make([]*V, len(fs))

@@ -34,7 +34,7 @@ func groupResource(s *network.Service, ruleView func(*network.SecurityGroupRule)
 		member: "security_group", collection: "security_groups", path: "/v2.0/security-groups", attrs: attrs, createBulk: true,
 		id: func(g *G) string { return g.ID }, tags: func(g *G) []string { return g.Tags },
 		begin: func() *G { return &G{Stateful: true} },
-		list:  s.SecurityGroups, show: s.SecurityGroup,
+		list:  s.SecurityGroups, paged: true, show: s.SecurityGroup,
 		create: func(ctx context.Context, tx *store.Tx, g *G, c network.Change) (*G, error) {
 			return g, s.CreateSecurityGroup(ctx, tx, g, c)
 		},
@@ -71,7 +71,7 @@ func ruleResource(s *network.Service) *resource[network.SecurityGroupRule, netwo
 		member: "security_group_rule", collection: "security_group_rules", path: "/v2.0/security-group-rules", attrs: attrs, createBulk: true,
 		id: func(r *R) string { return r.ID }, tags: func(r *R) []string { return r.Tags },
 		begin: func() *R { return &R{EtherType: network.IPv4} },
-		list:  s.SecurityGroupRules, show: s.SecurityGroupRule,
+		list:  s.SecurityGroupRules, paged: true, show: s.SecurityGroupRule,
 		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*R, error) {
 			return r, s.CreateSecurityGroupRule(ctx, tx, r, c)
 		},
@@ -182,7 +182,7 @@ func addressGroupResource(s *network.Service) *resource[network.AddressGroup, ne
 	return &resource[G, G]{
 		member: "address_group", collection: "address_groups", path: "/v2.0/address-groups", attrs: attrs,
 		id: func(g *G) string { return g.ID }, tags: func(g *G) []string { return g.Tags }, begin: func() *G { return &G{} },
-		list: s.AddressGroups, show: s.AddressGroup,
+		list: s.AddressGroups, paged: true, show: s.AddressGroup,
 		create: func(ctx context.Context, tx *store.Tx, g *G, c network.Change) (*G, error) {
 			return g, s.CreateAddressGroup(ctx, tx, g, c)
 		},

@@ -89,18 +89,7 @@ func (h *handlers[R, V]) list(ctx context.Context, req *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	all, err := h.r.list(ctx, l.filter)
-	if err != nil {
-		return nil, err
-	}
-	vs := make([]*V, 0, len(all))
-	for _, v := range all {
-		if h.r.matches(l, v) {
-			vs = append(vs, v)
-		}
-	}
-	h.r.order(l, vs)
-	vs, links, err := h.r.page(req, l, vs)
+	vs, err := h.r.read(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +98,10 @@ func (h *handlers[R, V]) list(ctx context.Context, req *httpx.Request) (*httpx.R
 		return nil, err
 	}
 	body := map[string]any{h.r.collection: out}
-	if len(links) > 0 {
-		body[h.r.collection+"_links"] = links
+	if l.paginate {
+		if links := h.r.links(req, l, vs); len(links) > 0 {
+			body[h.r.collection+"_links"] = links
+		}
 	}
 	return httpx.JSON(http.StatusOK, body), nil
 }

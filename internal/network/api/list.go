@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/network"
 )
@@ -262,12 +264,46 @@ func compare(a, b any) int {
 	return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 }
 
-// page cuts out the page asked for and makes its links.
-func (r *resource[R, V]) page(req *httpx.Request, l *listing, vs []*V) ([]*V, []map[string]string, error) {
+// read returns the page asked for, or the whole list.
+func (r *resource[R, V]) read(ctx context.Context, l *listing) ([]*V, error) {
+	inStore := r.pageInStore(l)
+	all, err := r.list(ctx, l.filter)
+	if inStore {
+		if l.marker != "" && errs.Is(err, errs.NotFound) {
+			return nil, noMarker(l)
+		}
+		return all, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	vs := make([]*V, 0, len(all))
+	for _, v := range all {
+		if r.matches(l, v) {
+			vs = append(vs, v)
+		}
+	}
+	r.order(l, vs)
+	return r.cut(l, vs)
+}
+
+// pageInStore hands the paging to the database, where it knows all that the
+// list asks for: there is nothing to filter afterwards, and the order is that
+// of ids, which is Neutron's for pages that are not sorted.
+func (r *resource[R, V]) pageInStore(l *listing) bool {
+	if !r.paged || !l.paginate || len(l.sort)+len(l.rest)+len(l.tags)+len(l.fixed) > 0 || !l.since.IsZero() {
+		return false
+	}
+	l.filter.Page = &network.Page{Marker: l.marker, Limit: l.limit, Reverse: l.reverse}
+	return true
+}
+
+// cut cuts out the page asked for.
+func (r *resource[R, V]) cut(l *listing, vs []*V) ([]*V, error) {
 	if l.marker != "" {
 		i := slices.IndexFunc(vs, func(v *V) bool { return r.id(v) == l.marker })
 		if i < 0 {
-			return nil, nil, badRequest("Marker %s could not be found.", l.marker)
+			return nil, noMarker(l)
 		}
 		if l.reverse {
 			vs = vs[:i]
@@ -275,17 +311,20 @@ func (r *resource[R, V]) page(req *httpx.Request, l *listing, vs []*V) ([]*V, []
 			vs = vs[i+1:]
 		}
 	}
-	if !l.paginate {
-		return vs, nil, nil
-	}
 	whole := len(vs)
-	if whole > l.limit {
-		if l.reverse {
-			vs = vs[whole-l.limit:]
-		} else {
-			vs = vs[:l.limit]
-		}
+	switch {
+	case !l.paginate || whole <= l.limit:
+		return vs, nil
+	case l.reverse:
+		return vs[whole-l.limit:], nil
 	}
+	return vs[:l.limit], nil
+}
+
+func noMarker(l *listing) error { return badRequest("Marker %s could not be found.", l.marker) }
+
+// links lead from a page to its neighbours.
+func (r *resource[R, V]) links(req *httpx.Request, l *listing, vs []*V) []map[string]string {
 	links := []map[string]string{}
 	link := func(rel, marker, reverse string) {
 		links = append(links, map[string]string{"rel": rel, "href": req.PageURL(map[string]string{"marker": marker, "page_reverse": reverse})})
@@ -300,5 +339,5 @@ func (r *resource[R, V]) page(req *httpx.Request, l *listing, vs []*V) ([]*V, []
 	if len(vs) == l.limit || !l.reverse {
 		link("previous", first, "True")
 	}
-	return vs, links, nil
+	return links
 }

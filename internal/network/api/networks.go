@@ -48,7 +48,7 @@ func networkResource(s *network.Service) *resource[network.Network, network.Netw
 		member: "network", collection: "networks", path: "/v2.0/networks", attrs: attrs, createBulk: true,
 		id: func(n *N) string { return n.ID }, tags: func(n *N) []string { return n.Tags },
 		begin: func() *N { return &N{AdminStateUp: true, PortSecurity: true} },
-		list:  s.Networks, show: s.Network,
+		list:  s.Networks, paged: true, show: s.Network,
 		create: func(ctx context.Context, tx *store.Tx, n *N, c network.Change) (*N, error) {
 			return n, s.CreateNetwork(ctx, tx, n, c)
 		},

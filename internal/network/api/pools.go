@@ -36,7 +36,7 @@ func poolResource(s *network.Service) *resource[network.SubnetPool, network.Subn
 	return &resource[P, P]{
 		member: "subnetpool", collection: "subnetpools", path: "/v2.0/subnetpools", attrs: attrs,
 		id: func(p *P) string { return p.ID }, tags: func(p *P) []string { return p.Tags }, begin: func() *P { return &P{} },
-		list: s.SubnetPools, show: s.SubnetPool,
+		list: s.SubnetPools, paged: true, show: s.SubnetPool,
 		create: func(ctx context.Context, tx *store.Tx, p *P, c network.Change) (*P, error) {
 			return p, s.CreateSubnetPool(ctx, tx, p, c)
 		},
@@ -98,7 +98,7 @@ func scopeResource(s *network.Service) *resource[network.AddressScope, network.A
 	return &resource[S, S]{
 		member: "address_scope", collection: "address_scopes", path: "/v2.0/address-scopes", attrs: attrs,
 		id: func(a *S) string { return a.ID }, begin: func() *S { return &S{} },
-		list: s.AddressScopes, show: s.AddressScope,
+		list: s.AddressScopes, paged: true, show: s.AddressScope,
 		create: func(ctx context.Context, tx *store.Tx, a *S, c network.Change) (*S, error) {
 			return a, s.CreateAddressScope(ctx, tx, a, c)
 		},
@@ -122,7 +122,7 @@ func rbacResource(s *network.Service) *resource[network.RBACPolicy, network.RBAC
 	return &resource[P, P]{
 		member: "rbac_policy", collection: "rbac_policies", path: "/v2.0/rbac-policies", attrs: attrs,
 		id: func(p *P) string { return p.ID }, begin: func() *P { return &P{} },
-		list: s.RBACPolicies, show: s.RBACPolicy,
+		list: s.RBACPolicies, paged: true, show: s.RBACPolicy,
 		create: func(ctx context.Context, tx *store.Tx, p *P, c network.Change) (*P, error) {
 			if p.TargetProject == "" {
 				return nil, badRequest("Failed to parse request. Required attribute 'target_tenant' not specified")

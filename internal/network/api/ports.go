@@ -67,7 +67,7 @@ func portResource(s *network.Service) *resource[network.NewPort, network.Port] {
 		member: "port", collection: "ports", path: "/v2.0/ports", attrs: attrs, createBulk: true,
 		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
 		begin: func() *R { return &R{Port: &V{AdminStateUp: true, VNICType: "normal", PropagateUp: true}} },
-		list:  s.Ports, show: s.Port,
+		list:  s.Ports, paged: true, show: s.Port,
 		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error) {
 			return r.Port, s.CreatePort(ctx, tx, *r, c)
 		},

@@ -35,7 +35,7 @@ func qosResource(s *network.Service) *resource[network.QoSPolicy, network.QoSPol
 		member: "policy", collection: "policies", path: "/v2.0/qos/policies", attrs: attrs, createBulk: true,
 		id: func(p *P) string { return p.ID }, tags: func(p *P) []string { return p.Tags },
 		begin: func() *P { return &P{} },
-		list:  s.QoSPolicies, show: s.QoSPolicy,
+		list:  s.QoSPolicies, paged: true, show: s.QoSPolicy,
 		create: func(ctx context.Context, tx *store.Tx, p *P, c network.Change) (*P, error) {
 			return p, s.CreateQoSPolicy(ctx, tx, p, c)
 		},

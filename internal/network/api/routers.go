@@ -31,7 +31,7 @@ func routerResource(s *network.Service) *resource[network.NewRouter, network.Rou
 		member: "router", collection: "routers", path: "/v2.0/routers", attrs: attrs, createBulk: true,
 		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
 		begin: func() *R { return &R{Router: &V{AdminStateUp: true}} },
-		list:  s.Routers, show: s.Router,
+		list:  s.Routers, paged: true, show: s.Router,
 		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error) {
 			return r.Router, s.CreateRouter(ctx, tx, *r, c)
 		},

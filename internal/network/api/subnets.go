@@ -43,7 +43,7 @@ func subnetResource(s *network.Service) *resource[network.NewSubnet, network.Sub
 		member: "subnet", collection: "subnets", path: "/v2.0/subnets", attrs: attrs, createBulk: true,
 		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
 		begin: func() *R { return &R{Subnet: &V{DHCP: true}} },
-		list:  s.Subnets, show: s.Subnet,
+		list:  s.Subnets, paged: true, show: s.Subnet,
 		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error) {
 			return r.Subnet, s.CreateSubnet(ctx, tx, *r, c)
 		},

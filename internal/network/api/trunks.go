@@ -25,7 +25,7 @@ func trunkResource(s *network.Service) *resource[network.Trunk, network.Trunk] {
 		member: "trunk", collection: "trunks", path: "/v2.0/trunks", attrs: attrs, createBulk: true,
 		id: func(t *T) string { return t.ID }, tags: func(t *T) []string { return t.Tags },
 		begin: func() *T { return &T{AdminStateUp: true} },
-		list:  s.Trunks, show: s.Trunk,
+		list:  s.Trunks, paged: true, show: s.Trunk,
 		create: func(ctx context.Context, tx *store.Tx, t *T, c network.Change) (*T, error) {
 			return t, s.CreateTrunk(ctx, tx, t, c)
 		},
