@@ -36,11 +36,8 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 	}
 	now := s.now()
 	kinds := []struct{ id, kind, binary string }{
-		{r.Chassis, "OVN Controller Gateway agent", "ovn-controller"},
+		{ids.Derive("ovn-controller", r.Host), "OVN Controller Gateway agent", "ovn-controller"},
 		{ids.Derive("metadata-agent", r.Host), "OVN Metadata agent", "kumoi-agent"},
-	}
-	if kinds[0].id == "" {
-		kinds[0].id = ids.Derive("ovn-controller", r.Host)
 	}
 	if len(r.Mappings) == 0 {
 		kinds[0].kind = "OVN Controller agent"

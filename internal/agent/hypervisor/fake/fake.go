@@ -227,7 +227,8 @@ func boot(m hypervisor.Machine) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "fake: booting %s\r\n\n%s login: ", m.Mark.Name, m.Mark.Name)
+	_, err = fmt.Fprintf(f, "fake: booting %s\r\nfake: %d disks, %d network cards\r\nfake: no kernel is loaded\r\nfake: nothing runs here\r\n\n%s login: ",
+		m.Mark.Name, len(m.Disks), len(m.NICs), m.Mark.Name)
 	if e := f.Close(); err == nil {
 		err = e
 	}
