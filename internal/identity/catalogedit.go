@@ -69,14 +69,9 @@ func (s *Service) CatalogServices() Simple[CatalogService] {
 			return nil
 		},
 		gone: func(ctx context.Context, tx *store.Tx, v CatalogService) error {
-			for _, del := range []func(context.Context, *store.Tx, ...Match) (int64, error){
-				s.store.RegisteredLimits.DeleteWhere, s.store.Limits.DeleteWhere, s.store.Policies.Dissociate,
-			} {
-				if _, err := del(ctx, tx, Eq("service_id", v.ID)); err != nil {
-					return err
-				}
-			}
-			return nil
+			// Its registered limits stay, as in Keystone: whoever made them removes them.
+			_, err := s.store.Policies.Dissociate(ctx, tx, Eq("service_id", v.ID))
+			return err
 		},
 	}
 }
