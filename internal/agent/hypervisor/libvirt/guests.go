@@ -16,37 +16,34 @@ import (
 
 // Guests implements hypervisor.Hypervisor.
 func (d *Driver) Guests(ctx context.Context) ([]hypervisor.Guest, error) {
-	var out []hypervisor.Guest
-	err := d.do(ctx, "list guests", func(l *golibvirt.Libvirt) error {
+	return ask(ctx, d, "list guests", func(l *golibvirt.Libvirt) ([]hypervisor.Guest, error) {
 		domains, _, err := l.ConnectListAllDomains(1, golibvirt.ConnectListDomainsActive|golibvirt.ConnectListDomainsInactive)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		out = make([]hypervisor.Guest, 0, len(domains))
+		out := make([]hypervisor.Guest, 0, len(domains))
 		for _, dom := range domains {
 			g, ours, err := guest(l, dom)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if ours {
 				out = append(out, g)
 			}
 		}
-		return nil
+		return out, nil
 	})
-	return out, err
 }
 
 // Guest implements hypervisor.Hypervisor.
-func (d *Driver) Guest(ctx context.Context, serverID string) (g hypervisor.Guest, err error) {
-	err = d.withDomain(ctx, "look at guest", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) error {
-		var ours bool
-		if g, ours, err = guest(l, dom); err == nil && !ours {
-			return errs.New(errs.NotFound, "The hypervisor has no such guest.")
+func (d *Driver) Guest(ctx context.Context, serverID string) (hypervisor.Guest, error) {
+	return askDomain(ctx, d, "look at guest", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) (hypervisor.Guest, error) {
+		g, ours, err := guest(l, dom)
+		if err == nil && !ours {
+			return g, errs.New(errs.NotFound, "The hypervisor has no such guest.")
 		}
-		return err
+		return g, err
 	})
-	return g, err
 }
 
 // guest reads a domain's mark and state. A domain that vanishes meanwhile, or
@@ -194,10 +191,8 @@ func (d *Driver) DropSaved(ctx context.Context, serverID string) error {
 
 // live reads what a running guest has now.
 func (d *Driver) live(ctx context.Context, serverID string) (*libvirtxml.Domain, error) {
-	var text string
-	err := d.withDomain(ctx, "look at guest's devices", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) (err error) {
-		text, err = l.DomainGetXMLDesc(dom, 0)
-		return err
+	text, err := askDomain(ctx, d, "look at guest's devices", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) (string, error) {
+		return l.DomainGetXMLDesc(dom, 0)
 	})
 	if err != nil {
 		return nil, err

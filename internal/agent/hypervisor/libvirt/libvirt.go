@@ -106,27 +106,60 @@ func (d *Driver) connection() (*link, error) {
 	return conn, err
 }
 
-// do runs f on the live connection. The protocol has no way to take a call
-// back: when ctx ends first, the call is left to finish on its own.
-func (d *Driver) do(ctx context.Context, what string, f func(*golibvirt.Libvirt) error) error {
+// ask runs f on the live connection and gives its answer. The protocol has no
+// way to take a call back: when ctx ends first, the call is left to finish on its
+// own, and f with it. So f answers by what it returns, and writes to nothing
+// that belongs to a caller who may be gone.
+func ask[T any](ctx context.Context, d *Driver, what string, f func(*golibvirt.Libvirt) (T, error)) (T, error) {
+	var none T
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		return none, fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	}
 	conn, err := d.connection()
 	if err != nil {
-		return err
+		return none, err
 	}
-	done := make(chan error, 1)
-	go func() { done <- f(conn.Libvirt) }()
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		value, err := f(conn.Libvirt)
+		done <- answer{value, err}
+	}()
 	select {
-	case err = <-done:
+	case got := <-done:
+		if got.err != nil {
+			return none, translate(what, conn, got.err)
+		}
+		return got.value, nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		return none, fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	}
-	if err == nil {
-		return nil
+}
+
+// askDomain is ask about a guest. Domains are found by UUID, which is the
+// server's id, so no lookup is needed.
+func askDomain[T any](ctx context.Context, d *Driver, what, serverID string, f func(*golibvirt.Libvirt, golibvirt.Domain) (T, error)) (T, error) {
+	dom, err := reference(serverID)
+	if err != nil {
+		var none T
+		return none, err
 	}
-	return translate(what, conn, err)
+	return ask(ctx, d, what, func(l *golibvirt.Libvirt) (T, error) { return f(l, dom) })
+}
+
+// do is ask for calls without an answer.
+func (d *Driver) do(ctx context.Context, what string, f func(*golibvirt.Libvirt) error) error {
+	_, err := ask(ctx, d, what, func(l *golibvirt.Libvirt) (struct{}, error) { return struct{}{}, f(l) })
+	return err
+}
+
+// withDomain is askDomain for calls without an answer.
+func (d *Driver) withDomain(ctx context.Context, what, serverID string, f func(*golibvirt.Libvirt, golibvirt.Domain) error) error {
+	_, err := askDomain(ctx, d, what, serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) (struct{}, error) { return struct{}{}, f(l, dom) })
+	return err
 }
 
 // translate gives libvirt's errors our kinds.
@@ -153,16 +186,6 @@ func translate(what string, conn *link, err error) error {
 		return errs.Wrap(errs.Invalid, err, "The host cannot run such a machine: %s", e.Message)
 	}
 	return errs.Wrap(errs.Internal, err, "The hypervisor failed (%s): %s", what, e.Message)
-}
-
-// withDomain runs f on the guest's domain. Domains are found by UUID, which is
-// the server's id, so no lookup is needed.
-func (d *Driver) withDomain(ctx context.Context, what, serverID string, f func(*golibvirt.Libvirt, golibvirt.Domain) error) error {
-	dom, err := reference(serverID)
-	if err != nil {
-		return err
-	}
-	return d.do(ctx, what, func(l *golibvirt.Libvirt) error { return f(l, dom) })
 }
 
 func reference(serverID string) (golibvirt.Domain, error) {

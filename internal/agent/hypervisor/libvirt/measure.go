@@ -16,28 +16,29 @@ import (
 
 // Diagnostics implements hypervisor.Hypervisor.
 func (d *Driver) Diagnostics(ctx context.Context, serverID string) (*hostapi.Diagnostics, error) {
-	out := &hostapi.Diagnostics{Driver: "libvirt", Hypervisor: d.cfg.VirtType, Extra: map[string]int64{}}
-	err := d.withDomain(ctx, "measure guest", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) error {
+	out, err := askDomain(ctx, d, "measure guest", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) (*hostapi.Diagnostics, error) {
 		g, ours, err := guest(l, dom)
 		switch {
 		case err != nil:
-			return err
+			return nil, err
 		case !ours:
-			return errs.New(errs.NotFound, "The hypervisor has no such guest.")
+			return nil, errs.New(errs.NotFound, "The hypervisor has no such guest.")
 		case g.Power != hostapi.PowerRunning && g.Power != hostapi.PowerPaused:
-			return errs.New(errs.Conflict, "The guest does not run; there is nothing to measure.")
+			return nil, errs.New(errs.Conflict, "The guest does not run; there is nothing to measure.")
 		}
-		out.Power = g.Power
-		out.UptimeSec = int64(time.Since(g.Mark.StartedAt).Seconds())
 		records, err := l.ConnectGetAllDomainStats([]golibvirt.Domain{dom}, uint32(golibvirt.DomainStatsVCPU|
 			golibvirt.DomainStatsBalloon|golibvirt.DomainStatsInterface|golibvirt.DomainStatsBlock|golibvirt.DomainStatsCPUTotal), 0)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		out := &hostapi.Diagnostics{
+			Driver: "libvirt", Hypervisor: d.cfg.VirtType, Extra: map[string]int64{},
+			Power: g.Power, UptimeSec: int64(time.Since(g.Mark.StartedAt).Seconds()),
 		}
 		for _, r := range records {
 			collect(out, r.Params)
 		}
-		return nil
+		return out, nil
 	})
 	if err != nil {
 		return nil, err
@@ -152,11 +153,9 @@ func (d *Driver) awaitBackup(ctx context.Context, serverID string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var job golibvirt.DomainJobType
-		err := d.withDomain(ctx, "copy disk", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) error {
+		job, err := askDomain(ctx, d, "copy disk", serverID, func(l *golibvirt.Libvirt, dom golibvirt.Domain) (golibvirt.DomainJobType, error) {
 			kind, _, _, _, _, _, _, _, _, _, _, _, err := l.DomainGetJobInfo(dom)
-			job = golibvirt.DomainJobType(kind)
-			return err
+			return golibvirt.DomainJobType(kind), err
 		})
 		if err != nil && ctx.Err() == nil {
 			return err
