@@ -49,7 +49,7 @@ type Cache struct {
 	ctx    context.Context // of all fetches
 	cancel context.CancelFunc
 	flight singleflight.Group
-	mu     sync.RWMutex // writers drop images, readers link them
+	mu     sync.RWMutex // writers bring and drop images, readers link them
 }
 
 // Image is an image in the cache, in a format that QEMU runs.
@@ -231,7 +231,12 @@ func (c *Cache) Trim(keep string) error {
 			continue
 		}
 		c.log.Info("image dropped from the cache", "image", e.id, "bytes", e.bytes)
-		if err := errors.Join(os.Remove(c.path(e.id, ".json")), os.Remove(c.path(e.id, ".img"))); err != nil {
+		// A crash may have left the image without its description.
+		err := os.Remove(c.path(e.id, ".json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		if err = errors.Join(err, os.Remove(c.path(e.id, ".img"))); err != nil {
 			return fmt.Errorf("image cache: %w", err)
 		}
 	}
@@ -239,7 +244,8 @@ func (c *Cache) Trim(keep string) error {
 }
 
 // publish moves a complete file into the cache. The description goes last: an
-// image without one does not exist.
+// image without one does not exist. Nobody may drop the one before the other is
+// there.
 func (c *Cache) publish(part string, image Image) (Image, error) {
 	image.Path = c.path(image.ID, ".img")
 	data, err := json.Marshal(image)
@@ -247,6 +253,8 @@ func (c *Cache) publish(part string, image Image) (Image, error) {
 		return Image{}, err
 	}
 	meta := c.path(image.ID, ".part.json")
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	_ = os.Remove(c.path(image.ID, ".json"))
 	if err := os.Rename(part, image.Path); err != nil {
 		return Image{}, err

@@ -206,6 +206,44 @@ func TestRemainsOfACrashAreDropped(t *testing.T) {
 	}
 }
 
+// An image that a crash has left without its description is dropped like any
+// other when there is need, and stops nobody.
+func TestRemainsOfACrashAreTrimmed(t *testing.T) {
+	l := &library{images: map[string][]byte{"b": image(1 << 20)}}
+	c, dir := open(t, l, 1<<20)
+	left := filepath.Join(dir, "a.img")
+	if err := os.WriteFile(left, image(2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Get(t.Context(), l.want("b")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the left-over is still there: %v", err)
+	}
+}
+
+// A cache that is always over its limit drops images while others come in.
+func TestFetchesSideBySide(t *testing.T) {
+	const images, rounds = 8, 20
+	l := &library{images: map[string][]byte{}}
+	for i := range images {
+		l.images[fmt.Sprint("image-", i)] = image(64<<10 + i)
+	}
+	c, _ := open(t, l, 1)
+	var wg sync.WaitGroup
+	for i := range images {
+		wg.Go(func() {
+			for range rounds {
+				if _, err := c.Get(t.Context(), l.want(fmt.Sprint("image-", i))); err != nil {
+					t.Errorf("image %d: %v", i, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func BenchmarkFetch(b *testing.B) {
 	l := &library{images: map[string][]byte{}}
 	data := make([]byte, 256<<20)
