@@ -46,12 +46,18 @@ func (n *networks) expect(spec *hostapi.ServerSpec) {
 func (n *networks) enter(serverID, networkID string) *servedNetwork {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.served[networkID]
+	s := n.network(networkID)
+	s.servers[serverID] = true
+	return s
+}
+
+// network finds a network, or makes its place; n.mu is held.
+func (n *networks) network(id string) *servedNetwork {
+	s := n.served[id]
 	if s == nil {
 		s = &servedNetwork{servers: map[string]bool{}}
-		n.served[networkID] = s
+		n.served[id] = s
 	}
-	s.servers[serverID] = true
 	return s
 }
 
@@ -116,14 +122,12 @@ func (n *networks) leave(ctx context.Context, serverID string, keep ...string) e
 	return errors.Join(failures...)
 }
 
-// end removes a network's service if it still has no guest.
+// end removes a network's service if it still has no guest. One that was never
+// served here gets its place too: a guest that comes now waits for it.
 func (n *networks) end(ctx context.Context, networkID string) error {
 	n.mu.Lock()
-	s := n.served[networkID]
+	s := n.network(networkID)
 	n.mu.Unlock()
-	if s == nil {
-		return n.vif.Remove(ctx, networkID)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.mu.Lock()
