@@ -116,6 +116,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	if err := a.load(); err != nil {
 		return err
 	}
+	loaded := len(a.servers) // later it takes a lock: requests bring others
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a.running.Go(func() { _ = a.hv.Watch(ctx, func(e hypervisor.Event) { a.onEvent(ctx, e) }) })
 	if err := a.handle(); err != nil {
@@ -123,7 +124,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	}
 	a.running.Go(func() { a.resume(ctx) })
 	a.running.Go(func() { a.heartbeats(ctx) })
-	a.log.Info("agent started", "host", a.cfg.Host, "servers", len(a.servers))
+	a.log.Info("agent started", "host", a.cfg.Host, "servers", loaded)
 	return nil
 }
 

@@ -2,15 +2,18 @@ package agent_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/agent/hypervisor/fake"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
@@ -224,4 +227,28 @@ func TestSpecsMissedWhileAway(t *testing.T) {
 	h.restart()
 	h.awaitPower(newer.ID, hostapi.PowerPaused)
 	h.awaitPower(unknown.ID, hostapi.PowerRunning)
+}
+
+// Guests that the agent knows nothing of are met while it still starts.
+func TestStartMeetsStrangers(t *testing.T) {
+	h := newFakeHost(t)
+	for range 10 {
+		id := uuid.NewString()
+		if err := h.hv.Define(t.Context(), hypervisor.Machine{Mark: hypervisor.Mark{ServerID: id}}); err != nil {
+			t.Fatal(err)
+		}
+		// The watcher's own look fails, so the one after the start finds them.
+		h.hv.Script("Guests", fake.Script{Times: 1, Err: errs.New(errs.Unavailable, "not yet")})
+		h.restart()
+		eventually(t, 10*time.Second, func() error {
+			report, err := h.agent.Report(t.Context(), nil)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(report.Servers, func(r hostapi.ServerReport) bool { return r.ServerID == id && r.Orphan }) {
+				return errors.New("the guest is not reported")
+			}
+			return nil
+		})
+	}
 }
