@@ -2,7 +2,6 @@ package compute
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/md5" //nolint:gosec // the fingerprint format that clients compare
 	"crypto/rand"
 	"crypto/rsa"
@@ -50,7 +49,7 @@ func (s *Service) CreateKeypair(ctx context.Context, userID, name, kind, public 
 			k.Fingerprint, err = fingerprint(kind, k.PublicKey)
 		}
 	default:
-		k.PublicKey, private, err = generateKey(name)
+		k.PublicKey, private, err = generateKey()
 		if err == nil {
 			k.Fingerprint, err = fingerprint(kind, k.PublicKey)
 		}
@@ -155,20 +154,18 @@ func colons(sum []byte) string {
 	return strings.Join(parts, ":")
 }
 
-// generateKey makes an Ed25519 key pair in OpenSSH's formats.
-func generateKey(name string) (public, private string, err error) {
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+// generateKey makes an RSA key pair, as Nova does: a Windows guest's password is
+// encrypted with it, and programs that are handed the key look for PKCS #1.
+func generateKey() (public, private string, err error) {
+	priv, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return "", "", err
 	}
-	key, err := ssh.NewPublicKey(pub)
+	key, err := ssh.NewPublicKey(priv.Public())
 	if err != nil {
 		return "", "", err
 	}
-	block, err := ssh.MarshalPrivateKey(priv, name)
-	if err != nil {
-		return "", "", err
-	}
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(priv)}
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " Generated-by-Kumoi", string(pem.EncodeToMemory(block)), nil
 }
 

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
@@ -56,22 +55,13 @@ func pageActions(r *httpx.Request, actions []*compute.Action) ([]*compute.Action
 	if err := onlyKnown(r, known...); err != nil {
 		return nil, false, err
 	}
-	var since, before time.Time
-	for name, to := range map[string]*time.Time{"changes-since": &since, "changes-before": &before} {
-		if v := r.Query.Get(name); v != "" {
-			t, valid := parseTime(v)
-			if !valid {
-				return nil, false, bad("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", name, v, v)
-			}
-			*to = t
-		}
-	}
-	if !since.IsZero() && !before.IsZero() && since.After(before) {
-		return nil, false, bad("The value of changes-since must be less than or equal to changes-before.")
+	since, before, err := readChanges(r.Query)
+	if err != nil {
+		return nil, false, err
 	}
 	var kept []*compute.Action
 	for _, act := range actions {
-		if !act.UpdatedAt.Before(since) && (before.IsZero() || !act.UpdatedAt.After(before)) {
+		if within(act.UpdatedAt, since, before) {
 			kept = append(kept, act)
 		}
 	}

@@ -177,23 +177,52 @@ func (a *api) readStates(ctx context.Context, r *httpx.Request, q url.Values, ou
 
 func readTimes(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
 	for name, to := range map[string]*time.Time{
-		"changes-since": &out.ChangedSince, "changes-before": &out.ChangedBefore, "created_at": &out.CreatedAt,
-		"launched_at": &out.LaunchedAt, "terminated_at": &out.TerminatedAt,
+		"created_at": &out.CreatedAt, "launched_at": &out.LaunchedAt, "terminated_at": &out.TerminatedAt,
 	} {
-		v := q.Get(name)
-		if v == "" {
-			continue
+		if err := readTime(q, name, to); err != nil {
+			return err
 		}
-		t, ok := parseTime(v)
-		if !ok {
-			return bad("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", name, v, v)
-		}
-		*to = t
 	}
-	if !out.ChangedSince.IsZero() && !out.ChangedBefore.IsZero() && out.ChangedSince.After(out.ChangedBefore) {
-		return bad("The value of changes-since must be less than or equal to changes-before.")
+	var err error
+	out.ChangedSince, out.ChangedBefore, err = readChanges(q)
+	return err
+}
+
+func readTime(q url.Values, name string, to *time.Time) error {
+	v := q.Get(name)
+	if v == "" {
+		return nil
 	}
+	t, ok := parseTime(v)
+	if !ok {
+		return bad("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", name, v, v)
+	}
+	*to = t
 	return nil
+}
+
+// readChanges reads changes-since and changes-before. What we show of times are
+// whole seconds, so before takes in all of the second that it names.
+func readChanges(q url.Values) (since, before time.Time, err error) {
+	if err = readTime(q, "changes-since", &since); err != nil {
+		return
+	}
+	if err = readTime(q, "changes-before", &before); err != nil || before.IsZero() {
+		return
+	}
+	if since.After(before) {
+		err = bad("The value of changes-since must be less than or equal to changes-before.")
+		return
+	}
+	if before.Nanosecond() == 0 {
+		before = before.Add(time.Second - time.Microsecond)
+	}
+	return
+}
+
+// within tells whether a change lies between the two, either of which may be zero.
+func within(t, since, before time.Time) bool {
+	return !t.Before(since) && (before.IsZero() || !t.After(before))
 }
 
 // parseTime reads the ISO 8601 forms that clients send.

@@ -204,22 +204,13 @@ func (a *api) listMigrations(ctx context.Context, r *httpx.Request) (*httpx.Resp
 }
 
 func byChange(r *httpx.Request, in []*compute.Migration) ([]*compute.Migration, error) {
-	var bounds [2]time.Time
-	for i, name := range []string{"changes-since", "changes-before"} {
-		if v := r.Query.Get(name); v != "" {
-			t, valid := parseTime(v)
-			if !valid {
-				return nil, bad("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", name, v, v)
-			}
-			bounds[i] = t
-		}
-	}
-	if !bounds[0].IsZero() && !bounds[1].IsZero() && bounds[0].After(bounds[1]) {
-		return nil, bad("The value of changes-since must be less than or equal to changes-before.")
+	since, before, err := readChanges(r.Query)
+	if err != nil {
+		return nil, err
 	}
 	var out []*compute.Migration
 	for _, m := range in {
-		if !m.UpdatedAt.Before(bounds[0]) && (bounds[1].IsZero() || !m.UpdatedAt.After(bounds[1])) {
+		if within(m.UpdatedAt, since, before) {
 			out = append(out, m)
 		}
 	}
