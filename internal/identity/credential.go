@@ -123,22 +123,13 @@ func (s *Service) CreateCredential(ctx context.Context, c Credential) (Credentia
 	}
 	c.ID = ids.NewHex()
 	if strings.EqualFold(c.Type, EC2Credential) {
-		if err := mayManage(a); err != nil {
-			return c, err
-		}
-		blob, err := parseEC2(c.Blob)
+		blob, err := newEC2(a, c)
 		if err != nil {
 			return c, err
 		}
-		if c.ProjectID == "" {
-			return c, errs.New(errs.Invalid, "An EC2 credential needs a project_id.")
-		}
 		c.ID = EC2ID(blob.Access)
 		if delegated(a) {
-			blob.TrustID, blob.AppCredID, blob.AccessTokenID = a.TrustID, a.AppCredentialID, a.AccessTokenID
 			c.Blob = blob.merged(c.Blob)
-		} else if blob.TrustID != "" || blob.AppCredID != "" || blob.AccessTokenID != "" {
-			return c, errs.New(errs.Invalid, "trust_id, app_cred_id and access_token_id follow from the token and cannot be given.")
 		}
 	}
 	if err := withinDelegation(a, c); err != nil {
@@ -157,6 +148,26 @@ func (s *Service) CreateCredential(ctx context.Context, c Credential) (Credentia
 		}
 		return c, s.noted(ctx, tx, "credential", created, c.ID)
 	})
+}
+
+// newEC2 reads what a credential of that type holds, with the delegation that
+// the actor's token has.
+func newEC2(a *actor.Actor, c Credential) (ec2Blob, error) {
+	if err := mayManage(a); err != nil {
+		return ec2Blob{}, err
+	}
+	blob, err := parseEC2(c.Blob)
+	switch {
+	case err != nil:
+		return blob, err
+	case c.ProjectID == "":
+		return blob, errs.New(errs.Invalid, "An EC2 credential needs a project_id.")
+	case delegated(a):
+		blob.TrustID, blob.AppCredID, blob.AccessTokenID = a.TrustID, a.AppCredentialID, a.AccessTokenID
+	case blob.TrustID != "" || blob.AppCredID != "" || blob.AccessTokenID != "":
+		return blob, errs.New(errs.Invalid, "trust_id, app_cred_id and access_token_id follow from the token and cannot be given.")
+	}
+	return blob, nil
 }
 
 func parseEC2(text string) (ec2Blob, error) {
@@ -206,7 +217,7 @@ func (s *Service) UpdateCredential(ctx context.Context, id string, change func(c
 	if err := withinDelegation(actor.From(ctx), c); err != nil {
 		return c, err
 	}
-	if err := sameDelegation(before, c); err != nil {
+	if err := sameDelegation(actor.From(ctx), before, c); err != nil {
 		return c, err
 	}
 	sealed, err := s.sealCredential(ctx, c)
@@ -228,13 +239,23 @@ func (s *Service) UpdateCredential(ctx context.Context, id string, change func(c
 	})
 }
 
-func sameDelegation(before, after Credential) error {
+// sameDelegation makes sure that an EC2 credential speaks for nobody else, and
+// by no other right, than it was made with.
+func sameDelegation(a *actor.Actor, before, after Credential) error {
 	isEC2 := func(c Credential) bool { return strings.EqualFold(c.Type, EC2Credential) }
-	if !isEC2(before) && !isEC2(after) {
+	switch {
+	case !isEC2(after) && !isEC2(before):
 		return nil
-	}
-	if isEC2(before) != isEC2(after) {
-		return errs.New(errs.Invalid, "The type of an EC2 credential cannot be changed, nor another be made one.")
+	case !isEC2(after):
+		return errs.New(errs.Invalid, "The type of an EC2 credential cannot be changed.")
+	case !isEC2(before):
+		// As if it were made now, except that a delegated token would have to be
+		// named in it.
+		if delegated(a) {
+			return errs.New(errs.Forbidden, "A delegated token cannot make an EC2 credential of another.")
+		}
+		_, err := newEC2(a, after)
+		return err
 	}
 	old, err := parseEC2(before.Blob)
 	if err != nil {

@@ -67,7 +67,8 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	return t, missing
 }
 
-// roleFits refuses a domain's role outside that domain, and on the system.
+// roleFits refuses a domain's role on the projects of another, and on the
+// system. As in Keystone, grants on domains are not bound.
 func roleFits(r Role, a Assignment, t policy.Target) error {
 	if r.DomainID == "" {
 		return nil
@@ -75,11 +76,7 @@ func roleFits(r Role, a Assignment, t policy.Target) error {
 	if a.TargetKind == SystemTarget {
 		return errs.New(errs.Invalid, "Role %s is a domain-specific role. Unable to use a domain-specific role in a system assignment.", r.ID)
 	}
-	domain := t["target.project.domain_id"]
-	if a.TargetKind == DomainTarget {
-		domain = a.TargetID
-	}
-	if domain != "" && domain != r.DomainID {
+	if domain := t["target.project.domain_id"]; a.TargetKind != DomainTarget && domain != "" && domain != r.DomainID {
 		return errs.New(errs.Forbidden, "Domain-specific role %s cannot be assigned outside its domain.", r.ID)
 	}
 	return nil

@@ -211,6 +211,27 @@ func eC2CredentialsKeepTheirLimits(t *testing.T, c *identitytest.Cloud) {
 	c.Must(403, "PATCH", "/v3/credentials/"+id, v.Token, object{"credential": object{"user_id": v.UserID}})
 	c.Must(403, "PATCH", "/v3/credentials/"+id, u.Token, object{"credential": object{"user_id": v.UserID}})
 	c.Must(400, "POST", "/v3/credentials", u.Token, object{"credential": object{"type": "ec2", "project_id": project, "blob": `{"access":"k3","secret":"s","trust_id":"x"}`}})
+	// What becomes a key pair later is held to the same, and opens nothing.
+	for name, step := range map[string]struct {
+		token, blob string
+		status      int
+	}{
+		"by a delegated token": {delegated, `{"access":"k4","secret":"s"}`, 403},
+		"with a delegation":    {u.Token, `{"access":"k4","secret":"s","trust_id":"x"}`, 400},
+		"without access":       {u.Token, `{"secret":"s"}`, 400},
+		"by its owner":         {u.Token, `{"access":"k4","secret":"s"}`, 200},
+	} {
+		cert := c.Create(u.Token, "/v3/credentials", "credential", object{"type": "cert", "project_id": project, "blob": "x"})
+		if a := c.Do("PATCH", "/v3/credentials/"+cert, step.token, object{"credential": object{"type": "ec2", "blob": step.blob}}); a.Status != step.status {
+			t.Errorf("%s: %d, want %d: %.200s", name, a.Status, step.status, a.Raw)
+		} else if a.Status == 200 {
+			c.Must(400, "PATCH", "/v3/credentials/"+cert, u.Token, object{"credential": object{"type": "cert"}})
+		}
+		c.Must(204, "DELETE", "/v3/credentials/"+cert, u.Token, nil)
+		if a := signed("k4", "s", c.Clock.Now()); a.Status != 401 {
+			t.Errorf("%s: it opens the door: %d", name, a.Status)
+		}
+	}
 	// A delegated token sees only what belongs to its project.
 	c.Must(201, "POST", "/v3/credentials", u.Token, object{"credential": object{"type": "totp", "blob": "JBSWY3DPEHPK3PXP"}})
 	if list := c.Must(200, "GET", "/v3/credentials", delegated, nil).Body["credentials"].([]any); len(list) != 1 {

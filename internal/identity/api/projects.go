@@ -315,6 +315,9 @@ func (h *handlers) addTag(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		return nil, err
 	}
 	_, err := h.svc.SetProjectTags(ctx, "identity:create_project_tag", r.Var("project_id"), func(tags []string) ([]string, error) {
+		if slices.Contains(tags, tag) {
+			return nil, errs.New(errs.Invalid, "The project has the tag %s already; tags are unique.", tag)
+		}
 		return append(slices.Clone(tags), tag), nil
 	})
 	if err != nil {
