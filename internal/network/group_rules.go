@@ -269,5 +269,6 @@ func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *Security
 		}
 		g.Rules = append(g.Rules, &r)
 	}
+	sortRules(g.Rules)
 	return nil
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -29,14 +30,16 @@ func hydrateGroups(ctx context.Context, tx *store.Tx, vs []*SecurityGroup) error
 		g.Rules = append(g.Rules, r)
 	}
 	for _, g := range vs {
-		slices.SortFunc(g.Rules, func(a, b *SecurityGroupRule) int {
-			if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-				return c
-			}
-			return compareText(a.ID, b.ID)
-		})
+		sortRules(g.Rules)
 	}
 	return nil
+}
+
+// sortRules orders the rules of a group as every answer shows them.
+func sortRules(rs []*SecurityGroupRule) {
+	slices.SortFunc(rs, func(a, b *SecurityGroupRule) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), compareText(a.ID, b.ID))
+	})
 }
 
 // SecurityGroups returns the groups that the actor may see; the project's
