@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
 	"kumoi/internal/network/fabric"
 )
 
@@ -42,7 +44,9 @@ func TestWrongCopyIsMadeAnew(t *testing.T) {
 		return err == nil && len(hosts) == 1
 	})
 	before := w.sb.current()
-	if err := before.Cache().Table(tableChassis).Delete(w.chassisUUID("host1")); err != nil {
+	// By the way that updates take, which reads and writes the copy under its lock.
+	gone := ovsdb.TableUpdates2{tableChassis: {w.chassisUUID("host1"): {Delete: &ovsdb.Row{}}}}
+	if err := before.Cache().Populate2(gone); err != nil {
 		t.Fatal(err)
 	}
 	w.db.transact(`["OVN_Southbound",{"op":"update","table":"Chassis","where":[],"row":{"hostname":"host2"}}]`)
