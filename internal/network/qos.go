@@ -82,7 +82,8 @@ func (s *Service) UpdateQoSPolicy(ctx context.Context, tx *store.Tx, id string, 
 	case p.Shared && !wasShared:
 		err = s.grantAll(ctx, tx, "qos_policy", id, p.ProjectID, ActionShared)
 	case !p.Shared && wasShared:
-		if err = s.qosUnusedByOthers(ctx, tx, p.ID, p.ProjectID, "*"); err == nil {
+		all := RBACPolicy{Standard: Standard{ProjectID: p.ProjectID}, ObjectType: "qos_policy", ObjectID: id, Action: ActionShared, TargetProject: "*"}
+		if err = s.unused(ctx, tx, &all, ""); err == nil {
 			err = s.revokeAll(ctx, tx, "qos_policy", id, ActionShared)
 		}
 	}
@@ -90,24 +91,6 @@ func (s *Service) UpdateQoSPolicy(ctx context.Context, tx *store.Tx, id string, 
 		return nil, err
 	}
 	return p, qosPolicies.save(ctx, s, tx, p)
-}
-
-// qosUnusedByOthers refuses to take a policy away from a project that uses it;
-// "*" is every project but the owner's.
-func (s *Service) qosUnusedByOthers(ctx context.Context, tx *store.Tx, id, owner, project string) error {
-	used, err := pairsIn(ctx, tx, `SELECT project_id, object_id FROM (
-		SELECT p.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN port p ON p.id = b.object_id
-		UNION ALL SELECT n.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN network n ON n.id = b.object_id) AS used`,
-		"policy_id", []string{id}, "object_id")
-	if err != nil {
-		return err
-	}
-	for _, u := range used {
-		if u.a != owner && (project == "*" || project == u.a) {
-			return fault(errs.Conflict, "RbacPolicyInUse", "RBAC policy on object %s cannot be removed because other objects depend on it. Details: it is used by %s of project %s.", id, u.b, u.a)
-		}
-	}
-	return nil
 }
 
 // DeleteQoSPolicy deletes a policy that nothing uses.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network/fabric"
 )
@@ -22,6 +24,14 @@ func QoSRuleKinds() []string { return []string{QoSBandwidth, QoSDSCP, QoSMinBand
 // qosParent loads the policy of a rule and asks about the rule.
 func (s *Service) qosParent(ctx context.Context, tx *store.Tx, action, kind, policyID string) (*QoSPolicy, error) {
 	p, err := qosPolicies.visible(ctx, s, tx, policyID)
+	if errs.Is(err, errs.NotFound) {
+		// Who may do it to no policy at all is told so, whichever it asks for.
+		own := actor.From(ctx).ProjectID
+		t := policy.Target{"project_id": own, "tenant_id": own, "ext_parent:project_id": own, "ext_parent:tenant_id": own}
+		if err := s.check(ctx, action+"_policy_"+kind+"_rule", t); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -190,83 +189,4 @@ func (s *Service) DeleteRBACPolicy(ctx context.Context, tx *store.Tx, id string,
 		return err
 	}
 	return rbacTable.Delete(ctx, tx, id)
-}
-
-// revocable refuses to take back what the target uses; next is the target afterwards.
-func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
-	if next == "*" {
-		return nil
-	}
-	inUse := func(what string) error {
-		return fault(errs.Conflict, "RbacPolicyInUse", "RBAC policy on object %s cannot be removed because other objects depend on it. Details: %s", r.ObjectID, what)
-	}
-	switch {
-	case r.ObjectType == "network" && r.Action == ActionShared:
-		n, err := networks.load(ctx, tx, r.ObjectID)
-		if err != nil {
-			return err
-		}
-		if err := s.networkUnusedByOthers(ctx, tx, n, r.TargetProject, next); err != nil {
-			if e, ok := asFault(err); ok && e.Code == "InvalidSharedSetting" {
-				return inUse(e.Msg)
-			}
-			return err
-		}
-	case r.ObjectType == "network" && r.Action == ActionExternal:
-		used, err := store.All(ctx, tx, store.Value[string], "SELECT project_id FROM router WHERE gateway_network_id = ?", r.ObjectID)
-		if err != nil {
-			return err
-		}
-		for _, project := range used {
-			if r.TargetProject != "*" && project != r.TargetProject || project == next {
-				continue
-			}
-			others, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target IN (?, '*') AND id <> ?", r.ObjectID, ActionExternal, project, r.ID)
-			if err != nil {
-				return err
-			}
-			if others == 0 {
-				return inUse("There are routers attached to this network that depend on this policy for access.")
-			}
-		}
-	case r.ObjectType == "security_group":
-		q := store.Select(`SELECT p.id FROM port p JOIN port_security_group g ON g.port_id = p.id`).Where("g.group_id = ?", r.ObjectID).Where("p.project_id <> ?", r.ProjectID)
-		if r.TargetProject != "*" {
-			q.Where("p.project_id = ?", r.TargetProject)
-		}
-		used, err := store.Find(ctx, tx, store.Value[string], q)
-		if err != nil {
-			return err
-		}
-		if len(used) > 0 {
-			return inUse("ports " + strings.Join(used[:min(5, len(used))], ", "))
-		}
-	case r.ObjectType == "address_group":
-		n, err := ruleTable.Count(ctx, tx, "address_group_id = ? AND project_id <> ? AND project_id <> ?", r.ObjectID, r.ProjectID, next)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return inUse("security group rules of other projects")
-		}
-	case r.ObjectType == "address_scope":
-		n, err := poolTable.Count(ctx, tx, "address_scope_id = ? AND project_id <> ?", r.ObjectID, r.ProjectID)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return inUse("subnet pools of other projects")
-		}
-	case r.ObjectType == "qos_policy":
-		return s.qosUnusedByOthers(ctx, tx, r.ObjectID, r.ProjectID, r.TargetProject)
-	case r.ObjectType == "subnetpool":
-		n, err := subnetTable.Count(ctx, tx, "subnetpool_id = ? AND project_id <> ?", r.ObjectID, r.ProjectID)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return inUse("subnets of other projects")
-		}
-	}
-	return nil
 }

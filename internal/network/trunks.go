@@ -246,6 +246,9 @@ func (s *Service) DeleteTrunk(ctx context.Context, tx *store.Tx, id string, c Ch
 	if err != nil {
 		return err
 	}
+	if !t.AdminStateUp {
+		return fault(errs.Conflict, "TrunkDisabled", "Trunk %s is currently disabled; enable it first.", id)
+	}
 	return s.removeTrunk(ctx, tx, t)
 }
 

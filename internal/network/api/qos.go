@@ -140,9 +140,9 @@ func (a *api) ruleTypes(ctx context.Context, _ *httpx.Request) (*httpx.Response,
 	return httpx.JSON(http.StatusOK, map[string]any{"rule_types": out}), nil
 }
 
-// ruleType tells which values a kind of rule takes.
+// ruleType tells administrators which values a kind of rule takes, as Neutron does.
 func (a *api) ruleType(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Allow(ctx, "get_rule_type", ""); err != nil {
+	if err := a.svc.Allow(ctx, "context_is_admin", ""); err != nil {
 		return nil, err
 	}
 	kind := req.Var("rule_type")

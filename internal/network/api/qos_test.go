@@ -105,7 +105,35 @@ func TestQoS(t *testing.T) {
 		if len(types) != 3 {
 			t.Errorf("kinds of rules: %v", types)
 		}
-		c.must(200, "GET", "/v2.0/qos/rule-types/bandwidth_limit", nil)
-		c.fails(404, "QosRuleTypeNotFound", "GET", "/v2.0/qos/rule-types/none", nil)
+		c.fails(403, "PolicyNotAuthorized", "GET", "/v2.0/qos/rule-types/bandwidth_limit", nil)
+		admin.must(200, "GET", "/v2.0/qos/rule-types/bandwidth_limit", nil)
+		admin.fails(404, "QosRuleTypeNotFound", "GET", "/v2.0/qos/rule-types/none", nil)
+
+		// A rule is refused to who may make none, whatever the policy is.
+		c.fails(403, "PolicyNotAuthorized", "POST", policies+"/none/bandwidth_limit_rules", object{"bandwidth_limit_rule": object{"max_kbps": 1}})
+		admin.fails(404, "QosPolicyNotFound", "POST", policies+"/none/bandwidth_limit_rules", object{"bandwidth_limit_rule": object{"max_kbps": 1}})
+	})
+}
+
+// A grant may go when another remains for those who rely on it.
+func TestGrantsThatOthersReplace(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := serve(t, db)
+		admin := c.as("a:admin")
+		policy := admin.create("/v2.0/qos/policies", "policy", object{"name": "x"})["id"].(string)
+		grant := func(target string) string {
+			return "/v2.0/rbac-policies/" + admin.create("/v2.0/rbac-policies", "rbac_policy", object{
+				"object_type": "qos_policy", "object_id": policy, "action": "access_as_shared", "target_tenant": target,
+			})["id"].(string)
+		}
+		one := grant("p")
+		net := c.create("/v2.0/networks", "network", object{"qos_policy_id": policy})["id"].(string)
+		admin.fails(409, "RbacPolicyInUse", "DELETE", one, nil)
+		all := grant("*")
+		admin.must(204, "DELETE", one, nil)
+		admin.fails(409, "RbacPolicyInUse", "DELETE", all, nil)
+		admin.fails(409, "RbacPolicyInUse", "PUT", all, object{"rbac_policy": object{"target_tenant": "p"}})
+		c.must(204, "DELETE", "/v2.0/networks/"+net, nil)
+		admin.must(204, "DELETE", all, nil)
 	})
 }

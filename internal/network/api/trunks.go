@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -18,7 +19,7 @@ func trunkResource(s *network.Service) *resource[network.Trunk, network.Trunk] {
 	attrs = append(attrs,
 		field("port_id", post, unset, toUUID, func(t *T) *string { return &t.PortID }, func(t *T) any { return t.PortID }).needed().indexed("port_id"),
 		field("admin_state_up", post|put, true, toBool, func(t *T) *bool { return &t.AdminStateUp }, func(t *T) any { return t.AdminStateUp }),
-		field("sub_ports", post, unset, listOf(toSubPort), func(t *T) *[]network.SubPort { return &t.SubPorts }, func(t *T) any { return subPortList(t.SubPorts, false) }).unfiltered(),
+		field("sub_ports", post, unset, toSubPorts, func(t *T) *[]network.SubPort { return &t.SubPorts }, func(t *T) any { return subPortList(t.SubPorts, false) }).unfiltered(),
 		shown[T]("status", func(t *T) any { return t.Status }),
 	)
 	return &resource[T, T]{
@@ -45,12 +46,33 @@ func toSubPort(v any) (network.SubPort, error) {
 	switch kind := m["segmentation_type"]; {
 	case kind == "inherit":
 		return p, nil
-	case kind == nil || kind == "vlan":
+	case kind == nil:
+		err = errors.New("segmentation_type is missing")
+	case kind == "vlan":
 		p.Segment, err = toInt(1, 4094)(m["segmentation_id"])
 	default:
 		err = fmt.Errorf("'%v' is not in ['vlan', 'inherit']", show(kind))
 	}
 	return p, err
+}
+
+// toSubPorts reads a list in which no port and no VLAN stands twice.
+func toSubPorts(v any) ([]network.SubPort, error) {
+	list, err := listOf(toSubPort)(v)
+	if err != nil {
+		return nil, err
+	}
+	ports, vlans := map[string]bool{}, map[int]bool{}
+	for _, p := range list {
+		if ports[p.PortID] {
+			return nil, fmt.Errorf("port_id '%s' is there twice", p.PortID)
+		}
+		if p.Segment != 0 && vlans[p.Segment] {
+			return nil, fmt.Errorf("segmentation_id '%d' is there twice", p.Segment)
+		}
+		ports[p.PortID], vlans[p.Segment] = true, true
+	}
+	return list, nil
 }
 
 func subPortList(subs []network.SubPort, mac bool) []map[string]any {
@@ -100,7 +122,7 @@ func (a *api) trunkActions(r *resource[network.Trunk, network.Trunk]) []httpx.Ro
 		}
 	}
 	add := change(func(v any) (func(context.Context, *store.Tx, string) (*network.Trunk, error), error) {
-		subs, err := listOf(toSubPort)(v)
+		subs, err := toSubPorts(v)
 		return func(ctx context.Context, tx *store.Tx, id string) (*network.Trunk, error) {
 			return a.svc.AddSubPorts(ctx, tx, id, subs)
 		}, err

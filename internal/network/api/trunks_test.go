@@ -32,7 +32,9 @@ func TestTrunks(t *testing.T) {
 			{400, "HTTPBadRequest", object{"port_id": parent, "sub_ports": []object{{"port_id": one, "segmentation_type": "vxlan", "segmentation_id": 5}}}},
 			{400, "InvalidInput", object{"port_id": parent, "sub_ports": []object{{"port_id": one, "segmentation_type": "inherit"}}}},
 			{409, "ParentPortInUse", object{"port_id": parent, "sub_ports": []object{sub(parent, 5)}}},
-			{409, "DuplicateSubPort", object{"port_id": parent, "sub_ports": []object{sub(one, 5), sub(two, 5)}}},
+			{400, "HTTPBadRequest", object{"port_id": parent, "sub_ports": []object{sub(one, 5), sub(two, 5)}}},
+			{400, "HTTPBadRequest", object{"port_id": parent, "sub_ports": []object{sub(one, 5), sub(one, 6)}}},
+			{400, "HTTPBadRequest", object{"port_id": parent, "sub_ports": []object{{"port_id": one, "segmentation_id": 5}}}},
 		} {
 			c.fails(x.status, x.kind, "POST", trunks, object{"trunk": x.body})
 		}
