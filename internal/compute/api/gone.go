@@ -9,8 +9,8 @@ import (
 
 // goneRoutes are APIs that Nova has removed: their paths answer 410 for ever.
 func (a *api) goneRoutes() []httpx.Route {
-	gone := func(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
-		return nil, errs.New(errs.Gone, "This API has been removed from the compute service: %s %s", r.Route.Method, r.Route.Path)
+	gone := func(context.Context, *httpx.Request) (*httpx.Response, error) {
+		return nil, errs.New(errs.Gone, "This resource is no longer available. No forwarding address is given.") // Nova's words
 	}
 	var routes []httpx.Route
 	for _, p := range []struct{ methods, path string }{

@@ -28,8 +28,12 @@ var createSchema = perVersion(func(minor int) object {
 		"guest_format": object{"type": "string", "maxLength": 255}, "device_type": object{"type": "string", "maxLength": 255},
 		"disk_bus": object{"type": "string", "maxLength": 255}, "boot_index": object{"type": list{"integer", "string", "null"}, "pattern": "^-?[0-9]+$"},
 	}
+	// Nova lost the tags of devices in 2.33, those of ports in 2.37, and found both again in 2.42.
+	if minor >= 32 && minor < 37 || minor >= 42 {
+		network["tag"] = tagType
+	}
 	if minor == 32 || minor >= 42 {
-		network["tag"], device["tag"] = tagType, tagType
+		device["tag"] = tagType
 	}
 	if minor >= 67 {
 		device["volume_type"] = object{"type": list{"string", "null"}, "minLength": 0, "maxLength": 255}
