@@ -81,6 +81,7 @@ type recorder struct {
 	status int
 	bytes  int64
 	head   bool
+	path   string // the request's, as the log may show it
 }
 
 func (w *recorder) WriteHeader(status int) {
@@ -120,7 +121,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // ServeHTTP finds the service, then lets it answer.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead}
+	rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead, path: r.URL.Path}
 	id := ids.NewRequest()
 	rec.Header().Set("X-Openstack-Request-Id", id)
 
@@ -135,7 +136,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := &actor.Actor{RequestID: id, RemoteAddr: r.RemoteAddr}
-	path := r.URL.Path
+	path := ""
 	func() {
 		defer func() {
 			if p := recover(); p != nil {
@@ -144,7 +145,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}()
 		route, ctx, resp, err := g.answer(rec, r, s, "/"+rest, id)
-		who = actor.From(ctx)
+		who, path = actor.From(ctx), rec.path
 		if route != nil {
 			path = route.Path
 		}
@@ -155,19 +156,22 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g.fail(rec, r, s, id, err)
 		}
 	}()
+	if path == "" { // a panic
+		path = rec.path
+	}
 	took := time.Since(start)
 	if g.cfg.Observe != nil {
 		g.cfg.Observe(s.Name, r.Method, path, rec.status, took)
 	}
 	g.cfg.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", id), slog.String("service", s.Type), slog.String("method", r.Method),
-		slog.String("path", r.URL.Path), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
+		slog.String("path", rec.path), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
 		slog.Duration("took", took), slog.String("user_id", who.UserID), slog.String("project_id", who.ProjectID),
 		slog.String("remote", r.RemoteAddr))
 }
 
 // answer is the life of a request up to its response.
-func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, s *mounted, path, id string) (*Route, context.Context, *Response, error) {
+func (g *Gateway) answer(w *recorder, r *http.Request, s *mounted, path, id string) (*Route, context.Context, *Response, error) {
 	ctx := actor.With(r.Context(), &actor.Actor{RequestID: id, RemoteAddr: r.RemoteAddr})
 	for _, h := range s.RequestIDHeaders {
 		w.Header().Set(h, id)
@@ -203,6 +207,10 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, s *mounted, pat
 		if candidates = s.tree.find(shorter); len(candidates) > 0 {
 			project, segs = segs[1], shorter
 		}
+	}
+
+	if i := slices.IndexFunc(candidates, func(c *Route) bool { return c.SecretPath }); i >= 0 {
+		w.path = candidates[i].Path
 	}
 
 	// Whoever has no token learns nothing but the public routes.
@@ -388,7 +396,7 @@ func (g *Gateway) fail(w *recorder, r *http.Request, s *mounted, id string, err 
 			level = slog.LevelInfo // the client went away
 		}
 		g.cfg.Log.Log(r.Context(), level, "request failed", "request_id", id, "service", s.Type,
-			"method", r.Method, "path", r.URL.Path, "error", err.Error())
+			"method", r.Method, "path", w.path, "error", err.Error())
 	}
 	if w.status != 0 {
 		// Too late for an envelope: cut the connection so that the client sees the break.

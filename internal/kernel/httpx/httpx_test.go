@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -143,6 +145,57 @@ func TestGateway(t *testing.T) {
 				t.Errorf("WWW-Authenticate %q", resp.Header.Get("WWW-Authenticate"))
 			}
 		})
+	}
+}
+
+// A secret that stands in a path stays out of the log and the figures, whatever
+// becomes of the request.
+func TestSecretPathsAreNotLogged(t *testing.T) {
+	var log, labels bytes.Buffer
+	g, err := NewGateway(Config{
+		Log: slog.New(slog.NewTextHandler(&log, nil)), Auth: tokens{"good": {UserID: "u"}},
+		Observe: func(_, _, path string, _ int, _ time.Duration) { labels.WriteString(path + "\n") },
+		Services: []*Service{{
+			Name: "nova", Type: "compute", Prefix: "/compute",
+			Micro: &micro.Range{Service: "compute", Min: micro.V(2, 1), Max: micro.V(2, 96)},
+			Routes: []Route{{Method: "GET", Path: "/tokens/{token}", SecretPath: true, Handler: func(_ context.Context, r *Request) (*Response, error) {
+				switch r.Var("token") {
+				case "hush-panic":
+					panic("a bug")
+				case "hush-bug":
+					return nil, errors.New("a bug")
+				}
+				return Text(200, r.Base()), nil
+			}}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		method, path, token, version string
+		status                       int
+	}{
+		{"GET", "/compute/tokens/hush", "good", "", 200},
+		{"GET", "/compute/tokens/hush", "", "", 401},
+		{"GET", "/compute/tokens/hush", "good", "2.999", 406},
+		{"PUT", "/compute/tokens/hush", "good", "", 405},
+		{"GET", "/compute/tokens/hush-bug", "good", "", 500},
+		{"GET", "/compute/tokens/hush-panic", "good", "", 500},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), tc.method, tc.path, nil)
+		r.Header.Set("X-Auth-Token", tc.token)
+		if tc.version != "" {
+			r.Header.Set("OpenStack-API-Version", "compute "+tc.version)
+		}
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		if w.Code != tc.status || tc.status == 200 && w.Body.String() != "http://example.com" {
+			t.Errorf("%s %s: %d %s, want %d", tc.method, tc.path, w.Code, w.Body, tc.status)
+		}
+	}
+	if strings.Contains(log.String(), "hush") || strings.Contains(labels.String(), "hush") || !strings.Contains(log.String(), "/tokens/{token}") {
+		t.Errorf("the log:\n%sthe figures:\n%s", &log, &labels)
 	}
 }
 

@@ -36,6 +36,9 @@ type Request struct {
 // Var returns a placeholder's value.
 func (r *Request) Var(name string) string { return r.Vars[name] }
 
+// Base is the cloud's root URL as the client reached it.
+func (r *Request) Base() string { return strings.TrimSuffix(r.Endpoint, r.service.Prefix) }
+
 // Link makes an absolute URL below the service's endpoint.
 func (r *Request) Link(format string, args ...any) string {
 	return r.Endpoint + fmt.Sprintf(format, args...)

@@ -40,6 +40,8 @@ type Route struct {
 	// Unaudited routes change nothing whatever their method, or record what
 	// they do themselves: the audit trail does not hear of their requests.
 	Unaudited bool
+	// SecretPath routes have a secret in their path: the log shows the pattern.
+	SecretPath bool
 	// BodyLimit is the largest body in bytes; 0 means DefaultBodyLimit, -1 unlimited (streams).
 	BodyLimit int64
 	// Handler answers.
