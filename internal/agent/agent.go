@@ -32,6 +32,9 @@ type Config struct {
 	CacheLimit     int64  // bytes of unused images to keep; 0 keeps all
 	// Heartbeat is how often the host reports; default hostapi.HeartbeatEvery.
 	Heartbeat time.Duration
+	// ConsoleIdle is when a console that nobody asks about is given up; default
+	// hostapi.ConsoleIdle.
+	ConsoleIdle time.Duration
 }
 
 // Deps are what the agent works with.
@@ -55,6 +58,7 @@ type Agent struct {
 	metadata *metadata.Service
 	networks *networks
 	sequence *sequence
+	consoles *consoles
 	bootID   string
 	started  time.Time
 
@@ -79,7 +83,7 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, bus: deps.Bus, hv: deps.Hypervisor, vif: deps.VIF,
 		log: logx.Or(deps.Log).With("component", "agent"), now: deps.Now,
-		servers: map[string]*server{},
+		servers: map[string]*server{}, consoles: newConsoles(cfg.ConsoleIdle),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -143,6 +147,7 @@ func (a *Agent) Stop(context.Context) error {
 		s.interrupt(errs.New(errs.Unavailable, "The host's agent is being stopped."))
 	}
 	a.mu.Unlock()
+	a.consoles.close()
 	a.images.Close()
 	a.running.Wait()
 	failures = append(failures, a.metadata.Close(), a.sequence.close())
@@ -152,14 +157,18 @@ func (a *Agent) Stop(context.Context) error {
 // handle answers the control plane.
 func (a *Agent) handle() error {
 	for verb, h := range map[string]func(context.Context, *bus.Msg) (any, error){
-		hostapi.VerbEnsure:      verb(a.Ensure),
-		hostapi.VerbRemove:      verb(a.Remove),
-		hostapi.VerbConsoleLog:  verb(a.ConsoleLog),
-		hostapi.VerbSnapshot:    verb(a.Snapshot),
-		hostapi.VerbDiagnostics: verb(a.Diagnostics),
-		hostapi.VerbPrefetch:    verb(a.Prefetch),
-		hostapi.VerbImages:      verb(a.Images),
-		hostapi.VerbReport:      verb(a.Report),
+		hostapi.VerbEnsure:       verb(a.Ensure),
+		hostapi.VerbRemove:       verb(a.Remove),
+		hostapi.VerbConsoleLog:   verb(a.ConsoleLog),
+		hostapi.VerbConsoleOpen:  verb(a.OpenConsole),
+		hostapi.VerbConsoleRead:  a.readConsole,
+		hostapi.VerbConsoleWrite: verb(a.WriteConsole),
+		hostapi.VerbConsoleClose: verb(a.CloseConsole),
+		hostapi.VerbSnapshot:     verb(a.Snapshot),
+		hostapi.VerbDiagnostics:  verb(a.Diagnostics),
+		hostapi.VerbPrefetch:     verb(a.Prefetch),
+		hostapi.VerbImages:       verb(a.Images),
+		hostapi.VerbReport:       verb(a.Report),
 	} {
 		sub, err := a.bus.Handle(hostapi.HostSubject(a.cfg.Host, verb), "", h)
 		if err != nil {

@@ -30,6 +30,8 @@ type cloud struct {
 	done    map[string]hostapi.ImageWrite
 	reports chan hostapi.ServerReport
 	reads   atomic.Int64 // first chunks asked for
+
+	consoleIdle time.Duration // of agents that are started
 }
 
 func newCloud(t testing.TB) *cloud {
@@ -128,7 +130,7 @@ func (c *cloud) writeImage(_ context.Context, m *bus.Msg) (any, error) {
 func (c *cloud) start(host, dir string, deps func() agent.Deps) *agent.Agent {
 	c.t.Helper()
 	c.host = host
-	a, err := agent.New(agent.Config{Host: host, DataDir: dir, Heartbeat: time.Second}, deps())
+	a, err := agent.New(agent.Config{Host: host, DataDir: dir, Heartbeat: time.Second, ConsoleIdle: c.consoleIdle}, deps())
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -147,10 +147,7 @@ func (a *Agent) define(ctx context.Context, s *server, spec *hostapi.ServerSpec,
 			Generation: spec.Generation, Boot: spec.Boot, HardBoot: spec.HardBoot, Rebuild: spec.Rebuild, StartedAt: startedAt,
 		},
 		VCPUs: spec.VCPUs, MemoryMiB: spec.MemoryMiB, Hints: spec.Hints,
-		Disks: disks, Console: s.path("console.log"), Serial: s.path("console.sock"),
-	}
-	if spec.Console.VNC {
-		m.VNC = s.path("vnc.sock")
+		Disks: disks, Console: s.path("console.log"), Serial: s.path("console.sock"), Screen: spec.Console.VNC,
 	}
 	for _, nic := range spec.NICs {
 		m.NICs = append(m.NICs, a.vif.NIC(nic))

@@ -82,13 +82,13 @@ func newRealHost(t *testing.T) *realHost {
 
 // wiring is what an agent needs to know of a stack.
 type wiring struct {
-	Dir, OVS, Libvirt string
-	Env               []string
-	Userspace         bool
+	Dir, OVS, Libvirt, LibDir string
+	Env                       []string
+	Userspace                 bool
 }
 
 func (h *realHost) wiring() wiring {
-	return wiring{h.dir, h.stack.OVSRemote(), h.stack.LibvirtSocket(), h.stack.OVSEnv(), h.stack.Datapath() == hoststack.DatapathNetdev}
+	return wiring{h.dir, h.stack.OVSRemote(), h.stack.LibvirtSocket(), h.stack.LibvirtDir(), h.stack.OVSEnv(), h.stack.Datapath() == hoststack.DatapathNetdev}
 }
 
 func (w wiring) deps(conn bus.Conn, log *slog.Logger) (agent.Deps, error) {
@@ -96,7 +96,7 @@ func (w wiring) deps(conn bus.Conn, log *slog.Logger) (agent.Deps, error) {
 	if err != nil {
 		return agent.Deps{}, err
 	}
-	hv := libvirt.New(libvirt.Config{Socket: w.Libvirt, VirtType: "qemu", Log: log})
+	hv := libvirt.New(libvirt.Config{Socket: w.Libvirt, LibDir: w.LibDir, VirtType: "qemu", Log: log})
 	return agent.Deps{Bus: conn, VIF: plugger, Log: log, Hypervisor: hv}, nil
 }
 

@@ -74,5 +74,5 @@ func (c *Cloud) drivers(ctx context.Context) (hypervisor.Hypervisor, vif.Plugger
 	if err != nil {
 		return nil, nil, err
 	}
-	return libvirt.New(libvirt.Config{Socket: c.stack.LibvirtSocket(), VirtType: virt, Log: c.log}), plugger, nil
+	return libvirt.New(libvirt.Config{Socket: c.stack.LibvirtSocket(), LibDir: c.stack.LibvirtDir(), VirtType: virt, Log: c.log}), plugger, nil
 }

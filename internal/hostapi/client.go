@@ -11,14 +11,18 @@ import (
 // ReportSubject(NAME, kind) and asks the control plane on ControlSubject(NAME, verb).
 // Its credentials allow exactly these.
 const (
-	VerbEnsure      = "ensure"      // ServerSpec → ServerReport
-	VerbRemove      = "remove"      // ServerRef → ServerReport (missing)
-	VerbConsoleLog  = "console-log" // ConsoleLogRequest → ConsoleLog
-	VerbSnapshot    = "snapshot"    // SnapshotRequest → nothing, after the last WriteImage
-	VerbDiagnostics = "diagnostics" // ServerRef → Diagnostics
-	VerbPrefetch    = "prefetch"    // RootDisk → nothing, when the image is in the host's cache
-	VerbImages      = "images"      // nothing → ImageCache
-	VerbReport      = "report"      // nothing → HostReport, now
+	VerbEnsure       = "ensure"        // ServerSpec → ServerReport
+	VerbRemove       = "remove"        // ServerRef → ServerReport (missing)
+	VerbConsoleLog   = "console-log"   // ConsoleLogRequest → ConsoleLog
+	VerbConsoleOpen  = "console-open"  // ConsoleOpen → ConsoleSession
+	VerbConsoleRead  = "console-read"  // ConsoleSession → raw bytes, none if nothing came within ConsolePoll
+	VerbConsoleWrite = "console-write" // ConsoleInput → nothing
+	VerbConsoleClose = "console-close" // ConsoleSession → nothing
+	VerbSnapshot     = "snapshot"      // SnapshotRequest → nothing, after the last WriteImage
+	VerbDiagnostics  = "diagnostics"   // ServerRef → Diagnostics
+	VerbPrefetch     = "prefetch"      // RootDisk → nothing, when the image is in the host's cache
+	VerbImages       = "images"        // nothing → ImageCache
+	VerbReport       = "report"        // nothing → HostReport, now
 
 	ReportHost   = "host"   // HostReport, every HeartbeatEvery
 	ReportServer = "server" // ServerReport, whenever a guest changes by itself
@@ -71,6 +75,31 @@ func (c Client) ConsoleLog(ctx context.Context, host, serverID string, lines int
 		return "", err
 	}
 	return log.Text, nil
+}
+
+// OpenConsole begins a session on one of the server's consoles. Conflict: the
+// guest does not run, has no such console, or has too many sessions.
+func (c Client) OpenConsole(ctx context.Context, host, serverID string, kind ConsoleKind) (*ConsoleSession, error) {
+	return ask[ConsoleSession](ctx, c, host, VerbConsoleOpen, ConsoleOpen{serverID, kind})
+}
+
+// ReadConsole waits for bytes of the console, ConsolePoll at most: none is no
+// error. Gone: the session has ended. After any error the session is to be
+// given up, for bytes may have been lost.
+func (c Client) ReadConsole(ctx context.Context, host string, s ConsoleSession) ([]byte, error) {
+	var data []byte
+	err := c.Bus.Request(ctx, HostSubject(host, VerbConsoleRead), s, &data)
+	return data, err
+}
+
+// WriteConsole sends bytes to the console and returns when it has taken them.
+func (c Client) WriteConsole(ctx context.Context, host string, in ConsoleInput) error {
+	return c.Bus.Request(ctx, HostSubject(host, VerbConsoleWrite), in, nil)
+}
+
+// CloseConsole ends a session. It is no error if it has ended.
+func (c Client) CloseConsole(ctx context.Context, host string, s ConsoleSession) error {
+	return c.Bus.Request(ctx, HostSubject(host, VerbConsoleClose), s, nil)
 }
 
 // Snapshot has the host copy the server's root disk into the image.

@@ -252,6 +252,45 @@ type ConsoleLog struct {
 	Text string `json:"text"`
 }
 
+// ConsoleKind is a way to sit down in front of a guest.
+type ConsoleKind string
+
+// Consoles of a guest.
+const (
+	ConsoleScreen ConsoleKind = "vnc"    // its screen, keyboard and mouse, as RFB (RFC 6143)
+	ConsoleSerial ConsoleKind = "serial" // its first serial line, as it is
+)
+
+// A console's bytes go over the bus by requests alone: nothing is lost or
+// reordered, and whoever is slow slows the other side down.
+const (
+	// MaxConsoleChunk is the most bytes in one message of a console.
+	MaxConsoleChunk = 256 << 10
+	// ConsolePoll is how long a read waits for bytes.
+	ConsolePoll = 15 * time.Second
+	// ConsoleIdle is when a host gives a session up that nobody asks about.
+	ConsoleIdle = time.Minute
+	// MaxConsoles is how many sessions a guest may have.
+	MaxConsoles = 8
+)
+
+// ConsoleOpen asks for a session on a console of a guest.
+type ConsoleOpen struct {
+	ServerID string      `json:"server_id"`
+	Kind     ConsoleKind `json:"kind"`
+}
+
+// ConsoleSession is a connection to a guest's console, kept by its host.
+type ConsoleSession struct {
+	ID string `json:"id"` // random
+}
+
+// ConsoleInput carries bytes to a guest's console, MaxConsoleChunk at most.
+type ConsoleInput struct {
+	Session ConsoleSession `json:"session"`
+	Data    []byte         `json:"data"`
+}
+
 // ServerRef names a server.
 type ServerRef struct {
 	ServerID string `json:"server_id"`

@@ -146,27 +146,32 @@ func (s *Stack) switchDatabase() *daemon {
 
 // NBRemote is the northbound database, as libovsdb and ovn-nbctl name it.
 func (s *Stack) NBRemote() string {
-	return "unix:" + s.socket(ovnNB, systemNBSocket, s.paths.ovn("nb.sock"))
+	return "unix:" + s.either(ovnNB, systemNBSocket, s.paths.ovn("nb.sock"))
 }
 
 // SBRemote is the southbound database on this machine.
 func (s *Stack) SBRemote() string {
-	return "unix:" + s.socket(ovnSB, systemSBSocket, s.paths.ovn("sb.sock"))
+	return "unix:" + s.either(ovnSB, systemSBSocket, s.paths.ovn("sb.sock"))
 }
 
 // OVSRemote is the switch's own database, for ovs-vsctl --db and libovsdb.
 func (s *Stack) OVSRemote() string { return s.ovsRemote() }
 
 func (s *Stack) ovsRemote() string {
-	return "unix:" + s.socket(ovsdbServer, systemOVSSocket, s.paths.ovs("db.sock"))
+	return "unix:" + s.either(ovsdbServer, systemOVSSocket, s.paths.ovs("db.sock"))
 }
 
 // LibvirtSocket is the path of libvirt's read-write socket.
 func (s *Stack) LibvirtSocket() string {
-	return s.socket(libvirtd, systemLibvirtSocket, s.paths.libvirt("run/libvirt-sock"))
+	return s.either(libvirtd, systemLibvirtSocket, s.paths.libvirt("run/libvirt-sock"))
 }
 
-func (s *Stack) socket(component, system, own string) string {
+// LibvirtDir is what libvirtd sees as /var/lib/libvirt.
+func (s *Stack) LibvirtDir() string {
+	return s.either(libvirtd, "/var/lib/libvirt", s.paths.libvirt("lib"))
+}
+
+func (s *Stack) either(component, system, own string) string {
 	if s.system[component] {
 		return system
 	}

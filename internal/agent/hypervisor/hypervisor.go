@@ -11,6 +11,7 @@ package hypervisor
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"kumoi/internal/hostapi"
@@ -27,8 +28,8 @@ type Machine struct {
 	Console string
 	// Serial is the path of the serial console's socket.
 	Serial string
-	// VNC is the path of the screen's socket; empty for a machine without one.
-	VNC string
+	// Screen says that the machine has one, with keyboard and mouse.
+	Screen bool
 	// Hints are image properties and extra specs that shape the machine.
 	Hints map[string]string
 }
@@ -167,6 +168,11 @@ type Hypervisor interface {
 	// to a new qcow2 file that stands alone.
 	CopyDisk(ctx context.Context, serverID, device, path string) error
 	Diagnostics(ctx context.Context, serverID string) (*hostapi.Diagnostics, error)
+
+	// Console connects to a console of a running guest. Conflict also means
+	// that the guest was started without one. A serial line hears one
+	// connection at a time; a second one waits until the first is closed.
+	Console(ctx context.Context, serverID string, kind hostapi.ConsoleKind) (net.Conn, error)
 
 	// Watch calls f for every event until ctx ends.
 	Watch(ctx context.Context, f func(Event)) error

@@ -29,6 +29,7 @@ type Hypervisor struct {
 	nextID   int
 	scripts  map[string][]Script
 	closed   bool
+	consoles consoles
 }
 
 var _ hypervisor.Hypervisor = (*Hypervisor)(nil)
@@ -79,6 +80,9 @@ func (h *Hypervisor) change(ctx context.Context, method, id string, f func(*doma
 	power := d.power
 	if err := f(d); err != nil {
 		return err
+	}
+	if !active(d.power) {
+		h.consoles.hangUp(id)
 	}
 	if d.power != power {
 		h.tell(hypervisor.Event{ServerID: id})

@@ -3,8 +3,12 @@ package hypervisortest
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,6 +43,7 @@ func Run(t *testing.T, env Env) {
 		{"copy of a disk", testCopy},
 		{"events", testEvents},
 		{"diagnostics", testDiagnostics},
+		{"consoles", testConsoles},
 		{"info", testInfo},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -287,6 +292,50 @@ func testDiagnostics(t *testing.T, s *suite) {
 	s.must(err)
 	if d.Power != hostapi.PowerRunning || len(d.CPUTimeNs) != 1 || len(d.Disks) != 1 || d.Disks[0].Device != "vda" || len(d.NICs) != len(m.NICs) || d.MemoryMiB != 32 {
 		t.Errorf("diagnostics %+v", d)
+	}
+}
+
+func testConsoles(t *testing.T, s *suite) {
+	m, h := s.machine(), s.Hypervisor
+	id := m.Mark.ServerID
+	_, err := h.Console(s.ctx, uuid.NewString(), hostapi.ConsoleSerial)
+	s.wantKind(err, errs.NotFound, "Console of no guest")
+	_, err = h.Console(s.ctx, id, hostapi.ConsoleSerial)
+	s.wantKind(err, errs.Conflict, "Console of a stopped guest")
+	s.must(h.Start(s.ctx, id, false))
+	_, err = h.Console(s.ctx, id, hostapi.ConsoleScreen)
+	s.wantKind(err, errs.Conflict, "Console without a screen")
+	s.must(h.Destroy(s.ctx, id))
+
+	m.Screen = true
+	s.must(h.Define(s.ctx, m))
+	s.must(h.Start(s.ctx, id, false))
+	var open []net.Conn
+	for range 2 { // a screen has room for more than one
+		screen, err := h.Console(s.ctx, id, hostapi.ConsoleScreen)
+		s.must(err)
+		defer screen.Close()
+		greeting := make([]byte, 12)
+		s.must(screen.SetReadDeadline(time.Now().Add(30 * time.Second)))
+		_, err = io.ReadFull(screen, greeting)
+		s.must(err)
+		if string(greeting) != "RFB 003.008\n" {
+			t.Errorf("the screen says %q", greeting)
+		}
+		open = append(open, screen)
+	}
+	for range 2 { // a serial line is for one after the other
+		line, err := h.Console(s.ctx, id, hostapi.ConsoleSerial)
+		s.must(err)
+		_, err = line.Write([]byte("x"))
+		s.must(err)
+		s.must(line.Close())
+	}
+	s.must(h.Destroy(s.ctx, id))
+	for _, screen := range open {
+		if _, err := io.Copy(io.Discard, screen); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the screen of a guest that was switched off: %v", err)
+		}
 	}
 }
 

@@ -170,7 +170,7 @@ func (d *Driver) consoles(dom *libvirtxml.Domain, m hypervisor.Machine) {
 		}}
 	}
 	dom.Devices.Consoles = []libvirtxml.DomainConsole{{Source: source, Log: log, Target: &libvirtxml.DomainConsoleTarget{Type: "serial", Port: &port}}}
-	if m.VNC == "" {
+	if !m.Screen {
 		dom.Devices.Videos = []libvirtxml.DomainVideo{{Model: libvirtxml.DomainVideoModel{Type: "none"}}}
 		return
 	}
@@ -179,10 +179,9 @@ func (d *Driver) consoles(dom *libvirtxml.Domain, m hypervisor.Machine) {
 		model = "vga"
 	}
 	dom.Devices.Videos = []libvirtxml.DomainVideo{{Model: libvirtxml.DomainVideoModel{Type: model}}}
-	screen := libvirtxml.DomainGraphicListener{Socket: &libvirtxml.DomainGraphicListenerSocket{Socket: m.VNC}}
-	if len(m.VNC) > maxSocket {
-		screen.Socket = &libvirtxml.DomainGraphicListenerSocket{} // libvirt finds a shorter path
-	}
+	// A socket without a path: libvirt puts it beside the monitor's, where the
+	// guest's user may make one.
+	screen := libvirtxml.DomainGraphicListener{Socket: &libvirtxml.DomainGraphicListenerSocket{}}
 	dom.Devices.Graphics = []libvirtxml.DomainGraphic{{VNC: &libvirtxml.DomainGraphicVNC{Listeners: []libvirtxml.DomainGraphicListener{screen}}}}
 	dom.Devices.Controllers = []libvirtxml.DomainController{{Type: "usb", Model: "qemu-xhci"}}
 	dom.Devices.Inputs = []libvirtxml.DomainInput{{Type: "tablet", Bus: "usb"}}

@@ -39,7 +39,7 @@ func TestDomainXML(t *testing.T) {
 	}{
 		{"qemu", Config{VirtType: "qemu"}, "x86_64", func(m *hypervisor.Machine) { m.NICs[0].NoOffload = true }},
 		{"kvm", Config{VirtType: "kvm"}, "x86_64", func(m *hypervisor.Machine) {
-			m.VNC = "/data/vnc.sock"
+			m.Screen = true
 			m.VCPUs = 8
 			m.Hints = map[string]string{"hw:cpu_sockets": "2", "hw_machine_type": "q35", "hw_qemu_guest_agent": "yes", "hw_video_model": "virtio"}
 		}},

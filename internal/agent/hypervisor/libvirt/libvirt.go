@@ -29,6 +29,7 @@ type Config struct {
 	Socket   string // of libvirtd
 	VirtType string // "kvm" or "qemu"
 	Emulator string // QEMU's binary; empty lets libvirt choose
+	LibDir   string // what libvirtd sees as /var/lib/libvirt; empty: the same
 	Log      *slog.Logger
 }
 
