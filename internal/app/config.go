@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/kernel/errs"
@@ -30,21 +31,22 @@ type Config struct {
 	Fabric     string `name:"fabric" env:"KUMOI_FABRIC" enum:"ovn,fake" default:"ovn" help:"What moves packets: ovn, or fake."`
 	VirtType   string `name:"virt-type" env:"KUMOI_VIRT_TYPE" enum:"auto,kvm,qemu" default:"auto" help:"kvm, qemu (emulation), or auto: kvm if a guest really starts under it."`
 
-	OutsideCIDR    string   `name:"outside-cidr" env:"KUMOI_OUTSIDE_CIDR" default:"172.24.4.0/24" help:"Addresses of the outside network; this machine takes the first one. Empty: no outside network on this host."`
-	TunnelAddress  string   `name:"tunnel-address" env:"KUMOI_TUNNEL_ADDRESS" help:"Address of this host for tunnels to other hosts (default: 127.0.0.1, a cloud of one host)."`
-	TunnelDevice   string   `name:"tunnel-device" env:"KUMOI_TUNNEL_DEVICE" help:"Interface that carries --tunnel-address; needed with OVS's userspace datapath only."`
-	Datapath       string   `name:"datapath" env:"KUMOI_DATAPATH" enum:"auto,system,netdev" default:"auto" help:"Open vSwitch's datapath: the kernel's (system) or userspace (netdev)."`
-	ImageCacheGiB  int      `name:"image-cache-gib" env:"KUMOI_IMAGE_CACHE_GIB" default:"20" help:"How much of the disk the host's cache of images may take."`
-	BusListen      string   `name:"bus-listen" env:"KUMOI_BUS_LISTEN" help:"Address and port where agents of other hosts reach the bus; empty: none can."`
-	OVNListen      string   `name:"ovn-listen" env:"KUMOI_OVN_LISTEN" help:"Address and port where other hosts reach OVN's southbound database, over TLS; empty: none can."`
-	OVNRemote      string   `name:"ovn-remote" env:"KUMOI_OVN_REMOTE" help:"On an agent: OVN's southbound database, such as ssl:192.0.2.1:6642, if it is not where the credentials file says."`
-	Join           string   `name:"join" env:"KUMOI_JOIN" type:"path" help:"On an agent: the credentials file that 'kumoi admin host add' made."`
-	WebAllow       []string `name:"web-download-allow" env:"KUMOI_WEB_DOWNLOAD_ALLOW" help:"Private address ranges that image imports by web-download may reach, such as 10.0.0.0/8; public addresses always are."`
-	PolicyFile     string   `name:"policy-file" env:"KUMOI_POLICY_FILE" type:"path" help:"YAML file with policy rules that differ from the defaults; read again when it changes."`
-	LogFormat      string   `name:"log-format" env:"KUMOI_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json."`
-	LogLevel       string   `name:"log-level" env:"KUMOI_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
-	AdminPassword  string   `name:"admin-password" env:"KUMOI_ADMIN_PASSWORD" help:"Password of the first administrator (default: made at the first start, shown by 'kumoi openrc')."`
-	PasswordsCheap bool     `name:"passwords-cheap" env:"KUMOI_PASSWORDS_CHEAP" hidden:"" help:"Hash passwords with the least argon2id allows; for tests."`
+	OutsideCIDR    string        `name:"outside-cidr" env:"KUMOI_OUTSIDE_CIDR" default:"172.24.4.0/24" help:"Addresses of the outside network; this machine takes the first one. Empty: no outside network on this host."`
+	TunnelAddress  string        `name:"tunnel-address" env:"KUMOI_TUNNEL_ADDRESS" help:"Address of this host for tunnels to other hosts (default: 127.0.0.1, a cloud of one host)."`
+	TunnelDevice   string        `name:"tunnel-device" env:"KUMOI_TUNNEL_DEVICE" help:"Interface that carries --tunnel-address; needed with OVS's userspace datapath only."`
+	Datapath       string        `name:"datapath" env:"KUMOI_DATAPATH" enum:"auto,system,netdev" default:"auto" help:"Open vSwitch's datapath: the kernel's (system) or userspace (netdev)."`
+	ImageCacheGiB  int           `name:"image-cache-gib" env:"KUMOI_IMAGE_CACHE_GIB" default:"20" help:"How much of the disk the host's cache of images may take."`
+	BusListen      string        `name:"bus-listen" env:"KUMOI_BUS_LISTEN" help:"Address and port where agents of other hosts reach the bus; empty: none can."`
+	OVNListen      string        `name:"ovn-listen" env:"KUMOI_OVN_LISTEN" help:"Address and port where other hosts reach OVN's southbound database, over TLS; empty: none can."`
+	OVNRemote      string        `name:"ovn-remote" env:"KUMOI_OVN_REMOTE" help:"On an agent: OVN's southbound database, such as ssl:192.0.2.1:6642, if it is not where the credentials file says."`
+	Join           string        `name:"join" env:"KUMOI_JOIN" type:"path" help:"On an agent: the credentials file that 'kumoi admin host add' made."`
+	WebAllow       []string      `name:"web-download-allow" env:"KUMOI_WEB_DOWNLOAD_ALLOW" help:"Private address ranges that image imports by web-download may reach, such as 10.0.0.0/8; public addresses always are."`
+	PolicyFile     string        `name:"policy-file" env:"KUMOI_POLICY_FILE" type:"path" help:"YAML file with policy rules that differ from the defaults; read again when it changes."`
+	ConsoleTTL     time.Duration `name:"console-ttl" env:"KUMOI_CONSOLE_TTL" default:"10m" help:"How long a console may be opened at an address that was asked for; one that is open stays open."`
+	LogFormat      string        `name:"log-format" env:"KUMOI_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json."`
+	LogLevel       string        `name:"log-level" env:"KUMOI_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
+	AdminPassword  string        `name:"admin-password" env:"KUMOI_ADMIN_PASSWORD" help:"Password of the first administrator (default: made at the first start, shown by 'kumoi openrc')."`
+	PasswordsCheap bool          `name:"passwords-cheap" env:"KUMOI_PASSWORDS_CHEAP" hidden:"" help:"Hash passwords with the least argon2id allows; for tests."`
 
 	IdentitySettings   `embed:""`
 	FederationSettings `embed:""`
@@ -94,6 +96,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.Images.validate(); err != nil {
 		return err
+	}
+	if c.ConsoleTTL < 0 {
+		return errs.New(errs.Invalid, "console-ttl: %s is in the past", c.ConsoleTTL)
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errs.New(errs.Invalid, "tls-cert and tls-key belong together: give both or none")

@@ -12,6 +12,7 @@ import (
 
 	"kumoi/internal/compute"
 	computeapi "kumoi/internal/compute/api"
+	"kumoi/internal/compute/console"
 	computestore "kumoi/internal/compute/sqlstore"
 	"kumoi/internal/hoststack"
 	"kumoi/internal/identity"
@@ -61,6 +62,7 @@ type services struct {
 	placement *placement.Service
 	network   *network.Service
 	compute   *compute.Service
+	console   *console.Server
 	apis      []*httpx.Service
 }
 
@@ -119,14 +121,15 @@ func assemble(g ground) (*services, error) {
 	s.compute, err = compute.New(compute.Deps{
 		DB: g.db, Store: computestore.New(), Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Bus: g.conn,
 		Network: s.network, Placement: s.placement, Images: computeImages{s.image}, ImageData: newImageData(s.image),
-		Identity: computeIdentity{s.identity, g.db}, Log: g.log,
+		Identity: computeIdentity{s.identity, g.db}, Log: g.log, Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("compute: %w", err)
 	}
+	s.console = console.New(s.compute, console.Config{PublicURL: g.cfg.PublicURL, Dashboards: g.cfg.TrustedDashboards}, g.log)
 	s.apis = []*httpx.Service{
 		identityapi.New(s.identity), imageapi.New(s.image), placementapi.New(s.placement),
-		networkapi.New(s.network), computeapi.New(s.compute),
+		networkapi.New(s.network), computeapi.New(s.compute), s.console.API(),
 	}
 	return s, nil
 }
@@ -295,6 +298,7 @@ func (k *control) serve(_ context.Context, c *Cloud) error {
 			err = server.Close() // a long upload must not hold the stop
 		}
 		<-done
+		k.console.Stop() // the server does not know of websockets any more
 		return err
 	})
 	return nil

@@ -57,6 +57,9 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 			if err := s.releaseClaims(ctx, tx, srv); err != nil {
 				return err
 			}
+			if err := s.store.DeleteConsoles(ctx, tx, srv.ID); err != nil {
+				return err
+			}
 			now := s.now().UTC()
 			srv.VMState, srv.TaskState, srv.PowerState = VMDeleted, TaskNone, PowerUnknown
 			srv.Deleted, srv.DeletedAt, srv.TerminatedAt = true, now, now

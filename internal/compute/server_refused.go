@@ -55,18 +55,6 @@ func (s *Service) MigrateLive(ctx context.Context, id, host string) error {
 		"Live migration is not offered by this cloud's hosts yet; use migrate, which stops the server for the move."))
 }
 
-// Console would connect the owner to a guest's screen or serial line.
-func (s *Service) Console(ctx context.Context, id, kind string) error {
-	srv, err := s.Server(ctx, id, "os-remote-consoles")
-	if err != nil {
-		return err
-	}
-	if srv.Host == "" || srv.VMState == VMBuilding {
-		return errs.New(errs.Conflict, "Instance %s is not ready", id)
-	}
-	return errs.New(errs.Invalid, "Unavailable console type %s.", kind)
-}
-
 // refuse checks that the action were allowed, and then says why it is not offered.
 func (s *Service) refuse(ctx context.Context, id, action string, reason error) error {
 	srv, err := s.Server(ctx, id, policyOf(action))

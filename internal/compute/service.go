@@ -47,6 +47,8 @@ type Config struct {
 	MaxBuildAttempts int
 	// StopGrace is how long a guest may take to shut down; 60 s if zero.
 	StopGrace time.Duration
+	// ConsoleTTL is how long a console may be opened with its token; 10 minutes if zero.
+	ConsoleTTL time.Duration
 	// Quota replaces default limits, by resource.
 	Quota map[string]int
 }
@@ -69,6 +71,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StopGrace == 0 {
 		c.StopGrace = time.Minute
+	}
+	if c.ConsoleTTL == 0 {
+		c.ConsoleTTL = 10 * time.Minute
 	}
 	return c
 }

@@ -43,7 +43,7 @@ func buildSpec(srv *Server, nics []hostapi.NIC, groups []*network.SecurityGroup,
 		Root: srv.Root, SwapMiB: srv.Flavor.Swap, NICs: nics,
 		Power: srv.Power, StopGrace: cfg.StopGrace,
 		Rescue: srv.Rescue, Boot: srv.Boot, HardBoot: srv.HardBoot, Rebuild: srv.Rebuild,
-		ConfigDrive: srv.ConfigDrive,
+		ConfigDrive: srv.ConfigDrive, Console: hostapi.ConsoleSpec{VNC: hasScreen(srv)},
 		Metadata: hostapi.Metadata{
 			AvailabilityZone: srv.AvailabilityZone, LaunchIndex: srv.LaunchIndex, ReservationID: srv.ReservationID,
 			KeyName: srv.KeyName, PublicKey: srv.PublicKey, KeyType: srv.KeyType, AdminPass: srv.AdminPass,

@@ -61,6 +61,11 @@ type Store interface {
 	UpdateMigration(ctx context.Context, tx *store.Tx, m *Migration) error
 	Migrations(ctx context.Context, tx *store.Tx, serverID string) ([]*Migration, error)
 
+	InsertConsole(ctx context.Context, tx *store.Tx, c Console) error
+	Console(ctx context.Context, tx *store.Tx, tokenHash string) (Console, error)
+	DeleteConsoles(ctx context.Context, tx *store.Tx, serverID string) error
+	DeleteConsolesBefore(ctx context.Context, tx *store.Tx, t time.Time) error
+
 	// Next takes the next number of the named counter, from 1.
 	Next(ctx context.Context, tx *store.Tx, counter string) (int64, error)
 }

@@ -5,8 +5,8 @@
 package apptest
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -89,15 +89,11 @@ func (lasting) Close() error { return nil }
 // Start starts the cloud, or starts it again.
 func (c *Cloud) Start() {
 	c.t.Helper()
-	out := io.Discard
-	if testing.Verbose() {
-		f, err := os.OpenFile(filepath.Join(c.Config.DataDir, "kumoi.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		c.t.Cleanup(func() { f.Close() })
-		out = f
+	out, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	c.t.Cleanup(func() { out.Close() })
 	cfg := c.Config
 	running, err := app.Start(c.t.Context(), &cfg, app.Roles{Control: true, Host: true}, slog.New(slog.NewTextHandler(out, nil)))
 	if err != nil {
@@ -109,6 +105,18 @@ func (c *Cloud) Start() {
 			c.Stop()
 		}
 	})
+}
+
+func (c *Cloud) logFile() string { return filepath.Join(c.Config.DataDir, "kumoi.log") }
+
+// Logged tells whether a text is in the cloud's log.
+func (c *Cloud) Logged(text string) bool {
+	c.t.Helper()
+	log, err := os.ReadFile(c.logFile())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return bytes.Contains(log, []byte(text))
 }
 
 // Stop stops the cloud; guests stay.

@@ -180,7 +180,7 @@ rescue = true
 interface_attach = true
 config_drive = true
 metadata_service = true
-vnc_console = false
+vnc_console = true
 attach_encrypted_volume = false
 [placement]
 max_microversion = latest

@@ -299,6 +299,7 @@ func (s *session) servers(t *testing.T) {
 	if log := demo.ok("console log show web"); !strings.Contains(log, "login:") && !strings.Contains(log, "Linux version") {
 		t.Errorf("console log: %.200s", log)
 	}
+	consoles(t, demo, "web")
 	demo.ok("server set --name www --property colour=red web")
 	status := func(want string) {
 		t.Helper()

@@ -66,10 +66,10 @@ func (a *api) actionRoutes() []httpx.Route {
 		{"removeFloatingIp", "os-floating-ips:remove", 43, a.removeFloatingIP},
 		{"addFixedIp", "os-multinic:add", 43, a.addFixedIP},
 		{"removeFixedIp", "os-multinic:remove", 43, a.removeFixedIP},
-		{"os-getVNCConsole", "os-remote-consoles", 5, a.oldConsole("os-getVNCConsole", "novnc", "xvpvnc")},
-		{"os-getSPICEConsole", "os-remote-consoles", 5, a.oldConsole("os-getSPICEConsole", "spice-html5")},
-		{"os-getSerialConsole", "os-remote-consoles", 5, a.oldConsole("os-getSerialConsole", "serial")},
-		{"os-getRDPConsole", "os-remote-consoles", 5, a.oldConsole("os-getRDPConsole", "rdp-html5")},
+		{"os-getVNCConsole", "os-remote-consoles", 5, a.oldConsole("os-getVNCConsole", "vnc", "novnc", "xvpvnc")},
+		{"os-getSPICEConsole", "os-remote-consoles", 5, a.oldConsole("os-getSPICEConsole", "spice", "spice-html5")},
+		{"os-getSerialConsole", "os-remote-consoles", 5, a.oldConsole("os-getSerialConsole", "serial", "serial")},
+		{"os-getRDPConsole", "os-remote-consoles", 5, a.oldConsole("os-getRDPConsole", "rdp", "rdp-html5")},
 	} {
 		add(old.action, old.policy, old.h).Max = micro.V(2, old.max)
 	}

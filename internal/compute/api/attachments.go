@@ -128,38 +128,3 @@ func (a *api) noLiveMigration(rule string) httpx.Handler {
 		return nil, errs.New(errs.NotFound, "In-progress live migration %s is not found for server %s.", r.Var("migration_id"), r.Var("server_id"))
 	}
 }
-
-var consoleSchema = perVersion(func(minor int) object {
-	protocols, types := list{"vnc", "spice", "serial", "rdp"}, list{"novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5"}
-	if minor >= 8 {
-		protocols, types = append(protocols, "mks"), append(types, "webmks")
-	}
-	if minor >= 99 {
-		types = append(types, "spice-direct")
-	}
-	return wrapped("remote_console", strict(list{"protocol", "type"}, object{
-		"protocol": object{"type": "string", "enum": protocols}, "type": object{"type": "string", "enum": types},
-	}))
-})
-
-func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
-		Console struct{ Type string } `json:"remote_console"`
-	}
-	if err := body(r, consoleSchema, &b); err != nil {
-		return nil, err
-	}
-	return nil, a.svc.Console(ctx, r.Var("server_id"), b.Console.Type)
-}
-
-// oldConsole is an action that asked for one kind of console, before 2.6.
-func (a *api) oldConsole(action string, types ...any) httpx.Handler {
-	s := fixed(wrapped(action, strict(list{"type"}, object{"type": object{"type": "string", "enum": types}})))
-	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		var b map[string]struct{ Type string }
-		if err := body(r, s, &b); err != nil {
-			return nil, err
-		}
-		return nil, a.svc.Console(ctx, r.Var("server_id"), b[action].Type)
-	}
-}

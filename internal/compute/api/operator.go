@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"kumoi/internal/compute"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
 )
@@ -46,7 +45,7 @@ func (a *api) operatorRoutes() []httpx.Route {
 		{Method: "POST", Path: "/v2.1/os-server-external-events", Policy: p + "os-server-external-events:create", Handler: a.externalEvents},
 		{Method: "GET", Path: "/v2.1/os-instance_usage_audit_log", Policy: p + "os-instance-usage-audit-log:list", Handler: a.auditLog("os-instance-usage-audit-log:list")},
 		{Method: "GET", Path: "/v2.1/os-instance_usage_audit_log/{before_timestamp}", Policy: p + "os-instance-usage-audit-log:show", Handler: a.auditLog("os-instance-usage-audit-log:show")},
-		{Method: "GET", Path: "/v2.1/os-console-auth-tokens/{console_token}", Policy: p + "os-console-auth-tokens", Handler: a.consoleToken},
+		{Method: "GET", Path: "/v2.1/os-console-auth-tokens/{console_token}", Policy: p + "os-console-auth-tokens", SecretPath: true, Handler: a.consoleToken},
 		{Method: "POST", Path: "/v2.1/os-assisted-volume-snapshots", Policy: p + "os-assisted-volume-snapshots:create", Handler: a.assistedSnapshot("os-assisted-volume-snapshots:create")},
 		{Method: "DELETE", Path: "/v2.1/os-assisted-volume-snapshots/{snapshot_id}", Policy: p + "os-assisted-volume-snapshots:delete", Handler: a.assistedSnapshot("os-assisted-volume-snapshots:delete")},
 
@@ -242,13 +241,6 @@ func (a *api) aggregateImages(ctx context.Context, r *httpx.Request) (*httpx.Res
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
-}
-
-func (a *api) consoleToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-console-auth-tokens"); err != nil {
-		return nil, err
-	}
-	return nil, errs.New(errs.NotFound, "Token not found")
 }
 
 // assistedSnapshot is what volume drivers on shared files ask of compute; this
