@@ -1,7 +1,8 @@
 #!/bin/bash
 # run.sh AREA [REGEX]: Debian's tempest against a cloud started for it.
 # AREA: identity, image, network (guests pretended); compute, smoke (real guests,
-# in namespaces of their own, when run as root; else pretended as well).
+# in namespaces of their own, when run as root; else pretended as well); clients:
+# the clients' own functional tests (clients.sh).
 # identity is two suites: the tests of the API with the default policies and
 # password rules in force, then those of RBAC with scope enforced, by the policy
 # file docs/policy/identity-system-scope.yaml.
@@ -24,7 +25,8 @@ case $area in
   placement)
     echo "conformance: no stock suite tests placement alone; internal/placement/api has its tests, and compute's uses it" >&2
     exit 2 ;;
-  *) echo "usage: $0 identity|image|network|compute|smoke [REGEX]" >&2; exit 2 ;;
+  clients) exec test/conformance/clients.sh "${@:2}" ;;
+  *) echo "usage: $0 identity|image|network|compute|smoke|clients [REGEX]" >&2; exit 2 ;;
 esac
 nothing() { echo "conformance: $*" >&2; echo "0 passed, 0 failed, 0 skipped"; exit 2; }
 [ -x "$kumoi" ] || nothing "$kumoi is missing; run: make build"
