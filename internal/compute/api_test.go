@@ -229,6 +229,6 @@ func TestOperators(t *testing.T) {
 		ops.Must(200, "DELETE", path, nil)
 		ops.At("2.35").Must(200, "GET", "/v2.1/os-networks", nil)
 		ops.Fails(404, "", "GET", "/v2.1/os-networks", nil)
-		ops.Fails(410, "removed", "GET", "/v2.1/os-cells", nil)
+		ops.Fails(410, "no longer available", "GET", "/v2.1/os-cells", nil)
 	})
 }

@@ -142,7 +142,7 @@ def fork_commands():
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             out.seek(0)
             err.seek(0)
-            text, trouble = out.read().decode(), err.read().decode()
+            text, trouble = out.read().decode(), err.read()  # as the tests expect them
         if status and not fail_ok:
             raise exceptions.CommandFailed(status, cmd, text, trouble)
         return text
@@ -196,7 +196,7 @@ def flat(suite):
 def main(kumoi, out, pattern="."):
     warnings.simplefilter("ignore")
     os.environ.update({
-        "OPENSTACKSDK_IMAGE": IMAGE, "OPENSTACKSDK_FLAVOR": FLAVOR, "OPENSTACKSDK_FUNC_TEST_TIMEOUT": "60",
+        "OPENSTACKSDK_IMAGE": IMAGE, "OPENSTACKSDK_FLAVOR": FLAVOR, "OPENSTACKSDK_FUNC_TEST_TIMEOUT": "60", "OS_TEST_TIMEOUT": "300",
     })
     # Where the clouds are is looked for in the working directory, once for all.
     os.chdir(out)
