@@ -3,6 +3,7 @@ package apptest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -98,22 +99,32 @@ func TestTwoServersOnOneDatabase(t *testing.T) {
 	member := roles[0].(object)["id"].(string)
 
 	// until waits for a status at the second server, and measures.
-	longest := time.Duration(0)
-	until := func(what string, want int, method, path, token string, body any) {
+	until := func(what string, want int, method, path, token string, body any) time.Duration {
 		t.Helper()
 		start := time.Now()
 		for {
 			status, _, _ := ask(t, method, b+path, token, body)
 			took := time.Since(start)
 			if status == want {
-				longest = max(longest, took)
 				t.Logf("%s: seen after %v", what, took.Round(time.Millisecond))
-				return
+				return took
 			}
 			if took > 10*time.Second {
 				t.Fatalf("%s: the other server answers %d, not %d", what, status, want)
 			}
+			time.Sleep(5 * time.Millisecond) // leaves the processor to the servers
 		}
+	}
+	// soon wants a change to be seen within a second. The machine may hold everything
+	// up for longer than that, but hardly three times in a row.
+	soon := func(what string, try func() time.Duration) {
+		t.Helper()
+		for range 3 {
+			if try() <= time.Second {
+				return
+			}
+		}
+		t.Errorf("%s: the other server needs more than a second", what)
 	}
 	for name, change := range map[string]func(user, project, domain, token string){
 		"user disabled":    func(u, _, _, _ string) { must(200, "PATCH", "/users/"+u, object{"user": object{"enabled": false}}) },
@@ -140,33 +151,35 @@ func TestTwoServersOnOneDatabase(t *testing.T) {
 			resp.Body.Close()
 		},
 	} {
-		domain := create("/domains", "domain", object{"name": name})
-		project := create("/projects", "project", object{"name": "p", "domain_id": domain})
-		user := create("/users", "user", object{"name": "u", "domain_id": domain, "password": "pw"})
-		must(204, "PUT", "/projects/"+project+"/users/"+user+"/roles/"+member, nil)
-		status, token := login(b, "u", domain, "pw", object{"project": object{"id": project}})
-		if status != 201 {
-			t.Fatalf("%s: no login at the other server: %d", name, status)
-		}
-		until(name+", before", 200, "GET", "/auth/catalog", token, nil)
-		change(user, project, domain, token)
-		until(name, 401, "GET", "/auth/catalog", token, nil)
+		tries := 0
+		soon(name, func() time.Duration {
+			tries++
+			domain := create("/domains", "domain", object{"name": fmt.Sprint(name, tries)})
+			project := create("/projects", "project", object{"name": "p", "domain_id": domain})
+			user := create("/users", "user", object{"name": "u", "domain_id": domain, "password": "pw"})
+			must(204, "PUT", "/projects/"+project+"/users/"+user+"/roles/"+member, nil)
+			status, token := login(b, "u", domain, "pw", object{"project": object{"id": project}})
+			if status != 201 {
+				t.Fatalf("%s: no login at the other server: %d", name, status)
+			}
+			until(name+", before", 200, "GET", "/auth/catalog", token, nil)
+			change(user, project, domain, token)
+			return until(name, 401, "GET", "/auth/catalog", token, nil)
+		})
 	}
 
 	must(201, "PUT", "/regions/north", object{"region": object{}})
 	until("policy, before", 200, "GET", "/regions/north", admin, nil)
-	if err := os.WriteFile(policy, []byte("\"identity:get_region\": \"!\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	until("policy file changed", 403, "GET", "/regions/north", admin, nil)
-	if err := os.Remove(policy); err != nil {
-		t.Fatal(err)
-	}
-	until("policy file gone", 200, "GET", "/regions/north", admin, nil)
-	if longest > time.Second {
-		t.Errorf("a change took %v to reach the other server", longest)
-	}
-	t.Logf("the slowest change reached the other server after %v", longest)
+	soon("policy file changed", func() time.Duration {
+		if err := os.WriteFile(policy, []byte("\"identity:get_region\": \"!\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		took := until("policy file changed", 403, "GET", "/regions/north", admin, nil)
+		if err := os.Remove(policy); err != nil {
+			t.Fatal(err)
+		}
+		return max(took, until("policy file gone", 200, "GET", "/regions/north", admin, nil))
+	})
 
 	// The administrator's password, changed by himself, outlives restarts.
 	me := must(200, "GET", "/users?name=admin", nil)["users"].([]any)[0].(object)["id"].(string)
