@@ -189,7 +189,7 @@ func TestConsoleLog(t *testing.T) {
 	if err := os.WriteFile(path+".0", []byte("zero\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for lines, want := range map[int]string{0: "zero\none\ntwo\uFFFD\nthree\n", 1: "three\n", 2: "two\uFFFD\nthree\n", 99: "zero\none\ntwo\uFFFD\nthree\n"} {
+	for lines, want := range map[int]string{0: "zero\none\ntwo\uFFFD\nthree\n", 1: "", 2: "three\n", 3: "two\uFFFD\nthree\n", 99: "zero\none\ntwo\uFFFD\nthree\n"} {
 		if got, err := h.client.ConsoleLog(h.ctx(), "host-a", spec.ID, lines); err != nil || got != want {
 			t.Errorf("%d lines: %q, %v", lines, got, err)
 		}

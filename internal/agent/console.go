@@ -53,13 +53,13 @@ func tail(path string, limit int) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, at, size-at))
 }
 
-// lastLines are the last n lines; all if n is zero. A line that has not ended
-// yet counts.
+// lastLines are the last n lines; all if n is zero. As in Nova, what follows the
+// last line's end counts as a line, though it be empty.
 func lastLines(data []byte, n int) []byte {
 	if n <= 0 {
 		return data
 	}
-	at := len(bytes.TrimSuffix(data, []byte("\n")))
+	at := len(data)
 	for ; n > 0 && at >= 0; n-- {
 		at = bytes.LastIndexByte(data[:at], '\n')
 	}
