@@ -128,7 +128,7 @@ def fork_commands():
                 os.dup2(os.openpty()[1], 0)
                 os.dup2(out.fileno(), 1)
                 os.dup2((out if merge_stderr else err).fileno(), 2)
-                sys.stdout, sys.stderr, sys.argv = os.fdopen(1, "w"), os.fdopen(2, "w"), shlex.split(cmd)
+                sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
                 try:
                     code = shell.OpenStackShell().run(shlex.split(cmd)[1:])
                 except SystemExit as e:
@@ -219,4 +219,5 @@ def main(kumoi, out, pattern="."):
                 unittest.TextTestRunner(log, verbosity=2, resultclass=Results, warnings="ignore").run(unittest.TestSuite(tests))
 
 
-main(*sys.argv[1:])
+args, sys.argv = sys.argv[1:], ["openstack"]  # the command takes its name from there, when it is imported
+main(*args)
