@@ -132,7 +132,7 @@ def fork_commands():
                 try:
                     code = shell.OpenStackShell().run(shlex.split(cmd)[1:])
                 except SystemExit as e:
-                    code = e.code if isinstance(e.code, int) else 1
+                    code = e.code if isinstance(e.code, int) else int(e.code is not None)
                 except BaseException:
                     traceback.print_exc()
                     code = 70

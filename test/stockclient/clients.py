@@ -38,7 +38,7 @@ def child(main, args, env, out, err):
     try:
         code = main(args)
     except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else 1
+        code = e.code if isinstance(e.code, int) else int(e.code is not None)
     except BaseException:
         traceback.print_exc()
         code = 70
