@@ -33,6 +33,7 @@ func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.P
 // AttachInterface gives a server one more port, and returns when it is plugged.
 func (s *Service) AttachInterface(ctx context.Context, id string, want network.RequestedNetwork) (*network.Port, error) {
 	var port *network.Port
+	var at saga.Saga
 	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf("attach_interface"))
 		if err != nil {
@@ -52,16 +53,18 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 		}
 		srv.TaskState = TaskUpdatingNICs
 		srv.Generation++
-		return s.begin(ctx, tx, srv, kindInterface, "attach_interface", job{Port: port.ID})
+		at, err = s.beginInterface(ctx, tx, srv, "attach_interface", port.ID)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return port, s.awaitInterface(ctx, id)
+	return port, s.awaitInterface(ctx, at)
 }
 
 // DetachInterface takes a port off a server, and returns when it is unplugged.
 func (s *Service) DetachInterface(ctx context.Context, id, portID string) error {
+	var at saga.Saga
 	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf("detach_interface"))
 		if err != nil {
@@ -80,27 +83,29 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 			}
 			srv.TaskState = TaskUpdatingNICs
 			srv.Generation++
-			return s.begin(ctx, tx, srv, kindInterface, "detach_interface", job{Port: portID})
+			at, err = s.beginInterface(ctx, tx, srv, "detach_interface", portID)
+			return err
 		}
 		return errs.New(errs.NotFound, "Port id %s could not be found.", portID)
 	})
 	if err != nil {
 		return err
 	}
-	return s.awaitInterface(ctx, id)
+	return s.awaitInterface(ctx, at)
+}
+
+// beginInterface begins interfaceSaga on the server and says which it is.
+func (s *Service) beginInterface(ctx context.Context, tx *store.Tx, srv *Server, action, portID string) (saga.Saga, error) {
+	if err := s.begin(ctx, tx, srv, kindInterface, action, job{Port: portID}); err != nil {
+		return saga.Saga{}, err
+	}
+	at, _, err := s.sagas.Active(ctx, tx, srv.ID)
+	return at, err
 }
 
 // awaitInterface waits for what interfaceSaga does to the server. In Nova these
 // requests set no task state, and clients send the next one at once.
-func (s *Service) awaitInterface(ctx context.Context, serverID string) error {
-	var at saga.Saga
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		at, _, err = s.sagas.Active(ctx, tx, serverID)
-		return err
-	})
-	if err != nil || at.Kind != kindInterface {
-		return err
-	}
+func (s *Service) awaitInterface(ctx context.Context, at saga.Saga) error {
 	patience, cancel := context.WithTimeout(ctx, interfaceWait)
 	defer cancel()
 	end, err := s.sagas.Wait(patience, at.ID)
@@ -110,7 +115,7 @@ func (s *Service) awaitInterface(ctx context.Context, serverID string) error {
 	case err != nil:
 		return err
 	case end.State == saga.Undone && end.Err != nil:
-		return errs.New(errs.Conflict, "The interfaces of instance %s stay as they were: %s", serverID, end.Err.Error())
+		return errs.New(errs.Conflict, "The interfaces of instance %s stay as they were: %s", at.Resource, end.Err.Error())
 	}
 	return nil
 }

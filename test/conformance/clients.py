@@ -6,7 +6,6 @@ development cloud has: projects, users, flavors, an image, networks. Writes
 OUT/SUITE.log. The openstack command runs in forks of this process, so that its
 imports are paid for once.
 """
-import importlib.metadata
 import os
 import re
 import shlex
@@ -15,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import unittest
 import warnings
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGES = "/usr/lib/python3/dist-packages"
 SUITES = {
     "openstackclient": [f"openstackclient/tests/functional/{d}" for d in ("common", "identity", "image", "compute", "network")],
@@ -110,42 +109,18 @@ def prepare():
 
 def fork_commands():
     """Has the tests of the openstack command run it in forks."""
-    from openstackclient import shell
+    sys.path.insert(0, os.path.join(HERE, "..", "stockclient"))
+    import clients
     from openstackclient.tests.functional import base
     from tempest.lib import exceptions
 
-    points = importlib.metadata.entry_points()
-    for point in [p for g in points.groups if g.startswith("openstack.") for p in points.select(group=g)]:
-        try:
-            point.load()
-        except Exception:
-            pass  # a plugin that cannot load is no command either
+    clients.warm()
 
     def execute(cmd, fail_ok=False, merge_stderr=False):
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            pid = os.fork()
-            if pid == 0:
-                os.dup2(os.openpty()[1], 0)
-                os.dup2(out.fileno(), 1)
-                os.dup2((out if merge_stderr else err).fileno(), 2)
-                sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-                try:
-                    code = shell.OpenStackShell().run(shlex.split(cmd)[1:])
-                except SystemExit as e:
-                    code = e.code if isinstance(e.code, int) else int(e.code is not None)
-                except BaseException:
-                    traceback.print_exc()
-                    code = 70
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code or 0)
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            out.seek(0)
-            err.seek(0)
-            text, trouble = out.read().decode(), err.read()  # as the tests expect them
-        if status and not fail_ok:
-            raise exceptions.CommandFailed(status, cmd, text, trouble)
-        return text
+        a = clients.run(clients.openstack, shlex.split(cmd)[1:], {}, merge_stderr)
+        if a["code"] and not fail_ok:
+            raise exceptions.CommandFailed(a["code"], cmd, a["out"], a["err"].encode())
+        return a["out"]
 
     base.execute = execute
 

@@ -28,21 +28,14 @@ case $area in
   clients) exec test/conformance/clients.sh "${@:2}" ;;
   *) echo "usage: $0 identity|image|network|compute|smoke|clients [REGEX]" >&2; exit 2 ;;
 esac
-nothing() { echo "conformance: $*" >&2; echo "0 passed, 0 failed, 0 skipped"; exit 2; }
+# shellcheck source=test/conformance/lib.sh
+. test/conformance/lib.sh
 [ -x "$kumoi" ] || nothing "$kumoi is missing; run: make build"
 
 packages=(iputils-ping tempest python3-tempest python3-stestr python3-openstackclient jq)
 [ "$area" != identity ] || packages+=(keystone-tempest-plugin)
 [ "$area" = image ] && packages+=(glance-tempest-plugin)
-missing=()
-for p in "${packages[@]}"; do
-  dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  [ "$(id -u)" = 0 ] || nothing "as root, install: ${missing[*]}"
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}" >&2 ||
-    nothing "apt-get install ${missing[*]} failed"
-fi
+need "${packages[@]}"
 
 # Real guests want namespaces of their own: start again inside them.
 kind=fake
@@ -56,8 +49,7 @@ if [ "$area" = compute ] || [ "$area" = smoke ]; then
   fi
 fi
 
-out=${OUT:-}
-if [ -n "$out" ]; then mkdir -p "$out"; out=$(cd "$out" && pwd); else out=$(mktemp -d /tmp/kumoi-conformance.XXXXXX); fi
+out=$(folder)
 data=$out/data
 flags=(--data-dir "$data" --admin-password 'a password for tests')
 if [ "$area" = identity ]; then # what the tests of password rules expect

@@ -47,11 +47,11 @@ def child(main, args, env, out, err):
     os._exit(code or 0)
 
 
-def run(main, args, env):
+def run(main, args, env, merge_stderr=False):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         pid = os.fork()
         if pid == 0:
-            child(main, args, env, out, err)
+            child(main, args, env, out, out if merge_stderr else err)
         status = os.waitpid(pid, 0)[1]
         out.seek(0)
         err.seek(0)
@@ -72,10 +72,11 @@ def warm():
             pass  # a plugin that cannot load is no command either
 
 
-warm()
-answers = os.fdopen(os.dup(1), "w")
-for line in sys.stdin:
-    ask = json.loads(line)
-    main = glance() if ask.get("tool") == "glance" else openstack
-    answers.write(json.dumps(run(main, ask["args"], ask["env"])) + "\n")
-    answers.flush()
+if __name__ == "__main__":
+    warm()
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        ask = json.loads(line)
+        main = glance() if ask.get("tool") == "glance" else openstack
+        answers.write(json.dumps(run(main, ask["args"], ask["env"])) + "\n")
+        answers.flush()
