@@ -58,11 +58,21 @@ func (s *Service) fillAppCred(ctx context.Context, tx *store.Tx, a *AppCredentia
 	if err != nil {
 		return err
 	}
-	a.Roles = roles
+	a.Roles = inOrder(roles, a.RoleIDs, func(r Role) string { return r.ID })
 	if len(a.AccessRuleIDs) > 0 {
-		a.AccessRules, err = s.store.AccessRules.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: a.AccessRuleIDs}}})
+		rules, err := s.store.AccessRules.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: a.AccessRuleIDs}}})
+		if err != nil {
+			return err
+		}
+		a.AccessRules = inOrder(rules, a.AccessRuleIDs, func(r AccessRule) string { return r.ID })
 	}
-	return err
+	return nil
+}
+
+// inOrder gives back rows in the order in which somebody listed their ids.
+func inOrder[T any](rows []T, ids []string, id func(T) string) []T {
+	slices.SortStableFunc(rows, func(a, b T) int { return slices.Index(ids, id(a)) - slices.Index(ids, id(b)) })
+	return rows
 }
 
 // getAppCred loads an application credential under a rule. The owner that the

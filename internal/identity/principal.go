@@ -351,6 +351,12 @@ func (se *Session) actor() *actor.Actor {
 	if se.AppCred != nil {
 		a.AppCredentialID = se.AppCred.ID
 		a.AppCredentialRestricted = !se.AppCred.Unrestricted
+		if len(se.AppCred.AccessRuleIDs) > 0 { // a rule that is gone allows nothing
+			a.AccessRules = []actor.AccessRule{}
+		}
+		for _, r := range se.AppCred.AccessRules {
+			a.AccessRules = append(a.AccessRules, actor.NewAccessRule(r.Service, r.Method, r.Path))
+		}
 	}
 	if se.AccessToken != nil {
 		a.ConsumerID = se.AccessToken.ConsumerID

@@ -38,7 +38,7 @@ func (s *Service) ValidateToken(ctx context.Context, text string, allowExpired, 
 	if err != nil {
 		return nil, err
 	}
-	if se.AppCred != nil && len(se.AppCred.AccessRules) > 0 && !knowsAccessRules {
+	if se.AppCred != nil && len(se.AppCred.AccessRuleIDs) > 0 && !knowsAccessRules {
 		return nil, errs.New(errs.NotFound, "Could not find token.")
 	}
 	return se, nil

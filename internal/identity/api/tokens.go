@@ -335,6 +335,9 @@ func catalogView(r *httpx.Request, items []identity.CatalogItem, se *identity.Se
 	return out
 }
 
+// accessRulesVersion is what a service that enforces access rules says it knows.
+const accessRulesVersion = 1.0
+
 func subjectToken(r *httpx.Request) (string, error) {
 	t := r.HTTP.Header.Get("X-Subject-Token")
 	if t == "" {
@@ -348,7 +351,8 @@ func (h *handlers) validateToken(ctx context.Context, r *httpx.Request) (*httpx.
 	if err != nil {
 		return nil, err
 	}
-	se, err := h.svc.ValidateToken(ctx, t, flag(r.Query, "allow_expired"), r.HTTP.Header.Get("Openstack-Identity-Access-Rules") != "")
+	known, _ := strconv.ParseFloat(r.HTTP.Header.Get("Openstack-Identity-Access-Rules"), 64)
+	se, err := h.svc.ValidateToken(ctx, t, flag(r.Query, "allow_expired"), known >= accessRulesVersion)
 	if err != nil {
 		return nil, err
 	}

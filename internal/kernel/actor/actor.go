@@ -27,7 +27,8 @@ type Actor struct {
 	TrusteeID                    string
 	AppCredentialID              string
 	AppCredentialRestricted      bool
-	AccessTokenID, ConsumerID    string // OAuth1
+	AccessRules                  []AccessRule // of the application credential; nil: none bind
+	AccessTokenID, ConsumerID    string       // OAuth1
 	GroupIDs                     []string
 	IsAdminProject               bool
 	ExpiresAt                    time.Time
@@ -63,3 +64,13 @@ func (a *Actor) HasRole(name string) bool {
 
 // Authenticated tells whether a token or Kumoi itself stands behind the actor.
 func (a *Actor) Authenticated() bool { return a.UserID != "" || a.System != "" }
+
+// EC2Method marks, among a token's methods, one that a key pair's signature got.
+const EC2Method = "ec2credential"
+
+// Delegated tells whether the token carries a part of somebody's rights - by an
+// application credential, a trust, OAuth1 or a key pair - and not the person.
+// Such a token must not touch what proves the person.
+func (a *Actor) Delegated() bool {
+	return a.AppCredentialID != "" || a.TrustID != "" || a.AccessTokenID != "" || slices.Contains(a.Methods, EC2Method)
+}

@@ -201,7 +201,7 @@ func (g *Gateway) answer(w *recorder, r *http.Request, s *mounted, path, id stri
 	if s.ExactSlash && len(segs) > 0 && strings.HasSuffix(path, "/") {
 		candidates = nil // the id behind the slash is missing
 	}
-	project := ""
+	project, whole := "", segs
 	if len(candidates) == 0 && s.ProjectAfter != "" && len(segs) >= 3 && segs[0] == s.ProjectAfter {
 		shorter := append([]string{segs[0]}, segs[2:]...)
 		if candidates = s.tree.find(shorter); len(candidates) > 0 {
@@ -221,6 +221,9 @@ func (g *Gateway) answer(w *recorder, r *http.Request, s *mounted, path, id stri
 	}
 	if err == nil {
 		ctx = actor.With(ctx, who)
+		if !public && !permitted(who, s.Type, r.Method, whole) {
+			return nil, ctx, nil, unauthorized{errs.New(errs.Unauthenticated, "The request you have made requires authentication.")}
+		}
 	}
 	if project != "" && who != nil && project != who.ProjectID {
 		return nil, ctx, nil, errs.New(errs.Invalid, "Malformed request URL: URL's project_id '%s' doesn't match Context's project_id '%s'", project, who.ProjectID)
