@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"kumoi/internal/app"
 	"kumoi/internal/kernel/audit"
 )
@@ -137,7 +139,14 @@ type bootstrapCmd struct {
 	AdminURL    string `name:"identity-admin-url" help:"Identity's admin endpoint (default: the public one)."`
 }
 
-func (c *bootstrapCmd) Run(ctx context.Context) error {
+func (c *bootstrapCmd) Run(ctx context.Context, k *kong.Context) error {
+	region := c.Region
+	if _, err := app.Adopt(ctx, &c.Config); err != nil {
+		return err
+	}
+	if said(k, "region") {
+		c.Region = region
+	}
 	in := app.BootstrapRequest{
 		User: c.User, Password: c.Password, Project: c.Project, Region: c.Region,
 		PublicURL: c.PublicURL, InternalURL: c.InternalURL, AdminURL: c.AdminURL,

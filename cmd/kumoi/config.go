@@ -69,6 +69,11 @@ func (f *fileConfig) Validate(app *kong.Application) error {
 // isSetting tells a setting of the cloud from a flag of one command.
 func isSetting(flag *kong.Flag) bool { return flag.Group != nil && flag.Group.Key == "cloud" }
 
+// said tells whether a flag stands on the command line.
+func said(k *kong.Context, flag string) bool {
+	return slices.ContainsFunc(k.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == flag })
+}
+
 // Resolve gives a flag the file's value unless its environment variable is set.
 func (f *fileConfig) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if slices.ContainsFunc(flag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set }) {

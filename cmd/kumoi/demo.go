@@ -19,15 +19,12 @@ type demoCmd struct {
 }
 
 func (c *demoCmd) Run(ctx context.Context) error {
-	if err := c.Validate(); err != nil {
+	creds, err := runningCloud(ctx, &c.Config)
+	if err != nil {
 		return err
 	}
 	if c.OutsideCIDR == "" {
 		return errors.New("demo: the cloud has no outside network (--outside-cidr is empty)")
-	}
-	creds, err := adminCredentials(&c.Config)
-	if err != nil {
-		return err
 	}
 	outside, err := netip.ParsePrefix(c.OutsideCIDR)
 	if err != nil {
@@ -36,7 +33,7 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	gateway, first, last := app.OutsideRange(outside)
 	fmt.Println("Through the API at", c.AuthURL())
 	r, err := demo.Run(ctx, demo.Config{
-		AuthURL: c.AuthURL(), AdminPassword: creds.Password, Region: c.Region, ImageFile: c.GuestImage,
+		Admin: *creds, ImageFile: c.GuestImage,
 		OutsideCIDR: c.OutsideCIDR, OutsideGW: gateway.String(), OutsideFirst: first.String(), OutsideLast: last.String(),
 		Dir: filepath.Join(c.DataDir, "demo"), User: c.GuestUser, Out: os.Stdout,
 	})
@@ -52,7 +49,7 @@ Server %s runs; the whole path took %.1fs.
 
   log into the guest   ssh -i %s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null %s@%s
   as the user "demo"   source %s        (or OS_CLIENT_CONFIG_FILE=%s OS_CLOUD=kumoi-demo)
-  as administrator     source <(%s openrc --data-dir %s --listen %s)
+  as administrator     source <(%s openrc --data-dir %s)
   then                 openstack server list
   the API              %s
   what runs            %s status --data-dir %s
@@ -60,6 +57,6 @@ Server %s runs; the whole path took %.1fs.
   stop, keep the data  %s down --data-dir %s
   remove every trace   %s down --purge --data-dir %s
 `, r.ServerID, r.Took.Seconds(), r.KeyFile, r.Login, r.FloatingIP, r.OpenRC, r.CloudsYAML,
-		exe, c.DataDir, c.Listen, c.AuthURL(), exe, c.DataDir, exe, r.ServerID, c.DataDir, exe, c.DataDir, exe, c.DataDir)
+		exe, c.DataDir, c.AuthURL(), exe, c.DataDir, exe, r.ServerID, c.DataDir, exe, c.DataDir, exe, c.DataDir)
 	return nil
 }

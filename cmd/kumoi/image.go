@@ -152,9 +152,6 @@ type imageFetchCmd struct {
 }
 
 func (c *imageFetchCmd) Run(ctx context.Context) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
 	entry, err := catalogue.Find(c.Name)
 	if err != nil {
 		return err
@@ -167,7 +164,7 @@ func (c *imageFetchCmd) Run(ctx context.Context) error {
 	if c.Arch == "" {
 		c.Arch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 	}
-	creds, err := adminCredentials(&c.Config)
+	creds, err := runningCloud(ctx, &c.Config)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,21 @@ func main() {
 		os.Exit(2)
 	}
 	var cli commands
-	k := kong.Parse(&cli,
+	k, err := parser(ctx, &cli, file)
+	if err != nil {
+		panic(err) // the commands are declared wrongly
+	}
+	chosen, err := k.Parse(os.Args[1:])
+	k.FatalIfErrorf(err)
+	if err := chosen.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "kumoi:", err)
+		os.Exit(1)
+	}
+}
+
+// parser reads command lines.
+func parser(ctx context.Context, cli *commands, file *fileConfig) (*kong.Kong, error) {
+	return kong.New(cli,
 		kong.Name("kumoi"),
 		kong.Description("A cloud that speaks OpenStack's APIs, in one binary."),
 		kong.ShortUsageOnError(),
@@ -63,10 +77,6 @@ func main() {
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.ExplicitGroups([]kong.Group{{Key: "cloud", Title: "Settings of the cloud (also KUMOI_… in the environment, and in the --config file):"}}),
 	)
-	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "kumoi:", err)
-		os.Exit(1)
-	}
 }
 
 type versionCmd struct{}

@@ -48,7 +48,10 @@ type policyListCmd struct {
 	Match  string `arg:"" optional:"" help:"Only rules whose name contains this."`
 }
 
-func (c *policyListCmd) Run() error {
+func (c *policyListCmd) Run(ctx context.Context) error {
+	if err := rulesOf(ctx, &c.Config); err != nil {
+		return err
+	}
 	engine, err := app.Policy(&c.Config)
 	if err != nil {
 		return err
@@ -83,7 +86,20 @@ type policyQuestion struct {
 	Target  map[string]string `help:"Attributes of the target, such as project_id=…;user_id=…"`
 }
 
+// rulesOf takes the policy file of the data directory's cloud, if none is given.
+func rulesOf(ctx context.Context, cfg *app.Config) error {
+	given := cfg.PolicyFile
+	_, err := app.Adopt(ctx, cfg)
+	if given != "" {
+		cfg.PolicyFile = given
+	}
+	return err
+}
+
 func (q *policyQuestion) ask(ctx context.Context) (*app.PolicyAnswer, error) {
+	if err := rulesOf(ctx, &q.Config); err != nil {
+		return nil, err
+	}
 	return app.AskPolicy(ctx, &q.Config, app.PolicyQuestion{
 		Rule: q.Rule, Roles: q.Roles, User: q.User, Project: q.Project, Domain: q.Domain, System: q.System, Target: q.Target,
 	})

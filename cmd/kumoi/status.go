@@ -12,6 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"kumoi/internal/app"
 	"kumoi/internal/demo"
 	"kumoi/internal/doctor"
@@ -90,8 +92,8 @@ type openrcCmd struct {
 	Format string `enum:"sh,clouds.yaml" default:"sh" help:"sh (to be sourced) or clouds.yaml."`
 }
 
-func (c *openrcCmd) Run() error {
-	if err := c.Validate(); err != nil {
+func (c *openrcCmd) Run(ctx context.Context) error {
+	if _, err := app.Adopt(ctx, &c.Config); err != nil {
 		return err
 	}
 	creds, err := adminCredentials(&c.Config)
@@ -116,8 +118,22 @@ func adminCredentials(cfg *app.Config) (*demo.Credentials, error) {
 		return nil, err
 	}
 	return &demo.Credentials{
-		AuthURL: cfg.AuthURL(), User: "admin", Password: strings.TrimSpace(string(password)), Project: "admin", Region: cfg.Region,
+		AuthURL: cfg.AuthURL(), User: "admin", Password: strings.TrimSpace(string(password)), Project: "admin", Region: cfg.Region, CAFile: cfg.TLSCA,
 	}, nil
+}
+
+// runningCloud is where and how to log into the cloud of the data directory as
+// its administrator. It must run: nobody else is to hear the password.
+func runningCloud(ctx context.Context, cfg *app.Config) (*demo.Credentials, error) {
+	running, err := app.Adopt(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	creds, err := adminCredentials(cfg)
+	if err == nil && !running {
+		err = fmt.Errorf("the cloud in %s does not run; start it with: kumoi up --data-dir %s", cfg.DataDir, cfg.DataDir)
+	}
+	return creds, err
 }
 
 type doctorCmd struct {
@@ -125,16 +141,25 @@ type doctorCmd struct {
 	Format string `enum:"table,json" default:"table" help:"table or json."`
 }
 
-func (c *doctorCmd) Run(ctx context.Context) error {
+func (c *doctorCmd) Run(ctx context.Context, k *kong.Context) error {
+	listen, outside := c.Listen, c.OutsideCIDR
+	running, err := app.Adopt(ctx, &c.Config)
+	if err != nil {
+		return err
+	}
+	// Before a start, the settings it will be given are what is to be checked.
+	if !running && said(k, "listen") {
+		c.Listen = listen
+	}
+	if !running && said(k, "outside-cidr") {
+		c.OutsideCIDR = outside
+	}
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	opts := doctor.Options{DataDir: c.DataDir, Listen: c.Listen}
+	opts := doctor.Options{DataDir: c.DataDir, Listen: c.Listen, Running: running}
 	if c.OutsideCIDR != "" {
 		opts.OutsideCIDR, _ = netip.ParsePrefix(c.OutsideCIDR) // checked by Validate
-	}
-	if _, err := app.AskStatus(ctx, &c.Config); err == nil {
-		opts.Running = true
 	}
 	checks := doctor.Run(ctx, opts)
 	if c.Format == "json" {

@@ -155,6 +155,9 @@ type downCmd struct {
 }
 
 func (c *downCmd) Run(ctx context.Context) error {
+	if _, err := app.Adopt(ctx, &c.Config); err != nil {
+		fmt.Println(err) // what runs must be stoppable all the same
+	}
 	if err := c.Validate(); err != nil {
 		return err
 	}

@@ -71,6 +71,7 @@ func onControl[In any](c *Cloud, f func(ctx context.Context, k *control, r *http
 func (c *Cloud) adminOperations() {
 	a := c.admin
 	handle(a, "GET /status", func(ctx context.Context, _ *http.Request, _ nothing) (any, error) { return c.status(ctx), nil })
+	handle(a, "GET /settings", func(context.Context, *http.Request, nothing) (any, error) { return c.cfg.settings(), nil })
 	a.mux.Handle("GET /metrics", c.metrics.handler())
 	handle(a, "GET /sagas", onControl(c, listSagas))
 	handle(a, "GET /sagas/{id}", onControl(c, showSaga))

@@ -74,6 +74,9 @@ func Start(ctx context.Context, cfg *Config, roles Roles, log *slog.Logger) (_ *
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
+	if err := cfg.keepSettings(); err != nil {
+		return nil, err
+	}
 	c.say("opening the admin socket")
 	c.adminOperations()
 	if err := c.admin.start(cfg.AdminSocket()); err != nil {

@@ -25,6 +25,7 @@ type Config struct {
 	PublicURL string `name:"public-url" env:"KUMOI_PUBLIC_URL" help:"The cloud's address as clients see it, if it is not the one they connect to."`
 	TLSCert   string `name:"tls-cert" env:"KUMOI_TLS_CERT" help:"PEM file with the certificate chain of the API; turns on TLS."`
 	TLSKey    string `name:"tls-key" env:"KUMOI_TLS_KEY" help:"PEM file with the key of --tls-cert."`
+	TLSCA     string `name:"tls-ca" env:"KUMOI_TLS_CA" help:"PEM file with the authority that signed --tls-cert, for the credentials that openrc prints (default: the chain itself, if it ends in one)."`
 
 	Host       string `name:"host" env:"KUMOI_HOST" help:"Name of this host in the cloud (default: its hostname)."`
 	Hypervisor string `name:"hypervisor" env:"KUMOI_HYPERVISOR" enum:"libvirt,fake" default:"libvirt" help:"What runs guests: libvirt, or fake (nothing runs; for trying the API)."`

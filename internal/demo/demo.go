@@ -12,24 +12,21 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack"
 
 	"kumoi/internal/kernel/ids"
 )
 
 // Config says where the cloud is and what to put into it.
 type Config struct {
-	AuthURL       string
-	AdminPassword string
-	Region        string
-	ImageFile     string // a bootable qcow2
-	OutsideCIDR   string // of the outside network, "172.24.4.0/24"
-	OutsideFirst  string // first and last address to give out as floating IP
-	OutsideLast   string
-	OutsideGW     string
-	Dir           string // where the key pair and the user's credentials are kept
-	User          string // login of the guest image
-	Out           io.Writer
+	Admin        Credentials
+	ImageFile    string // a bootable qcow2
+	OutsideCIDR  string // of the outside network, "172.24.4.0/24"
+	OutsideFirst string // first and last address to give out as floating IP
+	OutsideLast  string
+	OutsideGW    string
+	Dir          string // where the key pair and the user's credentials are kept
+	User         string // login of the guest image
+	Out          io.Writer
 }
 
 // Result is what the walk made.
@@ -62,7 +59,7 @@ const Steps = 12
 
 // Run walks the path. It stops at the first step that fails and says which.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
-	w := &walk{Config: cfg, ctx: ctx, region: gophercloud.EndpointOpts{Region: cfg.Region}, start: time.Now()}
+	w := &walk{Config: cfg, ctx: ctx, region: gophercloud.EndpointOpts{Region: cfg.Admin.Region}, start: time.Now()}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -70,9 +67,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if w.password, err = w.secret("password"); err != nil {
 		return nil, err
 	}
-	admin, err := w.login("admin", cfg.AdminPassword, "admin")
+	admin, err := cfg.Admin.Client(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("log in as admin at %s: %w", cfg.AuthURL, err)
+		return nil, fmt.Errorf("log in as admin at %s: %w", cfg.Admin.AuthURL, err)
 	}
 	if err := w.provide(admin); err != nil {
 		return nil, err
@@ -150,10 +147,14 @@ func (w *walk) end(detail string) {
 }
 
 func (w *walk) login(user, password, project string) (*gophercloud.ProviderClient, error) {
-	return openstack.AuthenticatedClient(w.ctx, gophercloud.AuthOptions{
-		IdentityEndpoint: w.AuthURL, Username: user, Password: password,
-		DomainID: "default", TenantName: project, AllowReauth: true,
-	})
+	return w.of(user, password, project).Client(w.ctx)
+}
+
+// of is what one of the demo's users logs in with.
+func (w *walk) of(user, password, project string) Credentials {
+	c := w.Admin
+	c.User, c.Password, c.Project = user, password, project
+	return c
 }
 
 // secret reads a generated secret of the demo, or makes it.

@@ -22,9 +22,7 @@ func Register(ctx context.Context, c Credentials, record map[string]any, file st
 		return "", err
 	}
 	defer f.Close()
-	p, err := openstack.AuthenticatedClient(ctx, gophercloud.AuthOptions{
-		IdentityEndpoint: c.AuthURL, Username: c.User, Password: c.Password, DomainID: "default", TenantName: c.Project,
-	})
+	p, err := c.Client(ctx)
 	if err != nil {
 		return "", err
 	}
