@@ -14,6 +14,7 @@ import (
 	"kumoi/internal/agent/disk"
 	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/agent/imagecache"
+	"kumoi/internal/diskimage"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
@@ -45,7 +46,11 @@ func (a *Agent) ensureDisks(ctx context.Context, s *server, spec *hostapi.Server
 			return err
 		}
 		if off && spec.Root.SizeGiB > 0 {
-			if err := disk.Grow(ctx, s.path(rootName(spec.Rebuild)), int64(spec.Root.SizeGiB)<<30); err != nil {
+			layers, err := s.layers(rootName(spec.Rebuild), baseName(spec.Rebuild))
+			if err != nil {
+				return err
+			}
+			if err := disk.Grow(ctx, layers, int64(spec.Root.SizeGiB)<<30); err != nil {
 				return err
 			}
 		}
@@ -100,6 +105,19 @@ func (a *Agent) ensureRoot(ctx context.Context, s *server, want hostapi.RootDisk
 	return disk.CreateOverlay(root, size, base, image.Format)
 }
 
+// layers are the files of a disk to boot from, as we made them.
+func (s *server) layers(rootName, baseName string) ([]diskimage.Layer, error) {
+	image := imagecache.Image{}
+	if err := loadJSON(s.path(baseName)+".json", &image); err != nil {
+		return nil, fmt.Errorf("image of server %s: %w", s.id, err)
+	}
+	layers := []diskimage.Layer{{Path: s.path(rootName), Format: "qcow2"}}
+	if !image.CDROM {
+		layers = append(layers, diskimage.Layer{Path: s.path(baseName), Format: image.Format})
+	}
+	return layers, nil
+}
+
 // ensureSwap makes the swap disk, anew if its size is another now: nobody
 // expects to find anything in it after the guest was off.
 func (s *server) ensureSwap(size int64, off bool) error {
@@ -121,7 +139,7 @@ func createEphemeral(ctx context.Context, path string, i, gib int) error {
 	if err := disk.CreateBlank(part, int64(gib)<<30); err != nil {
 		return err
 	}
-	if err := disk.Format(ctx, part, "ext4", fmt.Sprintf("ephemeral%d", i)); err != nil {
+	if err := disk.Format(ctx, part, "ext4", fmt.Sprintf("ephemeral%d", i), int64(gib)<<30); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
 	return os.Rename(part, path)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kumoi/internal/diskimage"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
@@ -14,6 +15,9 @@ import (
 // so that running guests find their metadata again, then guests that a reboot
 // of the host has ended, then what the control plane wants by now.
 func (a *Agent) resume(ctx context.Context) {
+	if err := diskimage.Confinement(); err != nil {
+		a.log.WarnContext(ctx, "images from users are worked on less shut in than they should be", "why", err)
+	}
 	a.awaitHypervisor(ctx)
 	var again []*hostapi.ServerSpec
 	for _, s := range a.all() {

@@ -76,7 +76,15 @@ func (a *Agent) copyRoot(ctx context.Context, s *server, path string) error {
 		root := slices.IndexFunc(disks, func(d hypervisor.Disk) bool { return d.Path == s.path(rootName(spec.Rebuild)) })
 		return a.hv.CopyDisk(ctx, s.id, disks[root].Device, path)
 	}
-	return disk.Convert(ctx, s.path(rootName(spec.Rebuild)), "qcow2", path)
+	layers, err := s.layers(rootName(spec.Rebuild), baseName(spec.Rebuild))
+	if err != nil {
+		return err
+	}
+	size, err := disk.Size(layers[0].Path)
+	if err != nil {
+		return err
+	}
+	return disk.Convert(ctx, layers, size, path)
 }
 
 // sendImage sends a file to the control plane, which hashes and stores the pieces

@@ -54,6 +54,7 @@ func Run(ctx context.Context, opts Options) []Check {
 		{"outside network", checkOutside},
 		{"port", checkPort},
 		{"disk", checkDisk},
+		{"disk images", checkDiskImages},
 		{"memory", checkMemory},
 		{"clock", checkClock},
 		{"leftovers", checkLeftovers},

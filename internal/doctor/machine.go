@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kumoi/internal/diskimage"
 )
 
 func checkRoot(context.Context, Options) Check {
@@ -55,6 +57,14 @@ func checkDisk(_ context.Context, opts Options) Check {
 		return warn("Remove files that are not needed.", "only %d inodes free at %s", st.Ffree, dir)
 	}
 	return ok("%d GiB free at %s", free>>10, dir)
+}
+
+// checkDiskImages looks how far tools that read strangers' disk images can be shut in.
+func checkDiskImages(context.Context, Options) Check {
+	if err := diskimage.Confinement(); err != nil {
+		return warn("Let Kumoi make namespaces: run it as root on Linux 5.12 or newer, outside of a container that forbids mounts.", "%v", err)
+	}
+	return ok("converters run as nobody, without a network, and see their own files alone")
 }
 
 // existing is the directory or the nearest one above it that exists.

@@ -33,6 +33,8 @@ func programs() []program {
 	return []program{
 		{QEMUBinary(), qemuPackage, "--version"},
 		{"qemu-img", "qemu-utils", ""},
+		{"mkfs.ext4", "e2fsprogs", ""},
+		{"mkfs.vfat", "dosfstools", ""},
 		{"libvirtd", "libvirt-daemon", "--version"},
 		{"virtlogd", "libvirt-daemon", ""},
 		{"ovs-vswitchd", "openvswitch-switch", "--version"},

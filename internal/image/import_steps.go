@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"kumoi/internal/image/convert"
-	"kumoi/internal/image/inspect"
+	"kumoi/internal/diskimage"
 	"kumoi/internal/image/webget"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -85,7 +84,7 @@ func (s *Service) importPrepare(ctx context.Context, st *importState) error {
 		return err
 	}
 	st.VirtualSize = rep.VirtualSize
-	if to := s.cfg.Convert; to != "" && to != img.DiskFormat && img.ContainerFormat == "bare" && convert.Can(rep.Format) && rep.Format == img.DiskFormat {
+	if to := s.cfg.Convert; to != "" && to != img.DiskFormat && img.ContainerFormat == "bare" && diskimage.Can(rep.Format) && rep.Format == img.DiskFormat {
 		if rep, err = s.convertStaged(ctx, img, path, rep); err != nil {
 			return err
 		}
@@ -94,7 +93,7 @@ func (s *Service) importPrepare(ctx context.Context, st *importState) error {
 	return nil
 }
 
-func (s *Service) judgeFile(img *Image, path string) (*inspect.Report, error) {
+func (s *Service) judgeFile(img *Image, path string) (*diskimage.Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, errs.Wrap(errs.Conflict, err, "The staged data of image %s is gone; stage it again.", img.ID)
@@ -115,7 +114,7 @@ func (s *Service) unpack(ctx context.Context, path string) error {
 	}
 	defer f.Close()
 	head := make([]byte, 6)
-	if _, err := f.ReadAt(head, 0); err != nil || inspect.Compression(head) != "gzip" {
+	if _, err := f.ReadAt(head, 0); err != nil || diskimage.Compression(head) != "gzip" {
 		return nil //nolint:nilerr // too short to be compressed
 	}
 	z, err := gzip.NewReader(f)
@@ -142,11 +141,14 @@ func (s *Service) unpack(ctx context.Context, path string) error {
 
 // convertStaged turns the staged data into the operator's format and judges
 // the result again.
-func (s *Service) convertStaged(ctx context.Context, img *Image, path string, rep *inspect.Report) (*inspect.Report, error) {
+func (s *Service) convertStaged(ctx context.Context, img *Image, path string, rep *diskimage.Report) (*diskimage.Report, error) {
 	out := path + ".out"
-	limits := convert.DefaultLimits()
+	if err := diskimage.Confinement(); err != nil {
+		s.log.WarnContext(ctx, "images from users are worked on less shut in than they should be", "why", err)
+	}
+	limits := diskimage.DefaultLimits()
 	limits.Size = s.cfg.SizeCap
-	if err := convert.Convert(ctx, path, rep.Format, out, s.cfg.Convert, limits); err != nil {
+	if err := diskimage.Convert(ctx, []diskimage.Layer{{Path: path, Format: rep.Format}}, diskimage.Layer{Path: out, Format: s.cfg.Convert}, limits); err != nil {
 		return nil, err
 	}
 	converted := *img

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/diskimage"
 	"kumoi/internal/image/backend"
-	"kumoi/internal/image/inspect"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -59,7 +59,7 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 	key := img.ID + "-" + loc.ID[:8]
 	loc.URL = to.Backend.URL(key)
 	var sum digest
-	var rep *inspect.Report
+	var rep *diskimage.Report
 	err := s.leased(ctx, Upload{URL: loc.URL, Store: to.ID, ImageID: img.ID}, func(ctx context.Context) (err error) {
 		if sum, err = s.put(ctx, to, key, r, size, check); err != nil {
 			return err
@@ -180,7 +180,7 @@ func (s *Service) dedup(ctx context.Context, in NamedStore, key, digest string) 
 }
 
 // inspectStored judges data by its content before anybody may use it.
-func (s *Service) inspectStored(ctx context.Context, img *Image, in NamedStore, url string) (*inspect.Report, error) {
+func (s *Service) inspectStored(ctx context.Context, img *Image, in NamedStore, url string) (*diskimage.Report, error) {
 	obj, err := in.Backend.Open(ctx, url)
 	if err != nil {
 		return nil, err
@@ -191,11 +191,11 @@ func (s *Service) inspectStored(ctx context.Context, img *Image, in NamedStore, 
 
 // judge compares data with what the image declares and refuses what is unsafe.
 // Containers are not looked into: nothing here opens them.
-func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*inspect.Report, error) {
+func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Report, error) {
 	if img.ContainerFormat != "bare" {
-		return &inspect.Report{Format: img.DiskFormat, VirtualSize: -1}, nil
+		return &diskimage.Report{Format: img.DiskFormat, VirtualSize: -1}, nil
 	}
-	rep, err := inspect.Detect(r, size)
+	rep, err := diskimage.Detect(r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*inspect.Report,
 	if rep.VirtualSize > s.cfg.VirtualSizeCap {
 		return nil, errs.New(errs.TooLarge, "The image claims a disk of %d bytes; at most %d are allowed.", rep.VirtualSize, s.cfg.VirtualSizeCap)
 	}
-	signed := slices.Contains(inspect.Signed, img.DiskFormat)
+	signed := slices.Contains(diskimage.Signed, img.DiskFormat)
 	switch {
 	case rep.Format == img.DiskFormat:
 	case img.DiskFormat == "raw":

@@ -68,8 +68,10 @@ func forbidden(from, to string) string {
 		return ""
 	case target == "app":
 		return "only cmd may know app"
-	case target == "hostapi":
+	case target == "hostapi", target == "diskimage":
 		return ""
+	case area == "diskimage":
+		return "disk images know nobody who uses them"
 	case area == "agent":
 		return "the agent knows only hostapi and the kernel"
 	case target == "agent":
@@ -110,6 +112,8 @@ func TestForbidden(t *testing.T) {
 		{"kumoi/internal/compute/api", "net/http", false},
 		{"kumoi/internal/compute/computetest", "kumoi/internal/network/fabric/fake", false},
 		{"kumoi/internal/app", "kumoi/internal/agent", false},
+		{"kumoi/internal/agent/disk", "kumoi/internal/diskimage", false},
+		{"kumoi/internal/diskimage", "kumoi/internal/image", true},
 	} {
 		if got := forbidden(tc.from, tc.to) != ""; got != tc.bad {
 			t.Errorf("%s → %s: forbidden %v, want %v", tc.from, tc.to, got, tc.bad)

@@ -16,6 +16,9 @@ const (
 	cluster     = 1 << clusterBits
 	perL2       = cluster / 8 // clusters that one L2 table maps
 
+	// maxVirtualSize is more than any disk and small enough that sums do not overflow.
+	maxVirtualSize = 1 << 50
+
 	extensionBackingFormat = 0xE2792ACA
 )
 
@@ -129,14 +132,6 @@ func create(path string, write func(*os.File) error) (err error) {
 		return Full(fmt.Errorf("create disk %s: %w", path, err))
 	}
 	return nil
-}
-
-// Full names a full disk, which another host may not have.
-func Full(err error) error {
-	if errs.KindOf(err) == errs.Internal && isNoSpace(err) {
-		return errs.Wrap(errs.NoCapacity, err, "The host's disk is full.")
-	}
-	return err
 }
 
 // Free tells how large the file system of path is and how much of it is free,

@@ -1,7 +1,4 @@
-// Package disk reads and writes the disks of guests.
-//
-// What guests and their owners made is hostile until Inspect has looked at it:
-// the format is known from the content, never from a name or a claim alone,
-// and images that refer to other files are refused before any tool opens them.
-// New disks are written here, without a tool: an overlay is four clusters.
+// Package disk makes the disks of guests, without a tool: an overlay is four
+// clusters. What is made of them later, a copy or a larger one, package
+// diskimage does in its sandbox, told by us what each file is.
 package disk

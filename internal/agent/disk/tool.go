@@ -1,86 +1,83 @@
 package disk
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"kumoi/internal/diskimage"
 	"kumoi/internal/kernel/errs"
 )
 
-// Convert writes the image as a qcow2 file that stands alone.
-func Convert(ctx context.Context, from, fromFormat, to string) error {
-	if fromFormat == "vhd" {
-		fromFormat = "vpc" // QEMU's name
-	}
-	if _, err := tool(ctx, "qemu-img", "convert", "-f", fromFormat, "-O", "qcow2", "-W", "-m", "4", from, to); err != nil {
-		_ = os.Remove(to)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return Full(errs.Wrap(errs.Invalid, err, "The image cannot be converted."))
-	}
-	return nil
+// limits are those of a tool that works on a disk of size bytes: a file that
+// holds one takes a little more.
+func limits(size int64) diskimage.Limits {
+	l := diskimage.DefaultLimits()
+	l.Size = size + size/8 + 64<<20
+	return l
 }
 
-// Grow makes one of our qcow2 disks at least size bytes large. Its guest must
-// be off. A disk never shrinks.
-func Grow(ctx context.Context, path string, size int64) error {
+// Convert writes a disk of size bytes as a qcow2 file that stands alone.
+func Convert(ctx context.Context, from []diskimage.Layer, size int64, to string) error {
+	return Full(diskimage.Convert(ctx, from, diskimage.Layer{Path: to, Format: "qcow2"}, limits(size)))
+}
+
+// Size reads the size of one of our qcow2 disks from its header, which no
+// guest can write to.
+func Size(path string) (int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("grow disk: %w", err)
+		return 0, err
 	}
 	defer f.Close() //nolint:errcheck // only read
 	header := make([]byte, 32)
 	if _, err := f.ReadAt(header, 0); err != nil {
-		return fmt.Errorf("grow disk %s: %w", path, err)
+		return 0, fmt.Errorf("size of disk %s: %w", path, err)
 	}
-	if int64(binary.BigEndian.Uint64(header[24:])) >= size {
-		return nil
+	return int64(binary.BigEndian.Uint64(header[24:])), nil
+}
+
+// Grow makes one of our qcow2 disks at least size bytes large. Its guest must
+// be off. A disk never shrinks.
+func Grow(ctx context.Context, disk []diskimage.Layer, size int64) error {
+	have, err := Size(disk[0].Path)
+	if err != nil || have >= size {
+		return err
 	}
-	if _, err := tool(ctx, "qemu-img", "resize", "-f", "qcow2", path, strconv.FormatInt(size, 10)); err != nil {
+	if err := diskimage.Resize(ctx, disk, size, limits(size)); err != nil {
 		return Full(fmt.Errorf("grow disk: %w", err))
 	}
 	return nil
 }
 
-// Format puts an empty file system on a blank disk, as far as the host has the
-// program for it; a guest can format the disk itself.
-func Format(ctx context.Context, path, fs, label string) error {
-	if _, err := exec.LookPath("mkfs." + fs); err != nil {
-		return nil
+// GrowBlank makes a raw disk at least size bytes large. What is on it stays.
+func GrowBlank(path string, size int64) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() >= size {
+		return err
 	}
-	args := []string{"-q", "-F", "-L", label, "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", path}
-	if fs != "ext4" && fs != "ext3" {
-		return errs.New(errs.Invalid, "Ephemeral disks cannot be formatted as %s.", fs)
+	if err := os.Truncate(path, size); err != nil {
+		return Full(fmt.Errorf("grow disk: %w", err))
 	}
-	_, err := tool(ctx, "mkfs."+fs, args...)
-	return err
+	return nil
 }
 
-// tool runs a program on content that others made, so it gets little: 1 GiB of
-// address space beyond what it maps at its start, half an hour of processor
-// time, no core dump. It dies with us.
-func tool(ctx context.Context, name string, args ...string) (string, error) {
-	limited := append([]string{"--as=2147483648", "--cpu=1800", "--core=0", "--nofile=256", "--", name}, args...)
-	cmd := exec.CommandContext(ctx, "prlimit", limited...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(stderr.String()))
+// Format puts an empty file system on a blank disk.
+func Format(ctx context.Context, path, fs, label string, size int64) error {
+	return Full(diskimage.Format(ctx, path, fs, label, limits(size)))
+}
+
+// Full names a full disk, which another host may not have.
+func Full(err error) error {
+	if kind := errs.KindOf(err); err != nil && (kind == errs.TooLarge || kind == errs.Internal && isNoSpace(err)) {
+		return errs.Wrap(errs.NoCapacity, err, "The host's disk is full.")
 	}
-	return stdout.String(), nil
+	return err
 }
 
 func isNoSpace(err error) bool {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kumoi/internal/agent/disk"
+	"kumoi/internal/diskimage"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
@@ -32,7 +33,7 @@ func (c *Cache) fetch(ctx context.Context, want hostapi.RootDisk) (Image, error)
 	if err != nil {
 		return Image{}, err
 	}
-	info, err := disk.InspectFile(part, want.DiskFormat)
+	info, err := diskimage.Accept(part, want.DiskFormat)
 	if err != nil {
 		return Image{}, err
 	}
@@ -40,7 +41,7 @@ func (c *Cache) fetch(ctx context.Context, want hostapi.RootDisk) (Image, error)
 	switch {
 	case info.Format == "iso":
 		image.Format, image.CDROM = "raw", true
-	case !info.Runnable():
+	case info.Format != "raw" && info.Format != "qcow2":
 		if image, err = c.convert(ctx, part, image); err != nil {
 			return Image{}, err
 		}
@@ -81,14 +82,14 @@ func (c *Cache) room(bytes int64) error {
 
 func (c *Cache) convert(ctx context.Context, part string, image Image) (Image, error) {
 	out := part + ".qcow2"
-	if err := disk.Convert(ctx, part, image.Format, out); err != nil {
+	if err := disk.Convert(ctx, []diskimage.Layer{{Path: part, Format: image.Format}}, image.VirtualSize, out); err != nil {
 		return image, err
 	}
-	info, err := disk.InspectFile(out, "qcow2")
+	size, err := disk.Size(out)
 	if err != nil {
 		return image, err
 	}
-	image.Format, image.VirtualSize = "qcow2", info.VirtualSize
+	image.Format, image.VirtualSize = "qcow2", size
 	return image, os.Rename(out, part)
 }
 

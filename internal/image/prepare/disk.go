@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"kumoi/internal/image/inspect"
+	"kumoi/internal/diskimage"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -34,16 +34,7 @@ func OpenDisk(file string, write bool) (*Disk, error) {
 	if !Available() {
 		return nil, errs.New(errs.Unsupported, "Preparing a disk image needs libguestfs' tools: install the package libguestfs-tools.")
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	rep, err := inspect.Detect(f, info.Size())
+	rep, err := diskimage.Inspect(file)
 	if err != nil {
 		return nil, err
 	}

@@ -77,14 +77,23 @@ func (h *Hypervisor) CopyDisk(ctx context.Context, id, device, path string) erro
 		if i < 0 {
 			return errs.New(errs.NotFound, "The guest has no disk %s.", device)
 		}
-		size := int64(1 << 20)
-		if info, err := disk.InspectFile(m.Disks[i].Path, "raw"); err == nil {
-			size = info.VirtualSize
-		} else if _, err := os.Stat(m.Disks[i].Path); err != nil {
+		size, err := sizeOf(m.Disks[i])
+		if err != nil {
 			return errs.Wrap(errs.Internal, err, "The disk could not be copied.")
 		}
 		return disk.CreateOverlay(path, size, "", "")
 	})
+}
+
+func sizeOf(d hypervisor.Disk) (int64, error) {
+	if d.Format == "qcow2" {
+		return disk.Size(d.Path)
+	}
+	info, err := os.Stat(d.Path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // Diagnostics implements hypervisor.Hypervisor.

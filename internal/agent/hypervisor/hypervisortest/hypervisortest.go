@@ -232,10 +232,10 @@ func testCopy(t *testing.T, s *suite) {
 	path := filepath.Join(filepath.Dir(m.Console), "copy")
 	s.must(h.Start(s.ctx, id, false))
 	s.must(h.CopyDisk(s.ctx, id, "vda", path))
-	info, err := disk.InspectFile(path, "qcow2")
+	size, err := disk.Size(path)
 	s.must(err)
-	if info.VirtualSize != 1<<20 {
-		t.Errorf("the copy has %d bytes", info.VirtualSize)
+	if size != 1<<20 {
+		t.Errorf("the copy has %d bytes", size)
 	}
 	s.is(id, hostapi.PowerRunning)
 	s.wantKind(h.CopyDisk(s.ctx, id, "vdz", path+"2"), errs.NotFound, "a copy of no disk")

@@ -1,4 +1,4 @@
-package inspect
+package diskimage
 
 import (
 	"bytes"
@@ -45,6 +45,9 @@ func vmdkSparse(in *reader, rep *Report, h []byte) {
 		return
 	}
 	rep.sectors(le.Uint64(h[12:]))
+	if rep.VirtualSize == 0 { // QEMU then believes the descriptor, and opens what that names
+		rep.unsafe("its header claims a disk without a sector")
+	}
 	offset, size := le.Uint64(h[28:]), le.Uint64(h[36:])
 	if offset == 0 || size == 0 {
 		rep.unsafe("its descriptor is not in the file")
@@ -84,7 +87,7 @@ func vmdkDescriptor(rep *Report, text string) {
 	if kind := extents[0][1]; !strings.EqualFold(kind, "SPARSE") {
 		rep.unsafe("its extent of type %.20q is not in the file", kind)
 	}
-	if strings.ContainsAny(extents[0][2], `/\`) {
-		rep.unsafe("its extent names a path")
+	if strings.ContainsAny(extents[0][2], `/\:`) {
+		rep.unsafe("its extent names a path or a protocol")
 	}
 }

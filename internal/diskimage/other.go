@@ -1,4 +1,4 @@
-package inspect
+package diskimage
 
 import "bytes"
 
@@ -10,6 +10,7 @@ func vdi(in *reader) *Report {
 	}
 	rep := &Report{Format: "vdi", VirtualSize: -1}
 	rep.disk(le.Uint64(h[0x170:]))
+	rep.table(in, "block map", uint64(le.Uint32(h[0x154:])), uint64(le.Uint32(h[0x180:])), 4)
 	switch kind := le.Uint32(h[0x4c:]); kind {
 	case 1, 2:
 	case 3, 4:

@@ -1,4 +1,4 @@
-package inspect
+package diskimage
 
 import "bytes"
 
@@ -38,6 +38,9 @@ func qcow2(in *reader) *Report {
 		rep.unsafe("its cluster size of 2^%d bytes is not possible", bits)
 		return rep
 	}
+	if be.Uint32(h[32:]) != 0 {
+		rep.unsafe("it is encrypted")
+	}
 	headerLen := int64(72)
 	if version == 3 {
 		ext := in.at(72, 32)
@@ -49,6 +52,9 @@ func qcow2(in *reader) *Report {
 		if features&qcowDataFile != 0 {
 			rep.unsafe("it has an external data file")
 		}
+		if features&qcowCorrupt != 0 {
+			rep.unsafe("it is marked as corrupt")
+		}
 		if unknown := features &^ qcowKnown; unknown != 0 {
 			rep.unsafe("it needs unknown features (%#x)", unknown)
 		}
@@ -58,10 +64,9 @@ func qcow2(in *reader) *Report {
 		}
 	}
 	qcowExtensions(in, rep, headerLen, 1<<bits)
-	// The table of a disk that large must fit the first level's size.
-	if l1 := uint64(be.Uint32(h[36:])); rep.VirtualSize > 0 && l1 > 4<<20 {
-		rep.unsafe("its first table claims %d entries", l1)
-	}
+	rep.table(in, "first table", be.Uint64(h[40:]), uint64(be.Uint32(h[36:])), 8)
+	rep.table(in, "table of reference counts", be.Uint64(h[48:]), uint64(be.Uint32(h[56:])), 1<<bits)
+	rep.table(in, "table of snapshots", be.Uint64(h[64:]), uint64(be.Uint32(h[60:])), 40)
 	return rep
 }
 

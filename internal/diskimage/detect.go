@@ -1,10 +1,4 @@
-// Package inspect tells a disk image's format by its content, before any tool
-// opens it, and what in it would make opening it dangerous: a header that
-// names other files, features nobody knows, claims that cannot be true.
-//
-// It reads a few kilobytes at known places and allocates no more than that,
-// whatever a header says.
-package inspect
+package diskimage
 
 import (
 	"encoding/binary"
@@ -45,7 +39,7 @@ func Detect(r io.ReaderAt, size int64) (*Report, error) {
 	for _, probe := range probes {
 		rep := probe(in)
 		if in.err != nil {
-			return nil, fmt.Errorf("inspect: %w", in.err)
+			return nil, fmt.Errorf("inspect disk image: %w", in.err)
 		}
 		if rep != nil {
 			found = append(found, rep)
@@ -104,7 +98,11 @@ func (in *reader) at(off, n int64) []byte {
 	return nil
 }
 
-const maxPiece = 1 << 20
+const (
+	maxPiece = 1 << 20
+	// maxVirtualSize is more than any disk and small enough that sums do not overflow.
+	maxVirtualSize = 1 << 50
+)
 
 var (
 	be = binary.BigEndian
@@ -113,7 +111,7 @@ var (
 
 // disk is a virtual size as a header claims it; nonsense is noted as unsafe.
 func (r *Report) disk(bytes uint64) {
-	if bytes > 1<<60 {
+	if bytes > maxVirtualSize {
 		r.unsafe("it claims a disk of %d bytes", bytes)
 		return
 	}
@@ -122,9 +120,18 @@ func (r *Report) disk(bytes uint64) {
 
 // sectors is disk for a count of 512 byte sectors.
 func (r *Report) sectors(n uint64) {
-	if n > 1<<51 {
+	if n > maxVirtualSize/512 {
 		r.unsafe("it claims a disk of %d sectors", n)
 		return
 	}
 	r.disk(n * 512)
+}
+
+// table notes a table whose place is not within the file: a tool would make
+// room for it in memory before it notices.
+func (r *Report) table(in *reader, what string, off, entries, width uint64) {
+	size := uint64(max(in.size, 0))
+	if entries > size/width || off > size-entries*width {
+		r.unsafe("its %s claims %d entries, more than the file holds", what, entries)
+	}
 }

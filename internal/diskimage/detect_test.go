@@ -1,4 +1,4 @@
-package inspect
+package diskimage
 
 import (
 	"bytes"
@@ -49,6 +49,7 @@ func TestDetect(t *testing.T) {
 	vhdFooter := func(kind uint32) string {
 		f := make([]byte, 512)
 		copy(f, "conectix")
+		binary.BigEndian.PutUint64(f[16:], 512)
 		binary.BigEndian.PutUint64(f[48:], 1<<30)
 		binary.BigEndian.PutUint32(f[60:], kind)
 		return string(f)
@@ -97,7 +98,7 @@ func TestDetect(t *testing.T) {
 		{"vmdk cowd", []byte("COWD\x01"), "vmdk", -1, "not supported"},
 		{"vhd fixed", append(make([]byte, 4096), vhdFooter(2)...), "vhd", 1 << 30, ""},
 		{"vhd of a gpt disk", append(put(4096, gptDisk), vhdFooter(2)...), "vhd", 1 << 30, ""},
-		{"vhd dynamic", append([]byte(vhdFooter(3)), make([]byte, 4096)...), "vhd", 1 << 30, ""},
+		{"vhd dynamic", append([]byte(vhdFooter(3)), put(4096, map[int]string{0: "cxsparse"})...), "vhd", 1 << 30, ""},
 		{"vhd differencing", append([]byte(vhdFooter(4)), make([]byte, 4096)...), "vhd", 1 << 30, "parent"},
 		{"vdi", vdi(1), "vdi", 5 << 20, ""},
 		{"vdi differencing", vdi(4), "vdi", 5 << 20, "parent"},

@@ -1,4 +1,4 @@
-package inspect
+package diskimage
 
 import "bytes"
 
@@ -14,7 +14,15 @@ func vhd(in *reader) *Report {
 	rep := &Report{Format: "vhd", VirtualSize: -1}
 	rep.disk(be.Uint64(h[48:]))
 	switch kind := be.Uint32(h[60:]); kind {
-	case 2, 3:
+	case 2:
+	case 3:
+		off := be.Uint64(h[16:])
+		d := in.at(int64(min(off, 1<<62)), 1024)
+		if d == nil || !bytes.HasPrefix(d, []byte("cxsparse")) {
+			rep.unsafe("its second header cannot be found")
+			break
+		}
+		rep.table(in, "block table", be.Uint64(d[16:]), uint64(be.Uint32(d[28:])), 4)
 	case 4:
 		rep.unsafe("it is a differencing disk, which has a parent")
 	default:
@@ -52,7 +60,7 @@ func vhdx(in *reader) *Report {
 		rep.unsafe("its metadata claims %d entries", n)
 		return rep
 	}
-	entries := in.at(off+32, n*32)
+	entries, block := in.at(off+32, n*32), uint64(0)
 	for i := 0; i+32 <= len(entries); i += 32 {
 		e := entries[i : i+32]
 		at, length := off+int64(le.Uint32(e[16:])), int64(le.Uint32(e[20:]))
@@ -64,12 +72,21 @@ func vhdx(in *reader) *Report {
 		case bytes.Equal(id, vhdxParams):
 			if v := in.at(at, 8); v == nil || length < 8 {
 				rep.unsafe("its parameters are cut off")
-			} else if le.Uint32(v[4:])&2 != 0 {
-				rep.unsafe("it is a differencing disk, which has a parent")
+			} else {
+				block = uint64(le.Uint32(v))
+				if le.Uint32(v[4:])&2 != 0 {
+					rep.unsafe("it is a differencing disk, which has a parent")
+				}
 			}
 		case bytes.Equal(id, vhdxParent):
 			rep.unsafe("it names a parent disk")
 		}
+	}
+	// A block table has an entry for each block of the disk, and lies in the file.
+	if block < 1<<20 || block > 256<<20 || block&(block-1) != 0 {
+		rep.unsafe("its blocks of %d bytes are not possible", block)
+	} else if rep.VirtualSize > 0 {
+		rep.table(in, "block table", 0, uint64(rep.VirtualSize)/block, 8)
 	}
 	if rep.VirtualSize < 0 && len(rep.Unsafe) == 0 {
 		rep.unsafe("its size cannot be found")
