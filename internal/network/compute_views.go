@@ -48,7 +48,7 @@ func findIn[T any](ctx context.Context, tx *store.Tx, scan func(store.Row) (T, e
 	var out []T
 	for len(values) > 0 {
 		n := min(len(values), 500)
-		part, err := store.Find(ctx, tx, scan, store.In(store.Select(sel).Where(where), column, values[:n]))
+		part, err := store.Find(ctx, tx, scan, store.Among(store.Select(sel).Where(where), column, values[:n]))
 		if err != nil {
 			return nil, err
 		}

@@ -28,14 +28,14 @@ type kind[T any, P resource[T]] struct {
 	quota  string // name of its quota, "" for none
 	table  *sqlstore.Table[T]
 	// scope narrows a query to what a project's actor may see.
-	scope func(q *store.Query, projectID string)
+	scope func(q *store.Selection, projectID string)
 	// hydrate fills in what other tables know.
 	hydrate func(ctx context.Context, tx *store.Tx, vs []*T) error
 	// target adds attributes that policy rules look at.
 	target func(v *T, t policy.Target)
 }
 
-func ownScope(q *store.Query, projectID string) { q.Where("project_id = ?", projectID) }
+func ownScope(q *store.Selection, projectID string) { q.Where("project_id = ?", projectID) }
 
 func (k *kind[T, P]) notFound(id string) error { return fault(errs.NotFound, k.code, k.say, id) }
 

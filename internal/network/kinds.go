@@ -9,8 +9,8 @@ import (
 )
 
 // sharedScope lets a project see its own and what RBAC policies grant it.
-func sharedScope(objectType string) func(*store.Query, string) {
-	return func(q *store.Query, projectID string) {
+func sharedScope(objectType string) func(*store.Selection, string) {
+	return func(q *store.Selection, projectID string) {
 		q.Where("project_id = ? OR id IN (SELECT object_id FROM rbac_policy WHERE object_type = ? AND target IN (?, '*'))",
 			projectID, objectType, projectID)
 	}
@@ -26,7 +26,7 @@ var (
 	}
 	subnets = &kind[Subnet, *Subnet]{
 		name: "subnet", plural: "subnets", code: "SubnetNotFound", say: "Subnet %s could not be found.", quota: "subnet",
-		table: subnetTable, scope: func(q *store.Query, projectID string) {
+		table: subnetTable, scope: func(q *store.Selection, projectID string) {
 			q.Where(`project_id = ? OR network_id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND action = 'access_as_shared' AND target IN (?, '*'))
 				OR network_id IN (SELECT id FROM network WHERE project_id = ?)`, projectID, projectID, projectID)
 		},
@@ -38,7 +38,7 @@ var (
 	}
 	ports = &kind[Port, *Port]{
 		name: "port", plural: "ports", code: "PortNotFound", say: "Port %s could not be found.", quota: "port",
-		table: portTable, scope: func(q *store.Query, projectID string) {
+		table: portTable, scope: func(q *store.Selection, projectID string) {
 			q.Where("project_id = ? OR network_id IN (SELECT id FROM network WHERE project_id = ?)", projectID, projectID)
 		},
 		hydrate: hydratePorts,
@@ -70,7 +70,7 @@ var (
 	}
 	rules = &kind[SecurityGroupRule, *SecurityGroupRule]{
 		name: "security_group_rule", plural: "security_group_rules", code: "SecurityGroupRuleNotFound", say: "Security group rule %s does not exist", quota: "security_group_rule",
-		table: ruleTable, hydrate: hydrateRules, scope: func(q *store.Query, projectID string) {
+		table: ruleTable, hydrate: hydrateRules, scope: func(q *store.Selection, projectID string) {
 			q.Where("project_id = ? OR group_id IN (SELECT id FROM security_group WHERE project_id = ?)", projectID, projectID)
 		},
 		target: func(r *SecurityGroupRule, t policy.Target) {
@@ -184,7 +184,7 @@ func pairsIn(ctx context.Context, tx *store.Tx, sel, column string, idList []str
 	var out []pair
 	for len(idList) > 0 {
 		n := min(len(idList), 500)
-		part, err := store.Find(ctx, tx, scanPair, store.In(store.Select(sel), column, idList[:n]).OrderBy(order))
+		part, err := store.Find(ctx, tx, scanPair, store.Among(store.Select(sel), column, idList[:n]).OrderBy(order))
 		if err != nil {
 			return nil, err
 		}

@@ -48,16 +48,16 @@ func (k *kind[T, P]) list(ctx context.Context, s *Service, tx *store.Tx, f Filte
 }
 
 // query selects what the filter wants and the actor's project may know of.
-func (k *kind[T, P]) query(ctx context.Context, s *Service, f Filter) *store.Query {
+func (k *kind[T, P]) query(ctx context.Context, s *Service, f Filter) *store.Selection {
 	q := k.table.Select()
 	if !s.isAdmin(ctx) {
 		k.scope(q, actor.From(ctx).ProjectID)
 	}
 	if f.IDs != nil {
-		store.In(q, "id", f.IDs)
+		store.Among(q, "id", f.IDs)
 	}
 	for column, values := range f.Columns {
-		store.In(q, column, values)
+		store.Among(q, column, values)
 	}
 	return q
 }

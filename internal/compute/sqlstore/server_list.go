@@ -53,7 +53,7 @@ func (st *Store) Servers(ctx context.Context, tx *store.Tx, f compute.ServerFilt
 	return store.Find(ctx, tx, scan, q)
 }
 
-func serverConditions(q *store.Query, f compute.ServerFilter) {
+func serverConditions(q *store.Selection, f compute.ServerFilter) {
 	for _, c := range []struct{ column, value string }{
 		{"project_id", f.ProjectID},
 		{"user_id", f.UserID},
@@ -73,13 +73,13 @@ func serverConditions(q *store.Query, f compute.ServerFilter) {
 		}
 	}
 	if f.ID != nil {
-		store.In(q, "id", f.ID)
+		store.Among(q, "id", f.ID)
 	}
 	if f.VMStates != nil {
-		store.In(q, "vm_state", words(f.VMStates))
+		store.Among(q, "vm_state", words(f.VMStates))
 	}
 	if f.TaskStates != nil {
-		store.In(q, "task_state", words(f.TaskStates))
+		store.Among(q, "task_state", words(f.TaskStates))
 	}
 	if f.ConfigDrive != nil {
 		q.Where("config_drive = ?", *f.ConfigDrive)
@@ -125,7 +125,7 @@ func serverConditions(q *store.Query, f compute.ServerFilter) {
 	tagGroup(q, f.NotTagsAny, has, " OR ", "NOT ")
 }
 
-func tagGroup(q *store.Query, tags []string, cond, join, not string) {
+func tagGroup(q *store.Selection, tags []string, cond, join, not string) {
 	if len(tags) == 0 {
 		return
 	}
@@ -174,7 +174,7 @@ func coalesced(column string) string {
 }
 
 // after adds the condition that a row comes behind the marker in the order.
-func after(q *store.Query, keys, dirs []string, marker *compute.Server) {
+func after(q *store.Selection, keys, dirs []string, marker *compute.Server) {
 	values := serverValues(marker)
 	var alternatives []string
 	var args []any

@@ -46,22 +46,22 @@ func (assignments) List(ctx context.Context, tx *store.Tx, f identity.Assignment
 }
 
 // assignmentQuery selects the assignments of some actors on some targets; nil for any.
-func assignmentQuery(f identity.AssignmentFilter, actors, targets []string) *store.Query {
+func assignmentQuery(f identity.AssignmentFilter, actors, targets []string) *store.Selection {
 	q := store.Select("SELECT actor_kind, actor_id, target_kind, target_id, role_id, inherited FROM identity_assignment")
 	if f.ActorKind != "" {
 		q.Where("actor_kind = ?", string(f.ActorKind))
 	}
 	if actors != nil {
-		store.In(q, "actor_id", actors)
+		store.Among(q, "actor_id", actors)
 	}
 	if f.TargetKind != "" {
 		q.Where("target_kind = ?", string(f.TargetKind))
 	}
 	if targets != nil {
-		store.In(q, "target_id", targets)
+		store.Among(q, "target_id", targets)
 	}
 	if f.RoleIDs != nil {
-		store.In(q, "role_id", f.RoleIDs)
+		store.Among(q, "role_id", f.RoleIDs)
 	}
 	if f.Inherited != nil {
 		q.Where("inherited = ?", *f.Inherited)

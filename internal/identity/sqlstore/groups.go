@@ -47,7 +47,7 @@ func (groups) Members(ctx context.Context, tx *store.Tx, groupIDs []string) (map
 			var m membership
 			err := r.Scan(&m.group, &m.user)
 			return m, err
-		}, store.In(store.Select("SELECT group_id, user_id FROM identity_membership"), "group_id", part))
+		}, store.Among(store.Select("SELECT group_id, user_id FROM identity_membership"), "group_id", part))
 		if err != nil {
 			return nil, err
 		}

@@ -18,12 +18,12 @@ func TestPagesAreReadInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := &identity.Assignment{ActorKind: identity.UserActor, ActorID: "a", TargetKind: identity.ProjectTarget, TargetID: "b", RoleID: "c"}
-	plain := func(name string, order func(*store.Query, identity.Query), sel string, key string) (string, *store.Query) {
+	plain := func(name string, order func(*store.Selection, identity.Query), sel string, key string) (string, *store.Selection) {
 		q := store.Select(sel)
 		order(q, identity.Query{Marker: "m", SortKey: key})
 		return name, q.Limit(20)
 	}
-	queries := map[string]*store.Query{
+	queries := map[string]*store.Selection{
 		"assignments":              assignmentQuery(identity.AssignmentFilter{Limit: 20}, nil, nil),
 		"assignments from a place": assignmentQuery(identity.AssignmentFilter{Limit: 20, From: row}, nil, nil),
 		"assignments of a user":    assignmentQuery(identity.AssignmentFilter{Limit: 20, ActorKind: identity.UserActor, From: row}, []string{"a"}, nil),
@@ -31,11 +31,11 @@ func TestPagesAreReadInOrder(t *testing.T) {
 		"assignments of a role":    assignmentQuery(identity.AssignmentFilter{Limit: 20, RoleIDs: []string{"c"}, From: row}, nil, nil),
 	}
 	u, p, g := newUsers(), newProjects(), newGroups()
-	for _, add := range []func() (string, *store.Query){
-		func() (string, *store.Query) { return plain("users", u.order, u.sel(), "") },
-		func() (string, *store.Query) { return plain("users by name", u.order, u.sel(), "name") },
-		func() (string, *store.Query) { return plain("projects", p.order, p.sel(), "") },
-		func() (string, *store.Query) { return plain("groups", g.order, g.sel(), "") },
+	for _, add := range []func() (string, *store.Selection){
+		func() (string, *store.Selection) { return plain("users", u.order, u.sel(), "") },
+		func() (string, *store.Selection) { return plain("users by name", u.order, u.sel(), "name") },
+		func() (string, *store.Selection) { return plain("projects", p.order, p.sel(), "") },
+		func() (string, *store.Selection) { return plain("groups", g.order, g.sel(), "") },
 	} {
 		name, q := add()
 		queries[name] = q

@@ -47,7 +47,7 @@ func loadTags(ctx context.Context, tx *store.Tx, rows []identity.Project) error 
 			var t projectTag
 			err := r.Scan(&t.project, &t.name)
 			return t, err
-		}, store.In(store.Select("SELECT project_id, name FROM identity_project_tag"), "project_id", part).OrderBy("project_id, name"))
+		}, store.Among(store.Select("SELECT project_id, name FROM identity_project_tag"), "project_id", part).OrderBy("project_id, name"))
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (t *table[T]) List(ctx context.Context, tx *store.Tx, q identity.Query) ([]
 	return t.find(ctx, tx, store.Select(t.sel()), q)
 }
 
-func (t *table[T]) find(ctx context.Context, tx *store.Tx, sel *store.Query, q identity.Query) ([]T, error) {
+func (t *table[T]) find(ctx context.Context, tx *store.Tx, sel *store.Selection, q identity.Query) ([]T, error) {
 	t.where(sel, q.Where)
 	t.order(sel, q)
 	rows, err := store.Find(ctx, tx, t.scan, sel.Limit(q.Limit))
@@ -88,7 +88,7 @@ func (t *table[T]) find(ctx context.Context, tx *store.Tx, sel *store.Query, q i
 }
 
 // order sorts and goes on behind the marker.
-func (t *table[T]) order(sel *store.Query, q identity.Query) {
+func (t *table[T]) order(sel *store.Selection, q identity.Query) {
 	id := t.name + "." + t.columns[0]
 	after, way := " > ", ""
 	if q.Descending {
@@ -166,7 +166,7 @@ func (t *table[T]) DeleteWhere(ctx context.Context, tx *store.Tx, where ...ident
 }
 
 // where turns matches into conditions; unknown fields are ignored.
-func (t *table[T]) where(q *store.Query, matches []identity.Match) {
+func (t *table[T]) where(q *store.Selection, matches []identity.Match) {
 	for _, m := range matches {
 		if column, ok := t.column(m.Field); ok {
 			condition(q, column, m)
@@ -174,7 +174,7 @@ func (t *table[T]) where(q *store.Query, matches []identity.Match) {
 	}
 }
 
-func condition(q *store.Query, col string, m identity.Match) {
+func condition(q *store.Selection, col string, m identity.Match) {
 	v := m.Value
 	switch m.Op {
 	case identity.Equal:
@@ -182,7 +182,7 @@ func condition(q *store.Query, col string, m identity.Match) {
 	case identity.NotEqual:
 		q.Where(col+" <> ?", v)
 	case identity.In:
-		store.In(q, col, v.([]string))
+		store.Among(q, col, v.([]string))
 	case identity.Less:
 		q.Where(col+" < ?", v)
 	case identity.LessEqual:
@@ -197,7 +197,7 @@ func condition(q *store.Query, col string, m identity.Match) {
 }
 
 // text adds the inexact comparisons in words that both databases take the same way.
-func text(q *store.Query, col string, m identity.Match) {
+func text(q *store.Selection, col string, m identity.Match) {
 	s, _ := m.Value.(string)
 	op := m.Op
 	switch op {

@@ -96,7 +96,7 @@ const selectFederated = "SELECT idp_id, protocol_id, unique_id, user_id, display
 func (users) Federated(ctx context.Context, tx *store.Tx, userIDs ...string) ([]identity.FederatedIdentity, error) {
 	var out []identity.FederatedIdentity
 	for part := range chunks(userIDs) {
-		rows, err := store.Find(ctx, tx, scanFederated, store.In(store.Select(selectFederated), "user_id", part).OrderBy("idp_id, protocol_id"))
+		rows, err := store.Find(ctx, tx, scanFederated, store.Among(store.Select(selectFederated), "user_id", part).OrderBy("idp_id, protocol_id"))
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func (s Store) Images(ctx context.Context, tx *store.Tx, q image.Query) ([]*imag
 }
 
 // scope adds what the project may see of what the visibility asks for.
-func scope(sel *store.Query, q image.Query, dialect store.Dialect) {
+func scope(sel *store.Selection, q image.Query, dialect store.Dialect) {
 	if q.Everything {
 		switch q.Visibility {
 		case "all":
@@ -81,7 +81,7 @@ func scope(sel *store.Query, q image.Query, dialect store.Dialect) {
 	}
 }
 
-func filter(sel *store.Query, f image.Filter) error {
+func filter(sel *store.Selection, f image.Filter) error {
 	if f.Property {
 		sel.Where("EXISTS (SELECT 1 FROM image_property p WHERE p.image_id = i.id AND p.name = ? AND p.value = ?)", f.Field, f.Values[0])
 		return nil
@@ -91,7 +91,7 @@ func filter(sel *store.Query, f image.Filter) error {
 		return errs.New(errs.Invalid, "Images cannot be filtered by %q.", f.Field)
 	}
 	if f.Op == "in" {
-		store.In(sel, col, f.Values)
+		store.Among(sel, col, f.Values)
 		return nil
 	}
 	op, ok := operators[f.Op]
@@ -104,7 +104,7 @@ func filter(sel *store.Query, f image.Filter) error {
 
 // order sorts by the wanted keys, then by age and id so that the order is
 // total, and starts behind the marker.
-func order(sel *store.Query, q image.Query) error {
+func order(sel *store.Selection, q image.Query) error {
 	keys := q.Sort
 	for _, last := range []string{"created_at", "id"} {
 		if !sortsBy(keys, last) {
@@ -135,7 +135,7 @@ type keyset struct {
 
 // paginate orders by the columns, the last of which is unique, and starts
 // behind the row with their values.
-func paginate(sel *store.Query, fields []keyset, marked bool) {
+func paginate(sel *store.Selection, fields []keyset, marked bool) {
 	terms := make([]string, len(fields))
 	var behind []string
 	var equal string

@@ -160,7 +160,7 @@ func (Metadefs) Associations(ctx context.Context, tx *store.Tx, namespaceIDs ...
 		err := r.Scan(&a.NamespaceID, &a.ResourceType, &a.Prefix, &a.PropertiesTarget, &created, &updated)
 		a.CreatedAt, a.UpdatedAt = store.Time(created), store.Time(updated)
 		return a, err
-	}, store.In(sel, "namespace_id", namespaceIDs).OrderBy("resource_type"))
+	}, store.Among(sel, "namespace_id", namespaceIDs).OrderBy("resource_type"))
 }
 
 // AddAssociation adds an association.

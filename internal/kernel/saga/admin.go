@@ -62,7 +62,7 @@ func (e *Engine) List(ctx context.Context, f Filter) ([]Saga, error) {
 		for i, s := range f.States {
 			states[i] = string(s)
 		}
-		store.In(q, "state", states)
+		store.Among(q, "state", states)
 	}
 	if f.Kind != "" {
 		q.Where("kind = ?", f.Kind)

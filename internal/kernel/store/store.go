@@ -7,6 +7,12 @@
 // closure must do no I/O of its own; what must happen once, after the commit,
 // goes into Tx.AfterCommit.
 //
+// Most rows go through a Table, which a service's sqlstore package declares: it
+// names the columns and where each is kept in a Go value. Root packages hold the
+// tables and ask them with a Query of conditions, orders and a page; they write
+// no SQL. What a Table cannot say is a method of the sqlstore package, by hand,
+// with Select, One and All; so is a hot path that was measured to need it.
+//
 // Conventions: times are BIGINT unix microseconds in UTC (Micros, Time), JSON
 // is TEXT, booleans are BOOLEAN, ids are TEXT.
 package store

@@ -71,7 +71,7 @@ func TestWriteReadAndErrors(t *testing.T) {
 				t.Errorf("n = %d, %v; want 7", n, err)
 			}
 			q := store.Select("SELECT id FROM thing").Where("done = ?", true)
-			ids, err := store.Find(ctx, tx, store.Value[string], store.In(q, "id", []string{"a", "b"}).OrderBy("id").Limit(5).Offset(0))
+			ids, err := store.Find(ctx, tx, store.Value[string], store.Among(q, "id", []string{"a", "b"}).OrderBy("id").Limit(5).Offset(0))
 			if err != nil || len(ids) != 1 {
 				t.Errorf("ids = %v, %v", ids, err)
 			}

@@ -69,6 +69,10 @@ func scanColumn(s *sqlite.Stmt, i int, dest any) error {
 	case *any:
 		*d = columnValue(s, i)
 		return nil
+	case *micros:
+		us := s.ColumnInt64(i)
+		*d = micros(Time(us))
+		return noNull(s, i, us == 0)
 	case sql.Scanner:
 		return d.Scan(columnValue(s, i))
 	}

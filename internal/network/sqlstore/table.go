@@ -52,10 +52,10 @@ func NewTable[T any](name string, columns ...Column[T]) *Table[T] {
 func (t *Table[T]) Name() string { return t.name }
 
 // Select starts a query for whole values; add conditions and give it to Find.
-func (t *Table[T]) Select() *store.Query { return store.Select(t.sel) }
+func (t *Table[T]) Select() *store.Selection { return store.Select(t.sel) }
 
 // Find runs a query made with Select.
-func (t *Table[T]) Find(ctx context.Context, tx *store.Tx, q *store.Query) ([]*T, error) {
+func (t *Table[T]) Find(ctx context.Context, tx *store.Tx, q *store.Selection) ([]*T, error) {
 	return store.Find(ctx, tx, scan[T], q)
 }
 
@@ -72,7 +72,7 @@ func (t *Table[T]) WhereIn(ctx context.Context, tx *store.Tx, column string, val
 	out := []*T{}
 	for len(values) > 0 { // the databases bound the number of arguments
 		n := min(len(values), 500)
-		part, err := t.Find(ctx, tx, store.In(t.Select(), column, values[:n]))
+		part, err := t.Find(ctx, tx, store.Among(t.Select(), column, values[:n]))
 		if err != nil {
 			return nil, err
 		}

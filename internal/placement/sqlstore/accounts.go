@@ -27,7 +27,7 @@ func (Store) Held(ctx context.Context, tx *store.Tx, consumerID, providerID stri
 	}, q)
 }
 
-func ofProject(sel, projectID, userID string) *store.Query {
+func ofProject(sel, projectID, userID string) *store.Selection {
 	q := store.Select(sel+" FROM placement_allocation a JOIN placement_consumer c ON c.id = a.consumer_id").Where("c.project_id = ?", projectID)
 	if userID != "" {
 		q.Where("c.user_id = ?", userID)

@@ -43,7 +43,7 @@ func (Store) HostStates(ctx context.Context, tx *store.Tx, names []string) ([]pl
 		var err error
 		n.v, err = scanInventory(prepend{r, &n.name})
 		return n, err
-	}, store.In(q, "p.name", names))
+	}, store.Among(q, "p.name", names))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (Store) HostStates(ctx context.Context, tx *store.Tx, names []string) ([]pl
 		var n named[string]
 		err := r.Scan(&n.name, &n.v)
 		return n, err
-	}, store.In(t, "p.name", names))
+	}, store.Among(t, "p.name", names))
 	for _, row := range traits {
 		if i, ok := index[row.name]; ok {
 			out[i].Traits = append(out[i].Traits, row.v)

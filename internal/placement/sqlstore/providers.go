@@ -50,10 +50,10 @@ func (Store) Nodes(ctx context.Context, tx *store.Tx, providers []placement.Prov
 		out[i] = &placement.Node{Provider: p, Inventories: map[string]placement.Inventory{}}
 		byID[p.ID], ids[i] = out[i], p.ID
 	}
-	of := func(sel, order string) *store.Query {
+	of := func(sel, order string) *store.Selection {
 		q := store.Select(sel).OrderBy(order)
 		if len(ids) <= fewProviders {
-			store.In(q, "provider_id", ids)
+			store.Among(q, "provider_id", ids)
 		}
 		return q
 	}
@@ -68,7 +68,7 @@ func (Store) Nodes(ctx context.Context, tx *store.Tx, providers []placement.Prov
 	if err != nil {
 		return nil, err
 	}
-	collect := func(q *store.Query, add func(n *placement.Node, value string)) error {
+	collect := func(q *store.Selection, add func(n *placement.Node, value string)) error {
 		_, err := store.Find(ctx, tx, func(r store.Row) (struct{}, error) {
 			var id, value string
 			err := r.Scan(&id, &value)
