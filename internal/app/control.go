@@ -36,6 +36,7 @@ import (
 	"kumoi/internal/network/fabric"
 	fabricfake "kumoi/internal/network/fabric/fake"
 	"kumoi/internal/network/fabric/ovn"
+	networkstore "kumoi/internal/network/sqlstore"
 	"kumoi/internal/placement"
 	placementapi "kumoi/internal/placement/api"
 	placementstore "kumoi/internal/placement/sqlstore"
@@ -113,7 +114,7 @@ func assemble(g ground) (*services, error) {
 	}
 	s.placement = placement.New(placement.Deps{DB: g.db, Store: placementstore.Store{}, Policy: s.policy})
 	if s.network, err = network.New(network.Deps{
-		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
+		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Tables: networkstore.Tables(), Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
 		OnServer: func(ctx context.Context, tx *store.Tx, id string) error { return s.compute.RefreshTx(ctx, tx, id) },
 	}); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
@@ -147,7 +148,7 @@ var catalogue = []identity.CatalogEntry{
 func migrations() []store.Migrations {
 	return []store.Migrations{
 		saga.Migrations(), audit.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
-		placementstore.Migrations(), network.Migrations(), computestore.Migrations(),
+		placementstore.Migrations(), networkstore.Migrations(), computestore.Migrations(),
 	}
 }
 

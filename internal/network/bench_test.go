@@ -14,16 +14,17 @@ import (
 	"kumoi/internal/kernel/store/storetest"
 	"kumoi/internal/network"
 	"kumoi/internal/network/fabric/fake"
+	networkstore "kumoi/internal/network/sqlstore"
 )
 
 // benchCloud has a network with n servers' ports.
 func benchCloud(b *testing.B, n int) (*network.Service, context.Context, []string) {
 	b.Helper()
 	db := storetest.SQLite(b)
-	if err := db.Migrate(b.Context(), network.Migrations()); err != nil {
+	if err := db.Migrate(b.Context(), networkstore.Migrations()); err != nil {
 		b.Fatal(err)
 	}
-	s, err := network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: fake.New()})
+	s, err := network.New(network.Deps{DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: fake.New(), Tables: networkstore.Tables()})
 	if err != nil {
 		b.Fatal(err)
 	}

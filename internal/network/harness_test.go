@@ -12,6 +12,7 @@ import (
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 	"kumoi/internal/network/fabric/fake"
+	networkstore "kumoi/internal/network/sqlstore"
 )
 
 // cloud is a network service on a database with a fake fabric.
@@ -25,13 +26,13 @@ type cloud struct {
 
 func newCloud(t *testing.T, db *store.DB) *cloud {
 	t.Helper()
-	if err := db.Migrate(t.Context(), network.Migrations()); err != nil {
+	if err := db.Migrate(t.Context(), networkstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
 	c := &cloud{t: t, db: db, fabric: fake.New()}
 	var err error
 	c.Service, err = network.New(network.Deps{
-		DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: c.fabric,
+		DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: c.fabric, Tables: networkstore.Tables(),
 		OnServer: func(_ context.Context, tx *store.Tx, id string) error {
 			tx.AfterCommit(func() { c.told = append(c.told, id) })
 			return nil

@@ -9,7 +9,6 @@ import (
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
-	"kumoi/internal/network/sqlstore"
 )
 
 // resource constrains a pointer type to be one of this package's resources.
@@ -26,7 +25,7 @@ type kind[T any, P resource[T]] struct {
 	code   string // of its NotFound error
 	say    string // its NotFound message, with one %s
 	quota  string // name of its quota, "" for none
-	table  *sqlstore.Table[T]
+	table  *docTable[T]
 	// scope narrows a query to what a project's actor may see.
 	scope func(q *store.Selection, projectID string)
 	// hydrate fills in what other tables know.

@@ -86,14 +86,6 @@ var (
 		},
 		target: func(g *AddressGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
 	}
-	scopes = &kind[AddressScope, *AddressScope]{
-		name: "address_scope", plural: "address_scopes", code: "AddressScopeNotFound", say: "Address scope %s could not be found.",
-		table: scopeTable, scope: sharedScope("address_scope"),
-		hydrate: func(ctx context.Context, tx *store.Tx, vs []*AddressScope) error {
-			return hydrateShared(ctx, tx, "address_scope", vs, func(v *AddressScope) *bool { return &v.Shared })
-		},
-		target: func(g *AddressScope, t policy.Target) { t["shared"] = flag(g.Shared) },
-	}
 	pools = &kind[SubnetPool, *SubnetPool]{
 		name: "subnetpool", plural: "subnetpools", code: "SubnetPoolNotFound", say: "Subnet pool %s could not be found.", quota: "subnetpool",
 		table: poolTable, scope: sharedScope("subnetpool"),

@@ -58,20 +58,17 @@ func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 
 // hydrateScopes reads the address scopes of networks whose subnets come from pools.
 func hydrateScopes(ctx context.Context, tx *store.Tx, byID map[string]*Network, vs []*Network) error {
-	found, err := pairsIn(ctx, tx, "SELECT s.network_id, p.address_scope_id FROM subnet s JOIN subnetpool p ON p.id = s.subnetpool_id AND p.address_scope_id <> ''",
+	found, err := pairsIn(ctx, tx, `SELECT s.network_id, a.ip_version || a.id FROM subnet s
+		JOIN subnetpool p ON p.id = s.subnetpool_id JOIN network_address_scope a ON a.id = p.address_scope_id`,
 		"s.network_id", idsOf(vs, func(n *Network) string { return n.ID }), "s.id")
 	if err != nil || len(found) == 0 {
 		return err
 	}
 	for _, f := range found {
-		a, err := scopeTable.Get(ctx, tx, f.b)
-		if err != nil {
-			return err
-		}
-		if a.IPVersion == 4 {
-			byID[f.a].Scope4 = a.ID
+		if version, id := f.b[:1], f.b[1:]; version == "4" {
+			byID[f.a].Scope4 = id
 		} else {
-			byID[f.a].Scope6 = a.ID
+			byID[f.a].Scope6 = id
 		}
 	}
 	return nil

@@ -72,7 +72,7 @@ func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) 
 		}
 		return g.ProjectID, nil
 	case "address_scope":
-		a, err := scopes.visible(ctx, s, tx, r.ObjectID)
+		a, err := s.AddressScopes.visible(ctx, tx, r.ObjectID)
 		if err != nil {
 			return "", err
 		}
@@ -143,7 +143,7 @@ func (s *Service) scopeReaches(ctx context.Context, tx *store.Tx, r *RBACPolicy)
 	if err != nil || pool.AddressScopeID == "" {
 		return err
 	}
-	scope, err := scopeTable.Get(ctx, tx, pool.AddressScopeID)
+	scope, err := s.AddressScopes.table.Get(ctx, tx, pool.AddressScopeID)
 	if err != nil || scope.ProjectID == r.TargetProject {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network/fabric"
-	"kumoi/internal/network/sqlstore"
 )
 
 // Deps is what the service needs from outside.
@@ -20,10 +19,16 @@ type Deps struct {
 	Log    *slog.Logger
 	Clock  func() time.Time // nil: time.Now
 	Fabric fabric.Fabric
+	Tables Tables
 	Config Config
 	// OnServer is told, in the transaction of the change, that a server has
 	// other floating IPs now. Nil: nobody is.
 	OnServer func(ctx context.Context, tx *store.Tx, serverID string) error
+}
+
+// Tables are where the families are kept; package sqlstore has them.
+type Tables struct {
+	AddressScopes *store.Table[AddressScope]
 }
 
 // Config is the operator's say. The zero value works.
@@ -71,7 +76,10 @@ type Service struct {
 	fabric fabric.Fabric
 	cfg    Config
 
-	onServer  func(ctx context.Context, tx *store.Tx, serverID string) error
+	onServer func(ctx context.Context, tx *store.Tx, serverID string) error
+	// The families, each with its use cases.
+	AddressScopes *AddressScopes
+
 	projector *projector
 	status    *statusKeeper
 
@@ -91,13 +99,11 @@ func New(d Deps) (*Service, error) {
 		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
 		fabric: d.Fabric, cfg: d.Config.withDefaults(), onServer: d.OnServer,
 	}
+	s.AddressScopes = newAddressScopes(s, d.Tables.AddressScopes)
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
 	return s, nil
 }
-
-// Migrations is the schema's history.
-func Migrations() store.Migrations { return sqlstore.Migrations() }
 
 // Start begins to keep the fabric as the database says. The fabric may be away;
 // it is brought up to date when it comes.

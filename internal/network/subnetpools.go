@@ -101,7 +101,7 @@ func (s *Service) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) er
 	if p.AddressScopeID == "" {
 		return nil
 	}
-	scope, err := scopes.visible(ctx, s, tx, p.AddressScopeID)
+	scope, err := s.AddressScopes.visible(ctx, tx, p.AddressScopeID)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,9 @@ package network
 import (
 	"encoding/hex"
 	"net/netip"
-
-	"kumoi/internal/network/sqlstore"
 )
 
-type column[T any] = sqlstore.Column[T]
+type column[T any] = docColumn[T]
 
 // std are the columns that most tables begin with.
 func std[T any, P interface {
@@ -28,7 +26,7 @@ func named[T any, P interface {
 }
 
 var (
-	networkTable = sqlstore.NewTable("network", named(
+	networkTable = newDocTable("network", named(
 		column[Network]{Name: "net_type", Value: func(n *Network) any { return n.Type }},
 		column[Network]{Name: "physical", Value: func(n *Network) any { return n.Physical }},
 		column[Network]{Name: "segment", Value: func(n *Network) any {
@@ -37,58 +35,57 @@ var (
 			}
 			return int64(n.Segment)
 		}})...)
-	subnetTable = sqlstore.NewTable("subnet", named(
+	subnetTable = newDocTable("subnet", named(
 		column[Subnet]{Name: "network_id", Value: func(s *Subnet) any { return s.NetworkID }},
 		column[Subnet]{Name: "subnetpool_id", Value: func(s *Subnet) any { return s.SubnetPoolID }})...)
-	portTable = sqlstore.NewTable("port", named(
+	portTable = newDocTable("port", named(
 		column[Port]{Name: "network_id", Value: func(p *Port) any { return p.NetworkID }},
 		column[Port]{Name: "mac", Value: func(p *Port) any { return p.MAC }},
 		column[Port]{Name: "device_id", Value: func(p *Port) any { return p.DeviceID }},
 		column[Port]{Name: "device_owner", Value: func(p *Port) any { return p.DeviceOwner }},
 		column[Port]{Name: "host", Value: func(p *Port) any { return p.Host }},
 		column[Port]{Name: "attached", Value: func(p *Port) any { return p.Attached }})...)
-	groupTable = sqlstore.NewTable("security_group", named(
+	groupTable = newDocTable("security_group", named(
 		column[SecurityGroup]{Name: "is_default", Value: func(g *SecurityGroup) any { return g.Default }})...)
-	ruleTable = sqlstore.NewTable("security_group_rule", std(
+	ruleTable = newDocTable("security_group_rule", std(
 		column[SecurityGroupRule]{Name: "group_id", Value: func(r *SecurityGroupRule) any { return r.GroupID }},
 		column[SecurityGroupRule]{Name: "remote_group_id", Value: func(r *SecurityGroupRule) any { return r.RemoteGroupID }},
 		column[SecurityGroupRule]{Name: "address_group_id", Value: func(r *SecurityGroupRule) any { return r.AddressGroupID }})...)
-	addressGroupTable = sqlstore.NewTable("address_group", named[AddressGroup]()...)
-	routerTable       = sqlstore.NewTable("router", named(
+	addressGroupTable = newDocTable("address_group", named[AddressGroup]()...)
+	routerTable       = newDocTable("router", named(
 		column[Router]{Name: "gateway_network_id", Value: func(r *Router) any {
 			if r.Gateway == nil {
 				return ""
 			}
 			return r.Gateway.NetworkID
 		}})...)
-	floatingIPTable = sqlstore.NewTable("floatingip", std(
+	floatingIPTable = newDocTable("floatingip", std(
 		column[FloatingIP]{Name: "network_id", Value: func(f *FloatingIP) any { return f.NetworkID }},
 		column[FloatingIP]{Name: "port_id", Value: func(f *FloatingIP) any { return f.PortID }},
 		column[FloatingIP]{Name: "router_id", Value: func(f *FloatingIP) any { return f.RouterID }},
 		column[FloatingIP]{Name: "outside_port", Value: func(f *FloatingIP) any { return f.OutsidePort }})...)
-	forwardingTable = sqlstore.NewTable("port_forwarding", std(
+	forwardingTable = newDocTable("port_forwarding", std(
 		column[PortForwarding]{Name: "floatingip_id", Value: func(f *PortForwarding) any { return f.FloatingIPID }},
 		column[PortForwarding]{Name: "port_id", Value: func(f *PortForwarding) any { return f.PortID }})...)
-	scopeTable = sqlstore.NewTable("address_scope", named[AddressScope]()...)
-	poolTable  = sqlstore.NewTable("subnetpool", named(
+	poolTable = newDocTable("subnetpool", named(
 		column[SubnetPool]{Name: "address_scope_id", Value: func(p *SubnetPool) any { return p.AddressScopeID }})...)
-	rbacTable = sqlstore.NewTable("rbac_policy", std(
+	rbacTable = newDocTable("rbac_policy", std(
 		column[RBACPolicy]{Name: "object_type", Value: func(r *RBACPolicy) any { return r.ObjectType }},
 		column[RBACPolicy]{Name: "object_id", Value: func(r *RBACPolicy) any { return r.ObjectID }},
 		column[RBACPolicy]{Name: "action", Value: func(r *RBACPolicy) any { return r.Action }},
 		column[RBACPolicy]{Name: "target", Value: func(r *RBACPolicy) any { return r.TargetProject }})...)
-	agentTable = sqlstore.NewTable("network_agent",
+	agentTable = newDocTable("network_agent",
 		column[Agent]{Name: "id", Value: func(a *Agent) any { return a.ID }},
 		column[Agent]{Name: "host", Value: func(a *Agent) any { return a.Host }},
 		column[Agent]{Name: "agent_type", Value: func(a *Agent) any { return a.Type }})
-	trunkTable = sqlstore.NewTable("trunk", named(
+	trunkTable = newDocTable("trunk", named(
 		column[Trunk]{Name: "port_id", Value: func(t *Trunk) any { return t.PortID }})...)
-	qosPolicyTable = sqlstore.NewTable("qos_policy", named(
+	qosPolicyTable = newDocTable("qos_policy", named(
 		column[QoSPolicy]{Name: "is_default", Value: func(p *QoSPolicy) any { return p.Default }})...)
-	qosRuleTable = sqlstore.NewTable("qos_rule", std(
+	qosRuleTable = newDocTable("qos_rule", std(
 		column[QoSRule]{Name: "policy_id", Value: func(r *QoSRule) any { return r.PolicyID }},
 		column[QoSRule]{Name: "kind", Value: func(r *QoSRule) any { return r.Kind }})...)
-	defaultRuleTable = sqlstore.NewTable("default_rule",
+	defaultRuleTable = newDocTable("default_rule",
 		column[SecurityGroupRule]{Name: "id", Value: func(r *SecurityGroupRule) any { return r.ID }})
 )
 

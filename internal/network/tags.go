@@ -20,7 +20,7 @@ type taggable interface {
 // tagKinds are the collections whose resources can have tags.
 var tagKinds = map[string]taggable{
 	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
-	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules, "address-groups": addressGroups, "address-scopes": scopes,
+	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules, "address-groups": addressGroups,
 	"rbac-policies": rbacs, "policies": qosPolicies, "trunks": trunks,
 }
 
@@ -30,6 +30,7 @@ func TagCollections() []string {
 	for c := range tagKinds {
 		out = append(out, c)
 	}
+	out = append(out, "address-scopes")
 	slices.Sort(out)
 	return out
 }
@@ -61,7 +62,34 @@ func (k *kind[T, P]) changeTags(ctx context.Context, s *Service, tx *store.Tx, i
 	return tags, k.save(ctx, s, tx, v)
 }
 
-func tagKind(collection string) (taggable, error) {
+func (f *family[T, P]) readTags(ctx context.Context, _ *Service, tx *store.Tx, id string) ([]string, error) {
+	v, err := f.visible(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	return P(v).Std().Tags, nil
+}
+
+func (f *family[T, P]) changeTags(ctx context.Context, _ *Service, tx *store.Tx, id string, change func([]string) ([]string, error)) ([]string, error) {
+	v, err := f.open(ctx, tx, "update", id, nil)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := change(slices.Clone(P(v).Std().Tags))
+	if err != nil {
+		return nil, err
+	}
+	if len(tags) > maxTags {
+		return nil, invalid("A resource can have at most %d tags.", maxTags)
+	}
+	P(v).Std().Tags = append([]string{}, tags...)
+	return P(v).Std().Tags, f.save(ctx, tx, v)
+}
+
+func (s *Service) tagKind(collection string) (taggable, error) {
+	if collection == "address-scopes" {
+		return s.AddressScopes, nil
+	}
 	if k, ok := tagKinds[collection]; ok {
 		return k, nil
 	}
@@ -70,7 +98,7 @@ func tagKind(collection string) (taggable, error) {
 
 // Tags returns the tags of a resource.
 func (s *Service) Tags(ctx context.Context, collection, id string) ([]string, error) {
-	k, err := tagKind(collection)
+	k, err := s.tagKind(collection)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +112,7 @@ func (s *Service) Tags(ctx context.Context, collection, id string) ([]string, er
 
 // ChangeTags changes the tags of a resource.
 func (s *Service) ChangeTags(ctx context.Context, tx *store.Tx, collection, id string, change func([]string) ([]string, error)) ([]string, error) {
-	k, err := tagKind(collection)
+	k, err := s.tagKind(collection)
 	if err != nil {
 		return nil, err
 	}

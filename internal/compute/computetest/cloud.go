@@ -23,6 +23,7 @@ import (
 	"kumoi/internal/kernel/task"
 	"kumoi/internal/network"
 	fabric "kumoi/internal/network/fabric/fake"
+	networkstore "kumoi/internal/network/sqlstore"
 	"kumoi/internal/placement"
 	placementstore "kumoi/internal/placement/sqlstore"
 )
@@ -57,7 +58,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 			t.Fatal(err)
 		}
 	}
-	must(db.Migrate(ctx, saga.Migrations(), placementstore.Migrations(), network.Migrations(), sqlstore.Migrations()))
+	must(db.Migrate(ctx, saga.Migrations(), placementstore.Migrations(), networkstore.Migrations(), sqlstore.Migrations()))
 	server, err := bus.StartServer(ctx, bus.ServerConfig{DataDir: t.TempDir()})
 	must(err)
 	t.Cleanup(server.Stop)
@@ -69,7 +70,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	c := &Cloud{DB: db, Conn: conn, Images: NewImages(Image), Tasks: task.NewRunner(nil)}
 	c.Sagas = saga.NewEngine(db, saga.Config{Backoff: func(int) time.Duration { return time.Millisecond }})
 	c.Placement = placement.New(placement.Deps{DB: db, Store: placementstore.Store{}, Policy: rules})
-	c.Network, err = network.New(network.Deps{DB: db, Policy: rules, Log: logx.Discard(), Fabric: fabric.New()})
+	c.Network, err = network.New(network.Deps{DB: db, Policy: rules, Log: logx.Discard(), Fabric: fabric.New(), Tables: networkstore.Tables()})
 	must(err)
 	must(c.Network.Start(ctx))
 	t.Cleanup(c.Network.Stop)

@@ -16,6 +16,12 @@ func (r RawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 // EncodeJSON is how answers are encoded.
 func EncodeJSON(v any) ([]byte, error) { return appendJSON(make([]byte, 0, 1024), v) }
 
+// AppendJSON appends v as EncodeJSON writes it.
+func AppendJSON(b []byte, v any) ([]byte, error) { return appendJSON(b, v) }
+
+// AppendText appends a string with its quotes.
+func AppendText(b []byte, s string) []byte { return appendText(b, s) }
+
 // appendJSON writes v as encoding/json would, keys in order. Most answers are
 // views of maps, slices and scalars; for those reflection would cost more than
 // everything else about a long list. Other types are left to encoding/json.

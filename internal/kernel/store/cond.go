@@ -16,7 +16,7 @@ type Cond struct {
 	Field string
 	Op    Op
 	Value any
-	parts []Cond // of Or
+	parts []Cond // of Or and Not
 }
 
 // Op is how a condition compares.
@@ -44,8 +44,9 @@ const (
 	NotAll Op = "not-tags"
 	NotAny Op = "not-tags-any"
 	// Holds is about conditions declared with Table.Condition.
-	Holds Op = "holds"
-	anyOf Op = "or"
+	Holds  Op = "holds"
+	anyOf  Op = "or"
+	noneOf Op = "nor"
 )
 
 // Eq wants a field to have a value; nil means NULL.
@@ -64,6 +65,9 @@ func Is(name string, value any) Cond { return Cond{Field: name, Op: Holds, Value
 
 // Or wants one of the conditions to hold.
 func Or(parts ...Cond) Cond { return Cond{Op: anyOf, parts: parts} }
+
+// Not wants none of the conditions to hold.
+func Not(parts ...Cond) Cond { return Cond{Op: noneOf, parts: parts} }
 
 // Expr is SQL text in the words of each database.
 type Expr struct{ SQLite, Postgres string }
@@ -139,8 +143,8 @@ type term struct {
 }
 
 func (fs fields) term(d Dialect, c Cond) (term, error) {
-	if c.Op == anyOf {
-		return fs.or(d, c.parts)
+	if c.Op == anyOf || c.Op == noneOf {
+		return fs.or(d, c)
 	}
 	f, ok := fs[c.Field]
 	if !ok {
@@ -171,9 +175,9 @@ func (fs fields) term(d Dialect, c Cond) (term, error) {
 	return like(expr, c.Op, v)
 }
 
-func (fs fields) or(d Dialect, parts []Cond) (term, error) {
+func (fs fields) or(d Dialect, c Cond) (term, error) {
 	var all term
-	for _, p := range parts {
+	for _, p := range c.parts {
 		t, err := fs.term(d, p)
 		if err != nil {
 			return t, err
@@ -186,6 +190,9 @@ func (fs fields) or(d Dialect, parts []Cond) (term, error) {
 	}
 	if all.text == "" {
 		all.text = "1 = 0"
+	}
+	if c.Op == noneOf {
+		all.text = "NOT (" + all.text + ")"
 	}
 	return all, nil
 }

@@ -26,7 +26,7 @@ type Query struct {
 	// LostMarker lets a page begin behind a row that is gone: in the order of
 	// keys its place is known; in another the page is empty.
 	LostMarker bool
-	Limit      int // rows at most; 0: all
+	Limit      int // rows at most; 0: all, less: none
 	Cap        int // the cloud's own limit; 0: none
 }
 
@@ -209,7 +209,7 @@ func (t *Table[T]) ListKept(ctx context.Context, tx *Tx, q Query, keep func(rows
 		}
 	}
 	window, capped := q.window()
-	for {
+	for window >= 0 {
 		sel := Select(t.sel)
 		if err := t.fields.where(sel, tx.dialect, append(slices.Clip(q.Scope), q.Where...)); err != nil {
 			return page, err
@@ -242,7 +242,7 @@ func (t *Table[T]) ListKept(ctx context.Context, tx *Tx, q Query, keep func(rows
 			break
 		}
 	}
-	if window > 0 && len(page.Rows) > window {
+	if window > 0 && len(page.Rows) > window { // a negative one has read nothing
 		page.Rows, page.More, page.Truncated = page.Rows[:window], true, capped
 	}
 	if q.Reverse {

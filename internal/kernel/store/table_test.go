@@ -206,6 +206,7 @@ func TestTableConditions(t *testing.T) {
 			"":        {store.In("id", []string{})},
 			"1,2,3":   {store.Is("sees", "p1")},
 			"0,3":     {store.Or(store.Eq("id", "0"), store.Cond{Field: "weight", Op: store.Greater, Value: 2})},
+			"0":       {store.Not(store.Is("sees", "p1"), store.Eq("id", "7"))},
 			"2,3":     {{Field: "weight", Op: store.GreaterEq, Value: 2}, store.Ne("name", "x")},
 			"0,1,2,3": nil,
 		} {

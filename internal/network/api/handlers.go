@@ -138,21 +138,21 @@ func (h *handlers[R, V]) views(ctx context.Context, vs []*V, fields []string) ([
 }
 
 // objects finds the body's resource, or resources of a bulk request.
-func (h *handlers[R, V]) objects(req *httpx.Request, bulk bool) (list []map[string]any, isBulk bool, err error) {
+func objects(req *httpx.Request, one, many string, bulk bool) (list []map[string]any, isBulk bool, err error) {
 	body, err := req.Object()
 	if err != nil {
 		return nil, false, err
 	}
-	if raw, ok := body[h.r.member]; ok {
+	if raw, ok := body[one]; ok {
 		m, ok := raw.(map[string]any)
 		if !ok {
-			return nil, false, badRequest("Invalid input for operation: '%s' must be a dictionary.", h.r.member)
+			return nil, false, badRequest("Invalid input for operation: '%s' must be a dictionary.", one)
 		}
 		return []map[string]any{m}, false, nil
 	}
-	raw, ok := body[h.r.collection].([]any)
+	raw, ok := body[many].([]any)
 	if !ok || !bulk {
-		return nil, false, badRequest("Unable to find '%s' in request body", h.r.member)
+		return nil, false, badRequest("Unable to find '%s' in request body", one)
 	}
 	if len(raw) == 0 {
 		return nil, false, badRequest("Resources required")
@@ -160,9 +160,9 @@ func (h *handlers[R, V]) objects(req *httpx.Request, bulk bool) (list []map[stri
 	for _, x := range raw {
 		m, ok := x.(map[string]any)
 		if !ok {
-			return nil, false, badRequest("Invalid input for operation: each of '%s' must be a dictionary.", h.r.collection)
+			return nil, false, badRequest("Invalid input for operation: each of '%s' must be a dictionary.", many)
 		}
-		if wrapped, ok := m[h.r.member].(map[string]any); ok && len(m) == 1 {
+		if wrapped, ok := m[one].(map[string]any); ok && len(m) == 1 {
 			m = wrapped // {"ports": [{"port": {…}}]} is an old way to say it
 		}
 		list = append(list, m)
@@ -171,7 +171,7 @@ func (h *handlers[R, V]) objects(req *httpx.Request, bulk bool) (list []map[stri
 }
 
 func (h *handlers[R, V]) create(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	objects, bulk, err := h.objects(req, h.r.createBulk)
+	objects, bulk, err := objects(req, h.r.member, h.r.collection, h.r.createBulk)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func revision(req *httpx.Request) (*int64, error) {
 }
 
 func (h *handlers[R, V]) update(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	objects, _, err := h.objects(req, false)
+	objects, _, err := objects(req, h.r.member, h.r.collection, false)
 	if err != nil {
 		return nil, err
 	}

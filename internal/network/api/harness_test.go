@@ -19,6 +19,7 @@ import (
 	"kumoi/internal/network"
 	"kumoi/internal/network/api"
 	"kumoi/internal/network/fabric/fake"
+	networkstore "kumoi/internal/network/sqlstore"
 )
 
 // tokens is an identity service whose tokens read "PROJECT" or "PROJECT:ROLE".
@@ -45,12 +46,12 @@ type object = map[string]any
 
 func serve(t testing.TB, db *store.DB) *client {
 	t.Helper()
-	if err := db.Migrate(t.Context(), network.Migrations()); err != nil {
+	if err := db.Migrate(t.Context(), networkstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	svc, err := network.New(network.Deps{
-		DB: db, Policy: policy.New(), Log: log, Fabric: fake.New(), Config: network.Config{ExternalPhysical: "outside"},
+		DB: db, Policy: policy.New(), Log: log, Fabric: fake.New(), Tables: networkstore.Tables(), Config: network.Config{ExternalPhysical: "outside"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -86,26 +86,6 @@ func (a *api) poolActions() []httpx.Route {
 	}
 }
 
-// scopeResource is /v2.0/address-scopes.
-func scopeResource(s *network.Service) *resource[network.AddressScope, network.AddressScope] {
-	type S = network.AddressScope
-	std := func(a *S) *network.Standard { return &a.Standard }
-	attrs := standard(std, std, "name")
-	attrs = append(attrs,
-		field("ip_version", post, unset, toVersion, func(a *S) *int { return &a.IPVersion }, func(a *S) any { return a.IPVersion }).needed(),
-		field("shared", post|put, false, toBool, func(a *S) *bool { return &a.Shared }, func(a *S) any { return a.Shared }),
-	)
-	return &resource[S, S]{
-		member: "address_scope", collection: "address_scopes", path: "/v2.0/address-scopes", attrs: attrs,
-		id: func(a *S) string { return a.ID }, begin: func() *S { return &S{} },
-		list: s.AddressScopes, paged: true, show: s.AddressScope,
-		create: func(ctx context.Context, tx *store.Tx, a *S, c network.Change) (*S, error) {
-			return a, s.CreateAddressScope(ctx, tx, a, c)
-		},
-		update: s.UpdateAddressScope, remove: s.DeleteAddressScope,
-	}
-}
-
 // rbacResource is /v2.0/rbac-policies.
 func rbacResource(s *network.Service) *resource[network.RBACPolicy, network.RBACPolicy] {
 	type P = network.RBACPolicy

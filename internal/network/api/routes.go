@@ -40,7 +40,7 @@ func table(a *api) []httpx.Route {
 		routes(a, rt), a.routerActions(rt), routes(a, floatingResource(s)), a.forwardingRoutes(),
 		routes(a, groupResource(s, func(r *network.SecurityGroupRule) map[string]any { return rs.view(r, nil, all) })), routes(a, rs),
 		routes(a, defaultRuleResource(s)), routes(a, ag), a.addressGroupActions(ag),
-		routes(a, poolResource(s)), a.poolActions(), routes(a, scopeResource(s)), routes(a, rbacResource(s)),
+		routes(a, poolResource(s)), a.poolActions(), a.addressScopes(), routes(a, rbacResource(s)),
 		a.quotaRoutes(), a.topologyRoutes(), routes(a, qosResource(s)), routes(a, tr), a.trunkActions(tr), a.qosRoutes(), routes(a, agentResource(s)), routes(a, zoneResource(s)), routes(a, availabilityResource(s)), a.tagRoutes(),
 	} {
 		out = append(out, more...)

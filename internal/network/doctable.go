@@ -1,4 +1,4 @@
-package sqlstore
+package network
 
 import (
 	"context"
@@ -11,24 +11,25 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Column is one attribute kept beside the document for queries.
-type Column[T any] struct {
+// docColumn is one attribute kept beside the document for queries.
+type docColumn[T any] struct {
 	Name  string
 	Value func(*T) any
 }
 
-// Table keeps values of T. The first column is the key.
-type Table[T any] struct {
+// docTable keeps values of T as documents; the first column is the key. It goes
+// as the families move to store.Table.
+type docTable[T any] struct {
 	name    string
-	columns []Column[T]
+	columns []docColumn[T]
 	sel     string
 	insert  string
 	update  string
 	delete  string
 }
 
-// NewTable describes a table by its name and columns.
-func NewTable[T any](name string, columns ...Column[T]) *Table[T] {
+// newDocTable describes a table by its name and columns.
+func newDocTable[T any](name string, columns ...docColumn[T]) *docTable[T] {
 	names := make([]string, len(columns))
 	sets := make([]string, 0, len(columns))
 	for i, c := range columns {
@@ -38,7 +39,7 @@ func NewTable[T any](name string, columns ...Column[T]) *Table[T] {
 		}
 	}
 	sets = append(sets, "doc = ?")
-	return &Table[T]{
+	return &docTable[T]{
 		name: name, columns: columns,
 		sel: "SELECT doc FROM " + name,
 		insert: fmt.Sprintf("INSERT INTO %s (%s, doc) VALUES (?%s)", name, strings.Join(names, ", "),
@@ -49,23 +50,23 @@ func NewTable[T any](name string, columns ...Column[T]) *Table[T] {
 }
 
 // Name is the table's name.
-func (t *Table[T]) Name() string { return t.name }
+func (t *docTable[T]) Name() string { return t.name }
 
 // Select starts a query for whole values; add conditions and give it to Find.
-func (t *Table[T]) Select() *store.Selection { return store.Select(t.sel) }
+func (t *docTable[T]) Select() *store.Selection { return store.Select(t.sel) }
 
 // Find runs a query made with Select.
-func (t *Table[T]) Find(ctx context.Context, tx *store.Tx, q *store.Selection) ([]*T, error) {
-	return store.Find(ctx, tx, scan[T], q)
+func (t *docTable[T]) Find(ctx context.Context, tx *store.Tx, q *store.Selection) ([]*T, error) {
+	return store.Find(ctx, tx, scanDoc[T], q)
 }
 
 // Where returns the values whose column has the value.
-func (t *Table[T]) Where(ctx context.Context, tx *store.Tx, column string, value any) ([]*T, error) {
-	return store.All(ctx, tx, scan[T], t.sel+" WHERE "+column+" = ?", value)
+func (t *docTable[T]) Where(ctx context.Context, tx *store.Tx, column string, value any) ([]*T, error) {
+	return store.All(ctx, tx, scanDoc[T], t.sel+" WHERE "+column+" = ?", value)
 }
 
 // WhereIn returns the values whose column has one of the values.
-func (t *Table[T]) WhereIn(ctx context.Context, tx *store.Tx, column string, values []string) ([]*T, error) {
+func (t *docTable[T]) WhereIn(ctx context.Context, tx *store.Tx, column string, values []string) ([]*T, error) {
 	if len(values) == 0 {
 		return nil, nil
 	}
@@ -82,12 +83,12 @@ func (t *Table[T]) WhereIn(ctx context.Context, tx *store.Tx, column string, val
 }
 
 // Get returns the value with the key, or store.ErrNoRows.
-func (t *Table[T]) Get(ctx context.Context, tx *store.Tx, key string) (*T, error) {
-	return store.One(ctx, tx, scan[T], t.sel+" WHERE "+t.columns[0].Name+" = ?", key)
+func (t *docTable[T]) Get(ctx context.Context, tx *store.Tx, key string) (*T, error) {
+	return store.One(ctx, tx, scanDoc[T], t.sel+" WHERE "+t.columns[0].Name+" = ?", key)
 }
 
 // Insert adds v.
-func (t *Table[T]) Insert(ctx context.Context, tx *store.Tx, v *T) error {
+func (t *docTable[T]) Insert(ctx context.Context, tx *store.Tx, v *T) error {
 	doc, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (t *Table[T]) Insert(ctx context.Context, tx *store.Tx, v *T) error {
 }
 
 // Update replaces the value with v's key, or returns store.ErrNoRows.
-func (t *Table[T]) Update(ctx context.Context, tx *store.Tx, v *T) error {
+func (t *docTable[T]) Update(ctx context.Context, tx *store.Tx, v *T) error {
 	doc, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -114,17 +115,17 @@ func (t *Table[T]) Update(ctx context.Context, tx *store.Tx, v *T) error {
 }
 
 // Delete removes the value with the key; removing nothing is no error.
-func (t *Table[T]) Delete(ctx context.Context, tx *store.Tx, key string) error {
+func (t *docTable[T]) Delete(ctx context.Context, tx *store.Tx, key string) error {
 	_, err := tx.Exec(ctx, t.delete, key)
 	return err
 }
 
 // Count counts rows.
-func (t *Table[T]) Count(ctx context.Context, tx *store.Tx, where string, args ...any) (int64, error) {
+func (t *docTable[T]) Count(ctx context.Context, tx *store.Tx, where string, args ...any) (int64, error) {
 	return store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM "+t.name+" WHERE "+where, args...)
 }
 
-func scan[T any](r store.Row) (*T, error) {
+func scanDoc[T any](r store.Row) (*T, error) {
 	var doc []byte
 	if err := r.Scan(&doc); err != nil {
 		return nil, err

@@ -1,0 +1,151 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/network"
+)
+
+// dialect is how Neutron words lists.
+var dialect = &rest.Dialect{
+	Most: maxPage, Infinite: "infinite", AnyValue: true, Reverse: "page_reverse", SamePairs: true,
+	Ties: []store.Sort{{Field: "id"}}, Links: rest.NeutronLinks,
+	Unknown: func(_ *httpx.Request, names []string) error {
+		return badRequest("%s is invalid attribute for filtering", "['"+strings.Join(names, "', '")+"']")
+	},
+	NoMarker: func(marker string) error { return badRequest("Marker %s could not be found.", marker) },
+	BadLimit: func(text string) error {
+		return badRequest("Invalid input for operation: Limit must be an integer 0 or greater and not '%s'.", text)
+	},
+	BadSort: func(key string) error { return badRequest("['%s'] is invalid attribute for sort_keys", key) },
+	BadDir: func(dir string) error {
+		return badRequest("%s is invalid value for sort_dirs, valid value is 'asc' and 'desc'", dir)
+	},
+	BadPairs: func() error { return badRequest("The number of sort_keys and sort_dirs must be same") },
+}
+
+// Lists are in the order of age, pages in that of ids.
+var (
+	oldestFirst = []store.Sort{{Field: "created_at"}, {Field: "id"}}
+	idOrder     = []store.Sort{{Field: "id"}}
+)
+
+// collection completes a resource with what all of Neutron's have in common,
+// and gives its routes.
+func collection[R, V any](a *api, c *rest.Resource[V, change.Patch[R], change.Patch[R]], as *rest.Attributes[R, V]) []httpx.Route {
+	c.Item = strings.ReplaceAll(c.One, "-", "_") + "_id"
+	c.UpdateMethod = http.MethodPut
+	c.Rule = func(verb string) string {
+		switch verb {
+		case "list", "show":
+			verb = "get"
+		}
+		return verb + "_" + c.One
+	}
+	c.Query = &rest.List{Dialect: dialect, Fields: append(as.Fields(), since), Also: []string{"fields", "verbose"}, Sort: oldestFirst, PageSort: idOrder}
+	c.Expected = expected
+	c.View = func(ctx context.Context, r *httpx.Request, _ []*V) (func(*rest.Writer, *V), error) {
+		var fields []string
+		if r.HTTP.Method == http.MethodGet {
+			for _, f := range r.Query["fields"] {
+				if f != "" {
+					fields = append(fields, f)
+				}
+			}
+		}
+		return as.View(fields, a.sees(ctx)), nil
+	}
+	c.ReadNew = func(r *httpx.Request) (p change.Patch[R], err error) {
+		list, _, err := objects(r, c.One, c.Many, false)
+		if err != nil {
+			return p, err
+		}
+		return as.Patch(list[0], rest.Post)
+	}
+	c.ReadPatch = func(r *httpx.Request) (p change.Patch[R], err error) {
+		list, _, err := objects(r, c.One, c.Many, false)
+		if err != nil {
+			return p, err
+		}
+		return as.Patch(list[0], rest.Put)
+	}
+	c.ReadMany = func(r *httpx.Request) ([]change.Patch[R], error) {
+		list, bulk, err := objects(r, c.One, c.Many, true)
+		if err != nil || !bulk {
+			return nil, err
+		}
+		out := make([]change.Patch[R], len(list))
+		for i, o := range list {
+			if out[i], err = as.Patch(o, rest.Post); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return c.Routes()
+}
+
+// since is the filter that every collection has beside its attributes.
+var since = rest.Field{Name: "changed_since", NoSort: true, Filter: func(values []string) ([]store.Cond, error) {
+	t, err := rest.ParseTime(values[0])
+	if err != nil {
+		return nil, badRequest("Invalid input for operation: The input changed_since must be in the following format: YYYY-MM-DDTHH:MM:SS[.ss][Z].")
+	}
+	return []store.Cond{{Field: "updated_at", Op: store.GreaterEq, Value: t}}, nil
+}}
+
+// expected reads If-Match: revision_number=N.
+func expected(r *httpx.Request) (int64, bool, error) {
+	n, err := revision(r)
+	if err != nil || n == nil {
+		return 0, false, err
+	}
+	return *n, true, nil
+}
+
+// own are the attributes that every resource has.
+func own[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard) []rest.Attribute[R, V] {
+	project := func(name string) rest.Attribute[R, V] {
+		return rest.Set(name, rest.Post, rest.Unset, func(r *R, v any) error {
+			text, err := toText(255)(v)
+			at := &req(r).ProjectID
+			if name == "tenant_id" && err == nil && *at != "" && *at != text {
+				return errs.New(errs.Invalid, "'project_id' and 'tenant_id' do not match").WithCode("HTTPBadRequest")
+			}
+			*at = text
+			return err
+		}, func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).ProjectID) }).By("project_id")
+	}
+	stamp := func(name string, of func(*network.Standard) time.Time) rest.Attribute[R, V] {
+		return rest.ReadOnly[R](name, func(w *rest.Writer, key string, v *V) { w.Time(key, of(view(v)), rest.Seconds) }).
+			By(name).Filtered(within(name))
+	}
+	return []rest.Attribute[R, V]{
+		rest.ReadOnly[R]("id", func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).ID) }).By("id"),
+		project("project_id"), project("tenant_id"),
+		rest.ReadOnly[R]("revision_number", func(w *rest.Writer, key string, v *V) { w.Int(key, view(v).Revision) }).By("revision").Whole(),
+		stamp("created_at", func(s *network.Standard) time.Time { return s.CreatedAt }),
+		stamp("updated_at", func(s *network.Standard) time.Time { return s.UpdatedAt }),
+		rest.Asked("name", rest.Both, "", toText(255), func(r *R) *string { return &req(r).Name },
+			func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).Name) }).By("name"),
+	}
+}
+
+// within finds a time by the second that answers show.
+func within(field string) func(values []string) ([]store.Cond, error) {
+	return func(values []string) ([]store.Cond, error) {
+		t, err := rest.ParseTime(values[0])
+		if err != nil {
+			return nil, badRequest("Invalid input for %s. Reason: '%s' is no time.", field, values[0])
+		}
+		return []store.Cond{{Field: field, Op: store.GreaterEq, Value: t}, {Field: field, Op: store.Less, Value: t.Add(time.Second)}}, nil
+	}
+}

@@ -1,0 +1,254 @@
+package network
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
+	"kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+)
+
+// family has the use cases of one type of resource: list, show, create, update
+// and delete, with policy and transaction inside. What the types differ in is
+// data and four functions. A type that needs more embeds it and has methods of
+// its own.
+type family[T any, P resource[T]] struct {
+	s     *Service
+	table *store.Table[T]
+	name  string // "network", the word in policy rules
+	code  string // of its NotFound error
+	say   string // its NotFound message, with one %s
+	quota string // name of its quota, "" for none
+	// fresh is a new one with its defaults; nil: the zero value.
+	fresh func() T
+	// valid completes and judges a value before it is written; old is nil for a new one.
+	valid func(ctx context.Context, tx *store.Tx, v, old *T) error
+	// gone clears what hangs from a deleted one, or refuses to.
+	gone func(ctx context.Context, tx *store.Tx, v *T) error
+	// hydrate fills in what other tables know.
+	hydrate func(ctx context.Context, tx *store.Tx, vs []*T) error
+	// target adds attributes that policy rules look at.
+	target func(v *T, t policy.Target)
+}
+
+func (f *family[T, P]) notFound(id string) error { return fault(errs.NotFound, f.code, f.say, id) }
+
+func (f *family[T, P]) policyTarget(v *T) policy.Target {
+	s := P(v).Std()
+	t := policy.Target{"project_id": s.ProjectID, "tenant_id": s.ProjectID, "id": s.ID}
+	if f.target != nil {
+		f.target(v, t)
+	}
+	return t
+}
+
+// List returns what the query wants of what the actor may see.
+func (f *family[T, P]) List(ctx context.Context, q store.Query) (page store.Page[T], err error) {
+	project := actor.From(ctx).ProjectID
+	if !f.s.isAdmin(ctx) {
+		q = q.Within(store.Is("visible", project))
+	}
+	q.Where = sharedWith(project, q.Where)
+	err = f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		page, err = f.table.ListKept(ctx, tx, q, func(vs []*T) ([]*T, error) {
+			if err := f.complete(ctx, tx, vs); err != nil {
+				return nil, err
+			}
+			return slices.DeleteFunc(vs, func(v *T) bool { return !f.s.permits(ctx, "get_"+f.name, f.policyTarget(v)) }), nil
+		})
+		return err
+	})
+	return page, err
+}
+
+// sharedWith turns a filter by "shared", which is true or false for each
+// project, into conditions about this one.
+func sharedWith(project string, conds []store.Cond) []store.Cond {
+	out := slices.Clone(conds)
+	for i, c := range out {
+		if c.Field != "shared" {
+			continue
+		}
+		if out[i] = store.Is("shared", project); c.Value != true {
+			out[i] = store.Not(out[i])
+		}
+	}
+	return out
+}
+
+// Show returns one that the actor may see.
+func (f *family[T, P]) Show(ctx context.Context, id string) (v *T, err error) {
+	err = f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		v, err = f.visible(ctx, tx, id)
+		return err
+	})
+	return v, err
+}
+
+// Create makes one.
+func (f *family[T, P]) Create(ctx context.Context, n change.Patch[T]) (*T, error) {
+	made, err := f.CreateMany(ctx, []change.Patch[T]{n})
+	if err != nil {
+		return nil, err
+	}
+	return made[0], nil
+}
+
+// CreateMany makes all or none.
+func (f *family[T, P]) CreateMany(ctx context.Context, many []change.Patch[T]) (made []*T, err error) {
+	err = f.s.db.Write(ctx, func(tx *store.Tx) error {
+		made = made[:0]
+		for _, n := range many {
+			v, err := f.createTx(ctx, tx, n)
+			if err != nil {
+				return err
+			}
+			made = append(made, v)
+		}
+		return nil
+	})
+	return made, err
+}
+
+func (f *family[T, P]) createTx(ctx context.Context, tx *store.Tx, n change.Patch[T]) (*T, error) {
+	v := new(T)
+	if f.fresh != nil {
+		*v = f.fresh()
+	}
+	if err := n.To(v); err != nil {
+		return nil, err
+	}
+	if err := f.begin(ctx, v, n.Named); err != nil {
+		return nil, err
+	}
+	if f.quota != "" {
+		if err := f.s.countQuota(ctx, tx, P(v).Std().ProjectID, f.quota, 1); err != nil {
+			return nil, err
+		}
+	}
+	if f.valid != nil {
+		if err := f.valid(ctx, tx, v, nil); err != nil {
+			return nil, err
+		}
+	}
+	audit.Created(ctx, P(v).Std().ID)
+	return v, f.table.Insert(ctx, tx, v)
+}
+
+// begin gives a new resource its id, owner and times, and asks the policy.
+func (f *family[T, P]) begin(ctx context.Context, v *T, named []string) error {
+	std, a := P(v).Std(), actor.From(ctx)
+	if std.ProjectID == "" {
+		std.ProjectID = a.ProjectID
+	}
+	if std.ProjectID != a.ProjectID && !f.s.isAdmin(ctx) && !f.s.permits(ctx, "create_"+f.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
+		return invalid("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges")
+	}
+	if len(std.Tags) > maxTags {
+		return invalid("Invalid input for tags. Reason: a resource can have at most %d tags.", maxTags)
+	}
+	now := f.s.now()
+	std.ID, std.CreatedAt, std.UpdatedAt, std.Revision = ids.New(), now, now, 1
+	return f.s.allow(ctx, "create_"+f.name, named, f.policyTarget(v))
+}
+
+// Update changes one.
+func (f *family[T, P]) Update(ctx context.Context, id string, p change.Patch[T]) (v *T, err error) {
+	err = f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if v, err = f.open(ctx, tx, "update", id, p.Named); err != nil {
+			return err
+		}
+		old := *v
+		if err := p.To(v); err != nil {
+			return err
+		}
+		if f.valid != nil {
+			if err := f.valid(ctx, tx, v, &old); err != nil {
+				return err
+			}
+		}
+		return f.save(ctx, tx, v)
+	})
+	return v, err
+}
+
+// save writes a changed resource with its next revision.
+func (f *family[T, P]) save(ctx context.Context, tx *store.Tx, v *T) error {
+	std := P(v).Std()
+	std.Revision++
+	std.UpdatedAt = f.s.now()
+	return f.table.Update(ctx, tx, v)
+}
+
+// Delete removes one.
+func (f *family[T, P]) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		v, err := f.open(ctx, tx, "delete", id, nil)
+		if err != nil {
+			return err
+		}
+		if f.gone != nil {
+			if err := f.gone(ctx, tx, v); err != nil {
+				return err
+			}
+		}
+		return f.table.Delete(ctx, tx, id)
+	})
+}
+
+// load reads one without asking who wants it.
+func (f *family[T, P]) load(ctx context.Context, tx *store.Tx, id string) (*T, error) {
+	v, err := f.table.Get(ctx, tx, id)
+	if isNotFound(err) {
+		return nil, f.notFound(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, f.complete(ctx, tx, []*T{v})
+}
+
+func (f *family[T, P]) complete(ctx context.Context, tx *store.Tx, vs []*T) error {
+	if f.hydrate == nil || len(vs) == 0 {
+		return nil
+	}
+	return f.hydrate(ctx, tx, vs)
+}
+
+// visible is load for the context's actor: what it may not see is not there.
+func (f *family[T, P]) visible(ctx context.Context, tx *store.Tx, id string) (*T, error) {
+	v, err := f.load(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !f.s.permits(ctx, "get_"+f.name, f.policyTarget(v)) {
+		return nil, f.notFound(id)
+	}
+	return v, nil
+}
+
+// open loads a resource that the actor wants to change or delete: absent if it
+// may not see it, Forbidden if it may see but not touch it.
+func (f *family[T, P]) open(ctx context.Context, tx *store.Tx, action, id string, named []string) (*T, error) {
+	v, err := f.load(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	std, t := P(v).Std(), f.policyTarget(v)
+	if err := f.s.allow(ctx, action+"_"+f.name, named, t); err != nil {
+		// Of what is shared with it the actor learns no more than of what is not.
+		if std.ProjectID != actor.From(ctx).ProjectID || !f.s.permits(ctx, "get_"+f.name, t) {
+			return nil, f.notFound(id)
+		}
+		return nil, err
+	}
+	if want, demanded := change.Expected(ctx); demanded && want != std.Revision {
+		return nil, fault(errs.Precondition, "RevisionNumberConstraintFailed", "Constrained to %d, but current revision is %d", want, std.Revision)
+	}
+	return v, nil
+}

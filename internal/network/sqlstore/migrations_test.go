@@ -1,0 +1,65 @@
+package sqlstore
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+)
+
+// before is the schema's history up to a number.
+func before(t *testing.T, number string) store.Migrations {
+	t.Helper()
+	old := fstest.MapFS{}
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if strings.TrimPrefix(n, "migrations/") < number {
+			text, err := fs.ReadFile(files, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old[n] = &fstest.MapFile{Data: text}
+		}
+	}
+	return store.Migrations{Service: "network", FS: old}
+}
+
+func TestAddressScopesMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		if err := db.Migrate(ctx, before(t, "0007")); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Write(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO address_scope (id, project_id, name, doc) VALUES ('a', 'p', 'n', ?)",
+				`{"ID":"a","ProjectID":"p","Name":"n","Tags":["x"],"Revision":3,"IPVersion":6,"CreatedAt":"2026-01-02T03:04:05.5Z","UpdatedAt":"2026-01-02T03:04:06Z"}`)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Migrate(ctx, Migrations()); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Read(ctx, func(tx *store.Tx) error {
+			a, err := addressScopes().Get(ctx, tx, "a")
+			if err != nil {
+				return err
+			}
+			at := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)
+			if a.Name != "n" || a.IPVersion != 6 || a.Revision != 3 || len(a.Tags) != 1 || a.CreatedAt.Sub(at).Abs() > time.Millisecond {
+				t.Errorf("moved: %+v", a)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
