@@ -14,7 +14,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -146,29 +145,26 @@ func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 	return e
 }
 
+// explain says what is wrong first and shows the value last, cut to a size that
+// can be read; what may be a secret is not shown.
 func explain(e *jsonschema.ValidationError, root any) string {
-	value := at(root, e.InstanceLocation)
+	var value any = hidden
+	if !secret(e.InstanceLocation) {
+		parent := ""
+		if n := len(e.InstanceLocation); n > 0 {
+			parent = e.InstanceLocation[n-1]
+		}
+		value = redacted(parent, at(root, e.InstanceLocation))
+	}
 	why := reason(e.ErrorKind, value)
 	if len(e.InstanceLocation) == 0 {
 		return why
 	}
-	field := strings.Join(e.InstanceLocation, "/")
-	if secret(e.InstanceLocation) {
-		return fmt.Sprintf("Invalid input for field/attribute %s. Value: ***. %s", field, reason(e.ErrorKind, "***"))
-	}
-	return fmt.Sprintf("Invalid input for field/attribute %s. Value: %s. %s", field, show(value), why)
-}
-
-// secret tells whether a value must not be repeated in an error.
-func secret(path []string) bool {
-	return slices.ContainsFunc(path, func(p string) bool {
-		p = strings.ToLower(p)
-		return strings.Contains(p, "password") || strings.Contains(p, "secret") || p == "adminpass" || p == "blob"
-	})
+	return fmt.Sprintf("Invalid input for field/attribute %s. %s. Value: %s", shorten(strings.Join(e.InstanceLocation, "/")), why, show(value))
 }
 
 func reason(k jsonschema.ErrorKind, value any) string {
-	v := show(value)
+	v := subject(value)
 	switch k := k.(type) {
 	case *kind.Type:
 		return fmt.Sprintf("%s is not of type %s", v, quoteAll(k.Want))
@@ -205,17 +201,37 @@ func reason(k jsonschema.ErrorKind, value any) string {
 	case *kind.Maximum:
 		return fmt.Sprintf("%s is greater than the maximum of %s", v, k.Want.RatString())
 	case *kind.PropertyNames:
-		return fmt.Sprintf("'%s' is not an allowed name", k.Property)
+		return fmt.Sprintf("'%s' is not an allowed name", shorten(k.Property))
 	}
 	return fmt.Sprintf("%s is not allowed here (%s)", v, strings.Join(k.KeywordPath(), "/"))
 }
 
+// quoteAll lists names, some of which may be the client's.
 func quoteAll(words []string) string {
-	out := make([]string, len(words))
+	const most = 10
+	var out []string
 	for i, w := range words {
-		out[i] = "'" + w + "'"
+		if i == most {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, "'"+shorten(w)+"'")
 	}
 	return strings.Join(out, ", ")
+}
+
+// subject is the value as the subject of a sentence: itself if it is short.
+func subject(v any) string {
+	switch v.(type) {
+	case map[string]any:
+		return "the object"
+	case []any:
+		return "the list"
+	}
+	if text := show(v); len(text) <= 64 {
+		return text
+	}
+	return "the value"
 }
 
 const longestShown = 120
@@ -225,11 +241,17 @@ func show(v any) string {
 	if err != nil {
 		return fmt.Sprintf("%.*v", longestShown, v)
 	}
-	r := []rune(string(b))
-	if len(r) > longestShown {
-		return string(r[:longestShown]) + "…"
+	return shorten(string(b))
+}
+
+func shorten(text string) string {
+	n := 0
+	for i := range text {
+		if n++; n > longestShown {
+			return text[:i] + "…"
+		}
 	}
-	return string(r)
+	return text
 }
 
 // at finds the value that a path of keys and indices leads to.
