@@ -49,6 +49,7 @@ type Config struct {
 	AdminPassword  string        `name:"admin-password" env:"KUMOI_ADMIN_PASSWORD" help:"Password of the first administrator (default: made at the first start, shown by 'kumoi openrc')."`
 	PasswordsCheap bool          `name:"passwords-cheap" env:"KUMOI_PASSWORDS_CHEAP" hidden:"" help:"Hash passwords with the least argon2id allows; for tests."`
 
+	ListenerSettings   `embed:""`
 	IdentitySettings   `embed:""`
 	FederationSettings `embed:""`
 
@@ -88,6 +89,9 @@ func (c *Config) Validate() error {
 		if _, err := netip.ParsePrefix(text); err != nil {
 			return errs.New(errs.Invalid, "web-download-allow: %q is not an address range, such as 10.0.0.0/8", text)
 		}
+	}
+	if err := c.ListenerSettings.validate(); err != nil {
+		return err
 	}
 	if err := c.IdentitySettings.validate(); err != nil {
 		return err

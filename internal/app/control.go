@@ -2,12 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"kumoi/internal/compute"
@@ -262,28 +261,17 @@ func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
 // serve opens the API's port.
 func (k *control) serve(_ context.Context, c *Cloud) error {
 	gateway, err := httpx.NewGateway(httpx.Config{
-		Services: k.apis, Auth: k.identity, Log: c.log.With("component", "api"), PublicURL: k.cfg.PublicURL,
-		Observe: c.metrics.observe, Audit: k.auditRequests, Extra: rootHandler(k.apis),
+		Services: append(slices.Clip(k.apis), rootService(k.apis)), Auth: k.identity, Log: c.log.With("component", "api"), PublicURL: k.cfg.PublicURL, Stall: k.cfg.StallTimeout,
+		Observe: c.metrics.observe, Audit: k.auditRequests, Extra: http.HandlerFunc(strayHandler),
 	})
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", k.cfg.Listen)
+	l, err := listen(k.cfg, c.log)
 	if err != nil {
-		return cannotListen(k.cfg.Listen, err)
+		return err
 	}
-	server := &http.Server{
-		Handler: gateway, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-	}
-	if k.cfg.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(k.cfg.TLSCert, k.cfg.TLSKey)
-		if err != nil {
-			l.Close()
-			return fmt.Errorf("tls-cert and tls-key: %w", err)
-		}
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
-	}
+	server := newServer(k.cfg, gateway, c.log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

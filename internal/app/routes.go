@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -125,23 +124,6 @@ func AskPolicy(ctx context.Context, cfg *Config, q PolicyQuestion) (*PolicyAnswe
 		return nil, err
 	}
 	return &PolicyAnswer{Allowed: e.Allowed, Rule: q.Rule, Explanation: e.String()}, nil
-}
-
-// rootHandler answers paths that belong to no service.
-func rootHandler(apis []*httpx.Service) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			httpx.WriteJSON(w, http.StatusNotFound, map[string]any{"error": map[string]any{
-				"code": http.StatusNotFound, "title": "Not Found", "message": "No service answers at " + r.URL.Path + "; GET / lists them.",
-			}})
-			return
-		}
-		list := map[string]string{}
-		for _, s := range apis {
-			list[s.Type] = s.Prefix
-		}
-		httpx.WriteJSON(w, http.StatusOK, map[string]any{"cloud": "kumoi", "version": Version, "services": list})
-	})
 }
 
 // explainServer answers "kumoi explain server".

@@ -39,6 +39,7 @@ func New(svc *compute.Service) *httpx.Service {
 		Fault:            fault,
 		RequestIDHeaders: []string{"X-Compute-Request-Id"},
 		ProjectAfter:     "v2.1",
+		Versions:         map[string]string{"v2": "v2.1"},
 	}
 }
 

@@ -27,7 +27,7 @@ func New(svc *identity.Service) *httpx.Service {
 	return &httpx.Service{
 		Name: "keystone", Type: "identity", Prefix: Prefix,
 		Headers: map[string]string{"Vary": "X-Auth-Token"},
-		Fault:   fault,
+		Fault:   fault, OpenPaths: true,
 		Routes: slices.Concat(h.discoveryRoutes(), h.tokenRoutes(), h.projectRoutes(), h.userRoutes(), h.groupRoutes(), h.roleRoutes(),
 			h.grantRoutes(), h.catalogRoutes(), h.credentialRoutes(), h.delegationRoutes(), h.limitRoutes(), h.domainConfigRoutes(),
 			h.federationRoutes(), h.oauth1Routes(), h.oauth2Routes(), h.legacyRoutes()),
@@ -219,6 +219,12 @@ func (p patch) extra(dst *identity.Attrs, known ...string) {
 // get is a route that answers HEAD as well.
 func get(path, policy string, f httpx.Handler) httpx.Route {
 	return httpx.Route{Method: http.MethodGet, Path: path, Policy: policy, Handler: f}
+}
+
+// secret is a route that answers with secrets.
+func secret(r httpx.Route) httpx.Route {
+	r.SecretAnswer = true
+	return r
 }
 
 // unaudited is a route whose handler writes logins into the audit trail itself.

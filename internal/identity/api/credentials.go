@@ -17,16 +17,16 @@ func (h *handlers) credentialRoutes() []httpx.Route {
 	const one = "/v3/credentials/{credential_id}"
 	const ec2, ec2One = "/v3/users/{user_id}/credentials/OS-EC2", "/v3/users/{user_id}/credentials/OS-EC2/{credential_id}"
 	return []httpx.Route{
-		get("/v3/credentials", "identity:list_credentials", h.listCredentials),
+		secret(get("/v3/credentials", "identity:list_credentials", h.listCredentials)),
 		route(http.MethodPost, "/v3/credentials", "identity:create_credential", h.createCredential),
-		get(one, "identity:get_credential", h.showCredential),
+		secret(get(one, "identity:get_credential", h.showCredential)),
 		route(http.MethodPatch, one, "identity:update_credential", h.updateCredential),
 		route(http.MethodDelete, one, "identity:delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
 			return h.svc.DeleteCredential(ctx, r.Var("credential_id"))
 		})),
-		get(ec2, "identity:ec2_list_credentials", h.listEC2),
+		secret(get(ec2, "identity:ec2_list_credentials", h.listEC2)),
 		route(http.MethodPost, ec2, "identity:ec2_create_credential", h.createEC2),
-		get(ec2One, "identity:ec2_get_credential", h.showEC2),
+		secret(get(ec2One, "identity:ec2_get_credential", h.showEC2)),
 		route(http.MethodDelete, ec2One, "identity:ec2_delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
 			return h.svc.DeleteEC2(ctx, r.Var("credential_id"))
 		})),

@@ -17,10 +17,11 @@ func (h *handlers) discoveryRoutes() []httpx.Route {
 	return []httpx.Route{public("/", h.versions), v3, public("/healthcheck", h.health)}
 }
 
-func versionObject(r *httpx.Request) object {
+// Version describes the one version there is, at an endpoint of the service.
+func Version(endpoint string) map[string]any {
 	return object{
 		"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
-		"links": []object{{"rel": "self", "href": r.Link("/v3/")}},
+		"links": []object{{"rel": "self", "href": endpoint + "/v3/"}},
 		"media-types": []object{{
 			"base": "application/json", "type": "application/vnd.openstack.identity-v3+json",
 		}},
@@ -31,7 +32,7 @@ func (h *handlers) versions(_ context.Context, r *httpx.Request) (*httpx.Respons
 	if wantsHome(r) {
 		return h.home(r), nil
 	}
-	return httpx.JSON(http.StatusMultipleChoices, object{"versions": object{"values": []object{versionObject(r)}}}).
+	return httpx.JSON(http.StatusMultipleChoices, object{"versions": object{"values": []object{Version(r.Endpoint)}}}).
 		With("Location", r.Link("/v3/")), nil
 }
 
@@ -39,7 +40,7 @@ func (h *handlers) version(_ context.Context, r *httpx.Request) (*httpx.Response
 	if wantsHome(r) {
 		return h.home(r), nil
 	}
-	return httpx.JSON(http.StatusOK, object{"version": versionObject(r)}), nil
+	return httpx.JSON(http.StatusOK, object{"version": Version(r.Endpoint)}), nil
 }
 
 func wantsHome(r *httpx.Request) bool {

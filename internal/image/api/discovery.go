@@ -22,6 +22,9 @@ func (a *api) discovery() []httpx.Route {
 	}
 }
 
+// versionName is what clients call a minor version, in documents and in paths.
+func versionName(minor int) string { return fmt.Sprintf("v2.%d", minor) }
+
 func versions(status int) httpx.Handler {
 	return func(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
 		list := []map[string]any{}
@@ -31,7 +34,7 @@ func versions(status int) httpx.Handler {
 				state = "CURRENT"
 			}
 			list = append(list, map[string]any{
-				"id": fmt.Sprintf("v2.%d", minor), "status": state,
+				"id": versionName(minor), "status": state,
 				"links": []map[string]string{{"rel": "self", "href": r.Link("/v2/")}},
 			})
 		}

@@ -21,6 +21,10 @@ func New(svc *image.Service) *httpx.Service {
 			errs.OverQuota:   http.StatusRequestEntityTooLarge,
 			errs.Unsupported: http.StatusNotImplemented,
 		},
+		Versions: map[string]string{}, Unversioned: versions(http.StatusMultipleChoices),
+	}
+	for minor := range newest + 1 {
+		s.Versions[versionName(minor)] = "v2"
 	}
 	s.Routes = append(s.Routes, a.discovery()...)
 	s.Routes = append(s.Routes, a.images()...)

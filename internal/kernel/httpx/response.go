@@ -43,16 +43,16 @@ func (r *Response) With(name, value string) *Response {
 
 func (r *Response) write(w http.ResponseWriter) error {
 	for k, v := range r.Header {
+		if k == "Vary" {
+			v = append(w.Header()[k], v...)
+		}
 		w.Header()[k] = v
 	}
 	switch {
 	case r.Stream != nil:
 		return r.Stream(w)
 	case r.Raw != nil:
-		w.Header().Set("Content-Length", strconv.Itoa(len(r.Raw)))
-		w.WriteHeader(r.Status)
-		_, err := w.Write(r.Raw)
-		return err
+		return send(w, r.Status, r.Raw)
 	case r.Body != nil:
 		return writeJSON(w, r.Status, r.Body)
 	}
@@ -71,9 +71,17 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	if w.Header().Get("Content-Type") == "" {
 		w.Header().Set("Content-Type", "application/json")
 	}
+	return send(w, status, b)
+}
+
+// send sends a whole body, compressed where that is JSON and wanted.
+func send(w http.ResponseWriter, status int, b []byte) error {
+	if rec, ok := w.(*recorder); ok && w.Header().Get("Content-Type") == "application/json" {
+		b = rec.compressed(b)
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	_, err = w.Write(b)
+	_, err := w.Write(b)
 	return err
 }
 

@@ -78,19 +78,19 @@ func (r *Route) vars(segs []string) map[string]string {
 	return vars
 }
 
-// segments splits a path; a trailing slash does not count.
+// segments splits a path; empty segments do not count, wherever they stand.
 func segments(path string) []string {
-	path = strings.Trim(path, "/")
-	if path == "" {
-		return nil
-	}
-	return strings.Split(path, "/")
+	return strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
 }
 
 // unescaped splits an escaped path and decodes each segment by itself, so that
-// an encoded slash stays inside its segment.
-func unescaped(escaped string) ([]string, error) {
+// an encoded slash stays inside its segment. A raw path keeps its empty
+// segments, but for those at its ends.
+func unescaped(escaped string, raw bool) ([]string, error) {
 	segs := segments(escaped)
+	if trimmed := strings.Trim(escaped, "/"); raw && trimmed != "" {
+		segs = strings.Split(trimmed, "/")
+	}
 	for i, s := range segs {
 		u, err := url.PathUnescape(s)
 		if err != nil {

@@ -42,7 +42,10 @@ type Route struct {
 	Unaudited bool
 	// SecretPath routes have a secret in their path: the log shows the pattern.
 	SecretPath bool
-	// BodyLimit is the largest body in bytes; 0 means DefaultBodyLimit, -1 unlimited (streams).
+	// SecretAnswer routes answer with secrets, which are never compressed.
+	SecretAnswer bool
+	// BodyLimit is the largest body in bytes; 0 means DefaultBodyLimit
+	// (PublicBodyLimit without a token), -1 unlimited (streams).
 	BodyLimit int64
 	// Handler answers.
 	Handler Handler
@@ -50,6 +53,9 @@ type Route struct {
 
 // DefaultBodyLimit is the largest request body, in bytes, of a route that says nothing.
 const DefaultBodyLimit = 1 << 20
+
+// PublicBodyLimit is the same for those who have shown no token.
+const PublicBodyLimit = 128 << 10
 
 // Service is what one OpenStack API looks like from outside.
 type Service struct {
@@ -69,6 +75,18 @@ type Service struct {
 	StripJSON bool
 	// ExactSlash makes a path that ends in a slash another path, as in Glance.
 	ExactSlash bool
+	// RawPath keeps empty segments of a path, which object names may have;
+	// everywhere else "a//b" is "a/b".
+	RawPath bool
+	// OpenPaths says whether a path exists, and takes the method, without asking
+	// for a token, as Keystone does: a wrong address must not look like a wrong password.
+	OpenPaths bool
+	// Versions maps other names of a version to the one in the table, such as
+	// "v2.3" to "v2". By such a name no microversion is negotiated.
+	Versions map[string]string
+	// Unversioned answers paths whose first segment is neither in the table nor
+	// in Versions, by any method and for anybody. nil: they are not found.
+	Unversioned Handler
 	// ProjectAfter names the version segment behind which a project id may
 	// stand in the path: "v2.1". It must be the token's.
 	ProjectAfter string
