@@ -24,6 +24,7 @@ type IdentitySettings struct {
 	PasswordFirstUse    bool          `name:"password-change-upon-first-use" env:"KUMOI_PASSWORD_CHANGE_UPON_FIRST_USE" help:"A password that an administrator set must be changed by its user."`
 	LockoutAttempts     int           `name:"lockout-attempts" env:"KUMOI_LOCKOUT_ATTEMPTS" help:"Failed logins in a row that lock a user out; 0: any number is allowed."`
 	LockoutDuration     time.Duration `name:"lockout-duration" env:"KUMOI_LOCKOUT_DURATION" default:"30m" help:"How long a lockout lasts; 0: until an administrator helps."`
+	TOTPAlone           bool          `name:"totp-alone" env:"KUMOI_TOTP_ALONE" help:"Let a one-time code be a login by itself; without it, it counts beside another method only."`
 	InactiveDays        int           `name:"disable-inactive-days" env:"KUMOI_DISABLE_INACTIVE_DAYS" help:"Days without a login after which a user cannot log in any more; 0: never."`
 
 	AuditKeepDays int    `name:"audit-keep-days" env:"KUMOI_AUDIT_KEEP_DAYS" default:"90" help:"Days that events of the audit trail are kept."`
@@ -56,7 +57,7 @@ func (s *IdentitySettings) validate() error {
 func (s *IdentitySettings) config() identity.Config {
 	return identity.Config{
 		TokenTTL: s.TokenTTL, AllowExpiredWindow: s.ExpiredWindow, MaxProjectDepth: s.MaxProjectDepth, ListLimit: s.ListLimit,
-		StrictLimits: s.LimitModel == "strict_two_level", AuditLogins: s.AuditLogins == "all",
+		StrictLimits: s.LimitModel == "strict_two_level", AuditLogins: s.AuditLogins == "all", TOTPAlone: s.TOTPAlone,
 		Passwords: identity.PasswordRules{
 			Regex: s.PasswordRegex, RegexDescription: s.PasswordRegexText, ExpiresAfter: time.Duration(s.PasswordExpiresDays) * day,
 			MinimumAge: time.Duration(s.PasswordMinimumDays) * day, UniqueLast: s.PasswordUniqueLast, ChangeUponFirstUse: s.PasswordFirstUse,

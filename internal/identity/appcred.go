@@ -13,23 +13,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// mayManage refuses what would outlive a restricted application credential.
-func mayManage(a *actor.Actor) error {
-	if a.AppCredentialRestricted {
-		return errs.New(errs.Forbidden, "Using method 'application_credential' is not allowed for managing additional application credentials.")
-	}
-	return nil
-}
-
-// notByTrust refuses tokens of trusts and OAuth1: an application credential
-// would outlive the delegation and break its chain.
-func notByTrust(a *actor.Actor) error {
-	if a.TrustID != "" || a.AccessTokenID != "" {
-		return errs.New(errs.Forbidden, "Cannot manage application credentials with a token issued via delegation.")
-	}
-	return nil
-}
-
 // ListAppCredentials lists a user's application credentials.
 func (s *Service) ListAppCredentials(ctx context.Context, userID string, q Query) (Page[AppCredential], error) {
 	if err := s.check(ctx, "identity:list_application_credentials", policy.Target{"user_id": userID}); err != nil {
@@ -39,6 +22,9 @@ func (s *Service) ListAppCredentials(ctx context.Context, userID string, q Query
 		return Page[AppCredential]{}, err
 	}
 	q.Where = append(q.Where, Eq("user_id", userID))
+	if a := actor.From(ctx); a.AppCredentialRestricted {
+		q.Where = append(q.Where, Eq("id", a.AppCredentialID))
+	}
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]AppCredential, error) {
 		rows, err := s.store.AppCredentials.List(ctx, tx, s.limited(q))
 		for i := range rows {
@@ -94,7 +80,7 @@ func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id
 	if a.UserID != userID {
 		return a, errs.New(errs.NotFound, "Could not find Application Credential: %s.", id)
 	}
-	if err := notByTrust(actor.From(ctx)); err != nil {
+	if err := seesAppCred(actor.From(ctx), id); err != nil {
 		return a, err
 	}
 	return a, s.fillAppCred(ctx, tx, &a)
@@ -141,6 +127,13 @@ func (s *Service) CreateAppCredential(ctx context.Context, a AppCredential, want
 		if a.RoleIDs, err = s.delegable(ctx, tx, wanted, who.RoleIDs, "application credential"); err != nil {
 			return a, err
 		}
+		maker, err := s.makerOf(ctx, tx, who)
+		if err != nil {
+			return a, err
+		}
+		if err := narrower(maker, &a); err != nil {
+			return a, err
+		}
 		for i := range a.AccessRules {
 			if err := s.keepAccessRule(ctx, tx, a.UserID, &a.AccessRules[i]); err != nil {
 				return a, err
@@ -155,6 +148,18 @@ func (s *Service) CreateAppCredential(ctx context.Context, a AppCredential, want
 		}
 		return a, s.noted(ctx, tx, "application_credential", created, a.ID)
 	})
+}
+
+// makerOf is the application credential whose token makes another; nil: none.
+func (s *Service) makerOf(ctx context.Context, tx *store.Tx, who *actor.Actor) (*AppCredential, error) {
+	if who.AppCredentialID == "" {
+		return nil, nil
+	}
+	a, err := s.store.AppCredentials.Get(ctx, tx, who.AppCredentialID)
+	if err == nil {
+		err = s.fillAppCred(ctx, tx, &a)
+	}
+	return &a, err
 }
 
 // delegable turns the roles that are to be delegated into ids, all those held
@@ -240,7 +245,7 @@ func (s *Service) ListAccessRules(ctx context.Context, userID string, q Query) (
 		if _, err := s.getUser(ctx, tx, "identity:list_access_rules", userID); err != nil {
 			return nil, err
 		}
-		if err := notByTrust(actor.From(ctx)); err != nil {
+		if err := managesRules(actor.From(ctx)); err != nil {
 			return nil, err
 		}
 		return s.store.AccessRules.List(ctx, tx, s.limited(q))
@@ -252,7 +257,7 @@ func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id
 	if _, err := s.getUser(ctx, tx, rule, userID); err != nil {
 		return AccessRule{}, err
 	}
-	if err := notByTrust(actor.From(ctx)); err != nil {
+	if err := managesRules(actor.From(ctx)); err != nil {
 		return AccessRule{}, err
 	}
 	r, err := s.store.AccessRules.Get(ctx, tx, id)
@@ -300,7 +305,11 @@ func (s *Service) checkAppCred(ctx context.Context, in *AppCredAuth, p *proof) e
 		}
 		return unauthorized("no such application credential")
 	}
-	right, err := s.hasher.verify(ctx, a.SecretHash, in.Secret, s.now())
+	reached, err := read(ctx, s, func(tx *store.Tx) ([]Bound, error) { return s.bounds(ctx, tx, a.ID) })
+	if err != nil {
+		return err
+	}
+	right, err := s.guessSecret(ctx, guessFrom(ctx, AppCredMethod, a.ID), reached, a.SecretHash, in.Secret)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -17,7 +18,7 @@ const (
 	TOTPMethod     = "totp"
 	OAuth1Method   = "oauth1"
 	MappedMethod   = "mapped"
-	EC2Method      = "ec2credential"
+	EC2Method      = actor.EC2Method
 	trustMark      = "trust" // in a token's methods: it came from a trust
 )
 
@@ -76,6 +77,7 @@ type Issued struct {
 type loginUser struct {
 	user   User
 	domain Project
+	bounds []Bound // of guesses, that are reached
 }
 
 // proof is what one or more methods have established.
@@ -108,6 +110,9 @@ func (s *Service) login(ctx context.Context, r *AuthRequest) (*Issued, error) {
 	if err := s.enoughMethods(ctx, r, p); err != nil {
 		return nil, err
 	}
+	if slices.Equal(p.methods, []string{TOTPMethod}) && !s.cfg.TOTPAlone {
+		return nil, unauthorized("a one-time code counts beside another method only")
+	}
 	return s.issue(ctx, p, r.Scope)
 }
 
@@ -119,7 +124,7 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 			return nil, err
 		}
 	}
-	for _, m := range r.Methods {
+	for _, m := range lastTOTP(r.Methods) {
 		var err error
 		var next proof
 		switch {
@@ -130,7 +135,7 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		case m == AppCredMethod && r.AppCred != nil:
 			err = s.checkAppCred(ctx, r.AppCred, &next)
 		case m == TOTPMethod && r.TOTP != nil:
-			next.user, err = s.checkTOTP(ctx, r.TOTP)
+			next.user, err = s.checkTOTP(ctx, r.TOTP, p)
 		case m == OAuth1Method && r.OAuth1 != nil:
 			err = s.checkOAuth1(ctx, r.OAuth1, &next)
 		default:
@@ -148,6 +153,16 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		return nil, unauthorized("no method was given")
 	}
 	return p, nil
+}
+
+// lastTOTP puts the one-time code behind the other methods: who fails at those
+// has no guess at it.
+func lastTOTP(methods []string) []string {
+	rest := slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == TOTPMethod })
+	if len(rest) < len(methods) {
+		rest = append(rest, TOTPMethod)
+	}
+	return rest
 }
 
 // claim notes whom a request speaks of, as far as a method has found out.
@@ -203,10 +218,7 @@ func (s *Service) checkToken(ctx context.Context, text string, p *proof) error {
 	if err != nil {
 		return err
 	}
-	if parent.Token.AppCredID != "" {
-		return errs.New(errs.Forbidden, "An application credential's token cannot be exchanged for another.")
-	}
-	if parent.Token.TrustID != "" || parent.Token.AccessTokenID != "" {
+	if parent.Actor.Delegated() {
 		return errs.New(errs.Forbidden, "A token that was delegated cannot be exchanged for another.")
 	}
 	p.parent = parent
@@ -363,7 +375,11 @@ func (s *Service) loginUser(ctx context.Context, id string) (loginUser, error) {
 	at := s.watch.now()
 	l, err := read(ctx, s, func(tx *store.Tx) (*loginUser, error) {
 		u, d, err := s.enabledUser(ctx, tx, id)
-		return &loginUser{u, d}, err
+		if err != nil {
+			return nil, err
+		}
+		reached, err := s.bounds(ctx, tx, id)
+		return &loginUser{u, d, reached}, err
 	})
 	if err != nil {
 		if errs.Is(err, errs.NotFound) {

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 
-	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
@@ -457,9 +456,4 @@ func (s *Service) PolicyOfEndpoint(ctx context.Context, endpointID string) (Poli
 		}
 		return PolicyDocument{}, errs.New(errs.NotFound, "No policy is associated with endpoint %s.", endpointID)
 	})
-}
-
-// delegated tells whether the actor's token is any form of delegation.
-func delegated(a *actor.Actor) bool {
-	return a.TrustID != "" || a.AppCredentialID != "" || a.AccessTokenID != ""
 }

@@ -24,6 +24,7 @@ type Config struct {
 	ListLimit          int           // the most rows in a list; 0: no limit
 	StrictLimits       bool          // limits model: strict two level instead of flat
 	AuditLogins        bool          // successful logins go into the audit trail too, not only failed ones
+	TOTPAlone          bool          // a one-time code is a login by itself, not only a further factor
 	TrustedDashboards  []string      // where single sign-on may deliver tokens
 	Passwords          PasswordRules
 	// Hash costs of argon2id; 0 means 19 MiB and two passes.

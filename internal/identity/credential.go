@@ -27,6 +27,8 @@ type ec2Blob struct {
 	AccessTokenID string `json:"access_token_id,omitempty"`
 }
 
+func isEC2(kind string) bool { return strings.EqualFold(kind, EC2Credential) }
+
 // EC2ID is the id of the credential that holds an access key.
 func EC2ID(access string) string {
 	sum := sha256.Sum256([]byte(access))
@@ -38,15 +40,6 @@ func credentialTarget(c Credential) policy.Target {
 		"target.credential.id": c.ID, "target.credential.user_id": c.UserID, "target.credential.project_id": none(c.ProjectID),
 		"target.credential.type": c.Type, "user_id": c.UserID,
 	}
-}
-
-// withinDelegation refuses a delegated token what lies outside its project: it
-// must not reach its user's other secrets.
-func withinDelegation(a *actor.Actor, c Credential) error {
-	if delegated(a) && c.ProjectID != a.ProjectID {
-		return errs.New(errs.Forbidden, "The credential's project is not the scope of the delegated token.")
-	}
-	return nil
 }
 
 // sealCredential and openCredential keep blobs encrypted at rest, each bound
@@ -73,9 +66,7 @@ func (s *Service) ListCredentials(ctx context.Context, q Query) (Page[Credential
 	if !s.policy.Allowed(ctx, "identity:get_credential", policy.Target{}) {
 		q.Where = append(q.Where, Eq("user_id", a.UserID))
 	}
-	if delegated(a) {
-		q.Where = append(q.Where, Eq("project_id", a.ProjectID))
-	}
+	q.Where = append(q.Where, theDelegations(a)...)
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) { return s.store.Credentials.List(ctx, tx, s.limited(q)) })
 	for i := range rows {
 		if err == nil {
@@ -121,19 +112,19 @@ func (s *Service) CreateCredential(ctx context.Context, c Credential) (Credentia
 	if err := s.check(ctx, "identity:create_credential", credentialTarget(c)); err != nil {
 		return c, err
 	}
-	c.ID = ids.NewHex()
-	if strings.EqualFold(c.Type, EC2Credential) {
+	c.ID, c.Delegation = ids.NewHex(), delegationOf(a)
+	if err := withinDelegation(a, c); err != nil {
+		return c, err
+	}
+	if isEC2(c.Type) {
 		blob, err := newEC2(a, c)
 		if err != nil {
 			return c, err
 		}
 		c.ID = EC2ID(blob.Access)
-		if delegated(a) {
+		if a.Delegated() {
 			c.Blob = blob.merged(c.Blob)
 		}
-	}
-	if err := withinDelegation(a, c); err != nil {
-		return c, err
 	}
 	sealed, err := s.sealCredential(ctx, c)
 	if err != nil {
@@ -162,7 +153,7 @@ func newEC2(a *actor.Actor, c Credential) (ec2Blob, error) {
 		return blob, err
 	case c.ProjectID == "":
 		return blob, errs.New(errs.Invalid, "An EC2 credential needs a project_id.")
-	case delegated(a):
+	case a.Delegated():
 		blob.TrustID, blob.AppCredID, blob.AccessTokenID = a.TrustID, a.AppCredentialID, a.AccessTokenID
 	case blob.TrustID != "" || blob.AppCredID != "" || blob.AccessTokenID != "":
 		return blob, errs.New(errs.Invalid, "trust_id, app_cred_id and access_token_id follow from the token and cannot be given.")
@@ -242,18 +233,12 @@ func (s *Service) UpdateCredential(ctx context.Context, id string, change func(c
 // sameDelegation makes sure that an EC2 credential speaks for nobody else, and
 // by no other right, than it was made with.
 func sameDelegation(a *actor.Actor, before, after Credential) error {
-	isEC2 := func(c Credential) bool { return strings.EqualFold(c.Type, EC2Credential) }
 	switch {
-	case !isEC2(after) && !isEC2(before):
+	case !isEC2(after.Type) && !isEC2(before.Type):
 		return nil
-	case !isEC2(after):
+	case !isEC2(after.Type):
 		return errs.New(errs.Invalid, "The type of an EC2 credential cannot be changed.")
-	case !isEC2(before):
-		// As if it were made now, except that a delegated token would have to be
-		// named in it.
-		if delegated(a) {
-			return errs.New(errs.Forbidden, "A delegated token cannot make an EC2 credential of another.")
-		}
+	case !isEC2(before.Type): // as if it were made now
 		_, err := newEC2(a, after)
 		return err
 	}
@@ -302,9 +287,7 @@ func (s *Service) ListEC2(ctx context.Context, userID string) ([]EC2, error) {
 		return nil, err
 	}
 	where := []Match{Eq("user_id", userID), Eq("type", EC2Credential)}
-	if a := actor.From(ctx); delegated(a) {
-		where = append(where, Eq("project_id", a.ProjectID))
-	}
+	where = append(where, theDelegations(actor.From(ctx))...)
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
 		if _, err := s.store.Users.Get(ctx, tx, userID); err != nil {
 			return nil, err
@@ -333,7 +316,7 @@ func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2,
 	if err := mayManage(a); err != nil {
 		return EC2{}, err
 	}
-	c := Credential{UserID: userID, ProjectID: projectID, Type: EC2Credential}
+	c := Credential{UserID: userID, ProjectID: projectID, Type: EC2Credential, Delegation: delegationOf(a)}
 	if err := withinDelegation(a, c); err != nil {
 		return EC2{}, err
 	}
@@ -376,7 +359,7 @@ func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string)
 	if err := s.check(ctx, rule, credentialTarget(c)); err != nil { // the owner is the credential's, not the path's
 		return c, err
 	}
-	if !strings.EqualFold(c.Type, EC2Credential) {
+	if !isEC2(c.Type) {
 		return c, absent
 	}
 	return c, withinDelegation(actor.From(ctx), c)

@@ -268,11 +268,15 @@ func (s *Service) verifyDirectory(ctx context.Context, u User, password string) 
 	if !ok || password == "" { // an empty password would bind as nobody, and succeed
 		return unauthorized("no directory vouches for user " + u.ID)
 	}
+	g := guessFrom(ctx, PasswordMethod, u.ID)
+	if err := s.takeGuess(ctx, g); err != nil {
+		return err
+	}
 	if err := s.directory.Bind(ctx, options, u.Name, password); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
 			return unauthorized("the directory refuses user " + u.ID)
 		}
 		return err
 	}
-	return nil
+	return s.guessedRight(ctx, g)
 }

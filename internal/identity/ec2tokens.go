@@ -52,7 +52,7 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 		return nil, err
 	}
 	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return s.store.Credentials.Get(ctx, tx, EC2ID(r.Access)) })
-	if errs.Is(err, errs.NotFound) || err == nil && !strings.EqualFold(c.Type, EC2Credential) {
+	if errs.Is(err, errs.NotFound) || err == nil && !isEC2(c.Type) {
 		return nil, unauthorized("no such access key")
 	}
 	if err != nil {

@@ -157,6 +157,9 @@ func (s *Service) purge(ctx context.Context) error {
 		if err := s.store.Users.PurgeUsed(ctx, tx, now); err != nil {
 			return err
 		}
+		if err := s.store.Guesses.Purge(ctx, tx, now, now.Add(-guessWindow)); err != nil {
+			return err
+		}
 		return s.store.Events.Purge(ctx, tx, now.Add(-noticesKept), oldest)
 	})
 }

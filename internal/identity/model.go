@@ -175,6 +175,7 @@ type PolicyAssociation struct{ PolicyID, EndpointID, ServiceID, RegionID string 
 type Credential struct {
 	ID, UserID, ProjectID, Type string
 	Blob                        string // sealed in the store, clear in the service's answers
+	Delegation                  string // that made it; "" if the person did
 	Extra                       Attrs
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // OAuth1's HMAC-SHA1
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"net/url"
 	"slices"
 	"strconv"
@@ -28,6 +31,12 @@ const (
 	oauthClock         = 10 * time.Minute // how far a signature's time may be off
 	verifierCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 )
+
+// plaintextSignature is the method whose signature is the secrets themselves.
+const plaintextSignature = "PLAINTEXT"
+
+// oauthHashes are those of the methods that sign.
+var oauthHashes = map[string]func() hash.Hash{"HMAC-SHA1": sha1.New, "HMAC-SHA256": sha256.New, "HMAC-SHA512": sha512.New}
 
 // OAuth1Auth is a request signed as OAuth1 says.
 type OAuth1Auth struct {
@@ -67,17 +76,25 @@ func (s *Service) Consumers() Simple[Consumer] {
 
 // signedBy checks a request's signature, time and nonce.
 func (s *Service) signedBy(ctx context.Context, tx *store.Tx, r *OAuth1Auth, consumerSecret, tokenSecret string) error {
-	if r.Params["oauth_signature_method"] != "HMAC-SHA1" {
-		return unauthorized("OAuth1 signatures are HMAC-SHA1 here")
+	method := r.Params["oauth_signature_method"]
+	key := escape(consumerSecret) + "&" + escape(tokenSecret)
+	want := key
+	if method != plaintextSignature {
+		h, ok := oauthHashes[method]
+		if !ok {
+			return unauthorized("an OAuth1 signature of method " + method)
+		}
+		want = base64.StdEncoding.EncodeToString(macOf(h, []byte(key), []byte(r.base())))
+	}
+	if !equalText(want, r.Params["oauth_signature"]) {
+		return unauthorized("the OAuth1 signature is wrong")
+	}
+	if method == plaintextSignature && r.Params["oauth_timestamp"] == "" && r.Params["oauth_nonce"] == "" {
+		return nil // which RFC 5849 (3.1) leaves to the client: there is no request to repeat in secrets
 	}
 	seconds, err := strconv.ParseInt(r.Params["oauth_timestamp"], 10, 64)
 	if err != nil || s.now().Sub(time.Unix(seconds, 0)).Abs() > oauthClock {
 		return unauthorized("the time of the OAuth1 signature is too far off")
-	}
-	key := escape(consumerSecret) + "&" + escape(tokenSecret)
-	want := base64.StdEncoding.EncodeToString(macOf(sha1.New, []byte(key), []byte(r.base())))
-	if !equalText(want, r.Params["oauth_signature"]) {
-		return unauthorized("the OAuth1 signature is wrong")
 	}
 	nonce := fmt.Sprintf("oauth1/%s/%d/%s", r.Params["oauth_consumer_key"], seconds, r.Params["oauth_nonce"])
 	first, err := s.store.Users.UseOnce(ctx, tx, nonce, s.now().Add(2*oauthClock))
@@ -139,8 +156,8 @@ func (s *Service) AuthorizeRequest(ctx context.Context, id string, roles []Ref) 
 	if err := s.check(ctx, "identity:authorize_request_token", policy.Target{}); err != nil {
 		return "", err
 	}
-	if delegated(a) {
-		return "", errs.New(errs.Forbidden, "Cannot authorize a request token with a token issued via delegation.")
+	if err := proves(a, "OAuth1 tokens"); err != nil {
+		return "", err
 	}
 	raw := make([]byte, 8)
 	rand.Read(raw)
@@ -230,10 +247,7 @@ func (s *Service) mayOAuth(ctx context.Context, rule string) error {
 	if err := s.check(ctx, rule, policy.Target{}); err != nil {
 		return err
 	}
-	if delegated(actor.From(ctx)) {
-		return errs.New(errs.Forbidden, "Cannot manage OAuth access tokens with a token issued via delegation.")
-	}
-	return nil
+	return proves(actor.From(ctx), "OAuth1 tokens")
 }
 
 func (s *Service) accessToken(ctx context.Context, tx *store.Tx, userID, id string) (OAuthToken, error) {

@@ -103,22 +103,34 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	return h.format(h.params, salt, sum), err
 }
 
-// verify checks a password against a hash. What was right a moment ago is
-// remembered under a MAC of hash and password: a changed hash never matches.
-func (h *hasher) verify(ctx context.Context, stored, password string, now time.Time) (bool, error) {
-	if len(password) > maxPasswordLen {
-		return false, nil
-	}
+// mark is a MAC of hash and password: a changed hash never matches.
+func (h *hasher) mark(stored, password string) (id [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, h.key)
 	mac.Write([]byte(stored))
 	mac.Write([]byte{0})
 	mac.Write([]byte(password))
-	var id [sha256.Size]byte
 	mac.Sum(id[:0])
+	return id
+}
+
+// remembers tells whether a password was right a while ago.
+func (h *hasher) remembers(stored, password string, now time.Time) bool {
+	if len(password) > maxPasswordLen {
+		return false
+	}
+	id := h.mark(stored, password)
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	until, ok := h.known[id]
-	h.mu.Unlock()
-	if ok && now.Before(until) {
+	return ok && now.Before(until)
+}
+
+// verify checks a password against a hash, and remembers one that is right.
+func (h *hasher) verify(ctx context.Context, stored, password string, now time.Time) (bool, error) {
+	if len(password) > maxPasswordLen {
+		return false, nil
+	}
+	if h.remembers(stored, password, now) {
 		return true, nil
 	}
 	right, err := h.compare(ctx, stored, password)
@@ -127,7 +139,7 @@ func (h *hasher) verify(ctx context.Context, stored, password string, now time.T
 		if len(h.known) >= maxKnownPasswords {
 			clear(h.known)
 		}
-		h.known[id] = now.Add(h.keep)
+		h.known[h.mark(stored, password)] = now.Add(h.keep)
 		h.mu.Unlock()
 	}
 	return right, err

@@ -187,8 +187,8 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 	if se.Token.Scope.Kind != ProjectScope || se.Project.IsDomain {
 		return nil, ServiceProvider{}, errs.New(errs.Forbidden, "Use a project scoped token when attempting to create a SAML assertion")
 	}
-	if se.AppCred != nil || se.Trust != nil || se.AccessToken != nil {
-		return nil, ServiceProvider{}, errs.New(errs.Forbidden, "A delegated token cannot be turned into a SAML assertion.")
+	if err := proves(se.Actor, "SAML assertions"); err != nil {
+		return nil, ServiceProvider{}, err
 	}
 	var sp ServiceProvider
 	st := SAMLStatement{User: se.User.Name, UserDomain: se.UserDomain.Name, Project: se.Project.Name, ProjectDomain: se.ProjectDomain.Name, Until: s.now().Add(assertionLife)}

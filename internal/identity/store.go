@@ -91,6 +91,7 @@ type Store struct {
 	OAuthTokens      Table[OAuthToken]
 	Keys             Table[Key]
 	Events           EventTable
+	Guesses          GuessTable
 }
 
 // ProjectTable keeps projects and domains.
@@ -195,6 +196,18 @@ type IdPTable interface {
 	PutProtocol(ctx context.Context, tx *store.Tx, p Protocol) error
 	DeleteProtocol(ctx context.Context, tx *store.Tx, idp, id string) (bool, error)
 	MappingUsed(ctx context.Context, tx *store.Tx, mappingID string) (bool, error)
+}
+
+// GuessTable counts guesses at secrets, by factor, whose they are, and source.
+type GuessTable interface {
+	// Take counts one, anew if those before began until old, and tells how many
+	// there are and whether the source is known.
+	Take(ctx context.Context, tx *store.Tx, factor, subject, source string, now, old time.Time) (n int64, known bool, err error)
+	// Right gives back a source's guesses, and takes one from all; the source is known until then.
+	Right(ctx context.Context, tx *store.Tx, factor, subject, source string, known time.Time) error
+	// Counted lists what was counted since old.
+	Counted(ctx context.Context, tx *store.Tx, subject string, old time.Time) ([]Bound, error)
+	Purge(ctx context.Context, tx *store.Tx, now, old time.Time) error
 }
 
 // EventTable keeps what processes tell each other.

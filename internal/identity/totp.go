@@ -11,12 +11,12 @@ import (
 	"strings"
 	"time"
 
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
 const (
-	totpStep = 30 * time.Second
+	// TOTPStep is how long a code is shown.
+	TOTPStep = 30 * time.Second
 	// totpBack accepts the code of the step before as well: clocks differ.
 	totpBack = 1
 )
@@ -27,7 +27,7 @@ func TOTPCode(seed string, at time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return totpCode(secret, at.Unix()/int64(totpStep/time.Second)), nil
+	return totpCode(secret, at.Unix()/int64(TOTPStep/time.Second)), nil
 }
 
 func decodeSeed(seed string) ([]byte, error) {
@@ -47,8 +47,9 @@ func totpCode(secret []byte, step int64) string {
 }
 
 // checkTOTP proves a one-time code of one of the user's TOTP credentials. A
-// code counts once.
-func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth) (loginUser, error) {
+// code counts once. Behind a method that has proved the same user, guesses are
+// counted apart from those of anybody.
+func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof) (loginUser, error) {
 	id, err := s.findUser(ctx, a.User)
 	if err != nil {
 		return loginUser{}, err
@@ -60,42 +61,75 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth) (loginUser, er
 	if s.locked(l.user) {
 		return l, unauthorized("the account is locked after failed logins: " + id)
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
-		return s.store.Credentials.List(ctx, tx, Query{Where: []Match{Eq("user_id", id), Eq("type", "totp")}})
-	})
+	factor := TOTPMethod + " alone"
+	if proved := before.user.user.ID; proved == id {
+		factor = TOTPMethod
+	} else if proved != "" {
+		return l, unauthorized("the methods speak of different users")
+	}
+	seeds, err := s.seedsOf(ctx, id)
 	if err != nil {
 		return l, err
 	}
-	now := s.now().Unix() / int64(totpStep/time.Second)
-	for _, c := range rows {
-		if c, err = s.openCredential(ctx, c); err != nil {
-			return l, err
-		}
-		secret, err := decodeSeed(c.Blob)
-		if err != nil {
-			continue
-		}
-		for step := now - totpBack; step <= now; step++ {
-			if subtle.ConstantTimeCompare([]byte(totpCode(secret, step)), []byte(a.Secret)) == 1 {
-				return l, s.spendCode(ctx, c.ID, step)
-			}
-		}
-	}
-	if err := s.recordLogin(ctx, id, false); err != nil {
+	verdict, err := write(ctx, s, func(tx *store.Tx) (error, error) { return s.tryCode(ctx, tx, factor, id, seeds, a.Secret) })
+	if err != nil {
 		return l, err
 	}
-	return l, unauthorized("wrong one-time code for user " + id)
+	if verdict != nil {
+		if err := s.recordLogin(ctx, id, false); err != nil {
+			return l, err
+		}
+	}
+	return l, verdict
 }
 
-func (s *Service) spendCode(ctx context.Context, credential string, step int64) error {
-	first, err := write(ctx, s, func(tx *store.Tx) (bool, error) {
-		return s.store.Users.UseOnce(ctx, tx, fmt.Sprintf("totp/%s/%d", credential, step), s.now().Add(4*totpStep))
+// seedsOf are a user's TOTP secrets, by the credential that keeps each.
+func (s *Service) seedsOf(ctx context.Context, userID string) (map[string][]byte, error) {
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
+		return s.store.Credentials.List(ctx, tx, Query{Where: []Match{Eq("user_id", userID), Eq("type", TOTPMethod)}})
 	})
-	if err == nil && !first {
-		err = unauthorized("the one-time code was used before")
+	if err != nil {
+		return nil, err
 	}
-	if errs.Is(err, errs.Exists) {
-		err = unauthorized("the one-time code was used before")
+	seeds := map[string][]byte{}
+	for _, c := range rows {
+		if c, err = s.openCredential(ctx, c); err != nil {
+			return nil, err
+		}
+		if secret, err := decodeSeed(c.Blob); err == nil {
+			seeds[c.ID] = secret
+		}
 	}
-	return err
+	return seeds, nil
+}
+
+// tryCode counts the guess, compares and spends the code in one transaction, so
+// that however many come at once, no more than allowed are compared. The first
+// error is the verdict, which is committed.
+func (s *Service) tryCode(ctx context.Context, tx *store.Tx, factor, userID string, seeds map[string][]byte, code string) (verdict, err error) {
+	now := s.now()
+	n, _, err := s.store.Guesses.Take(ctx, tx, factor, userID, "", now, now.Add(-guessWindow))
+	if err != nil {
+		return nil, err
+	}
+	if n > guessesTOTP {
+		return tooMany(guessed{factor: factor, subject: userID}), nil
+	}
+	at := now.Unix() / int64(TOTPStep/time.Second)
+	for id, secret := range seeds {
+		for step := at - totpBack; step <= at; step++ {
+			if subtle.ConstantTimeCompare([]byte(totpCode(secret, step)), []byte(code)) == 0 {
+				continue
+			}
+			first, err := s.store.Users.UseOnce(ctx, tx, fmt.Sprintf("totp/%s/%d", id, step), now.Add(4*TOTPStep))
+			if err == nil && !first {
+				return unauthorized("the one-time code was used before"), nil
+			}
+			if err == nil {
+				err = s.store.Guesses.Right(ctx, tx, factor, userID, "", time.Time{})
+			}
+			return nil, err
+		}
+	}
+	return unauthorized("wrong one-time code for user " + userID), nil
 }

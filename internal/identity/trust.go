@@ -18,15 +18,6 @@ func trustTarget(t Trust) policy.Target {
 	}
 }
 
-// notByAppCred refuses tokens of application credentials: a trust would carry
-// on what the credential was given for.
-func notByAppCred(a *actor.Actor) error {
-	if a.AppCredentialID != "" {
-		return errs.New(errs.Forbidden, "Using method 'application_credential' is not allowed for managing trusts.")
-	}
-	return nil
-}
-
 // alive tells whether a trust can still be used.
 func (s *Service) alive(t Trust) bool {
 	return t.DeletedAt.IsZero() && (t.ExpiresAt.IsZero() || s.now().Before(t.ExpiresAt)) && t.RemainingUses != 0
@@ -51,12 +42,13 @@ func (s *Service) ListTrusts(ctx context.Context, trustorID, trusteeID string, q
 	if err := notByAppCred(actor.From(ctx)); err != nil {
 		return Page[Trust]{}, err
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Trust, error) { return s.aliveTrusts(ctx, tx, s.limited(q)) })
+	rows, err := read(ctx, s, func(tx *store.Tx) ([]Trust, error) { return s.visibleTrusts(ctx, tx, s.limited(q)) })
 	return page(s, q, rows), err
 }
 
-// aliveTrusts reads on until it has as many trusts that are still good as asked for.
-func (s *Service) aliveTrusts(ctx context.Context, tx *store.Tx, q Query) ([]Trust, error) {
+// visibleTrusts reads on until it has as many trusts as asked for that are still
+// good and not beyond the actor's delegation.
+func (s *Service) visibleTrusts(ctx context.Context, tx *store.Tx, q Query) ([]Trust, error) {
 	out := []Trust{}
 	for {
 		rows, err := s.store.Trusts.List(ctx, tx, q)
@@ -65,7 +57,7 @@ func (s *Service) aliveTrusts(ctx context.Context, tx *store.Tx, q Query) ([]Tru
 		}
 		for _, t := range rows {
 			q.Marker = t.ID
-			if s.alive(t) && (q.Limit == 0 || len(out) < q.Limit) {
+			if s.alive(t) && withinTrust(actor.From(ctx), t) == nil && (q.Limit == 0 || len(out) < q.Limit) {
 				out = append(out, t)
 			}
 		}
@@ -86,7 +78,7 @@ func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (
 	if err := s.check(ctx, rule, trustTarget(t)); err != nil {
 		return t, err
 	}
-	if err := notByAppCred(actor.From(ctx)); err != nil {
+	if err := withinTrust(actor.From(ctx), t); err != nil {
 		return t, err
 	}
 	t.Roles, err = s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: t.RoleIDs}}})
@@ -108,8 +100,10 @@ func (s *Service) CreateTrust(ctx context.Context, t Trust, wanted []Ref, depth 
 	if err := notByAppCred(a); err != nil {
 		return t, err
 	}
-	if a.AccessTokenID != "" {
-		return t, errs.New(errs.Forbidden, "A trust cannot be made with a token of OAuth1.")
+	if a.TrustID == "" { // a trust may be passed on
+		if err := proves(a, "trusts"); err != nil {
+			return t, err
+		}
 	}
 	if a.UserID != t.TrustorUserID {
 		return t, errs.New(errs.Forbidden, "The authenticated user should match the trustor.")

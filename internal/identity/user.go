@@ -164,6 +164,9 @@ func (s *Service) UpdateUser(ctx context.Context, id string, change UserChange) 
 			return u, err
 		}
 		before := u
+		if err := ownRecord(actor.From(ctx), id); err != nil {
+			return u, err
+		}
 		if err := readOnly(u); err != nil {
 			return u, err
 		}
@@ -211,6 +214,9 @@ func (s *Service) DeleteUser(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		u, err := s.getUser(ctx, tx, "identity:delete_user", id)
 		if err != nil {
+			return err
+		}
+		if err := ownRecord(actor.From(ctx), id); err != nil {
 			return err
 		}
 		if err := readOnly(u); err != nil {

@@ -257,6 +257,8 @@ func signedS3(c *identitytest.Cloud, token, access, secret, date string) identit
 	}})
 }
 
+func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
 func mac(key []byte, text string) []byte {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte(text))

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,8 +85,26 @@ func oauth1Request(r *httpx.Request) (*identity.OAuth1Auth, error) {
 		}
 		a.Params[k] = value
 	}
-	a.URL = root(r) + r.HTTP.URL.EscapedPath()
+	a.URL = baseURL(root(r)) + r.HTTP.URL.EscapedPath()
+	// What a form says is signed as well.
+	if kind, _, _ := mime.ParseMediaType(r.HTTP.Header.Get("Content-Type")); kind == "application/x-www-form-urlencoded" {
+		if err := r.HTTP.ParseForm(); err != nil {
+			return nil, errs.Wrap(errs.Invalid, err, "The form in the body is malformed: %s.", err)
+		}
+		a.Query = r.HTTP.Form // which holds the query too
+	}
 	return a, nil
+}
+
+// baseURL is a cloud's address as it is signed: in lower case, and without the
+// port that goes without saying (RFC 5849, 3.4.1.2).
+func baseURL(address string) string {
+	address = strings.ToLower(address)
+	if u, err := url.Parse(address); err == nil && (u.Scheme == "http" && u.Port() == "80" || u.Scheme == "https" && u.Port() == "443") {
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+		return u.String()
+	}
+	return address
 }
 
 // form answers a token the way OAuth1 does. Clients take the text apart without
@@ -108,7 +127,9 @@ func (h *handlers) requestToken(ctx context.Context, r *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	return form(t), nil
+	resp := form(t)
+	resp.Raw = append(resp.Raw, "&oauth_callback_confirmed=true"...) // RFC 5849 (2.1) promises it, and clients insist
+	return resp, nil
 }
 
 func (h *handlers) accessToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -42,9 +42,9 @@ func endpoints() *table[identity.Endpoint] {
 func credentials() *table[identity.Credential] {
 	return &table[identity.Credential]{
 		name: "identity_credential", noun: "credential",
-		columns: []string{"id", "user_id", "project_id", "type", "blob", "extra"},
+		columns: []string{"id", "user_id", "project_id", "type", "blob", "delegation", "extra"},
 		fields: func(v *identity.Credential) []any {
-			return []any{&v.ID, &v.UserID, &v.ProjectID, &v.Type, &v.Blob, jsonField{&v.Extra}}
+			return []any{&v.ID, &v.UserID, &v.ProjectID, &v.Type, &v.Blob, &v.Delegation, jsonField{&v.Extra}}
 		},
 	}
 }

@@ -35,6 +35,7 @@ func New() identity.Store {
 		OAuthTokens:      oauthTokens(),
 		Keys:             keys(),
 		Events:           events{},
+		Guesses:          guesses{},
 	}
 }
 
