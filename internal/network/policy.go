@@ -70,7 +70,7 @@ func Rules() []policy.Rule {
 
 	// subnets
 	add(portMember, "create_subnet", "update_subnet", "delete_subnet")
-	add(admin, "create_subnet:segment_id", "update_subnet:segment_id", "get_subnet:segment_id")
+	add(admin, "create_subnet:segment_id", "update_subnet:segment_id", "get_subnet:segment_id", "create_subnet:service_types", "update_subnet:service_types")
 	add(adminOrReader+" or (role:reader and rule:network_owner) or rule:shared", "get_subnet")
 
 	// subnet pools and address scopes
@@ -139,7 +139,8 @@ func Rules() []policy.Rule {
 	// security groups
 	add(adminOrMember, "create_security_group", "update_security_group", "delete_security_group", "create_security_group_rule")
 	add(adminOrReader+" or (role:reader and rule:sg_owner)", "get_security_group_rule")
-	add(adminOrMember+" or (role:member and rule:sg_owner)", "delete_security_group_rule")
+	// A rule cannot be changed; what can be are its tags, which ask as every kind's do.
+	add(adminOrMember+" or (role:member and rule:sg_owner)", "delete_security_group_rule", "update_security_group_rule")
 	add(admin, "create_default_security_group_rule", "delete_default_security_group_rule")
 	add("role:reader", "get_default_security_group_rule")
 
