@@ -11,7 +11,7 @@ import (
 // Store is the persistence that images need; package sqlstore is it. Methods
 // report a missing row with NotFound and know nothing of policy.
 type Store interface {
-	// Images. CreateImage reports Exists if the id is taken; SaveImage writes
+	// Images. CreateImage reports Exists if the id is, or ever was, taken; SaveImage writes
 	// the whole record with its properties, tags and locations if its generation
 	// is still the stored one, else Conflict. project is whose membership is
 	// looked up for Image.MemberID.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
@@ -44,7 +45,9 @@ func orUnknown(n *int64) int64 {
 
 // CreateImage adds an image with all that belongs to it.
 func (s Store) CreateImage(ctx context.Context, tx *store.Tx, img *image.Image) error {
-	taken, err := store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM image WHERE id = ?", img.ID)
+	// One query, so that an image is seen either here or there while it is deleted.
+	taken, err := store.One(ctx, tx, store.Value[int64], `SELECT
+		(SELECT COUNT(*) FROM image WHERE id = ?) + (SELECT COUNT(*) FROM image_deleted WHERE id = ?)`, img.ID, strings.ToLower(img.ID))
 	if err != nil {
 		return err
 	}
@@ -100,9 +103,13 @@ func (s Store) SaveImage(ctx context.Context, tx *store.Tx, img *image.Image) er
 	return s.addParts(ctx, tx, img)
 }
 
-// DeleteImage removes the record and all that belongs to it.
+// DeleteImage removes the record and all that belongs to it. Its id stays taken.
 func (s Store) DeleteImage(ctx context.Context, tx *store.Tx, id string) error {
-	return tx.ExecOne(ctx, "DELETE FROM image WHERE id = ?", id)
+	if err := tx.ExecOne(ctx, "DELETE FROM image WHERE id = ?", id); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO image_deleted (id) VALUES (?)", strings.ToLower(id))
+	return err
 }
 
 func (s Store) addParts(ctx context.Context, tx *store.Tx, img *image.Image) error {
