@@ -8,11 +8,13 @@ import (
 	"crypto/sha1" //nolint:gosec // the fingerprint format of X.509 key pairs
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"math/big"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/crypto/ssh"
 
@@ -135,15 +137,45 @@ func fingerprint(kind, public string) (string, error) {
 		sum := sha1.Sum(cert.Raw) //nolint:gosec // as above
 		return colons(sum[:]), nil
 	}
-	if strings.ContainsAny(strings.TrimSpace(public), "\n\r") {
-		return "", errs.New(errs.Invalid, "Keypair data is invalid: Keypair data must be a single line.")
-	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(public)) //nolint:dogsled // the library's signature
+	key, err := parsePublicKey(public)
 	if err != nil {
-		return "", errs.New(errs.Invalid, "Keypair data is invalid: failed to generate fingerprint: it is no SSH public key.")
+		return "", err
 	}
 	sum := md5.Sum(key.Marshal()) //nolint:gosec // as above
 	return colons(sum[:]), nil
+}
+
+// parsePublicKey reads "TYPE BASE64 COMMENT". What sshd would take beside it in
+// a list of keys is refused: options, which run commands or set the environment
+// at each login, certificates, and further lines. The line is given to guests
+// as it is.
+func parsePublicKey(text string) (ssh.PublicKey, error) {
+	invalid := func(why string) error {
+		return errs.New(errs.Invalid, "Keypair data is invalid: failed to generate fingerprint: %s.", why)
+	}
+	text = strings.TrimSpace(text)
+	if strings.ContainsFunc(text, func(r rune) bool { return r != '\t' && (unicode.IsControl(r) || r == '\u2028' || r == '\u2029') }) {
+		return nil, invalid("it must be a single line without control characters")
+	}
+	fields := strings.Fields(text)
+	if len(fields) < 2 {
+		return nil, invalid("it is no SSH public key")
+	}
+	raw, err := base64.StdEncoding.DecodeString(fields[1])
+	if err != nil {
+		return nil, invalid("it does not read as a type and a key in base64; options before the type are not allowed")
+	}
+	key, err := ssh.ParsePublicKey(raw)
+	if err != nil {
+		return nil, invalid("it is no SSH public key")
+	}
+	if key.Type() != fields[0] {
+		return nil, invalid("the key is of the type " + key.Type() + ", but another stands before it")
+	}
+	if _, signed := key.(*ssh.Certificate); signed {
+		return nil, invalid("it is a certificate; the bare public key is needed")
+	}
+	return key, nil
 }
 
 func colons(sum []byte) string {
