@@ -44,9 +44,9 @@ func (c computeImages) CreateSnapshot(ctx context.Context, tx *store.Tx, n compu
 
 func (c computeImages) DeleteImage(ctx context.Context, id string) error { return c.Delete(ctx, id) }
 
-func (c computeImages) ListBackups(ctx context.Context, serverID, kind string) ([]string, error) {
+func (c computeImages) ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error) {
 	list, _, err := c.List(ctx, image.ListRequest{Limit: 1000, Filters: []image.Filter{
-		property("image_type", "backup"), property("backup_type", kind), property("instance_uuid", serverID),
+		{Field: "owner", Op: "eq", Values: []any{owner}}, property("image_type", "backup"), property("backup_type", kind), property("instance_uuid", serverID),
 	}})
 	ids := make([]string, len(list))
 	for i, img := range list {

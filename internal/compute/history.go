@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"kumoi/internal/kernel/actor"
@@ -169,9 +170,17 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 
 // setFault puts a server into ERROR with a reason for its owner. A wish to
 // delete that came in between is no fault.
-func (s *Service) setFault(srv *Server, cause *errs.Error, details string) {
+// Administrators are told what the host itself said, and which host it was.
+func (s *Service) setFault(srv *Server, j *job, cause *errs.Error) {
 	if saga.Cancelled(cause) {
 		return
+	}
+	details := j.LastError
+	switch {
+	case details == "" && j.Host != "":
+		details = onHost(j.Host, cause)
+	case details == "":
+		details = cause.Error()
 	}
 	code := 500
 	if cause.Kind == errs.Invalid {
@@ -179,6 +188,9 @@ func (s *Service) setFault(srv *Server, cause *errs.Error, details string) {
 	}
 	srv.Fault = &Fault{Code: code, Message: cause.Msg, Details: details, Created: s.now().UTC()}
 }
+
+// onHost says for administrators what went wrong on a host.
+func onHost(host string, err error) string { return fmt.Sprintf("On host %s: %s", host, err) }
 
 // Actions returns a server's history, newest first. Deleted servers keep theirs.
 func (s *Service) Actions(ctx context.Context, serverID string, deletedToo bool) ([]*Action, error) {

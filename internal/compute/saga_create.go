@@ -2,7 +2,6 @@ package compute
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -63,7 +62,7 @@ func (s *Service) createSaga() saga.Definition[job] {
 		}),
 		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.PowerState = VMError, PowerUnknown
-			s.setFault(srv, cause, j.LastError)
+			s.setFault(srv, j, cause)
 			return nil
 		}),
 	}
@@ -81,7 +80,7 @@ func (s *Service) tryHere(do func(context.Context, *job) error) func(context.Con
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		j.LastError = fmt.Sprintf("On host %s: %s", j.Host, err)
+		j.LastError = onHost(j.Host, err)
 		if errs.Is(err, errs.Invalid) {
 			return err
 		}

@@ -69,9 +69,9 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 			}
 			return s.save(ctx, tx, srv)
 		},
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, cause *errs.Error) error {
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.DeleteRequested, srv.VMState = false, VMError
-			s.setFault(srv, cause, "")
+			s.setFault(srv, j, cause)
 			return nil
 		}),
 	}

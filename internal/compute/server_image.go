@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/saga"
@@ -138,9 +139,11 @@ func (s *Service) dropImage(ctx context.Context, j *job) error {
 	return err
 }
 
-// rotate deletes backups beyond the rotation, the oldest first.
+// rotate deletes backups beyond the rotation, the oldest first. They are found
+// by properties that everybody may give to images, so only those count that
+// belong to the project that makes the backup.
 func (s *Service) rotate(ctx context.Context, j *job) error {
-	list, err := s.images.ListBackups(ctx, j.Server, j.Backup)
+	list, err := s.images.ListBackups(ctx, actor.From(ctx).ProjectID, j.Server, j.Backup)
 	if err != nil || len(list) <= j.Rotation {
 		return err
 	}
@@ -166,7 +169,6 @@ type RebuildServer struct {
 	AccessIPv4  *string
 	AccessIPv6  *string
 	DiskConfig  *string
-	KeepDisks   bool
 }
 
 // Rebuild replaces a server's root disk by an image's, keeping the server's

@@ -105,9 +105,9 @@ func (s *Service) powerSaga() saga.Definition[job] {
 			switch j.Name {
 			case "rebuild", "rescue", "unrescue": // the disk may be neither the old nor the new
 				srv.VMState = VMError
-				s.setFault(srv, cause, "")
+				s.setFault(srv, j, cause)
 			case "reboot", "reboot_hard", "start":
-				s.setFault(srv, cause, "")
+				s.setFault(srv, j, cause)
 			}
 			if j.Name == "rescue" {
 				srv.Rescue = nil

@@ -50,7 +50,7 @@ func (s *Service) Resize(ctx context.Context, id, flavorID, diskConfig string) e
 		if diskConfig != "" {
 			srv.DiskConfig = diskConfig
 		}
-		return s.move(ctx, tx, srv, "resize", "resize", f)
+		return s.move(ctx, tx, srv, "resize", "", f)
 	})
 }
 
@@ -82,12 +82,13 @@ func (s *Service) Migrate(ctx context.Context, id, host string) error {
 		case len(others) == 0:
 			return errs.New(errs.Invalid, "No valid host was found. The server is on the only host that is up and enabled, so there is none to migrate it to.")
 		}
-		return s.move(ctx, tx, srv, "migrate", "migration", srv.Flavor)
+		return s.move(ctx, tx, srv, "migration", host, srv.Flavor)
 	})
 }
 
-// move writes the migration's record and begins its saga.
-func (s *Service) move(ctx context.Context, tx *store.Tx, srv *Server, action, kind string, to *Flavor) error {
+// move writes the migration's record and begins its saga. A host that was
+// insisted on when the server was made holds it no longer; host does, if given.
+func (s *Service) move(ctx context.Context, tx *store.Tx, srv *Server, kind, host string, to *Flavor) error {
 	if srv.Host == "" || srv.LaunchedAt.IsZero() {
 		return errs.New(errs.Conflict, "Instance %s is not ready: it was never built on a host.", srv.ID)
 	}
@@ -99,9 +100,12 @@ func (s *Service) move(ctx context.Context, tx *store.Tx, srv *Server, action, k
 		Migration: m.ID, OldHost: srv.Host, To: VMResized, Back: srv.VMState, BackPower: string(srv.Power),
 		WasOn: srv.VMState == VMActive, Image: ids.New(),
 	}
-	srv.TaskState, srv.OldVMState = TaskResizePrep, srv.VMState
-	return s.begin(ctx, tx, srv, kindResize, action, j)
+	srv.TaskState, srv.OldVMState, srv.RequestedHost = TaskResizePrep, srv.VMState, host
+	return s.begin(ctx, tx, srv, kindResize, moves[kind], j)
 }
+
+// moves are the actions of the history by the kinds of migrations.
+var moves = map[string]string{"resize": "resize", "migration": "migrate"}
 
 func (s *Service) newMigration(ctx context.Context, tx *store.Tx, srv *Server, kind string, to *Flavor) (*Migration, error) {
 	n, err := s.store.Next(ctx, tx, "migration")
@@ -178,6 +182,7 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 			}
 			m.Status = "finished"
 			srv.VMState, srv.AutoResizeWindow, srv.Fault, srv.SnapshotImageID = VMResized, s.now().UTC(), nil, ""
+			srv.RequestedHost = ""
 			return s.saveMigration(ctx, tx, m)
 		}),
 		Failed: s.fail(func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error {
@@ -186,8 +191,8 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 				return err
 			}
 			m.Status = "error"
-			srv.VMState, srv.OldVMState, srv.SnapshotImageID = j.Back, "", ""
-			s.setFault(srv, cause, "")
+			srv.VMState, srv.OldVMState, srv.SnapshotImageID, srv.RequestedHost = j.Back, "", "", ""
+			s.setFault(srv, j, cause)
 			return s.saveMigration(ctx, tx, m)
 		}),
 	}

@@ -132,9 +132,9 @@ func (s *Service) revertSaga() saga.Definition[job] {
 			srv.VMState, srv.OldVMState = j.Back, ""
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, cause *errs.Error) error {
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.VMState = VMError
-			s.setFault(srv, cause, "")
+			s.setFault(srv, j, cause)
 			return nil
 		}),
 	}

@@ -116,9 +116,9 @@ func (s *Service) unshelveSaga() saga.Definition[job] {
 			srv.LaunchedAt, srv.Fault = s.now().UTC(), nil
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, cause *errs.Error) error {
+		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.Power, srv.RequestedHost = VMShelvedOffloaded, hostapi.PowerStopped, ""
-			s.setFault(srv, cause, "")
+			s.setFault(srv, j, cause)
 			return nil
 		}),
 	}
@@ -211,7 +211,7 @@ func (s *Service) evacuateSaga() saga.Definition[job] {
 		}),
 		Failed: s.fail(func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.RequestedHost = VMError, ""
-			s.setFault(srv, cause, "")
+			s.setFault(srv, j, cause)
 			m, err := s.migration(ctx, tx, j)
 			if err != nil {
 				return err

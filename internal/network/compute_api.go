@@ -125,6 +125,9 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 	}
 	np := NewPort{Port: p, GroupsGiven: len(groupIDs) > 0}
 	if !n.PortSecurity {
+		if np.GroupsGiven && !slices.Equal(req.SecurityGroups, []string{"default"}) {
+			return nil, groupsCannotBeApplied("Network", n.ID)
+		}
 		p.SecurityGroups = []string{}
 	}
 	if want.FixedIP != "" {
@@ -138,6 +141,13 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 		return nil, err
 	}
 	return p, s.insertPort(ctx, tx, n, np)
+}
+
+// groupsCannotBeApplied refuses groups that would filter nothing: who asks for
+// them believes the server to be protected.
+func groupsCannotBeApplied(kind, id string) error {
+	return fault(errs.Invalid, "SecurityGroupCannotBeApplied",
+		"Security groups cannot be applied: %s %s has port security disabled (port_security_enabled), so no group would have an effect there.", kind, id)
 }
 
 // claimPort gives the server a port that its owner made before.
@@ -335,28 +345,31 @@ func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []
 
 // AddSecurityGroup puts a group (id or name in the caller's project) on all ports of the server.
 func (s *Service) AddSecurityGroup(ctx context.Context, serverID, group string) error {
-	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) bool {
-		if slices.Contains(p.SecurityGroups, id) || !p.PortSecurity {
-			return false
+	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
+		if !p.PortSecurity {
+			return false, groupsCannotBeApplied("Port", p.ID)
+		}
+		if slices.Contains(p.SecurityGroups, id) {
+			return false, nil
 		}
 		p.SecurityGroups = append(p.SecurityGroups, id)
-		return true
+		return true, nil
 	}, nil)
 }
 
 // RemoveSecurityGroup takes a group off all ports of the server; NotFound if no port has it.
 func (s *Service) RemoveSecurityGroup(ctx context.Context, serverID, group string) error {
-	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) bool {
+	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
 		i := slices.Index(p.SecurityGroups, id)
 		if i < 0 {
-			return false
+			return false, nil
 		}
 		p.SecurityGroups = slices.Delete(p.SecurityGroups, i, i+1)
-		return true
+		return true, nil
 	}, fault(errs.NotFound, "SecurityGroupNotFound", "Security group %s not associated with the instance %s", group, serverID))
 }
 
-func (s *Service) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) bool, none error) error {
+func (s *Service) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) (bool, error), none error) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		found, err := s.findGroups(ctx, tx, actor.From(ctx).ProjectID, []string{group})
 		if err != nil {
@@ -368,7 +381,11 @@ func (s *Service) changeGroups(ctx context.Context, serverID, group string, chan
 		}
 		changed := false
 		for _, p := range ps {
-			if !change(p, found[0]) {
+			changes, err := change(p, found[0])
+			if err != nil {
+				return err
+			}
+			if !changes {
 				continue
 			}
 			changed = true

@@ -30,12 +30,15 @@ func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return imageMade(r, id), nil
 }
 
+// imageURL is where the image service shows an image.
+func imageURL(r *httpx.Request, id string) string { return r.Base() + "/image/v2/images/" + id }
+
 // imageMade names a new image: in a header, since 2.45 in the body.
 func imageMade(r *httpx.Request, id string) *httpx.Response {
 	if r.AtLeast(2, 45) {
 		return httpx.JSON(http.StatusAccepted, object{"image_id": id})
 	}
-	return httpx.Empty(http.StatusAccepted).With("Location", r.Link("/images/%s", id))
+	return httpx.Empty(http.StatusAccepted).With("Location", imageURL(r, id))
 }
 
 var createBackupSchema = fixed(wrapped("createBackup", strict(list{"name", "backup_type", "rotation"}, object{
@@ -108,6 +111,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 			AccessIPv4   *string           `json:"accessIPv4"`
 			AccessIPv6   *string           `json:"accessIPv6"`
 			Certificates []string          `json:"trusted_image_certificates"`
+			Preserve     flexBool          `json:"preserve_ephemeral"`
 		} `json:"rebuild"`
 	}
 	if err := body(r, rebuildSchema, &b); err != nil {
@@ -116,6 +120,9 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	c := b.Rebuild
 	if len(c.Certificates) > 0 {
 		return nil, bad("Invalid input for field/attribute trusted_image_certificates. This cloud does not validate images by certificates.")
+	}
+	if c.Preserve {
+		return nil, bad("This cloud's hosts cannot keep ephemeral disks over a rebuild (preserve_ephemeral).")
 	}
 	files, err := filesOf(c.Personality)
 	if err != nil {
@@ -283,11 +290,15 @@ func (a *api) evacuate(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	var b struct {
 		Evacuate struct {
 			Host      string
-			AdminPass string `json:"adminPass"`
+			AdminPass string   `json:"adminPass"`
+			Shared    flexBool `json:"onSharedStorage"`
 		} `json:"evacuate"`
 	}
 	if err := body(r, evacuateSchema, &b); err != nil {
 		return nil, err
+	}
+	if b.Evacuate.Shared {
+		return nil, bad("This cloud's hosts keep disks of their own: nothing is on shared storage (onSharedStorage).")
 	}
 	password, err := a.svc.Evacuate(ctx, r.Var("server_id"), b.Evacuate.Host, b.Evacuate.AdminPass)
 	if err != nil {

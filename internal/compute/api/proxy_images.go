@@ -48,7 +48,7 @@ func imageLinks(r *httpx.Request, id string) []object {
 	return []object{
 		{"rel": "self", "href": r.Link("/v2.1/images/%s", id)},
 		{"rel": "bookmark", "href": r.Link("/images/%s", id)},
-		{"rel": "alternate", "type": "application/vnd.openstack.image", "href": strings.TrimSuffix(r.Endpoint, "/compute") + "/image/images/" + id},
+		{"rel": "alternate", "type": "application/vnd.openstack.image", "href": imageURL(r, id)},
 	}
 }
 
@@ -112,7 +112,7 @@ func (a *api) listImages(detail bool) httpx.Handler {
 
 func imageQuery(r *httpx.Request) (compute.ImageFilter, error) {
 	q := r.Query
-	f := compute.ImageFilter{Name: q.Get("name"), Type: q.Get("type"), ServerID: imageOf(q.Get("server")), Marker: q.Get("marker")}
+	f := compute.ImageFilter{Name: q.Get("name"), Type: q.Get("type"), ServerID: idOf(q.Get("server")), Marker: q.Get("marker")}
 	var err error
 	if f.Limit, err = pageLimit(r); err != nil {
 		return f, err

@@ -199,7 +199,7 @@ func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	s := &b.Server
 	out := compute.CreateServer{
-		Name: s.Name, ImageID: s.Image, FlavorID: string(s.Flavor), AdminPass: s.AdminPass, Metadata: s.Metadata,
+		Name: s.Name, ImageID: s.Image, FlavorID: idOf(string(s.Flavor)), AdminPass: s.AdminPass, Metadata: s.Metadata,
 		DiskConfig: s.DiskConfig, AccessIPv4: s.AccessIPv4, AccessIPv6: shortest(s.AccessIPv6), Zone: s.Zone,
 		ConfigDrive: bool(s.ConfigDrive), KeyName: s.KeyName, Min: int(s.Min), Max: int(s.Max), UserData: s.UserData,
 		Description: s.Description, Hostname: s.Hostname, Host: s.Host, Node: s.Node,
@@ -244,9 +244,18 @@ func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	if hints == nil {
 		hints = b.HintsOld
 	}
+	for _, k := range notHints {
+		if _, given := hints[k]; given {
+			return out, bad("Invalid input for field/attribute %s. This cloud's scheduler does not read the hint; use group, same_host or different_host.", k)
+		}
+	}
 	out.Hints = hintsOf(hints)
 	return out, nil
 }
+
+// notHints are Nova's hints that nothing here would heed. Others of whatever
+// name are kept with the server, for whoever gave them.
+var notHints = []string{"query", "target_cell", "different_cell", "build_near_host_ip", "cidr"}
 
 func filesOf(files []fileBody) ([]hostapi.File, error) {
 	var out []hostapi.File

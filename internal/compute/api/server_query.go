@@ -251,7 +251,7 @@ func readPlain(_ context.Context, _ *httpx.Request, q url.Values, out *compute.L
 	out.Name = first("name", "display_name")
 	out.Description = first("description", "display_description")
 	out.Hostname = first("hostname")
-	out.Image, out.FlavorID = imageOf(first("image", "image_ref")), imageOf(first("flavor"))
+	out.Image, out.FlavorID = idOf(first("image", "image_ref")), idOf(first("flavor"))
 	out.IP, out.IP6 = first("ip"), first("ip6")
 	out.Host, out.Node, out.UserID = first("host"), first("node"), first("user_id")
 	out.ReservationID, out.Zone, out.KeyName = first("reservation_id"), first("availability_zone"), first("key_name")
@@ -288,8 +288,11 @@ func readPlain(_ context.Context, _ *httpx.Request, q url.Values, out *compute.L
 	return nil
 }
 
-// imageOf takes the id from what may be a whole URL.
-func imageOf(ref string) string {
+// idOf takes the id from what may be a resource's whole URL.
+func idOf(ref string) string {
+	if u, err := url.Parse(ref); err == nil {
+		ref = u.Path
+	}
 	ref = strings.TrimRight(ref, "/")
 	return ref[strings.LastIndex(ref, "/")+1:]
 }

@@ -208,7 +208,7 @@ func (v *serverView) fault(w *writer, f *compute.Fault) {
 		w.num("code", f.Code)
 		w.str("created", stamp(f.Created))
 		w.str("message", f.Message)
-		if f.Details != "" && (v.faults || f.Code != 500) {
+		if f.Details != "" && v.faults { // they name the host
 			w.str("details", f.Details)
 		}
 	})

@@ -72,13 +72,13 @@ func (s *Images) DeleteImage(_ context.Context, id string) error {
 	return nil
 }
 
-// ListBackups lists a server's backups; the order is not kept.
-func (s *Images) ListBackups(_ context.Context, serverID, kind string) ([]string, error) {
+// ListBackups lists a project's backups of a server; the order is not kept.
+func (s *Images) ListBackups(_ context.Context, owner, serverID, kind string) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []string
 	for id, i := range s.list {
-		if i.Properties["instance_uuid"] == serverID && i.Properties["backup_type"] == kind {
+		if i.Owner == owner && i.Properties["instance_uuid"] == serverID && i.Properties["backup_type"] == kind {
 			out = append(out, id)
 		}
 	}
