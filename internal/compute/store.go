@@ -105,9 +105,8 @@ type ServerFilter struct {
 	LaunchIndex              *int
 	Locked                   *bool
 	AccessIPv4, AccessIPv6   string
-	RootDevice               string
+	LockedBy, DiskConfig     string
 	Deleted                  *bool
-	OnlyDeletedAlso          bool
 	ChangedSince             time.Time
 	ChangedBefore            time.Time
 	CreatedAt                time.Time

@@ -76,10 +76,22 @@ func (u *Usage) add(srv *Server, now time.Time) {
 	if end.After(u.Stop) {
 		end = u.Stop
 	}
-	hours := max(0, end.Sub(from).Hours())
-	u.Servers = append(u.Servers, ServerUsage{Server: srv, Hours: hours, Uptime: uptime})
-	u.Hours += hours
-	u.RAMHours += hours * float64(srv.Flavor.RAM)
-	u.VCPUHours += hours * float64(srv.Flavor.VCPUs)
-	u.DiskHours += hours * float64(srv.Flavor.Disk+srv.Flavor.Ephemeral)
+	u.count(ServerUsage{Server: srv, Hours: max(0, end.Sub(from).Hours()), Uptime: uptime})
+}
+
+func (u *Usage) count(s ServerUsage) {
+	u.Servers = append(u.Servers, s)
+	u.Hours += s.Hours
+	u.RAMHours += s.Hours * float64(s.Server.Flavor.RAM)
+	u.VCPUHours += s.Hours * float64(s.Server.Flavor.VCPUs)
+	u.DiskHours += s.Hours * float64(s.Server.Flavor.Disk+s.Server.Flavor.Ephemeral)
+}
+
+// Only is what some of the servers used.
+func (u *Usage) Only(servers []ServerUsage) *Usage {
+	out := &Usage{ProjectID: u.ProjectID, Start: u.Start, Stop: u.Stop}
+	for _, s := range servers {
+		out.count(s)
+	}
+	return out
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"kumoi/internal/compute"
@@ -250,19 +249,11 @@ func (a *api) listGroups(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	limit, err := pageLimit(r)
-	if err != nil {
+	if groups, err = offsetPage(r, groups); err != nil {
 		return nil, err
 	}
-	if v := r.Query.Get("offset"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			return nil, bad("Invalid input for query parameters offset. Value: %s. It is not a non-negative integer", v)
-		}
-		groups = groups[min(n, len(groups)):]
-	}
 	docs := []object{}
-	for _, g := range groups[:min(limit, len(groups))] {
+	for _, g := range groups {
 		docs = append(docs, groupDoc(r, g))
 	}
 	return httpx.JSON(http.StatusOK, object{"server_groups": docs}), nil

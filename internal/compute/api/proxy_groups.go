@@ -67,11 +67,10 @@ func (a *api) listSecurityGroups(ctx context.Context, r *httpx.Request) (*httpx.
 			docs = append(docs, securityGroupDoc(g))
 		}
 	}
-	limit, err := pageLimit(r)
-	if err != nil {
+	if docs, err = offsetPage(r, docs); err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, object{"security_groups": docs[:min(limit, len(docs))]}), nil
+	return httpx.JSON(http.StatusOK, object{"security_groups": docs}), nil
 }
 
 func groupMissing(err error, id string) error {

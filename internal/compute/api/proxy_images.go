@@ -117,6 +117,9 @@ func imageQuery(r *httpx.Request) (compute.ImageFilter, error) {
 	if f.Limit, err = pageLimit(r); err != nil {
 		return f, err
 	}
+	if status := q.Get("status"); status != "" && !slices.Contains(slices.Collect(maps.Values(imageStatus)), strings.ToUpper(status)) {
+		return f, bad("Invalid status filter [%s]", status)
+	}
 	for theirs, ours := range imageStatus {
 		if ours == strings.ToUpper(q.Get("status")) && (f.Status == "" || theirs == "active" || theirs == "saving") {
 			f.Status = theirs

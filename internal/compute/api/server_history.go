@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
@@ -90,6 +91,22 @@ func page[T any](r *httpx.Request, items []T, id func(T) string) ([]T, bool, err
 		return items[:limit], limit > 0, nil
 	}
 	return items, false, nil
+}
+
+// offsetPage cuts a list in memory behind ?offset= items and to ?limit=.
+func offsetPage[T any](r *httpx.Request, items []T) ([]T, error) {
+	limit, err := pageLimit(r)
+	if err != nil {
+		return nil, err
+	}
+	if v := r.Query.Get("offset"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 {
+			return nil, bad("Invalid input for query parameters offset. Value: %s. It is not a non-negative integer", v)
+		}
+		items = items[min(n, len(items)):]
+	}
+	return items[:min(limit, len(items))], nil
 }
 
 // onlyKnown refuses other query parameters than these.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strconv"
@@ -66,7 +67,7 @@ func (a *api) serverQuery(ctx context.Context, r *httpx.Request) (compute.ListSe
 		q.Del("ip6")
 	}
 	for _, read := range []func(context.Context, *httpx.Request, url.Values, *compute.ListServers) error{
-		a.readPage, a.readScope, a.readStates, readTimes, readPlain, readTags,
+		a.readPage, a.readScope, a.readStates, readTimes, readPlain, readTags, readRare,
 	} {
 		if err := read(ctx, r, q, &out); err != nil {
 			return out, err
@@ -284,6 +285,41 @@ func readPlain(_ context.Context, _ *httpx.Request, q url.Values, out *compute.L
 			}
 			*to = &b
 		}
+	}
+	return nil
+}
+
+// readRare reads what few ask for. What Nova would look for in columns that are
+// not kept here is refused: to ignore it would list too much.
+func readRare(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
+	for _, name := range []string{
+		"kernel_id", "ramdisk_id", "system_metadata", "security_groups", "services", "block_device_mapping", "tenant",
+		"instance_type_id", "updated_at", "cells_name",
+	} {
+		if q.Has(name) {
+			return bad("Invalid input for query parameters %s. Value: %s. This cloud does not filter servers by it.", name, q.Get(name))
+		}
+	}
+	out.LockedBy = q.Get("locked_by")
+	if v := q.Get("root_device_name"); v != "" && v != rootDevice {
+		out.ID = []string{}
+	}
+	if v := q.Get("auto_disk_config"); v != "" {
+		auto, known := httpx.ParseBool(v)
+		if !known {
+			return bad("Invalid input for query parameters auto_disk_config. Value: %s. It is not a boolean", v)
+		}
+		out.DiskConfig = "MANUAL"
+		if auto {
+			out.DiskConfig = "AUTO"
+		}
+	}
+	for _, v := range q["metadata"] {
+		var want map[string]string
+		if err := json.Unmarshal([]byte(v), &want); err != nil {
+			return bad("Invalid input for query parameters metadata. Value: %s. It is not a JSON object of texts", v)
+		}
+		out.Metadata = append(out.Metadata, want)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func usagePeriod(r *httpx.Request) (start, end time.Time, detailed bool, err err
 	return start, end, r.Query.Get("detailed") == "1", nil
 }
 
-func usageDoc(u *compute.Usage, detailed bool, servers []compute.ServerUsage) object {
+func usageDoc(u *compute.Usage, detailed bool) object {
 	doc := object{
 		"tenant_id": u.ProjectID, "start": micros(u.Start), "stop": micros(u.Stop), "total_hours": u.Hours,
 		"total_memory_mb_usage": u.RAMHours, "total_vcpus_usage": u.VCPUHours, "total_local_gb_usage": u.DiskHours,
@@ -46,7 +46,7 @@ func usageDoc(u *compute.Usage, detailed bool, servers []compute.ServerUsage) ob
 		return doc
 	}
 	list := []object{}
-	for _, s := range servers {
+	for _, s := range u.Servers {
 		srv := s.Server
 		state := string(srv.VMState)
 		if srv.Deleted {
@@ -77,11 +77,49 @@ func (a *api) listUsage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
+	usages, next, err := pageUsage(r, usages)
+	if err != nil {
+		return nil, err
+	}
 	docs := []object{}
 	for _, u := range usages {
-		docs = append(docs, usageDoc(u, detailed, u.Servers))
+		docs = append(docs, usageDoc(u, detailed))
 	}
-	return httpx.JSON(http.StatusOK, object{"tenant_usages": docs}), nil
+	out := object{"tenant_usages": docs}
+	if next != nil {
+		out["tenant_usages_links"] = next
+	}
+	return httpx.JSON(http.StatusOK, out), nil
+}
+
+// pageUsage cuts usages to a page of servers, of whichever projects they are:
+// since 2.40 what a page adds up is what its own servers used.
+func pageUsage(r *httpx.Request, usages []*compute.Usage) (of []*compute.Usage, next any, err error) {
+	if !r.AtLeast(2, 40) {
+		return usages, nil, nil
+	}
+	var all []compute.ServerUsage
+	for _, u := range usages {
+		all = append(all, u.Servers...)
+	}
+	kept, more, err := page(r, all, func(s compute.ServerUsage) string { return s.Server.ID })
+	if err != nil {
+		return nil, nil, err
+	}
+	if more {
+		next = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": kept[len(kept)-1].Server.ID})}}
+	}
+	for _, u := range usages {
+		n := 0
+		for n < len(kept) && kept[n].Server.ProjectID == u.ProjectID {
+			n++
+		}
+		if n > 0 {
+			of = append(of, u.Only(kept[:n]))
+			kept = kept[n:]
+		}
+	}
+	return of, next, nil
 }
 
 func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -93,18 +131,16 @@ func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
+	usages, next, err := pageUsage(r, usages)
+	if err != nil {
+		return nil, err
+	}
 	if len(usages) == 0 {
 		return httpx.JSON(http.StatusOK, object{"tenant_usage": object{}}), nil
 	}
-	u, servers, more := usages[0], usages[0].Servers, false
-	if r.AtLeast(2, 40) {
-		if servers, more, err = page(r, servers, func(s compute.ServerUsage) string { return s.Server.ID }); err != nil {
-			return nil, err
-		}
-	}
-	out := object{"tenant_usage": usageDoc(u, true, servers)}
-	if more {
-		out["tenant_usage_links"] = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": servers[len(servers)-1].Server.ID})}}
+	out := object{"tenant_usage": usageDoc(usages[0], true)}
+	if next != nil {
+		out["tenant_usage_links"] = next
 	}
 	return httpx.JSON(http.StatusOK, out), nil
 }
@@ -182,6 +218,11 @@ func (a *api) listMigrations(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	migrations, err := a.svc.Migrations(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	if hidden, err := r.Bool("hidden", false); err != nil {
+		return nil, err
+	} else if hidden { // none is
+		migrations = nil
 	}
 	more := false
 	if r.AtLeast(2, 59) {

@@ -11,6 +11,9 @@ import (
 	"kumoi/internal/network"
 )
 
+// rootDevice is what every server's root disk is called.
+const rootDevice = "/dev/vda"
+
 // serverView writes servers for one request: what the version and the
 // actor's rights have to do with it is settled once.
 type serverView struct {
@@ -157,7 +160,7 @@ func (v *serverView) extended(w *writer, s *compute.Server) {
 		w.num("OS-EXT-SRV-ATTR:launch_index", s.LaunchIndex)
 		w.str("OS-EXT-SRV-ATTR:kernel_id", s.ImageProps["kernel_id"])
 		w.str("OS-EXT-SRV-ATTR:ramdisk_id", s.ImageProps["ramdisk_id"])
-		w.str("OS-EXT-SRV-ATTR:root_device_name", "/dev/vda")
+		w.str("OS-EXT-SRV-ATTR:root_device_name", rootDevice)
 		if !v.rebuild {
 			w.nonEmpty("OS-EXT-SRV-ATTR:user_data", s.UserData)
 		}

@@ -67,6 +67,8 @@ func serverConditions(q *store.Selection, f compute.ServerFilter) {
 		{"key_name", f.KeyName},
 		{"access_ipv4", f.AccessIPv4},
 		{"access_ipv6", f.AccessIPv6},
+		{"locked_by", f.LockedBy},
+		{"disk_config", f.DiskConfig},
 	} {
 		if c.value != "" {
 			q.Where(c.column+" = ?", c.value)
