@@ -70,7 +70,8 @@ func (s *Service) endTask(ctx context.Context, tx *store.Tx, id, status, message
 	return s.store.SaveTask(ctx, tx, t)
 }
 
-// TasksOfImage lists the tasks of an image that the actor may see.
+// TasksOfImage lists the tasks of an image that the actor may see. Whence its
+// owner has it, and who asked for that, is not for all who may use the image.
 func (s *Service) TasksOfImage(ctx context.Context, id string) ([]*Task, error) {
 	img, err := s.Get(ctx, id)
 	if err != nil {
@@ -78,7 +79,11 @@ func (s *Service) TasksOfImage(ctx context.Context, id string) ([]*Task, error) 
 	}
 	var tasks []*Task
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		tasks, err = s.store.Tasks(ctx, tx, TaskQuery{ImageID: img.ID, Sort: []SortKey{{Field: "created_at"}}})
+		q := TaskQuery{ImageID: img.ID, Sort: []SortKey{{Field: "created_at"}}}
+		if project := actor.From(ctx).ProjectID; project != img.Owner && !s.admin(ctx) {
+			q.Project = project
+		}
+		tasks, err = s.store.Tasks(ctx, tx, q)
 		return err
 	})
 	return tasks, err

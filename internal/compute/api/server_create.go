@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"kumoi/internal/compute"
 	"kumoi/internal/hostapi"
@@ -244,8 +245,8 @@ func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	if hints == nil {
 		hints = b.HintsOld
 	}
-	for _, k := range notHints {
-		if _, given := hints[k]; given {
+	for k := range hints {
+		if slices.Contains(notHints, k) || strings.HasPrefix(k, "_") {
 			return out, bad("Invalid input for field/attribute %s. This cloud's scheduler does not read the hint; use group, same_host or different_host.", k)
 		}
 	}
@@ -253,8 +254,9 @@ func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	return out, nil
 }
 
-// notHints are Nova's hints that nothing here would heed. Others of whatever
-// name are kept with the server, for whoever gave them.
+// notHints are Nova's hints that nothing here would heed; those that begin with
+// "_" are what it says to itself. Others are kept with the server, for whoever
+// gave them.
 var notHints = []string{"query", "target_cell", "different_cell", "build_near_host_ip", "cidr"}
 
 func filesOf(files []fileBody) ([]hostapi.File, error) {

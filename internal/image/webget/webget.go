@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -86,6 +87,9 @@ func (r Rules) Check(text string) (*url.URL, error) {
 		}
 		return u, nil
 	}
+	if numeric(host) {
+		return nil, bad("its host is a number that is no address")
+	}
 	if (host == "localhost" || strings.HasSuffix(host, ".localhost")) && r.address(netip.MustParseAddr("127.0.0.1"), "") != nil {
 		return nil, bad("its host is this machine")
 	}
@@ -93,6 +97,14 @@ func (r Rules) Check(text string) (*url.URL, error) {
 		return nil, bad("its port is not allowed")
 	}
 	return u, nil
+}
+
+// numeric tells whether resolvers may read a name as an IPv4 address in one of
+// the older forms, such as 2130706433, 0x7f.1 or 0177.0.0.1.
+func numeric(host string) bool {
+	last := host[strings.LastIndex(host, ".")+1:]
+	_, err := strconv.ParseUint(last, 0, 64)
+	return err == nil || last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // Client returns an HTTP client that keeps the rules. It uses no proxy, which

@@ -40,6 +40,9 @@ func TestCheck(t *testing.T) {
 		"ftp://example.com/x": false, "file:///etc/passwd": false, "http://example.com:22/": false,
 		"http://user:pw@example.com/": false, "http://127.0.0.1/": false, "http://[::1]/": false,
 		"http://localhost/": false, "http://LOCALHOST./": false, "http://x.localhost": false, "http:///x": false,
+		"http://2130706433/": false, "http://0x7f000001/": false, "http://0x7f.1/": false, "http://017700000001/": false,
+		"http://127.1/": false, "http://0177.0.0.1/": false, "http://127.0.0.1./": false, "http://[::ffff:127.0.0.1]/": false,
+		"http://[::ffff:7f00:1]/": false, "http://0/": false, "http://099.1/": false, "http://x1.example.com2/": true,
 		"http://169.254.169.254/latest": false, "": false, "example.com/x": false,
 	} {
 		if _, err := r.Check(u); (err == nil) != ok {
