@@ -195,7 +195,7 @@ func (w *world) fill(text string, own, that *tenant) string {
 
 // route is one row of the cloud's route table.
 type route struct {
-	service, method, path, action, version string
+	service, method, path, action, version, policy string
 }
 
 func (r route) String() string {
@@ -221,7 +221,7 @@ func allRoutes(t testing.TB) []route {
 	}
 	var out []route
 	for _, row := range rows {
-		r := route{service: cmp.Or(typeOf[row.Service], row.Service), method: row.Method}
+		r := route{service: cmp.Or(typeOf[row.Service], row.Service), method: row.Method, policy: row.Policy}
 		r.path, r.action, _ = strings.Cut(row.Path, "#")
 		if _, high, ok := strings.Cut(row.Versions, "–"); ok {
 			r.version = r.service + " " + high
