@@ -260,7 +260,7 @@ type explainCmd struct {
 
 type explainServerCmd struct {
 	cloudFlags
-	ID     string `arg:"" help:"The server's id."`
+	Server string `arg:"" optional:"" help:"The server's id or name; without one, the servers are listed."`
 	Format string `enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -269,13 +269,32 @@ func (c *explainServerCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Server == "" {
+		return c.list(ctx, client)
+	}
 	var e app.ServerExplanation
-	if err := client.Call(ctx, http.MethodGet, "/explain/server/"+url.PathEscape(c.ID), nil, &e); err != nil {
+	if err := client.Call(ctx, http.MethodGet, "/explain/server/"+url.PathEscape(c.Server), nil, &e); err != nil {
 		return err
 	}
 	if c.Format == "json" {
 		return printJSON(e.Facts)
 	}
 	fmt.Println(e.Text)
+	return nil
+}
+
+func (c *explainServerCmd) list(ctx context.Context, client *app.AdminClient) error {
+	var list []app.ServerRow
+	if err := client.Call(ctx, http.MethodGet, "/explain/server", nil, &list); err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		return printJSON(list)
+	}
+	table("ID | NAME | STATUS | HOST | PROJECT", func(line func(...any)) {
+		for _, s := range list {
+			line(s.ID, s.Name, s.Status, s.Host, s.ProjectID)
+		}
+	})
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		Dir: filepath.Join(c.DataDir, "demo"), User: c.GuestUser, Out: os.Stdout,
 	})
 	if err != nil {
-		return fmt.Errorf("%w\nkumoi status --data-dir %s shows what runs", err, c.DataDir)
+		return withReason(ctx, c.DataDir, r, err)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -59,4 +60,18 @@ Server %s runs; the whole path took %.1fs.
 `, r.ServerID, r.Took.Seconds(), r.KeyFile, r.Login, r.FloatingIP, r.OpenRC, r.CloudsYAML,
 		exe, c.DataDir, c.AuthURL(), exe, c.DataDir, exe, r.ServerID, c.DataDir, exe, c.DataDir, exe, c.DataDir)
 	return nil
+}
+
+// withReason adds what the cloud knows of why a walk failed: the server's fault
+// as its host said it, and the command that tells the rest.
+func withReason(ctx context.Context, dir string, r *demo.Result, err error) error {
+	if r == nil || r.ServerID == "" {
+		return fmt.Errorf("%w\nkumoi status --data-dir %s shows what runs", err, dir)
+	}
+	var e app.ServerExplanation
+	asked := app.AdminClientOf(dir).Call(ctx, http.MethodGet, "/explain/server/"+r.ServerID, nil, &e)
+	if asked == nil && e.Reason != "" {
+		err = fmt.Errorf("%w\nThe reason: %s", err, e.Reason)
+	}
+	return fmt.Errorf("%w\nkumoi explain server %s --data-dir %s tells what was done, and where", err, r.ServerID, dir)
 }

@@ -52,9 +52,13 @@ type TaskRow struct {
 
 // ServerExplanation answers "kumoi explain server".
 type ServerExplanation struct {
-	Text  string
-	Facts any
+	Text   string
+	Reason string // of a fault, as the host said it
+	Facts  any
 }
+
+// ServerRow is a server that can be explained.
+type ServerRow struct{ ID, Name, Status, Host, ProjectID string }
 
 // onControl makes an operation of the control plane: it is refused where the
 // control plane does not run, or not yet.
@@ -95,6 +99,9 @@ func (c *Cloud) adminOperations() {
 	handle(a, "GET /hosts", onControl(c, listHosts))
 	handle(a, "POST /hosts", onControl(c, c.addHost))
 	handle(a, "DELETE /hosts/{name}", onControl(c, c.removeHost))
+	handle(a, "GET /explain/server", onControl(c, func(ctx context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
+		return k.servers(ctx)
+	}))
 	handle(a, "GET /explain/server/{id}", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
 		return k.explainServer(ctx, r.PathValue("id"))
 	}))

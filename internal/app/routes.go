@@ -125,12 +125,3 @@ func AskPolicy(ctx context.Context, cfg *Config, q PolicyQuestion) (*PolicyAnswe
 	}
 	return &PolicyAnswer{Allowed: e.Allowed, Rule: q.Rule, Explanation: e.String()}, nil
 }
-
-// explainServer answers "kumoi explain server".
-func (k *control) explainServer(ctx context.Context, id string) (*ServerExplanation, error) {
-	e, err := k.compute.Explain(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return &ServerExplanation{Text: e.String(), Facts: e}, nil
-}

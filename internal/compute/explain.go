@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"kumoi/internal/hostapi"
@@ -22,6 +21,7 @@ type Explanation struct {
 	Ports    []ExplainedPort
 	Guest    *hostapi.ServerReport // as its host saw it last
 	Fault    string
+	Reason   string // of the fault, as the host said it
 }
 
 // ExplainedAction is an action with the steps it took.
@@ -81,7 +81,7 @@ func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) 
 		e.Ports = append(e.Ports, port)
 	}
 	if f := e.Server.Fault; f != nil {
-		e.Fault = strings.TrimSpace(f.Message + " " + f.Details)
+		e.Fault, e.Reason = f.Message, f.Details
 	}
 	e.Decision, err = s.decisions(ctx, id)
 	return e, err

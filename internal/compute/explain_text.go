@@ -19,6 +19,9 @@ func (e *Explanation) String() string {
 	if e.Fault != "" {
 		fmt.Fprintf(&b, "Fault: %s\n", e.Fault)
 	}
+	if e.Reason != "" {
+		fmt.Fprintf(&b, "The reason: %s\n", e.Reason)
+	}
 	section(&b, "Why there", e.Decision)
 
 	var ports []string

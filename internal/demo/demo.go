@@ -57,7 +57,8 @@ type walk struct {
 // Steps is how many lines of progress a walk prints.
 const Steps = 12
 
-// Run walks the path. It stops at the first step that fails and says which.
+// Run walks the path. It stops at the first step that fails and says which; the
+// result then names the server, if it came so far.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	w := &walk{Config: cfg, ctx: ctx, region: gophercloud.EndpointOpts{Region: cfg.Admin.Region}, start: time.Now()}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
@@ -79,11 +80,11 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, fmt.Errorf("log in as demo: %w", err)
 	}
 	if err := w.use(user); err != nil {
-		return nil, err
+		return &Result{ServerID: w.serverID}, err
 	}
 	said, err := w.visit()
 	if err != nil {
-		return nil, err
+		return &Result{ServerID: w.serverID}, err
 	}
 	rc, clouds, err := w.credentials()
 	if err != nil {

@@ -162,10 +162,10 @@ func (w *walk) server(p *gophercloud.ProviderClient) (string, error) {
 	}
 	if have != nil {
 		w.serverID = have.ID
-		if have.Status == "SHUTOFF" {
-			return have.ID, servers.Start(w.ctx, c, have.ID).ExtractErr()
+		kept, err := w.mend(c, have)
+		if kept || err != nil {
+			return have.ID, err
 		}
-		return have.ID, nil
 	}
 	s, err := servers.Create(w.ctx, c, keypairs.CreateOptsExt{
 		CreateOptsBuilder: servers.CreateOpts{
@@ -180,6 +180,33 @@ func (w *walk) server(p *gophercloud.ProviderClient) (string, error) {
 	}
 	w.serverID = s.ID
 	return s.ID, nil
+}
+
+// mend brings a server that is there on its way to run again, and removes one
+// that cannot: then it is not kept.
+func (w *walk) mend(c *gophercloud.ServiceClient, s *servers.Server) (kept bool, err error) {
+	switch s.Status {
+	case "SHUTOFF":
+		err = servers.Start(w.ctx, c, s.ID).ExtractErr()
+	case "PAUSED":
+		err = servers.Unpause(w.ctx, c, s.ID).ExtractErr()
+	case "SUSPENDED":
+		err = servers.Resume(w.ctx, c, s.ID).ExtractErr()
+	case "SHELVED", "SHELVED_OFFLOADED":
+		err = servers.Unshelve(w.ctx, c, s.ID, servers.UnshelveOpts{}).ExtractErr()
+	case "ERROR", "DELETED", "SOFT_DELETED":
+		if err := servers.ForceDelete(w.ctx, c, s.ID).ExtractErr(); err != nil && !absent(err) {
+			return false, err
+		}
+		return false, w.until("the broken server gone", time.Minute, 100*time.Millisecond, func() (bool, error) {
+			_, err := servers.Get(w.ctx, c, s.ID).Extract()
+			if absent(err) {
+				return true, nil
+			}
+			return false, err
+		})
+	}
+	return true, err
 }
 
 func (w *walk) running(p *gophercloud.ProviderClient) (string, error) {
@@ -219,6 +246,11 @@ func (w *walk) floatingIP(p *gophercloud.ProviderClient) (string, error) {
 		return "", err
 	}
 	if have == nil {
+		if have, err = w.spare(c, port.ID); err != nil {
+			return "", err
+		}
+	}
+	if have == nil {
 		have, err = floatingips.Create(w.ctx, c, floatingips.CreateOpts{FloatingNetworkID: w.outsideID, PortID: port.ID}).Extract()
 		if err != nil {
 			return "", err
@@ -226,6 +258,21 @@ func (w *walk) floatingIP(p *gophercloud.ProviderClient) (string, error) {
 	}
 	w.address = have.FloatingIP
 	return fmt.Sprintf("%s → %s", w.address, w.fixedIP), nil
+}
+
+// spare gives the port a floating IP that an earlier server left, if there is one.
+func (w *walk) spare(c *gophercloud.ServiceClient, port string) (*floatingips.FloatingIP, error) {
+	page, err := floatingips.List(c, floatingips.ListOpts{FloatingNetworkID: w.outsideID, ProjectID: w.projectID}).AllPages(w.ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := floatingips.ExtractFloatingIPs(page)
+	for _, ip := range list {
+		if ip.PortID == "" {
+			return floatingips.Update(w.ctx, c, ip.ID, floatingips.UpdateOpts{PortID: &port}).Extract()
+		}
+	}
+	return nil, err
 }
 
 // visit logs into the guest through its floating IP and runs a command.
