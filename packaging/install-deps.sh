@@ -38,7 +38,7 @@ case $arch in
   *) die "Kumoi runs on amd64 and arm64, not on $arch" ;;
 esac
 
-test_packages=(python3-openstackclient python3-glanceclient postgresql jq curl git make gcc libc6-dev)
+test_packages=(python3-openstackclient python3-glanceclient python3-lxml postgresql slapd perl-base jq curl git make gcc libc6-dev)
 
 # missing PACKAGE...: those that are not installed. dpkg-query fails when it has
 # never heard of one, which is an answer too.
