@@ -87,6 +87,10 @@ coverage: build ## compare what is served with the API inventory
 conformance: build guest-image ## make conformance SERVICE=identity: the stock suite against a cloud started for it
 	test/conformance/run.sh $(SERVICE)
 
+.PHONY: fresh
+fresh: ## both commands of the README on a bare Debian 12 made for it (long; PARTS="demo" for one of them)
+	packaging/fresh.sh $(PARTS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target, a minute each
 	packaging/fuzz.sh

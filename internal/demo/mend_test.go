@@ -90,12 +90,16 @@ func TestAWalkMendsWhatIsBroken(t *testing.T) {
 	}
 }
 
-// qcow2 is the head of an empty disk of 1 MiB.
+// qcow2 is an empty disk of 1 MiB.
 func qcow2() []byte {
-	h := make([]byte, 4096)
+	const cluster = 1 << 16
+	h := make([]byte, 4*cluster)
 	copy(h, "QFI\xfb\x00\x00\x00\x03")
-	for at, v := range map[int]uint32{20: 16, 28: 1 << 20, 36: 1, 44: 196608, 52: 65536, 56: 1, 96: 4, 100: 104} {
+	for at, v := range map[int]uint32{20: 16, 28: 1 << 20, 36: 1, 44: 3 * cluster, 52: cluster, 56: 1, 96: 4, 100: 104, cluster + 4: 2 * cluster} {
 		binary.BigEndian.PutUint32(h[at:], v)
+	}
+	for i := range 4 { // the clusters in use
+		h[2*cluster+2*i+1] = 1
 	}
 	return h
 }
