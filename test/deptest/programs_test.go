@@ -27,6 +27,7 @@ var programs = map[string]string{
 
 // elsewhere are programs that no package of ours brings, and why none has to.
 var elsewhere = map[string]string{
+	"exe":       "/proc/self/exe is the program itself",
 	"go":        "install-deps.sh sees to it by itself",
 	"guestfish": "kumoi image prepare says that it is missing, and no test needs it",
 	"systemctl": "its absence is an answer",
