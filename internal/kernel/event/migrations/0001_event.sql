@@ -1,0 +1,24 @@
+-- What changed, in the order of commits. SQLite has one writer, so the number is
+-- that order by itself.
+CREATE TABLE event_log (
+    number         INTEGER PRIMARY KEY,
+    transaction_id BIGINT NOT NULL DEFAULT 0,
+    time           BIGINT NOT NULL,
+    type           TEXT   NOT NULL,
+    notification   TEXT   NOT NULL,
+    resource       TEXT   NOT NULL,
+    project        TEXT   NOT NULL,
+    user_id        TEXT   NOT NULL,
+    request        TEXT   NOT NULL,
+    state          TEXT   NOT NULL
+);
+
+-- How far each subscriber of each process has come; of nobody: what is deleted.
+CREATE TABLE event_cursor (
+    name           TEXT   NOT NULL,
+    host           TEXT   NOT NULL,
+    transaction_id BIGINT NOT NULL,
+    number         BIGINT NOT NULL,
+    seen_at        BIGINT NOT NULL,
+    PRIMARY KEY (name, host)
+);
