@@ -32,6 +32,7 @@ type commands struct {
 	Demo    demoCmd    `cmd:"" help:"Walk the whole path: project, image, network, server, ssh through a floating IP."`
 	Routes  routesCmd  `cmd:"" help:"List every REST operation that is served."`
 	Explain explainCmd `cmd:"" help:"Tell in plain words why something is as it is."`
+	Events  eventsCmd  `cmd:"" help:"Tell what changes in the cloud: each change of a resource, as it is committed."`
 	Policy  policyCmd  `cmd:"" help:"List policy rules, or check and explain a decision."`
 	Image   imageCmd   `cmd:"" help:"Prepare image files, or fetch official ones."`
 	Admin   adminCmd   `cmd:"" help:"Operate a running cloud: sagas, hosts, keys, passwords."`

@@ -85,6 +85,7 @@ func (c *Cloud) adminOperations() {
 	handle(a, "POST /sagas/{id}/abandon", onControl(c, func(ctx context.Context, k *control, r *http.Request, in struct{ Reason string }) (any, error) {
 		return nothing{}, k.sagas.Abandon(ctx, r.PathValue("id"), in.Reason)
 	}))
+	handle(a, "GET /events", onControl(c, listEvents))
 	handle(a, "GET /tasks", onControl(c, func(_ context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
 		out := []TaskRow{}
 		for _, t := range k.tasks.Status() {

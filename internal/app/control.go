@@ -25,6 +25,7 @@ import (
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
@@ -43,12 +44,13 @@ import (
 
 // control is the control plane: the services and what they stand on.
 type control struct {
-	cfg   *Config
-	log   *slog.Logger
-	audit *audit.Trail
-	db    *store.DB
-	bus   *bus.Server
-	conn  bus.Conn
+	cfg    *Config
+	log    *slog.Logger
+	audit  *audit.Trail
+	events *event.Log
+	db     *store.DB
+	bus    *bus.Server
+	conn   bus.Conn
 	*services
 	sagas *saga.Engine
 	tasks *task.Runner
@@ -72,6 +74,7 @@ type ground struct {
 	cfg    *Config
 	log    *slog.Logger
 	audit  *audit.Trail
+	events *event.Log
 	db     *store.DB
 	master [32]byte
 	fabric fabric.Fabric
@@ -94,7 +97,7 @@ func assemble(g ground) (*services, error) {
 		return nil, err
 	}
 	s.identity, err = identity.New(identity.Deps{
-		DB: g.db, Store: identitystore.New(), Policy: s.policy, MasterKey: g.master, Log: g.log, Audit: g.audit, Config: idConfig,
+		DB: g.db, Store: identitystore.New(), Policy: s.policy, MasterKey: g.master, Log: g.log, Audit: g.audit, Events: g.events, Config: idConfig,
 		Directory: ldap.Directory{}, SSO: sso, SAML: partners,
 	})
 	if err != nil {
@@ -106,7 +109,7 @@ func assemble(g ground) (*services, error) {
 	}
 	s.image, err = image.New(image.Deps{
 		DB: g.db, Store: imagestore.New(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
-		Sagas: g.sagas, Tasks: g.tasks, Limits: imageLimits{s.identity, imageConfig.Region}, Regions: imageRegions{s.identity, g.db, imageConfig.Region},
+		Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Limits: imageLimits{s.identity, imageConfig.Region}, Regions: imageRegions{s.identity, g.db, imageConfig.Region},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
@@ -119,7 +122,7 @@ func assemble(g ground) (*services, error) {
 		return nil, fmt.Errorf("network: %w", err)
 	}
 	s.compute, err = compute.New(compute.Deps{
-		DB: g.db, Store: computestore.New(), Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Bus: g.conn,
+		DB: g.db, Store: computestore.New(), Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Bus: g.conn,
 		Network: s.network, Placement: s.placement, Images: computeImages{s.image}, ImageData: newImageData(s.image),
 		Identity: computeIdentity{s.identity, g.db}, Log: g.log, Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
 	})
@@ -146,7 +149,7 @@ var catalogue = []identity.CatalogEntry{
 // migrations are the schemas of all that keeps tables.
 func migrations() []store.Migrations {
 	return []store.Migrations{
-		saga.Migrations(), audit.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
+		saga.Migrations(), audit.Migrations(), event.Migrations(), identitystore.Migrations(), imagestore.Migrations(),
 		placementstore.Migrations(), networkstore.Migrations(), computestore.Migrations(),
 	}
 }
@@ -160,6 +163,7 @@ func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	}
 	c.onStop("database", k.db.Close)
 	k.audit = audit.New(k.db, c.cfg.IdentitySettings.audit(c.cfg.Host))
+	k.events = event.New(k.db, event.Config{Host: c.cfg.Host, Log: c.log})
 	c.say("bringing the schema up to date")
 	if err := k.db.Migrate(ctx, migrations()...); err != nil {
 		return nil, err
@@ -171,7 +175,7 @@ func startControl(ctx context.Context, c *Cloud) (*control, error) {
 	if k.conn, err = k.bus.Connect(); err != nil {
 		return nil, err
 	}
-	g := ground{cfg: c.cfg, log: c.log, audit: k.audit, db: k.db, conn: k.conn}
+	g := ground{cfg: c.cfg, log: c.log, audit: k.audit, events: k.events, db: k.db, conn: k.conn}
 	if g.master, err = identity.LoadMasterKey(c.cfg.path("keys", "master")); err != nil {
 		return nil, err
 	}
@@ -219,6 +223,7 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 		{"image", k.image.Start, k.image.Stop},
 		{"network", k.network.Start, k.network.Stop},
 		{"compute", k.compute.Start, k.compute.Stop},
+		{"events", k.events.Start, k.events.Stop},
 		{"sagas", k.sagas.Open, k.sagas.Close},
 	} {
 		if err := s.start(ctx); err != nil {
@@ -229,7 +234,7 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 	if err := k.cfg.configureDirectories(actor.AsSystem(ctx, "settings"), k.identity); err != nil {
 		return err
 	}
-	k.tasks.Add(k.sagas.PruneTask(), k.audit.PruneTask())
+	k.tasks.Add(k.sagas.PruneTask(), k.audit.PruneTask(), k.events.PruneTask())
 	k.tasks.Start()
 	c.onStop("tasks", func() error { k.tasks.Stop(); return nil })
 	return nil

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
@@ -25,6 +26,7 @@ type Deps struct {
 	Policy    *policy.Engine
 	Sagas     *saga.Engine
 	Tasks     *task.Runner
+	Events    *event.Log // nil: nobody is told of changes
 	Bus       bus.Conn
 	Network   Network
 	Images    Images
@@ -108,7 +110,7 @@ type Service struct {
 // their engines.
 func New(d Deps) (*Service, error) {
 	s := &Service{
-		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
+		db: d.DB, store: told{d.Store, d.Events}, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
 		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
 		placement: d.Placement, identity: d.Identity, volumes: d.Volumes,
 		log: logx.Or(d.Log).With("component", "compute"), now: d.Clock, cfg: d.Config.withDefaults(),

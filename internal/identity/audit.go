@@ -3,10 +3,12 @@ package identity
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/store"
 )
 
@@ -32,13 +34,19 @@ func cadfType(kind string) string {
 	return "data/security/" + kind
 }
 
-// noted writes a change into the audit trail, in the change's own transaction.
+// noted writes a change into the audit trail and tells of it, in the change's own
+// transaction.
 func (s *Service) noted(ctx context.Context, tx *store.Tx, kind, what, id string) error {
 	return s.notedWith(ctx, tx, kind, what, id, nil)
 }
 
 // notedWith is noted for a change that concerns more than one resource.
 func (s *Service) notedWith(ctx context.Context, tx *store.Tx, kind, what, id string, others map[string]any) error {
+	if err := s.events.Publish(ctx, tx, event.Event{
+		Type: "identity." + kind + "." + strings.TrimSuffix(what, "d"), Notification: "identity." + kind + "." + what, Resource: id,
+	}, nil); err != nil {
+		return err
+	}
 	return s.audit.Record(ctx, tx, audit.Event{
 		Action: what + "." + kind, Observer: audit.Resource{Name: "identity"},
 		Target: audit.Resource{ID: id, TypeURI: cadfType(kind)}, Attachments: others,

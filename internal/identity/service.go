@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
@@ -23,6 +24,7 @@ type Deps struct {
 	MasterKey [32]byte
 	Log       *slog.Logger
 	Audit     *audit.Trail     // may be nil
+	Events    *event.Log       // may be nil
 	SSO       SingleSignOn     // may be nil: no OpenID Connect
 	SAML      SAML             // may be nil: no SAML
 	Directory Directory        // may be nil: no domain mirrors a directory
@@ -37,6 +39,7 @@ type Service struct {
 	policy  *policy.Engine
 	log     *slog.Logger
 	audit   *audit.Trail
+	events  *event.Log
 	now     func() time.Time
 	cfg     Config
 	keys    *keyring
@@ -79,7 +82,7 @@ func New(d Deps) (*Service, error) {
 	}
 	w := newWatch()
 	s := &Service{
-		db: d.DB, store: d.Store, policy: d.Policy, log: logx.Or(d.Log), audit: d.Audit,
+		db: d.DB, store: d.Store, policy: d.Policy, log: logx.Or(d.Log), audit: d.Audit, events: d.Events,
 		now: func() time.Time { return d.Clock().UTC() }, cfg: d.Config, keys: keys, sso: d.SSO, saml: d.SAML,
 		directory: d.Directory, mirrors: mirrors{read: map[string]time.Time{}}, configs: newMemo[DomainConfig](w, 1000),
 		hasher:     newHasher(d.Config.argon(), d.Config.PasswordMemory),

@@ -13,6 +13,7 @@ import (
 	"kumoi/internal/image/metadef"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
@@ -32,6 +33,8 @@ type Deps struct {
 	// Sagas runs imports; Tasks runs the upkeep.
 	Sagas *saga.Engine
 	Tasks *task.Runner
+	// Events, which may be nil, is told of changes.
+	Events *event.Log
 	// Limits are the projects' quotas; nil: none are limited.
 	Limits Limits
 	// Certificates serve the verification of signed images; nil: a signed
@@ -71,7 +74,7 @@ func New(d Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		db: d.DB, store: d.Store, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
+		db: d.DB, store: told{d.Store, d.Events}, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
 		cfg: d.Config, stores: d.Stores, limits: d.Limits, certs: d.Certificates, region: d.Regions,
 		sagas: d.Sagas, tasks: d.Tasks,
 	}

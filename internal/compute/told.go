@@ -1,0 +1,65 @@
+package compute
+
+import (
+	"context"
+
+	"kumoi/internal/kernel/event"
+	"kumoi/internal/kernel/store"
+)
+
+// told is a Store that publishes what becomes of servers, where their rows change.
+type told struct {
+	Store
+	events *event.Log
+}
+
+// serverState is a server in events.
+type serverState struct {
+	Name       string     `json:"name"`
+	Status     string     `json:"status"`
+	VMState    VMState    `json:"vm_state"`
+	TaskState  TaskState  `json:"task_state,omitempty"`
+	PowerState PowerState `json:"power_state"`
+	Progress   int        `json:"progress,omitempty"`
+	Host       string     `json:"host,omitempty"`
+	Zone       string     `json:"availability_zone,omitempty"`
+	Flavor     string     `json:"flavor,omitempty"`
+	Image      string     `json:"image,omitempty"`
+	Locked     bool       `json:"locked,omitempty"`
+	Fault      string     `json:"fault,omitempty"`
+}
+
+// InsertServer inserts a server and tells of it.
+func (t told) InsertServer(ctx context.Context, tx *store.Tx, s *Server) error {
+	if err := t.Store.InsertServer(ctx, tx, s); err != nil {
+		return err
+	}
+	return t.tell(ctx, tx, s, "create", "create.start")
+}
+
+// UpdateServer updates a server and tells of it.
+func (t told) UpdateServer(ctx context.Context, tx *store.Tx, s *Server) error {
+	if err := t.Store.UpdateServer(ctx, tx, s); err != nil {
+		return err
+	}
+	if s.Deleted {
+		return t.tell(ctx, tx, s, "delete", "delete.end")
+	}
+	return t.tell(ctx, tx, s, "update", "update")
+}
+
+func (t told) tell(ctx context.Context, tx *store.Tx, s *Server, what, notification string) error {
+	state := serverState{
+		Name: s.Name, Status: s.Status(), VMState: s.VMState, TaskState: s.TaskState, PowerState: s.PowerState, Progress: s.Progress,
+		Host: s.Host, Zone: s.AvailabilityZone, Image: s.ImageID, Locked: s.Locked,
+	}
+	if s.Flavor != nil {
+		state.Flavor = s.Flavor.Name
+	}
+	if s.Fault != nil {
+		state.Fault = s.Fault.Message
+	}
+	return t.events.Publish(ctx, tx, event.Event{
+		Type: "compute.server." + what, Notification: "compute.instance." + notification, Resource: s.ID, Project: s.ProjectID,
+	}, state)
+}
