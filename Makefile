@@ -87,6 +87,10 @@ coverage: build ## compare what is served with the API inventory
 conformance: build guest-image ## make conformance SERVICE=identity: the stock suite against a cloud started for it
 	test/conformance/run.sh $(SERVICE)
 
+.PHONY: mutate
+mutate: ## make mutate PKG=./internal/network N=30: small random faults that its tests do not see (SEED=, MUTATE_MORE=./test/apptest)
+	packaging/with-postgres.sh go run ./test/mutate -pkg $(PKG) -n $(or $(N),10) $(if $(SEED),-seed $(SEED)) -more '$(MUTATE_MORE)'
+
 .PHONY: fresh
 fresh: ## both commands of the README on a bare Debian 12 made for it (long; PARTS="demo" for one of them)
 	packaging/fresh.sh $(PARTS)
