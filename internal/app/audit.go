@@ -12,6 +12,7 @@ import (
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 )
 
 // auditRequests makes every request that may change something an event of the
@@ -108,7 +109,7 @@ func listAudit(ctx context.Context, k *control, r *http.Request, _ nothing) (any
 	var err error
 	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
 		if text := q.Get(name); text != "" && err == nil {
-			*at, err = time.Parse(time.RFC3339Nano, text)
+			*at, err = isotime.Parse(text)
 		}
 	}
 	if text := q.Get("limit"); text != "" && err == nil {

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/micro"
 )
 
@@ -126,8 +127,8 @@ func imageQuery(r *httpx.Request) (compute.ImageFilter, error) {
 		}
 	}
 	if v := q.Get("changes-since"); v != "" {
-		t, valid := parseTime(v)
-		if !valid {
+		t, err := isotime.Parse(v)
+		if err != nil {
 			return f, bad("Invalid changes-since value: %s", v)
 		}
 		f.ChangedSince = t

@@ -13,6 +13,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/isotime"
 )
 
 // maxLimit is the longest page of any list.
@@ -194,8 +195,8 @@ func readTime(q url.Values, name string, to *time.Time) error {
 	if v == "" {
 		return nil
 	}
-	t, ok := parseTime(v)
-	if !ok {
+	t, err := isotime.Parse(v)
+	if err != nil {
 		return bad("Invalid input for query parameters %s. Value: %s. '%s' is not a 'date-time'", name, v, v)
 	}
 	*to = t
@@ -224,20 +225,6 @@ func readChanges(q url.Values) (since, before time.Time, err error) {
 // within tells whether a change lies between the two, either of which may be zero.
 func within(t, since, before time.Time) bool {
 	return !t.Before(since) && (before.IsZero() || !t.After(before))
-}
-
-// parseTime reads the ISO 8601 forms that clients send.
-func parseTime(v string) (time.Time, bool) {
-	v = strings.Replace(v, " ", "+", 1) // a plus that was not escaped
-	for _, layout := range []string{
-		time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02",
-		"2006-01-02T15:04:05-0700", "2006-01-02+15:04:05.999999", "2006-01-02+15:04:05", "2006-01-02T15:04:05.999999-0700", "20060102T150405Z",
-	} {
-		if t, err := time.Parse(layout, v); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
 }
 
 func readPlain(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {

@@ -10,6 +10,7 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 )
 
 // usagePeriod reads ?start= and ?end=; by default the last four weeks.
@@ -27,8 +28,8 @@ func usagePeriod(r *httpx.Request) (start, end time.Time, detailed bool, err err
 	start = end.AddDate(0, 0, -28)
 	for name, to := range map[string]*time.Time{"start": &start, "end": &end} {
 		if v := r.Query.Get(name); v != "" {
-			t, valid := parseTime(v)
-			if !valid {
+			t, err := isotime.Parse(v)
+			if err != nil {
 				return start, end, false, bad("Datetime is in invalid format: %s=%s", name, v)
 			}
 			*to = t
@@ -156,8 +157,8 @@ func (a *api) auditLog(rule string) httpx.Handler {
 		before := time.Now().UTC()
 		key := "instance_usage_audit_logs"
 		if v := r.Var("before_timestamp"); v != "" {
-			t, valid := parseTime(v)
-			if !valid {
+			t, err := isotime.Parse(v)
+			if err != nil {
 				return nil, bad("Invalid timestamp for date %s", v)
 			}
 			before, key = t, "instance_usage_audit_log"

@@ -10,6 +10,7 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/schema"
 )
 
@@ -237,10 +238,8 @@ func moment(o object, key string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
+	if t, err := isotime.Parse(text); err == nil {
+		return t, nil
 	}
 	return time.Time{}, errs.New(errs.Invalid, "Invalid input for field/attribute %s. Value: %s. Unable to parse it: use a time such as 2026-01-31T12:00:00.000000Z.", key, text)
 }

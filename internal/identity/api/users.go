@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/schema"
 	"kumoi/internal/kernel/store"
 )
@@ -147,7 +147,7 @@ func timeMatch(field, v string) (identity.Match, error) {
 	if m.Op, ok = ops[op]; !ok {
 		rest = v
 	}
-	t, err := time.Parse(time.RFC3339Nano, rest)
+	t, err := isotime.Parse(rest)
 	if err != nil {
 		return m, errs.New(errs.Invalid, "The filter %s=%s wants OPERATOR:TIME, with lt, lte, gt, gte, eq or neq and a time such as 2026-01-31T12:00:00Z.", field, v)
 	}

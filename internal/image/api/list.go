@@ -4,11 +4,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/store"
 )
 
@@ -153,7 +153,7 @@ func filter(key, value string) (image.Filter, error) {
 		f.Values = []any{value == "true"}
 	case key == "created_at", key == "updated_at":
 		op, rest := operator(value)
-		t, err := parseTime(rest)
+		t, err := isotime.Parse(rest)
 		if err != nil {
 			return f, errs.New(errs.Invalid, `Bad "%s" query filter format. Use ISO 8601 DateTime notation.`, key)
 		}
@@ -218,15 +218,4 @@ func quotedList(text string) ([]any, error) {
 		return nil, errs.New(errs.Invalid, "A filter may list at most 1000 values.")
 	}
 	return out, nil
-}
-
-func parseTime(text string) (time.Time, error) {
-	var t time.Time
-	var err error
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02"} {
-		if t, err = time.Parse(layout, text); err == nil {
-			break
-		}
-	}
-	return t, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/network"
 )
 
@@ -67,7 +68,7 @@ func (r *resource[R, V]) parse(q url.Values) (*listing, error) {
 				l.tags[name] = append(l.tags[name], strings.Split(v, ",")...)
 			}
 		case "changed_since":
-			t, err := parseTime(values[0])
+			t, err := isotime.Parse(values[0])
 			if err != nil {
 				return nil, badRequest("Invalid input for operation: The input changed_since must be in the following format: YYYY-MM-DDTHH:MM:SS[.ss][Z].")
 			}
@@ -131,15 +132,6 @@ func (r *resource[R, V]) parseSort(l *listing, keys, dirs []string) error {
 	return nil
 }
 
-func parseTime(s string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("no time")
-}
-
 // matches applies the filters that the database did not.
 func (r *resource[R, V]) matches(l *listing, v *V) bool {
 	for name, want := range l.rest {
@@ -152,7 +144,7 @@ func (r *resource[R, V]) matches(l *listing, v *V) bool {
 	}
 	if !l.since.IsZero() {
 		text, _ := r.byName["updated_at"].get(v).(string)
-		if t, err := parseTime(text); err != nil || t.Before(l.since) {
+		if t, err := isotime.Parse(text); err != nil || t.Before(l.since) {
 			return false
 		}
 	}
