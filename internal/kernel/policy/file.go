@@ -2,11 +2,13 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -23,11 +25,88 @@ func (e *Engine) LoadFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("policy file: %w", err)
 	}
-	rules := map[string]string{}
-	if err := yaml.Unmarshal(b, &rules); err != nil {
-		return fmt.Errorf("policy file %s: it must map names of rules to checks: %w", path, err)
+	rules, err := readRules(b)
+	if err != nil {
+		return fmt.Errorf("policy file %s: %w", path, err)
 	}
 	return e.Override(rules)
+}
+
+// readRules reads the text of a file in any form that oslo.policy reads: JSON
+// (which may be indented with tabs, unlike YAML) or YAML, with checks as texts
+// or in the older form of lists.
+func readRules(b []byte) (map[string]string, error) {
+	values := map[string]any{}
+	if json.Unmarshal(b, &values) != nil {
+		clear(values)
+		if err := yaml.Unmarshal(b, &values); err != nil {
+			return nil, fmt.Errorf("it must map names of rules to checks: %w", err)
+		}
+	}
+	rules := make(map[string]string, len(values))
+	for name, v := range values {
+		var err error
+		if rules[name], err = checkText(v); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", name, err)
+		}
+	}
+	return rules, nil
+}
+
+// checkText is a check as a text. In the form of lists, one of the outer list's
+// must hold, and of an inner list all; a single check needs no inner list. An
+// empty list, an empty text and nothing allow; empty inner lists do not count,
+// and if there are no others nothing is allowed.
+func checkText(v any) (string, error) {
+	var some []string
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case []any:
+		if len(v) == 0 {
+			return "@", nil
+		}
+		for _, inner := range v {
+			all, err := allOf(inner)
+			if err != nil {
+				return "", err
+			}
+			if all != "" {
+				some = append(some, all)
+			}
+		}
+	default:
+		return "", fmt.Errorf("a check is a text or a list, not %v", v)
+	}
+	if len(some) == 0 {
+		return "!", nil
+	}
+	return strings.Join(some, " or "), nil
+}
+
+func allOf(v any) (string, error) {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	var all []string
+	for _, x := range list {
+		text, ok := x.(string)
+		if !ok {
+			return "", fmt.Errorf("an inner list holds checks as texts, not %v", x)
+		}
+		if strings.TrimSpace(text) == "" {
+			text = "@"
+		}
+		// A single check stands here, which the words of the language do not join.
+		if strings.ContainsAny(text, " \t\n()") && !strings.Contains(text, "%(") {
+			return "", fmt.Errorf("an inner list holds single checks, not %q", text)
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, " and "), nil
 }
 
 // WatchFile loads the file now, and again within half a second of every

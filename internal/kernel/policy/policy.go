@@ -114,10 +114,8 @@ func (e *Engine) rebuild(override map[string]string) error {
 	used := map[string]bool{}
 	for key, r := range e.defaults {
 		text := r.Check
-		for _, name := range []string{r.Name, key} {
-			if own, ok := override[name]; ok {
-				text, used[name] = own, true
-			}
+		if own, name := e.overridden(r, override); name != "" {
+			text, used[name] = own, true
 		}
 		c, err := parse(text)
 		if err != nil {
@@ -138,6 +136,26 @@ func (e *Engine) rebuild(override map[string]string) error {
 	e.override = override
 	e.table.Store(&table)
 	return nil
+}
+
+// overridden returns the operator's check for a rule, and the name in the file.
+// That may be the name that an older release had for several rules at once:
+// "os_compute_api:os-services" is now "os_compute_api:os-services:list" and others.
+func (e *Engine) overridden(r Rule, override map[string]string) (text, name string) {
+	for _, name := range []string{r.key(), r.Name} {
+		if text, ok := override[name]; ok {
+			return text, name
+		}
+	}
+	if i := strings.LastIndexByte(r.Name, ':'); i > 0 && strings.Count(r.Name, ":") > 1 {
+		former := r.Name[:i]
+		if _, lives := e.defaults[former]; !lives {
+			if text, ok := override[former]; ok {
+				return text, former
+			}
+		}
+	}
+	return "", ""
 }
 
 // qualify makes references to helper rules mean those of the service.
@@ -183,10 +201,8 @@ func (e *Engine) Rules() []Rule {
 	defer e.mu.Unlock()
 	out := make([]Rule, 0, len(e.defaults))
 	for key, r := range e.defaults {
-		for _, name := range []string{r.Name, key} {
-			if text, ok := e.override[name]; ok {
-				r.Check = text
-			}
+		if text, name := e.overridden(r, e.override); name != "" {
+			r.Check = text
 		}
 		r.Name = key
 		out = append(out, r)
