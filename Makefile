@@ -96,5 +96,5 @@ fresh: ## both commands of the README on a bare Debian 12 made for it (long; PAR
 	packaging/fresh.sh $(PARTS)
 
 .PHONY: fuzz
-fuzz: ## every fuzz target, a minute each
+fuzz: ## every fuzz target, a minute each, and the whole gateway
 	packaging/fuzz.sh

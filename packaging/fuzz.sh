@@ -1,5 +1,6 @@
 #!/bin/bash
-# fuzz.sh [SECONDS]: runs every fuzz target for a while (60 s each by default).
+# fuzz.sh [SECONDS]: runs every fuzz target for a while (60 s each by default),
+# and sends malformed requests to the whole gateway for as long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -9,3 +10,5 @@ grep -rlE '^func Fuzz' --include='*_test.go' internal | while read -r file; do
     go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" "./$(dirname "$file")"
   done
 done
+echo "== the whole gateway"
+KUMOI_FUZZ_SECONDS=$seconds go test -count=1 -timeout "$((seconds + 600))s" -v -run TestWholeGateway ./test/fuzz

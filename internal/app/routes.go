@@ -22,7 +22,8 @@ import (
 type RouteRow struct {
 	Service  string `json:"service"`
 	Method   string `json:"method"`
-	Path     string `json:"path"` // with {placeholders} and #action
+	Prefix   string `json:"prefix"` // of the service's addresses
+	Path     string `json:"path"`   // with {placeholders} and #action
 	Policy   string `json:"policy"`
 	Versions string `json:"versions"`
 }
@@ -61,7 +62,7 @@ func Routes() ([]RouteRow, error) {
 }
 
 func rows(api *httpx.Service, r httpx.Route) []RouteRow {
-	row := RouteRow{Service: api.Name, Method: r.Method, Path: r.Path, Policy: r.Policy}
+	row := RouteRow{Service: api.Name, Prefix: api.Prefix, Method: r.Method, Path: r.Path, Policy: r.Policy}
 	if api.Micro != nil {
 		low, high := api.Micro.Min, api.Micro.Max
 		if !r.Min.IsZero() {
