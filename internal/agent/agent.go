@@ -184,7 +184,7 @@ func verb[In, Out any](f func(context.Context, *In) (*Out, error)) func(context.
 	return func(ctx context.Context, m *bus.Msg) (any, error) {
 		in := new(In)
 		if len(m.Data) > 0 {
-			if err := m.Decode(in); err != nil {
+			if err := decode(m, in); err != nil {
 				return nil, err
 			}
 		}

@@ -103,7 +103,12 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 		return err
 	}
 	exists := err == nil
-	a.metadata.Set(spec)
+	if !exists {
+		if err := checkAsked(spec); err != nil {
+			return err
+		}
+	}
+	a.metadata.Set(s.guest(spec))
 
 	// The parts that need nothing of each other.
 	g, together := errgroup.WithContext(ctx)

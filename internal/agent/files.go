@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"kumoi/internal/agent/disk"
 	"kumoi/internal/agent/hypervisor"
 	"kumoi/internal/agent/imagecache"
+	"kumoi/internal/agent/layout"
+	"kumoi/internal/agent/metadata"
 	"kumoi/internal/diskimage"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
@@ -26,7 +26,7 @@ import (
 //	base-N       the image, a link into the cache
 //	base-N.json  what the image is
 //	rescue       and rescue-base: the same for a rescue image, while there is one
-//	ephemeral-I  blank disks
+//	ephemeral-I  blank disks; ephemeral-I-N those of rebuild N
 //	swap         swap space
 //	config.iso   the config drive
 const (
@@ -60,22 +60,18 @@ func (a *Agent) ensureDisks(ctx context.Context, s *server, spec *hostapi.Server
 			return err
 		}
 	}
-	for i, gib := range spec.Ephemeral {
-		if err := missing(s.path(fmt.Sprintf("ephemeral-%d", i)), func(path string) error {
-			return createEphemeral(ctx, path, i, gib)
-		}); err != nil {
-			return err
-		}
+	if err := s.ensureEphemeral(ctx, spec, off); err != nil {
+		return err
 	}
-	if err := s.ensureSwap(int64(spec.SwapMiB)<<20, off); err != nil {
+	if err := s.ensureSwap(spec.Swap, off); err != nil {
 		return err
 	}
 	if spec.ConfigDrive {
-		if err := writeConfigDrive(s.path("config.iso"), spec); err != nil {
+		if err := writeConfigDrive(s.path("config.iso"), s.guest(spec)); err != nil {
 			return err
 		}
 	}
-	return s.dropOldRoots(spec)
+	return s.dropOldDisks(spec)
 }
 
 // ensureRoot makes a disk to boot from: an overlay as large as the flavor says
@@ -118,43 +114,8 @@ func (s *server) layers(rootName, baseName string) ([]diskimage.Layer, error) {
 	return layers, nil
 }
 
-// ensureSwap makes the swap disk, anew if its size is another now: nobody
-// expects to find anything in it after the guest was off.
-func (s *server) ensureSwap(size int64, off bool) error {
-	path := s.path("swap")
-	info, err := os.Lstat(path)
-	switch {
-	case err == nil && (!off || info.Size() == size):
-		return nil
-	case err == nil && size == 0:
-		return os.Remove(path)
-	case size == 0:
-		return nil
-	}
-	return disk.CreateSwap(path, size)
-}
-
-func createEphemeral(ctx context.Context, path string, i, gib int) error {
-	part := filepath.Join(filepath.Dir(path), ".part-"+filepath.Base(path))
-	if err := disk.CreateBlank(part, int64(gib)<<30); err != nil {
-		return err
-	}
-	if err := disk.Format(ctx, part, "ext4", fmt.Sprintf("ephemeral%d", i), int64(gib)<<30); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	return os.Rename(part, path)
-}
-
-// missing calls make if there is no such file.
-func missing(path string, make func(string) error) error {
-	if _, err := os.Lstat(path); err == nil {
-		return nil
-	}
-	return make(path)
-}
-
-// dropOldRoots removes disks of earlier rebuilds and of a rescue that is over.
-func (s *server) dropOldRoots(spec *hostapi.ServerSpec) error {
+// dropOldDisks removes disks of earlier rebuilds and of a rescue that is over.
+func (s *server) dropOldDisks(spec *hostapi.ServerSpec) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("disks of server %s: %w", s.id, err)
@@ -163,9 +124,13 @@ func (s *server) dropOldRoots(spec *hostapi.ServerSpec) error {
 	if spec.Rescue != nil {
 		keep = append(keep, rescueName, rescueBaseName, rescueBaseName+".json")
 	}
+	for i, d := range spec.Ephemeral {
+		keep = append(keep, ephemeralName(i, d.Rebuild))
+	}
 	for _, e := range entries {
 		name := e.Name()
-		old := strings.HasPrefix(name, "root-") || strings.HasPrefix(name, "base-") || strings.HasPrefix(name, "rescue")
+		// A spec that knows no ephemeral disk says nothing about old ones.
+		old := len(spec.Ephemeral) > 0 && strings.HasPrefix(name, "ephemeral-") || strings.HasPrefix(name, "root-") || strings.HasPrefix(name, "base-") || strings.HasPrefix(name, "rescue")
 		if !old || slices.Contains(keep, name) {
 			continue
 		}
@@ -176,125 +141,89 @@ func (s *server) dropOldRoots(spec *hostapi.ServerSpec) error {
 	return nil
 }
 
-// disks lists the guest's disks, in the order in which it sees them.
-func (s *server) disks(spec *hostapi.ServerSpec) ([]hypervisor.Disk, error) {
-	l := layout{bus: busOf(spec.Hints), cdrom: cdromBusOf(spec.Hints, runtime.GOARCH)}
-	first := 1 // what is booted from is what is added first
-	if spec.Rescue != nil {
-		if err := s.addRoot(&l, rescueName, rescueBaseName, first); err != nil {
-			return nil, err
-		}
-		first = 0
+// optical tells which images the server boots from are optical disks: what we
+// found when we fetched them, or what is claimed of them until then.
+func (s *server) optical(spec *hostapi.ServerSpec) layout.Optical {
+	o := layout.Claimed(spec)
+	image := imagecache.Image{}
+	if loadJSON(s.path(baseName(spec.Rebuild))+".json", &image) == nil {
+		o.Root = image.CDROM
 	}
-	if spec.Root.ImageID != "" {
-		if err := s.addRoot(&l, rootName(spec.Rebuild), baseName(spec.Rebuild), first); err != nil {
-			return nil, err
-		}
+	image = imagecache.Image{}
+	if loadJSON(s.path(rescueBaseName)+".json", &image) == nil {
+		o.Rescue = image.CDROM
 	}
-	for _, v := range spec.Volumes {
-		if v.Boot {
-			d := volume(v)
-			d.BootOrder = first
-			l.add(d)
-		}
-	}
-	for i := range spec.Ephemeral {
-		l.add(hypervisor.Disk{Format: "raw", Path: s.path(fmt.Sprintf("ephemeral-%d", i))})
-	}
-	if spec.SwapMiB > 0 {
-		l.add(hypervisor.Disk{Format: "raw", Path: s.path("swap")})
-	}
-	for _, v := range spec.Volumes {
-		if !v.Boot {
-			l.add(volume(v))
-		}
-	}
-	if spec.ConfigDrive {
-		l.add(hypervisor.Disk{Format: "raw", Path: s.path("config.iso"), CDROM: true})
-	}
-	return l.disks, nil
+	return o
 }
 
-// addRoot adds a disk to boot from, if order is not zero, with the image that it
-// is based on.
-func (s *server) addRoot(l *layout, rootName, baseName string, order int) error {
-	base := s.path(baseName)
-	image := imagecache.Image{}
-	if err := loadJSON(base+".json", &image); err != nil {
-		return fmt.Errorf("image of server %s: %w", s.id, err)
-	}
-	root := hypervisor.Disk{Format: "qcow2", Path: s.path(rootName), BootOrder: order}
-	if image.CDROM {
-		l.add(hypervisor.Disk{Format: image.Format, Path: base, CDROM: true, BootOrder: order})
-		if order > 0 {
-			root.BootOrder = order + 1
+// guest is the server as its guest is told about it.
+func (s *server) guest(spec *hostapi.ServerSpec) metadata.Guest {
+	return metadata.Guest{ServerSpec: spec, Disks: layout.Disks(spec, s.optical(spec))}
+}
+
+// disks lists the guest's disks, in the order in which it sees them.
+func (s *server) disks(spec *hostapi.ServerSpec) ([]hypervisor.Disk, error) {
+	var out []hypervisor.Disk
+	for _, place := range layout.Disks(spec, s.optical(spec)) {
+		d := hypervisor.Disk{Format: "raw"}
+		var err error
+		switch place.Kind {
+		case layout.Root:
+			d, err = s.bootDisk(rootName(spec.Rebuild), baseName(spec.Rebuild))
+		case layout.Rescue:
+			d, err = s.bootDisk(rescueName, rescueBaseName)
+		case layout.Image:
+			d.Path, d.Format, err = s.image(baseName(spec.Rebuild))
+		case layout.RescueCD:
+			d.Path, d.Format, err = s.image(rescueBaseName)
+		case layout.Ephemeral:
+			d.Path = s.path(ephemeralName(place.Index, spec.Ephemeral[place.Index].Rebuild))
+		case layout.Swap:
+			d.Path = s.path("swap")
+		case layout.Config:
+			d.Path = s.path("config.iso")
+		case layout.Volume:
+			d = volume(spec.Volumes[place.Index])
 		}
-	} else {
-		root.Backing = []hypervisor.Backing{{Path: base, Format: image.Format}}
+		if err != nil {
+			return nil, err
+		}
+		d.Device, d.Bus, d.CDROM, d.BootOrder = place.Device, place.Bus, place.CDROM, place.Order
+		out = append(out, d)
 	}
-	l.add(root)
-	return nil
+	return out, nil
+}
+
+// bootDisk is a disk to boot from, with the image that it is based on.
+func (s *server) bootDisk(rootName, baseName string) (hypervisor.Disk, error) {
+	layers, err := s.layers(rootName, baseName)
+	if err != nil {
+		return hypervisor.Disk{}, err
+	}
+	d := hypervisor.Disk{Format: layers[0].Format, Path: layers[0].Path}
+	for _, l := range layers[1:] {
+		d.Backing = append(d.Backing, hypervisor.Backing{Path: l.Path, Format: l.Format})
+	}
+	return d, nil
+}
+
+// image is an image that a disk is based on.
+func (s *server) image(baseName string) (path, format string, err error) {
+	image := imagecache.Image{}
+	if err := loadJSON(s.path(baseName)+".json", &image); err != nil {
+		return "", "", fmt.Errorf("image of server %s: %w", s.id, err)
+	}
+	return s.path(baseName), image.Format, nil
 }
 
 // volume is an attached volume as a disk. Its serial is how a guest finds it
 // again under /dev/disk/by-id.
 func volume(v hostapi.Volume) hypervisor.Disk {
-	d := hypervisor.Disk{
-		Device: strings.TrimPrefix(v.Device, "/dev/"), Driver: v.Driver, Source: v.Source,
-		Format: v.Source["format"], Serial: v.ID, Direct: true,
-	}
+	d := hypervisor.Disk{Driver: v.Driver, Source: v.Source, Format: v.Source["format"], Serial: v.ID, Direct: true}
 	if d.Format == "" {
 		d.Format = "raw"
 	}
 	return d
-}
-
-// layout gives disks their names: the one asked for, or the first that is free.
-type layout struct {
-	bus   string
-	cdrom string // bus of optical drives
-	disks []hypervisor.Disk
-}
-
-var prefixes = map[string]string{"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd", "usb": "sd"}
-
-func busOf(hints map[string]string) string {
-	if b := hints["hw_disk_bus"]; prefixes[b] != "" {
-		return b
-	}
-	return "virtio"
-}
-
-// cdromBusOf finds a bus that the machine has and its firmware can boot from.
-func cdromBusOf(hints map[string]string, arch string) string {
-	switch b := hints["hw_cdrom_bus"]; {
-	case prefixes[b] != "" && b != "virtio":
-		return b
-	case arch != "amd64":
-		return "scsi"
-	case strings.Contains(hints["hw_machine_type"], "q35"):
-		return "sata"
-	}
-	return "ide"
-}
-
-func (l *layout) add(d hypervisor.Disk) {
-	d.Bus = l.bus
-	if d.CDROM {
-		d.Bus = l.cdrom
-	}
-	if d.Device == "" || l.taken(d.Device) || !strings.HasPrefix(d.Device, prefixes[d.Bus]) {
-		for i := 'a'; i <= 'z'; i++ {
-			if d.Device = prefixes[d.Bus] + string(i); !l.taken(d.Device) {
-				break
-			}
-		}
-	}
-	l.disks = append(l.disks, d)
-}
-
-func (l *layout) taken(device string) bool {
-	return slices.ContainsFunc(l.disks, func(d hypervisor.Disk) bool { return d.Device == device })
 }
 
 // removeFiles removes the server's directory, the spec last of all: as long as

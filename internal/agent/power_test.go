@@ -119,9 +119,9 @@ func TestDisksGrowWithTheFlavor(t *testing.T) {
 	}
 	h := newFakeHost(t)
 	spec := h.spec()
-	spec.SwapMiB = 16
+	spec.Swap = &hostapi.LocalDisk{SizeMiB: 16}
 	h.ensure(spec)
-	spec.Root.SizeGiB, spec.SwapMiB, spec.HardBoot, spec.Generation = 3, 32, 1, 2
+	spec.Root.SizeGiB, spec.Swap, spec.HardBoot, spec.Generation = 3, &hostapi.LocalDisk{SizeMiB: 32}, 1, 2
 	spec.Power, spec.StopGrace = hostapi.PowerStopped, 0
 	h.ensure(spec)
 	spec.Power, spec.Generation = hostapi.PowerRunning, 3
@@ -189,7 +189,7 @@ func TestNewerNewsEndsWaiting(t *testing.T) {
 func TestRemoveLeavesNothing(t *testing.T) {
 	h := newFakeHost(t)
 	spec := h.spec()
-	spec.Ephemeral, spec.SwapMiB, spec.ConfigDrive = []int{1}, 64, true
+	spec.Ephemeral, spec.Swap, spec.ConfigDrive = []hostapi.LocalDisk{{SizeMiB: 1 << 10}}, &hostapi.LocalDisk{SizeMiB: 64}, true
 	h.ensure(spec)
 	for range 2 {
 		if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID); err != nil {

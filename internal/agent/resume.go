@@ -101,7 +101,7 @@ func (a *Agent) resumeServer(ctx context.Context, s *server) *hostapi.ServerSpec
 	if spec == nil {
 		return nil
 	}
-	a.metadata.Set(spec)
+	a.metadata.Set(s.guest(spec))
 	if err := a.networks.ensure(ctx, spec); err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "metadata service not resumed", "server", s.id, "error", err)
 	}

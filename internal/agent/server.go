@@ -210,8 +210,8 @@ func (a *Agent) load() error {
 		if err != nil {
 			continue // not ours
 		}
-		spec := &hostapi.ServerSpec{}
-		switch err := loadJSON(s.path("spec.json"), spec); {
+		spec, err := s.loadSpec()
+		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			_ = os.Remove(s.dir) // an empty one: a removal that did not end
 			continue
@@ -230,6 +230,26 @@ func (a *Agent) load() error {
 		s.report.Generation, s.report.Power = spec.Generation, hostapi.PowerStopped
 	}
 	return nil
+}
+
+// loadSpec reads what was saved; earlier agents saved local disks as sizes.
+func (s *server) loadSpec() (*hostapi.ServerSpec, error) {
+	saved := struct {
+		*hostapi.ServerSpec
+		Ephemeral []int `json:"ephemeral_gib"`
+		SwapMiB   int   `json:"swap_mib"`
+	}{ServerSpec: &hostapi.ServerSpec{}}
+	if err := loadJSON(s.path("spec.json"), &saved); err != nil {
+		return nil, err
+	}
+	spec := saved.ServerSpec
+	for _, gib := range saved.Ephemeral {
+		spec.Ephemeral = append(spec.Ephemeral, hostapi.LocalDisk{SizeMiB: gib << 10})
+	}
+	if saved.SwapMiB > 0 {
+		spec.Swap = &hostapi.LocalDisk{SizeMiB: saved.SwapMiB}
+	}
+	return spec, nil
 }
 
 // tidy removes files that an earlier agent did not complete.

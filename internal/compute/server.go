@@ -104,6 +104,7 @@ type Server struct {
 	ImageProps map[string]string // of the image, when the server was made
 	Root       hostapi.RootDisk
 	Flavor     *Flavor // as it was when the server was made or resized
+	Local      LocalDisks
 
 	KeyName, KeyType, PublicKey string
 	UserData                    string // base64, as given

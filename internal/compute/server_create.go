@@ -53,6 +53,7 @@ type BlockDevice struct {
 	SizeGiB                     int
 	DeleteOnTermination         bool
 	Tag, GuestFormat, Device    string
+	Bus, DeviceType             string
 	VolumeType                  string
 }
 
@@ -213,28 +214,6 @@ func usable(image *Image) error {
 	return nil
 }
 
-// checkDevices accepts the device list that says no more than "boot from the
-// image on a local disk"; volumes need a volume service.
-func (s *Service) checkDevices(r *CreateServer) error {
-	for _, d := range r.Devices {
-		switch {
-		case d.SourceType == "image" && d.DestinationType == "local":
-			if r.ImageID != "" && d.ID != r.ImageID {
-				return errs.New(errs.Invalid, "Block Device Mapping is Invalid: it names image %s, but the server boots from %s.", d.ID, r.ImageID)
-			}
-			if d.BootIndex != nil && *d.BootIndex != 0 {
-				return errs.New(errs.Invalid, "Block Device Mapping is Invalid: Mapping image to local is not supported.")
-			}
-			r.ImageID = d.ID
-		case d.SourceType == "blank" && d.DestinationType == "local":
-			return errs.New(errs.Invalid, "Block Device Mapping is Invalid: ephemeral and swap disks come from the flavor in this cloud.")
-		default:
-			return errs.New(errs.Invalid, "Block Device Mapping is Invalid: this cloud has no block storage service, so a server cannot use a %s as its device; boot from an image instead.", d.DestinationType)
-		}
-	}
-	return nil
-}
-
 // template makes what all servers of the request have in common.
 func (s *Service) template(ctx context.Context, tx *store.Tx, r CreateServer, image *Image) (*Server, error) {
 	who, now := actor.From(ctx), s.now().UTC()
@@ -248,13 +227,16 @@ func (s *Service) template(ctx context.Context, tx *store.Tx, r CreateServer, im
 	srv := &Server{
 		ProjectID: who.ProjectID, UserID: who.UserID, Name: r.Name, Description: r.Description, Hostname: r.Hostname,
 		ReservationID: "r-" + rand.Text()[:8], ImageID: image.ID, ImageProps: image.Properties,
-		Root: rootDisk(image, flavor.Disk), Flavor: flavor,
+		Root: r.rootDisk(image, flavor.Disk), Flavor: flavor,
 		UserData: r.UserData, ConfigDrive: r.ConfigDrive, Metadata: r.Metadata, Files: r.Files,
 		AdminPass: r.AdminPass, SecurityGroups: r.SecurityGroups, Hints: r.Hints, Tags: r.Tags,
 		PinnedZone: r.Zone, AvailabilityZone: r.Zone, RequestedHost: r.Host,
 		AccessIPv4: r.AccessIPv4, AccessIPv6: r.AccessIPv6, DiskConfig: r.DiskConfig,
 		VMState: VMBuilding, TaskState: TaskScheduling, Power: hostapi.PowerRunning, Generation: 1,
 		CreatedAt: now, UpdatedAt: now,
+	}
+	if srv.Local, err = r.localDisks(flavor); err != nil {
+		return nil, err
 	}
 	if image.Properties["img_config_drive"] == "mandatory" {
 		srv.ConfigDrive = true

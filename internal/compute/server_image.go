@@ -157,18 +157,19 @@ func (s *Service) rotate(ctx context.Context, j *job) error {
 
 // RebuildServer is a request to replace a server's disk.
 type RebuildServer struct {
-	ImageID     string
-	Name        *string
-	AdminPass   string
-	Description **string // set to nil clears it
-	Hostname    *string
-	Metadata    map[string]string
-	Files       []hostapi.File
-	KeyName     **string
-	UserData    **string
-	AccessIPv4  *string
-	AccessIPv6  *string
-	DiskConfig  *string
+	PreserveEphemeral bool
+	ImageID           string
+	Name              *string
+	AdminPass         string
+	Description       **string // set to nil clears it
+	Hostname          *string
+	Metadata          map[string]string
+	Files             []hostapi.File
+	KeyName           **string
+	UserData          **string
+	AccessIPv4        *string
+	AccessIPv6        *string
+	DiskConfig        *string
 }
 
 // Rebuild replaces a server's root disk by an image's, keeping the server's
@@ -208,8 +209,11 @@ func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Ser
 			return err
 		}
 		return s.power(ctx, tx, srv, "rebuild", func(srv *Server) {
-			srv.ImageID, srv.ImageProps, srv.Root = image.ID, image.Properties, rootDisk(image, srv.Flavor.Disk)
+			srv.ImageID, srv.ImageProps, srv.Root = image.ID, image.Properties, carriedBy(image, srv.Root)
 			srv.Rebuild++
+			if !r.PreserveEphemeral {
+				srv.Local.Rebuild = srv.Rebuild
+			}
 			srv.AdminPass = password
 			r.apply(srv)
 		})

@@ -33,6 +33,8 @@ func (s *Service) Resize(ctx context.Context, id, flavorID, diskConfig string) e
 			return errs.New(errs.Invalid, "When resizing, instances must change flavor!")
 		case f.Disk < srv.Flavor.Disk && srv.ImageID != "":
 			return errs.New(errs.Invalid, "Resize to a smaller disk is not allowed: flavor %s has %d GiB, the server %d GiB.", f.Name, f.Disk, srv.Flavor.Disk)
+		case f.Ephemeral < srv.Flavor.Ephemeral && len(srv.ephemeral()) > 0:
+			return errs.New(errs.Invalid, "Resize to a smaller ephemeral disk is not allowed: flavor %s has %d GiB, the server %d GiB.", f.Name, f.Ephemeral, srv.Flavor.Ephemeral)
 		}
 		limit, err := s.limits(ctx, tx, srv.ProjectID)
 		if err != nil {
@@ -351,7 +353,7 @@ func (s *Service) finishMove(ctx context.Context, j *job) error {
 		if err != nil {
 			return err
 		}
-		spec.Root = rootDisk(image, spec.Root.SizeGiB)
+		spec.Root = carriedBy(image, spec.Root)
 	}
 	report, err := s.hosts.EnsureServer(ctx, j.Host, spec)
 	if err != nil {

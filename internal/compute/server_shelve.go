@@ -135,7 +135,7 @@ func (s *Service) spawnShelved(ctx context.Context, j *job) error {
 		if err != nil {
 			return errs.Wrap(errs.Invalid, err, "The image of the shelved server could not be found: %s", errs.As(err).Msg)
 		}
-		spec.Root = rootDisk(image, spec.Root.SizeGiB)
+		spec.Root = carriedBy(image, spec.Root)
 	}
 	report, err := s.hosts.EnsureServer(ctx, j.Host, spec)
 	if err != nil {

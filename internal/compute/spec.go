@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"strings"
 
@@ -40,7 +41,7 @@ func buildSpec(srv *Server, nics []hostapi.NIC, groups []*network.SecurityGroup,
 		ID: srv.ID, Generation: srv.Generation, Name: srv.Name, Hostname: srv.Hostname,
 		ProjectID: srv.ProjectID, UserID: srv.UserID, FlavorName: srv.Flavor.Name,
 		VCPUs: srv.Flavor.VCPUs, MemoryMiB: srv.Flavor.RAM, Hints: hints(srv),
-		Root: srv.Root, SwapMiB: srv.Flavor.Swap, NICs: nics,
+		Root: srv.Root, Ephemeral: srv.ephemeral(), Swap: srv.swap(), NICs: nics,
 		Power: srv.Power, StopGrace: cfg.StopGrace,
 		Rescue: srv.Rescue, Boot: srv.Boot, HardBoot: srv.HardBoot, Rebuild: srv.Rebuild,
 		ConfigDrive: srv.ConfigDrive, Console: hostapi.ConsoleSpec{VNC: hasScreen(srv)},
@@ -50,12 +51,16 @@ func buildSpec(srv *Server, nics []hostapi.NIC, groups []*network.SecurityGroup,
 			Meta: srv.Metadata, Files: srv.Files, ImageID: srv.ImageID, CreatedAt: srv.CreatedAt,
 		},
 	}
-	if srv.Flavor.Ephemeral > 0 {
-		spec.Ephemeral = []int{srv.Flavor.Ephemeral}
-	}
 	// What was accepted as base64 decodes.
 	if data, err := base64.StdEncoding.DecodeString(srv.UserData); err == nil && len(data) > 0 {
 		spec.Metadata.UserData = data
+	}
+	spec.Metadata.RandomSeed = make([]byte, 512) // of the size that Nova gives
+	_, _ = rand.Read(spec.Metadata.RandomSeed)   // it never fails
+	for i := range spec.NICs {
+		if spec.NICs[i].Model == "" {
+			spec.NICs[i].Model = spec.Hints["hw_vif_model"]
+		}
 	}
 	for _, g := range groups {
 		spec.Metadata.SecurityGroups = append(spec.Metadata.SecurityGroups, g.Name)

@@ -40,11 +40,11 @@ type ServerSpec struct {
 	MemoryMiB int               `json:"memory_mib"`
 	Hints     map[string]string `json:"hints,omitempty"` // image properties and flavor extra specs that shape the machine (hw_*, hw:*)
 
-	Root      RootDisk `json:"root"`
-	Ephemeral []int    `json:"ephemeral_gib,omitempty"` // one blank disk each
-	SwapMiB   int      `json:"swap_mib,omitempty"`
-	Volumes   []Volume `json:"volumes,omitempty"`
-	NICs      []NIC    `json:"nics"`
+	Root      RootDisk    `json:"root"`
+	Ephemeral []LocalDisk `json:"ephemeral,omitempty"`
+	Swap      *LocalDisk  `json:"swap,omitempty"`
+	Volumes   []Volume    `json:"volumes,omitempty"`
+	NICs      []NIC       `json:"nics"`
 
 	Power Power `json:"power"`
 	// StopGrace is how long a stopping guest may take over its ACPI shutdown
@@ -73,6 +73,18 @@ type RootDisk struct {
 	DiskFormat string `json:"disk_format"`
 	ImageBytes int64  `json:"image_bytes"`
 	SHA512     string `json:"sha512"` // hex; the agent verifies what it fetched
+	Bus        string `json:"bus,omitempty"`
+	Tag        string `json:"tag,omitempty"`
+}
+
+// LocalDisk is a blank disk on the host, which lives and dies with its server.
+type LocalDisk struct {
+	SizeMiB int    `json:"size_mib"`
+	Format  string `json:"format,omitempty"` // file system; "": ext4
+	Bus     string `json:"bus,omitempty"`    // "": as the machine's other disks
+	Tag     string `json:"tag,omitempty"`
+	// Rebuild is the rebuild that the disk was made with: a later one makes another.
+	Rebuild int64 `json:"rebuild,omitempty"`
 }
 
 // Volume is an attached block device.
@@ -80,6 +92,8 @@ type Volume struct {
 	ID     string            `json:"id"`
 	Device string            `json:"device"` // "vdb"; "" lets the agent choose
 	Boot   bool              `json:"boot"`
+	Bus    string            `json:"bus,omitempty"`
+	Tag    string            `json:"tag,omitempty"`
 	Driver string            `json:"driver"` // how to reach it: "file", "nbd", "rbd"
 	Source map[string]string `json:"source"`
 }

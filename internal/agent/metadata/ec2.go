@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kumoi/internal/hostapi"
+	"kumoi/internal/agent/layout"
 )
 
 // EC2Versions of the metadata, oldest first. All give the same.
@@ -20,26 +20,24 @@ var EC2Versions = []string{
 type tree map[string]any
 
 // ec2 is what is below a version of EC2's metadata.
-func ec2(spec *hostapi.ServerSpec) tree {
+func ec2(spec Guest) tree {
 	m := spec.Metadata
 	meta := tree{
-		"instance-id":       ec2ID("i-", spec.ID),
-		"ami-id":            ec2ID("ami-", m.ImageID),
-		"ami-launch-index":  strconv.Itoa(m.LaunchIndex),
-		"ami-manifest-path": "FIXME", // what OpenStack answers, and images expect
-		"instance-type":     spec.FlavorName,
-		"instance-action":   "none",
-		"hostname":          hostname(spec),
-		"local-hostname":    hostname(spec),
-		"public-hostname":   hostname(spec),
-		"local-ipv4":        firstIPv4(spec),
-		"public-ipv4":       "",
-		"reservation-id":    m.ReservationID,
-		"security-groups":   strings.Join(m.SecurityGroups, "\n"),
-		"placement":         tree{"availability-zone": m.AvailabilityZone},
-		"block-device-mapping": tree{
-			"ami": "vda", "root": "/dev/vda",
-		},
+		"instance-id":          ec2ID("i-", spec.ID),
+		"ami-id":               ec2ID("ami-", m.ImageID),
+		"ami-launch-index":     strconv.Itoa(m.LaunchIndex),
+		"ami-manifest-path":    "FIXME", // what OpenStack answers, and images expect
+		"instance-type":        spec.FlavorName,
+		"instance-action":      "none",
+		"hostname":             hostname(spec),
+		"local-hostname":       hostname(spec),
+		"public-hostname":      hostname(spec),
+		"local-ipv4":           firstIPv4(spec),
+		"public-ipv4":          "",
+		"reservation-id":       m.ReservationID,
+		"security-groups":      strings.Join(m.SecurityGroups, "\n"),
+		"placement":            tree{"availability-zone": m.AvailabilityZone},
+		"block-device-mapping": mapping(spec),
 	}
 	for _, ip := range m.PublicIPs {
 		if ip.Is4() {
@@ -57,8 +55,26 @@ func ec2(spec *hostapi.ServerSpec) tree {
 	return top
 }
 
+// mapping names the guest's disks as EC2 does: what it boots from, and what is
+// blank.
+func mapping(spec Guest) tree {
+	out := tree{}
+	for _, d := range spec.Disks {
+		device := "/dev/" + d.Device
+		switch {
+		case d.Order > 0 && !d.CDROM:
+			out["ami"], out["root"] = d.Device, device
+		case d.Kind == layout.Ephemeral:
+			out[fmt.Sprintf("ephemeral%d", d.Index)] = device
+		case d.Kind == layout.Swap:
+			out["swap"] = device
+		}
+	}
+	return out
+}
+
 // EC2Document is the JSON form that config drives carry.
-func EC2Document(spec *hostapi.ServerSpec) []byte {
+func EC2Document(spec Guest) []byte {
 	meta, _ := ec2(spec)["meta-data"].(tree)
 	doc := map[string]any{}
 	for k, v := range meta {
@@ -69,7 +85,7 @@ func EC2Document(spec *hostapi.ServerSpec) []byte {
 }
 
 // at answers a path below a version: a value, or a directory's names.
-func (t tree) at(spec *hostapi.ServerSpec, path []string) ([]byte, bool) {
+func (t tree) at(spec Guest, path []string) ([]byte, bool) {
 	var node any = t
 	for _, name := range path {
 		dir, ok := node.(tree)
@@ -107,7 +123,7 @@ func ec2ID(prefix, id string) string {
 	return fmt.Sprintf("%s%08s", prefix, id[:min(8, len(id))])
 }
 
-func firstIPv4(spec *hostapi.ServerSpec) string {
+func firstIPv4(spec Guest) string {
 	for _, n := range spec.NICs {
 		if i := slices.IndexFunc(n.FixedIPs, netip.Addr.Is4); i >= 0 {
 			return n.FixedIPs[i].String()

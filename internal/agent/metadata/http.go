@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -51,17 +50,17 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // guest finds out who asks.
-func (s *Service) guest(r *http.Request) (*hostapi.ServerSpec, bool) {
+func (s *Service) guest(r *http.Request) (Guest, bool) {
 	network, _ := r.Context().Value(networkKey{}).(string)
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if network == "" || err != nil {
-		return nil, false
+		return Guest{}, false
 	}
 	return s.Lookup(network, from.Addr())
 }
 
 // answer finds the document of a path.
-func answer(spec *hostapi.ServerSpec, path []string) ([]byte, bool) {
+func answer(spec Guest, path []string) ([]byte, bool) {
 	switch {
 	case len(path) == 0:
 		return listing(EC2Versions), true
@@ -73,7 +72,7 @@ func answer(spec *hostapi.ServerSpec, path []string) ([]byte, bool) {
 	return nil, false
 }
 
-func openstack(spec *hostapi.ServerSpec, path []string) ([]byte, bool) {
+func openstack(spec Guest, path []string) ([]byte, bool) {
 	switch {
 	case len(path) == 0:
 		return listing(Versions), true
@@ -98,7 +97,7 @@ func openstack(spec *hostapi.ServerSpec, path []string) ([]byte, bool) {
 
 // password lets a guest tell its owner, once, a password that only the owner's
 // key can read.
-func (s *Service) password(w http.ResponseWriter, r *http.Request, spec *hostapi.ServerSpec) {
+func (s *Service) password(w http.ResponseWriter, r *http.Request, spec Guest) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		w.Header().Set("Content-Type", "text/plain; charset=UTF-8")

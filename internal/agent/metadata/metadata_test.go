@@ -16,15 +16,19 @@ import (
 	"testing"
 	"time"
 
+	"kumoi/internal/agent/layout"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func spec() *hostapi.ServerSpec {
-	return &hostapi.ServerSpec{
-		ID: "7f1b2c3d-0000-4000-8000-000000000001", Name: "web", Hostname: "web-host", ProjectID: "p1", FlavorName: "m1.small",
+func spec() Guest {
+	s := &hostapi.ServerSpec{
+		Root:      hostapi.RootDisk{ImageID: "11111111-2222-4333-8444-555555555555", Tag: "system"},
+		Ephemeral: []hostapi.LocalDisk{{SizeMiB: 1 << 10, Tag: "scratch"}, {SizeMiB: 1 << 10, Bus: "scsi"}}, Swap: &hostapi.LocalDisk{SizeMiB: 64},
+		Volumes: []hostapi.Volume{{ID: "22222222-0000-4000-8000-000000000002", Tag: "data"}},
+		ID:      "7f1b2c3d-0000-4000-8000-000000000001", Name: "web", Hostname: "web-host", ProjectID: "p1", FlavorName: "m1.small",
 		NICs: []hostapi.NIC{{
 			PortID: "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", NetworkID: "net-1", MAC: "fa:16:3e:00:00:01", MTU: 1442, Tag: "front",
 			FixedIPs: []netip.Addr{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("192.0.2.5"), netip.MustParseAddr("2001:db8::5")},
@@ -44,6 +48,7 @@ func spec() *hostapi.ServerSpec {
 			ImageID: "11111111-2222-4333-8444-555555555555", RandomSeed: []byte("seed"), CreatedAt: time.Unix(1, 0),
 		},
 	}
+	return Guest{s, layout.Disks(s, layout.Claimed(s))}
 }
 
 func TestDocuments(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kumoi/internal/agent/layout"
 	"kumoi/internal/hostapi"
 )
 
@@ -20,7 +21,7 @@ var Versions = []string{
 
 // Documents gives the files below "openstack/VERSION/" that a server has, by
 // name, and those of "openstack/content/".
-func Documents(spec *hostapi.ServerSpec, version string) map[string][]byte {
+func Documents(spec Guest, version string) map[string][]byte {
 	docs := map[string][]byte{"meta_data.json": metaData(spec, version)}
 	if len(spec.Metadata.UserData) > 0 {
 		docs["user_data"] = spec.Metadata.UserData
@@ -38,7 +39,7 @@ func Documents(spec *hostapi.ServerSpec, version string) map[string][]byte {
 }
 
 // Content gives the files that meta_data.json refers to, by name.
-func Content(spec *hostapi.ServerSpec) map[string][]byte {
+func Content(spec Guest) map[string][]byte {
 	out := map[string][]byte{}
 	for i, f := range spec.Metadata.Files {
 		out[fmt.Sprintf("%04d", i)] = f.Content
@@ -63,10 +64,11 @@ type device struct {
 	Address string   `json:"address"`
 	MAC     string   `json:"mac,omitempty"`
 	Serial  string   `json:"serial,omitempty"`
+	Path    string   `json:"path,omitempty"`
 	Tags    []string `json:"tags"`
 }
 
-func metaData(spec *hostapi.ServerSpec, version string) []byte {
+func metaData(spec Guest, version string) []byte {
 	m := spec.Metadata
 	doc := map[string]any{
 		"uuid":              spec.ID,
@@ -112,17 +114,27 @@ func metaData(spec *hostapi.ServerSpec, version string) []byte {
 }
 
 // devices lists what its owner has given a tag to.
-func devices(spec *hostapi.ServerSpec) []device {
+func devices(spec Guest) []device {
 	out := []device{}
 	for _, n := range spec.NICs {
 		if n.Tag != "" {
 			out = append(out, device{Type: "nic", Bus: "none", Address: "none", MAC: n.MAC, Tags: []string{n.Tag}})
 		}
 	}
+	for _, d := range spec.Disks {
+		if d.Tag == "" {
+			continue
+		}
+		tagged := device{Type: "disk", Bus: "none", Address: "none", Path: "/dev/" + d.Device, Tags: []string{d.Tag}}
+		if d.Kind == layout.Volume {
+			tagged.Serial = spec.Volumes[d.Index].ID
+		}
+		out = append(out, tagged)
+	}
 	return out
 }
 
-func hostname(spec *hostapi.ServerSpec) string {
+func hostname(spec Guest) string {
 	if spec.Hostname != "" {
 		return spec.Hostname
 	}
@@ -159,7 +171,7 @@ type service struct {
 	Address string `json:"address"`
 }
 
-func networkData(spec *hostapi.ServerSpec) []byte {
+func networkData(spec Guest) []byte {
 	links, addresses, services := []link{}, []address{}, []service{}
 	for _, n := range spec.NICs {
 		id := "tap" + n.PortID[:min(11, len(n.PortID))]

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"kumoi/internal/agent/layout"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/logx"
 )
@@ -28,7 +29,7 @@ type Service struct {
 	passwords Passwords
 
 	mu      sync.RWMutex
-	guests  map[place]*hostapi.ServerSpec
+	guests  map[place]Guest
 	places  map[string][]place // by server
 	serving sync.WaitGroup
 }
@@ -51,7 +52,7 @@ func New(passwords Passwords, log *slog.Logger) *Service {
 	s := &Service{
 		log:       logx.Or(log).With("component", "metadata"),
 		passwords: passwords,
-		guests:    map[place]*hostapi.ServerSpec{},
+		guests:    map[place]Guest{},
 		places:    map[string][]place{},
 	}
 	s.server = &http.Server{
@@ -72,8 +73,14 @@ func New(passwords Passwords, log *slog.Logger) *Service {
 	return s
 }
 
-// Set makes the server known, or known anew. The spec must not change any more.
-func (s *Service) Set(spec *hostapi.ServerSpec) {
+// Guest is what a guest may be told: what it should be, and which disks it has.
+type Guest struct {
+	*hostapi.ServerSpec
+	Disks []layout.Disk
+}
+
+// Set makes the server known, or known anew. The guest must not change any more.
+func (s *Service) Set(spec Guest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(spec.ID)
@@ -95,7 +102,7 @@ func (s *Service) Forget(serverID string) {
 
 func (s *Service) forget(serverID string) {
 	for _, p := range s.places[serverID] {
-		if g := s.guests[p]; g != nil && g.ID == serverID {
+		if g, ok := s.guests[p]; ok && g.ID == serverID {
 			delete(s.guests, p)
 		}
 	}
@@ -103,7 +110,7 @@ func (s *Service) forget(serverID string) {
 }
 
 // Lookup finds the server at an address of a network.
-func (s *Service) Lookup(networkID string, addr netip.Addr) (*hostapi.ServerSpec, bool) {
+func (s *Service) Lookup(networkID string, addr netip.Addr) (Guest, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	spec, ok := s.guests[place{networkID, addr.Unmap().WithZone("")}]

@@ -101,6 +101,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 			Image        string            `json:"imageRef"`
 			Name         *string           `json:"name"`
 			AdminPass    string            `json:"adminPass"`
+			Preserve     flexBool          `json:"preserve_ephemeral"`
 			Metadata     map[string]string `json:"metadata"`
 			Personality  []fileBody        `json:"personality"`
 			Description  optional[string]  `json:"description"`
@@ -129,7 +130,8 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 		return nil, err
 	}
 	_, password, err := a.svc.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
-		ImageID: c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
+		PreserveEphemeral: bool(c.Preserve),
+		ImageID:           c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
 		Description: c.Description.pointer(), KeyName: c.KeyName.pointer(), UserData: c.UserData.pointer(),
 		Hostname: c.Hostname, DiskConfig: c.DiskConfig, AccessIPv4: c.AccessIPv4, AccessIPv6: shortestOf(c.AccessIPv6),
 	})

@@ -154,6 +154,8 @@ type deviceBody struct {
 	Device      string   `json:"device_name"`
 	Tag         string   `json:"tag"`
 	VolumeType  *string  `json:"volume_type"`
+	Bus         string   `json:"disk_bus"`
+	DeviceType  string   `json:"device_type"`
 	NoDevice    any      `json:"no_device"`
 }
 
@@ -304,6 +306,7 @@ func (d *deviceBody) device() (compute.BlockDevice, error) {
 	out := compute.BlockDevice{
 		SourceType: d.SourceType, DestinationType: d.Destination, ID: d.UUID, SizeGiB: int(d.Size),
 		DeleteOnTermination: bool(d.Delete), GuestFormat: d.GuestFormat, Device: d.Device, Tag: d.Tag,
+		Bus: d.Bus, DeviceType: d.DeviceType,
 	}
 	for source, id := range map[string]string{"volume": d.VolumeID, "snapshot": d.SnapshotID, "image": d.ImageID} {
 		if id != "" && d.SourceType == "" {

@@ -16,7 +16,7 @@ import (
 // serverValues and scanServer.
 var serverColumns = []string{
 	"id", "project_id", "user_id", "name", "description", "hostname", "reservation_id", "launch_index",
-	"image_id", "image_props", "root", "flavor_id", "flavor", "vcpus", "ram",
+	"image_id", "image_props", "root", "local_disks", "flavor_id", "flavor", "vcpus", "ram",
 	"key_name", "key_type", "public_key", "user_data", "config_drive", "metadata", "files", "admin_pass",
 	"security_groups", "hints", "tags", "availability_zone", "pinned_zone", "host", "domain", "requested_host",
 	"vm_state", "task_state", "power_state", "progress", "locked", "locked_by", "lock_reason",
@@ -29,7 +29,7 @@ var serverColumns = []string{
 // hidden are the columns that no list shows: what only hosts are told, and what
 // guards sagas. Half the time of a long list is the database handing over columns.
 var hidden = []string{
-	"root", "vcpus", "ram", "key_type", "public_key", "files", "admin_pass", "security_groups", "requested_host", "password",
+	"root", "local_disks", "vcpus", "ram", "key_type", "public_key", "files", "admin_pass", "security_groups", "requested_host", "password",
 	"generation", "boot", "hard_boot", "rebuild", "power", "rescue", "snapshot_image_id", "old_vm_state", "host_sequence",
 	"shelved_image_id", "delete_requested", "resized_at",
 }
@@ -69,7 +69,7 @@ func serverValues(s *compute.Server) []any {
 	}
 	return []any{
 		s.ID, s.ProjectID, s.UserID, s.Name, s.Description, s.Hostname, s.ReservationID, s.LaunchIndex,
-		s.ImageID, toJSON(s.ImageProps), toJSON(s.Root), s.Flavor.ID, toJSON(s.Flavor), s.Flavor.VCPUs, s.Flavor.RAM,
+		s.ImageID, toJSON(s.ImageProps), toJSON(s.Root), toJSON(s.Local), s.Flavor.ID, toJSON(s.Flavor), s.Flavor.VCPUs, s.Flavor.RAM,
 		s.KeyName, s.KeyType, s.PublicKey, s.UserData, s.ConfigDrive, toJSON(s.Metadata), toJSON(s.Files), s.AdminPass,
 		toJSON(s.SecurityGroups), toJSON(s.Hints), toJSON(s.Tags), s.AvailabilityZone, s.PinnedZone, s.Host, s.Domain, s.RequestedHost,
 		string(s.VMState), string(s.TaskState), int(s.PowerState), s.Progress, s.Locked, s.LockedBy, s.LockReason,
@@ -95,7 +95,7 @@ func scanColumns(r store.Row, only []int) (*compute.Server, error) {
 	var vcpus, ram, resized, created, updated, launched, terminated, deleted int64
 	dest := []any{
 		&s.ID, &s.ProjectID, &s.UserID, &s.Name, &s.Description, &s.Hostname, &s.ReservationID, &s.LaunchIndex,
-		&s.ImageID, &props, &root, &flavorID, &flavor, &vcpus, &ram,
+		&s.ImageID, &props, &root, jsonOf{&s.Local}, &flavorID, &flavor, &vcpus, &ram,
 		&s.KeyName, &s.KeyType, &s.PublicKey, &s.UserData, &s.ConfigDrive, &metadata,
 		jsonOf{&s.Files},
 		&s.AdminPass,

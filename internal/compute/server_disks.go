@@ -1,0 +1,162 @@
+package compute
+
+import (
+	"slices"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+)
+
+// LocalDisks are the blank disks that a server was ordered with. Where it was
+// ordered with none, it has those of its flavor.
+type LocalDisks struct {
+	Ephemeral []hostapi.LocalDisk `json:"ephemeral,omitempty"`
+	Swap      *hostapi.LocalDisk  `json:"swap,omitempty"`
+	// Rebuild is the rebuild that made the ephemeral disks anew.
+	Rebuild int64 `json:"rebuild,omitempty"`
+}
+
+// ephemeral lists the server's blank disks: those it was ordered with, or one as
+// large as its flavor says.
+func (srv *Server) ephemeral() []hostapi.LocalDisk {
+	out := slices.Clone(srv.Local.Ephemeral)
+	if len(out) == 0 && srv.Flavor.Ephemeral > 0 {
+		out = []hostapi.LocalDisk{{SizeMiB: srv.Flavor.Ephemeral << 10}}
+	}
+	for i := range out {
+		out[i].Rebuild = srv.Local.Rebuild
+	}
+	return out
+}
+
+// swap is the server's swap disk; nil if it has none.
+func (srv *Server) swap() *hostapi.LocalDisk {
+	switch {
+	case srv.Local.Swap != nil:
+		return srv.Local.Swap
+	case srv.Flavor.Swap > 0:
+		return &hostapi.LocalDisk{SizeMiB: srv.Flavor.Swap}
+	}
+	return nil
+}
+
+// maxLocalDisks is how many disks on the host an order may name, as in Nova.
+const maxLocalDisks = 3
+
+// What a local disk may be asked to be.
+var (
+	diskBuses   = []string{"", "virtio", "scsi", "sata", "ide", "usb"}
+	fileSystems = []string{"", "ext2", "ext3", "ext4", "vfat", "xfs", "ntfs"}
+)
+
+func badDevices(format string, args ...any) error {
+	return errs.New(errs.Invalid, "Block Device Mapping is Invalid: "+format, args...)
+}
+
+// checkDevices accepts the device lists that need no volume service: the image
+// to boot from on a local disk, ephemeral disks and swap.
+func (s *Service) checkDevices(r *CreateServer) error {
+	locals, swaps, boots := 0, 0, 0
+	for _, d := range r.Devices {
+		if d.DestinationType != "local" || d.SourceType != "image" && d.SourceType != "blank" {
+			return badDevices("this cloud has no block storage service, so a server cannot use a %s as its device; boot from an image instead.", d.DestinationType)
+		}
+		if d.VolumeType != "" {
+			return badDevices("Specifying a volume_type with destination_type=local is not supported.")
+		}
+		if !slices.Contains(diskBuses, d.Bus) {
+			return badDevices("disk_bus %q is not supported; virtio, scsi, sata, ide and usb are.", d.Bus)
+		}
+		if d.DeviceType != "" && d.DeviceType != "disk" {
+			return badDevices("device_type %q is not supported for a local disk.", d.DeviceType)
+		}
+		if d.BootIndex != nil && *d.BootIndex >= 0 {
+			boots++
+		}
+		locals++
+		switch {
+		case d.SourceType == "image":
+			if r.ImageID != "" && d.ID != r.ImageID {
+				return badDevices("it names image %s, but the server boots from %s.", d.ID, r.ImageID)
+			}
+			if d.BootIndex == nil || *d.BootIndex != 0 {
+				return badDevices("Mapping image to local is not supported.")
+			}
+			r.ImageID = d.ID
+		case d.ID != "":
+			return badDevices("Invalid device UUID.")
+		case d.BootIndex != nil && *d.BootIndex >= 0:
+			return errs.New(errs.Invalid, "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")
+		case d.GuestFormat == "swap":
+			swaps++
+		case !slices.Contains(fileSystems, d.GuestFormat):
+			return badDevices("guest_format %q is not supported; swap, ext2, ext3, ext4, vfat, xfs and ntfs are.", d.GuestFormat)
+		}
+	}
+	switch {
+	case swaps > 1:
+		return badDevices("More than one swap drive requested.")
+	case boots > 1:
+		return badDevices("Boot sequence for the instance and image/block device mapping combination is not valid.")
+	case locals > maxLocalDisks:
+		return badDevices("You specified more local devices than the limit allows")
+	}
+	return nil
+}
+
+// localDisks lifts the blank devices of an order, within what the flavor has.
+func (r *CreateServer) localDisks(f *Flavor) (LocalDisks, error) {
+	var out LocalDisks
+	total := 0
+	for _, d := range r.Devices {
+		if d.SourceType != "blank" {
+			continue
+		}
+		disk := hostapi.LocalDisk{Bus: d.Bus, Tag: d.Tag}
+		if d.GuestFormat == "swap" {
+			if d.SizeGiB > f.Swap {
+				return out, errs.New(errs.Invalid, "Swap drive requested is larger than instance type allows.")
+			}
+			if disk.SizeMiB = d.SizeGiB; disk.SizeMiB == 0 { // MiB, for swap
+				disk.SizeMiB = f.Swap
+			}
+			if disk.SizeMiB == 0 {
+				return out, badDevices("flavor %s has no swap.", f.Name)
+			}
+			out.Swap = &disk
+			continue
+		}
+		size := d.SizeGiB
+		if size == 0 {
+			size = f.Ephemeral
+		}
+		if size == 0 {
+			return out, badDevices("flavor %s has no ephemeral disk.", f.Name)
+		}
+		total += size
+		disk.SizeMiB, disk.Format = size<<10, d.GuestFormat
+		out.Ephemeral = append(out.Ephemeral, disk)
+	}
+	if total > f.Ephemeral {
+		return out, errs.New(errs.Invalid, "Ephemeral disks requested are larger than the instance type allows. If no size is given in one block device mapping, flavor ephemeral size will be used.")
+	}
+	return out, nil
+}
+
+// rootDisk is the disk made from the image, as the order would have it.
+func (r *CreateServer) rootDisk(image *Image, sizeGiB int) hostapi.RootDisk {
+	root := rootDisk(image, sizeGiB)
+	for _, d := range r.Devices {
+		if d.SourceType == "image" {
+			root.Bus, root.Tag = d.Bus, d.Tag
+		}
+	}
+	return root
+}
+
+// carriedBy is the disk as it is made from another image.
+func carriedBy(image *Image, old hostapi.RootDisk) hostapi.RootDisk {
+	root := rootDisk(image, old.SizeGiB)
+	root.Bus, root.Tag = old.Bus, old.Tag
+	return root
+}
