@@ -53,8 +53,6 @@ func TestRequestsAreNotWeakened(t *testing.T) {
 		path, body = create(object{"networks": []object{{"uuid": open}}}, nil)
 		id := p.Must(202, "POST", path, body)["server"].(object)["id"].(string)
 		p.Fails(400, "port security disabled", "POST", "/v2.1/servers/"+id+"/action", object{"addSecurityGroup": object{"name": "web"}})
-		p.Fails(400, "preserve_ephemeral", "POST", "/v2.1/servers/"+id+"/action",
-			object{"rebuild": object{"imageRef": computetest.Image, "preserve_ephemeral": true}})
 		p.As("ops:admin").At("2.13").Fails(400, "onSharedStorage", "POST", "/v2.1/servers/"+id+"/action",
 			object{"evacuate": object{"onSharedStorage": true}})
 

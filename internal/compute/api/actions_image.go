@@ -112,7 +112,6 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 			AccessIPv4   *string           `json:"accessIPv4"`
 			AccessIPv6   *string           `json:"accessIPv6"`
 			Certificates []string          `json:"trusted_image_certificates"`
-			Preserve     flexBool          `json:"preserve_ephemeral"`
 		} `json:"rebuild"`
 	}
 	if err := body(r, rebuildSchema, &b); err != nil {
@@ -121,9 +120,6 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	c := b.Rebuild
 	if len(c.Certificates) > 0 {
 		return nil, bad("Invalid input for field/attribute trusted_image_certificates. This cloud does not validate images by certificates.")
-	}
-	if c.Preserve {
-		return nil, bad("This cloud's hosts cannot keep ephemeral disks over a rebuild (preserve_ephemeral).")
 	}
 	files, err := filesOf(c.Personality)
 	if err != nil {
