@@ -75,7 +75,9 @@ type run struct {
 // cloud sends requests to a cloud of their own.
 func (r *run) cloud(t *testing.T, end, seconds int, until time.Time) {
 	c := apptest.Make(t)
-	c.Config.StallTimeout = 200 * time.Millisecond
+	// Short, for bodies without an end; long enough for a machine that is busy
+	// with other things, where an answer would be cut off as unread.
+	c.Config.StallTimeout = 3 * time.Second
 	c.Start()
 	admin := c.Admin()
 	member := c.NewUser(admin, "somebody")

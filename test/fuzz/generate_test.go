@@ -94,7 +94,7 @@ func (g *generator) request() (text string, route app.RouteRow, whole bool) {
 	switch {
 	case g.chance(5):
 		fmt.Fprintf(&b, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", max(len(body), 1), body+strings.Repeat(" ", max(0, 1-len(body))))
-	case g.chance(1) && body != "":
+	case body != "" && g.IntN(1000) == 0:
 		whole = false
 		fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body)+1+g.IntN(100), body)
 	case body != "":
