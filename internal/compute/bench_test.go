@@ -66,7 +66,7 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 			if err := st.InsertServer(ctx, tx, s); err != nil {
 				return err
 			}
-			p := &network.Port{NetworkID: net, AdminStateUp: true, DeviceID: s.ID, DeviceOwner: "compute:nova", PortSecurity: true}
+			p := &network.Port{NetworkID: net, AdminStateUp: true, DeviceID: s.ID, DeviceOwner: "compute:nova", HeldAs: network.HeldByServer, HeldBy: s.ID, PortSecurity: true}
 			p.ProjectID = fmt.Sprintf("p%d", i/400) // a project may have 500 ports
 			if err := c.Network.CreatePort(ctx, tx, network.NewPort{Port: p}, network.Change{}); err != nil {
 				return err

@@ -3,7 +3,6 @@ package compute
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"kumoi/internal/kernel/errs"
@@ -247,8 +246,5 @@ func (s *Service) ServerOfPort(ctx context.Context, portID string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(port.DeviceOwner, network.OwnerComputePrefix) {
-		return port.DeviceID, nil
-	}
-	return "", nil
+	return port.Server(), nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -120,9 +119,10 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 	now := s.now()
 	p := &Port{
 		Standard:  Standard{ID: ids.New(), ProjectID: req.ProjectID, Tags: []string{}, Revision: 1, CreatedAt: now, UpdatedAt: now},
-		NetworkID: n.ID, AdminStateUp: true, DeviceID: req.ServerID, DeviceOwner: req.owner(), DNSName: req.Hostname,
+		NetworkID: n.ID, AdminStateUp: true, DNSName: req.Hostname,
 		PortSecurity: n.PortSecurity, SecurityGroups: groupIDs, MadeFor: req.ServerID, Tag: want.Tag, PropagateUp: true, Attached: req.attached,
 	}
+	p.attach(HeldByServer, req.ServerID, req.owner())
 	np := NewPort{Port: p, GroupsGiven: len(groupIDs) > 0}
 	if !n.PortSecurity {
 		if np.GroupsGiven && !slices.Equal(req.SecurityGroups, []string{"default"}) {
@@ -136,6 +136,11 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 			return nil, fault(errs.Invalid, "FixedIpInvalid", "Fixed IP address %s is invalid.", want.FixedIP)
 		}
 		np.WantIPs, np.IPsGiven = []FixedIP{{IP: ip}}, true
+		// On a network of others the address is not for the server's owner to choose.
+		p.networkProject, p.networkShared = n.ProjectID, n.Shared
+		if err := s.check(ctx, "create_port:fixed_ips:ip_address", ports.policyTarget(p)); err != nil {
+			return nil, err
+		}
 	}
 	if err := ports.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
 		return nil, err
@@ -159,13 +164,14 @@ func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateReque
 	if p.ProjectID != req.ProjectID {
 		return nil, fault(errs.Invalid, "PortNotUsable", "Port %s not usable for instance %s.", p.ID, req.ServerID)
 	}
-	if p.DeviceID != "" {
+	if p.free() != nil {
 		return nil, fault(errs.Conflict, "PortInUse", "Port %s is still in use.", p.ID)
 	}
 	if len(p.FixedIPs) == 0 && len(want.FixedIP) == 0 {
 		return nil, fault(errs.Invalid, "PortRequiresFixedIP", "Port %s requires a FixedIP in order to be used.", p.ID)
 	}
-	p.DeviceID, p.DeviceOwner, p.Tag, p.Attached = req.ServerID, req.owner(), want.Tag, req.attached
+	p.attach(HeldByServer, req.ServerID, req.owner())
+	p.Tag, p.Attached = want.Tag, req.attached
 	if p.DNSName == "" {
 		p.DNSName = req.Hostname
 	}
@@ -231,7 +237,7 @@ func (s *Service) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRe
 // for the server, else frees it.
 func (s *Service) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
 	p, err := portTable.Get(ctx, tx, portID)
-	if isNotFound(err) || err == nil && p.DeviceID != serverID {
+	if isNotFound(err) || err == nil && p.Server() != serverID {
 		return ports.notFound(portID)
 	}
 	if err != nil {
@@ -241,10 +247,11 @@ func (s *Service) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, port
 }
 
 func (s *Service) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
-	if p.MadeFor == p.DeviceID {
+	if p.MadeFor == p.HeldBy {
 		return s.removePort(ctx, tx, p)
 	}
-	p.DeviceID, p.DeviceOwner, p.Host, p.Tag, p.Status = "", "", "", "", StatusDown
+	p.attach("", "", "")
+	p.Host, p.Tag, p.Attached, p.Status = "", "", 0, StatusDown
 	s.touchPort(tx, p)
 	return ports.save(ctx, s, tx, p)
 }
@@ -324,7 +331,7 @@ func (s *Service) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID st
 }
 
 func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
-	ps, err := portTable.WhereIn(ctx, tx, "device_id", serverIDs)
+	ps, err := portTable.WhereIn(ctx, tx, "held_by", serverIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -336,8 +343,8 @@ func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []
 	})
 	out := map[string][]*Port{}
 	for _, p := range ps {
-		if strings.HasPrefix(p.DeviceOwner, OwnerComputePrefix) {
-			out[p.DeviceID] = append(out[p.DeviceID], p)
+		if server := p.Server(); server != "" {
+			out[server] = append(out[server], p)
 		}
 	}
 	return out, nil

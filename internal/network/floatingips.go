@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -65,7 +64,7 @@ func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *Floatin
 	if err != nil {
 		return err
 	}
-	if !n.External {
+	if !s.mayGoOut(ctx, n) {
 		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Network %s is not a valid external network.", n.ID)
 	}
 	if err := floatingIPs.countQuota(ctx, s, tx, f.ProjectID, 1); err != nil {
@@ -110,8 +109,8 @@ func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...stri
 		return err
 	}
 	for _, p := range ps {
-		if strings.HasPrefix(p.DeviceOwner, "compute:") {
-			if err := s.onServer(ctx, tx, p.DeviceID); err != nil {
+		if server := p.Server(); server != "" {
+			if err := s.onServer(ctx, tx, server); err != nil {
 				return err
 			}
 		}
@@ -215,12 +214,23 @@ func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) er
 	return nil
 }
 
-// routerBetween finds the router that leads from a subnet to an external network.
+// routerBetween finds the router that leads from a subnet to an external network:
+// rather the one that has the gateway's address, to which guests send. On a shared
+// network others may have routers too.
 func (s *Service) routerBetween(ctx context.Context, tx *store.Tx, subnetID, externalID string) (string, error) {
+	sub, err := subnetTable.Get(ctx, tx, subnetID)
+	if err != nil {
+		return "", err
+	}
+	gateway := ""
+	if sub.Gateway.IsValid() {
+		gateway = ipKey(sub.Gateway)
+	}
 	found, err := store.All(ctx, tx, store.Value[string],
-		`SELECT r.id FROM router r JOIN port p ON p.device_id = r.id AND p.device_owner = ?
+		`SELECT r.id FROM router r JOIN port p ON p.held_by = r.id AND p.held_as = ?
 		JOIN ip_allocation a ON a.port_id = p.id
-		WHERE a.subnet_id = ? AND r.gateway_network_id = ? ORDER BY r.id`, OwnerRouterInterface, subnetID, externalID)
+		WHERE a.subnet_id = ? AND r.gateway_network_id = ?
+		ORDER BY CASE WHEN a.ip = ? THEN 0 ELSE 1 END, r.id`, OwnerRouterInterface, subnetID, externalID, gateway)
 	if err != nil || len(found) == 0 {
 		return "", err
 	}

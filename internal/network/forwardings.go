@@ -80,6 +80,9 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 	if err != nil {
 		return err
 	}
+	if p.ProjectID != f.ProjectID && !s.isAdmin(ctx) {
+		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Port %s is associated with a different tenant than Floating IP %s and therefore cannot be bound.", p.ID, f.ID)
+	}
 	i := slices.IndexFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP == pf.InternalIP })
 	if i < 0 {
 		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Requested internal IP address %s does not correspond to an address on the internal port %s.", pf.InternalIP, pf.PortID)

@@ -3,6 +3,8 @@ package network
 import (
 	"net/netip"
 	"time"
+
+	"kumoi/internal/kernel/errs"
 )
 
 // Standard holds the attributes that every resource has.
@@ -183,6 +185,12 @@ type Port struct {
 	// MadeFor is the server for which compute made the port, to be deleted with it.
 	MadeFor string
 
+	// HeldAs and HeldBy say what the port is attached to: HeldByServer or one of the
+	// network's owners above, and the id. Only the service that attaches a port
+	// writes them, for anybody may write what he likes into DeviceID and DeviceOwner.
+	HeldAs string `json:",omitempty"`
+	HeldBy string `json:",omitempty"`
+
 	// Attached orders the ports of a server as they were asked for.
 	Attached int64
 
@@ -196,8 +204,44 @@ type Port struct {
 // Bound tells whether a host has been chosen for the port.
 func (p *Port) Bound() bool { return p.Host != "" }
 
+// HeldByServer is HeldAs of a server's port.
+const HeldByServer = "compute"
+
+// Server is the server that has the port, "" if none has.
+func (p *Port) Server() string {
+	if p.HeldAs == HeldByServer {
+		return p.HeldBy
+	}
+	return ""
+}
+
+// router is the router that has the port, "" if none has.
+func (p *Port) router() string {
+	if p.HeldAs == OwnerRouterInterface || p.HeldAs == OwnerRouterGateway {
+		return p.HeldBy
+	}
+	return ""
+}
+
+// attach records what has the port from now on, and shows it as users expect.
+func (p *Port) attach(as, by, owner string) {
+	p.HeldAs, p.HeldBy, p.DeviceID, p.DeviceOwner = as, by, by, owner
+}
+
+// free refuses a port that something has, or that its owner says something has.
+func (p *Port) free() error {
+	device := p.HeldBy
+	if device == "" {
+		device = p.DeviceID
+	}
+	if device == "" {
+		return nil
+	}
+	return fault(errs.Conflict, "PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", p.ID, p.NetworkID, device)
+}
+
 // NetworkOwned tells whether the port belongs to the network's own machinery,
-// which security groups do not concern.
+// which security groups do not concern. Users cannot say so of theirs.
 func (p *Port) NetworkOwned() bool {
 	return len(p.DeviceOwner) > 8 && p.DeviceOwner[:8] == "network:"
 }

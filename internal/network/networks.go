@@ -364,7 +364,7 @@ func (s *Service) setExternal(ctx context.Context, tx *store.Tx, n *Network) err
 		n.externalVisible = true
 		return s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal)
 	}
-	used, err := portTable.Count(ctx, tx, "network_id = ? AND device_owner = ?", n.ID, OwnerRouterGateway)
+	used, err := portTable.Count(ctx, tx, "network_id = ? AND held_as = ?", n.ID, OwnerRouterGateway)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func Rules() []policy.Rule {
 	// ports
 	add("True:%(network_device)s", "network_device")
 	add(adminOrMember, "create_port", "create_port:device_id")
-	add("not rule:network_device or rule:context_is_advsvc or (rule:admin_only) or (role:member and rule:network_owner) or role:service", "create_port:device_owner", "update_port:device_owner")
+	add("not rule:network_device or rule:context_is_advsvc or (rule:admin_only) or role:service", "create_port:device_owner", "update_port:device_owner")
 	add("rule:context_is_advsvc or role:service or (rule:admin_only) or (role:member and rule:network_owner)",
 		"create_port:mac_address", "create_port:fixed_ips:ip_address", "create_port:port_security_enabled",
 		"update_port:fixed_ips", "update_port:fixed_ips:ip_address", "update_port:port_security_enabled")

@@ -73,6 +73,7 @@ func newOwnPort(s *Service, n *Network, owner, device string) *Port {
 	return &Port{
 		Standard:  Standard{ID: ids.New(), Revision: 0, CreatedAt: now, UpdatedAt: now, Tags: []string{}},
 		NetworkID: n.ID, AdminStateUp: true, Status: StatusDown, DeviceID: device, DeviceOwner: owner, VNICType: "normal",
+		HeldAs: owner, HeldBy: device,
 	}
 }
 
@@ -140,7 +141,7 @@ func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, req 
 	if err := linkGroups(ctx, tx, p); err != nil {
 		return err
 	}
-	if p.DeviceOwner == OwnerRouterInterface || p.DeviceOwner == OwnerRouterGateway {
+	if p.router() != "" {
 		p.Status = StatusActive
 	}
 	if err := portTable.Update(ctx, tx, p); err != nil {
@@ -260,11 +261,11 @@ func (s *Service) UpdatePort(ctx context.Context, tx *store.Tx, id string, c Cha
 	if err := u.Apply(p); err != nil {
 		return nil, err
 	}
-	if p.DeviceOwner != old.DeviceOwner && strings.HasPrefix(p.DeviceOwner, "network:") && !s.isAdmin(ctx) {
-		return nil, fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:update_port:device_owner) is disallowed by policy")
+	if err := s.relabelled(ctx, p, &old); err != nil {
+		return nil, err
 	}
 	if p.MAC != old.MAC {
-		if old.Bound() && strings.HasPrefix(old.DeviceOwner, OwnerComputePrefix) {
+		if old.Bound() && old.Server() != "" {
 			return nil, fault(errs.Conflict, "PortBound", "Unable to complete operation on port %s, port is already bound, port type: ovs, old_mac %s, new_mac %s.", id, old.MAC, p.MAC)
 		}
 		if err := s.setMAC(ctx, tx, p); err != nil {
@@ -304,13 +305,26 @@ func (s *Service) UpdatePort(ctx context.Context, tx *store.Tx, id string, c Cha
 		return nil, err
 	}
 	s.touchPort(tx, p)
-	if old.DeviceID != p.DeviceID && strings.HasPrefix(old.DeviceOwner, "network:router") {
-		s.touchRouter(tx, old.DeviceID)
-	}
 	if u.IPs != nil || p.MAC != old.MAC {
 		return p, s.afterAddressChange(ctx, tx, p, &old)
 	}
 	return p, nil
+}
+
+// relabelled checks what a request writes into device_id and device_owner: the
+// network's own owners are not for users, and what the network itself has
+// attached says so.
+func (s *Service) relabelled(ctx context.Context, p, old *Port) error {
+	if p.DeviceID == old.DeviceID && p.DeviceOwner == old.DeviceOwner {
+		return nil
+	}
+	if p.HeldAs != "" && p.HeldAs != HeldByServer {
+		return fault(errs.Conflict, "PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", p.ID, p.NetworkID, p.HeldBy)
+	}
+	if p.DeviceOwner == old.DeviceOwner {
+		return nil
+	}
+	return s.check(ctx, "update_port:device_owner", ports.policyTarget(p))
 }
 
 // changeIPs makes the port's addresses those wanted, keeping what stays.
@@ -334,8 +348,8 @@ func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []F
 		if err != nil {
 			return err
 		}
-		if inUse != "" && p.DeviceOwner == OwnerRouterInterface {
-			return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", f.SubnetID, p.DeviceID)
+		if inUse != "" && p.HeldAs == OwnerRouterInterface {
+			return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", f.SubnetID, p.HeldBy)
 		}
 		if err := release(ctx, tx, p.ID, f); err != nil {
 			return err
@@ -357,13 +371,13 @@ func (s *Service) afterAddressChange(ctx context.Context, tx *store.Tx, p, old *
 			return err
 		}
 	}
-	if p.DeviceOwner == OwnerRouterGateway {
+	if p.HeldAs == OwnerRouterGateway {
 		return s.gatewayMoved(ctx, tx, p)
 	}
-	if p.DeviceOwner == OwnerRouterInterface {
-		s.touchRouter(tx, p.DeviceID)
+	if p.HeldAs == OwnerRouterInterface {
+		s.touchRouter(tx, p.HeldBy)
 	}
-	if p.DeviceOwner == OwnerDistributed {
+	if p.HeldAs == OwnerDistributed {
 		s.touchNetwork(tx, p.NetworkID)
 	}
 	return nil
@@ -388,11 +402,11 @@ func (s *Service) DeletePort(ctx context.Context, tx *store.Tx, id string, c Cha
 func (s *Service) deletable(ctx context.Context, tx *store.Tx, p *Port) error {
 	var n int64
 	var err error
-	switch p.DeviceOwner {
+	switch p.HeldAs {
 	case OwnerRouterInterface, OwnerRouterGateway:
-		n, err = routerTable.Count(ctx, tx, "id = ?", p.DeviceID)
+		n, err = routerTable.Count(ctx, tx, "id = ?", p.HeldBy)
 	case OwnerFloatingIP:
-		n, err = floatingIPTable.Count(ctx, tx, "id = ?", p.DeviceID)
+		n, err = floatingIPTable.Count(ctx, tx, "id = ?", p.HeldBy)
 	}
 	if err == nil && n > 0 {
 		return fault(errs.Conflict, "ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
@@ -92,6 +93,9 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 	if sub.Version() == 6 && sub.IPv6RA == "" && sub.IPv6Address != "" {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: IPv6 subnet %s configured to receive RAs from an external router cannot be added to Neutron Router.", sub.ID)
 	}
+	if err := s.mayLead(ctx, tx, sub); err != nil {
+		return nil, err
+	}
 	if err := s.connectable(ctx, tx, r, sub); err != nil {
 		return nil, err
 	}
@@ -107,7 +111,7 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 			return nil, err
 		}
 		for _, p := range ps {
-			if p.NetworkID == n.ID && p.DeviceOwner == OwnerRouterInterface && !slices.ContainsFunc(p.FixedIPs, func(f FixedIP) bool { return f.IP.Is4() }) {
+			if p.NetworkID == n.ID && p.HeldAs == OwnerRouterInterface && !slices.ContainsFunc(p.FixedIPs, func(f FixedIP) bool { return f.IP.Is4() }) {
 				if err := s.allocate(ctx, tx, p, want, true); err != nil {
 					return nil, err
 				}
@@ -127,6 +131,21 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 	return &RouterInterface{r, p, []string{sub.ID}}, nil
 }
 
+// mayLead lets a router take the gateway's address of the actor's own subnets, and
+// of those whose network is granted to its project by name. Who shares with
+// everybody does not mean that anybody may become the way out.
+func (s *Service) mayLead(ctx context.Context, tx *store.Tx, sub *Subnet) error {
+	project := actor.From(ctx).ProjectID
+	if sub.ProjectID == project || sub.networkProject == project || s.isAdmin(ctx) {
+		return nil
+	}
+	n, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target = ?", sub.NetworkID, ActionShared, project)
+	if err == nil && n == 0 {
+		err = fault(errs.Invalid, "BadRequest", "Bad router request: Cannot add interface to router because subnet %s is not owned by project making the request.", sub.ID)
+	}
+	return err
+}
+
 func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID string) (*RouterInterface, error) {
 	p, err := ports.visible(ctx, s, tx, portID)
 	if err != nil {
@@ -135,8 +154,11 @@ func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID s
 	if p.ProjectID != r.ProjectID && !s.isAdmin(ctx) {
 		return nil, ports.notFound(portID)
 	}
-	if p.DeviceID != "" {
-		return nil, fault(errs.Conflict, "PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", p.ID, p.NetworkID, p.DeviceID)
+	if err := p.free(); err != nil {
+		return nil, err
+	}
+	if err := notInTrunk(ctx, tx, p.ID); err != nil {
+		return nil, err
 	}
 	if len(p.FixedIPs) == 0 {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Router port must have at least one fixed IP.")
@@ -157,7 +179,8 @@ func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID s
 	if err := s.connectable(ctx, tx, r, subs...); err != nil {
 		return nil, err
 	}
-	p.DeviceID, p.DeviceOwner, p.Status = r.ID, OwnerRouterInterface, StatusActive
+	p.attach(OwnerRouterInterface, r.ID, OwnerRouterInterface)
+	p.Status = StatusActive
 	p.SecurityGroups, p.PortSecurity, p.AddressPairs = nil, false, nil
 	if err := linkGroups(ctx, tx, p); err != nil {
 		return nil, err
@@ -222,7 +245,7 @@ func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, su
 	if err != nil {
 		return nil, err
 	}
-	ps = slices.DeleteFunc(ps, func(p *Port) bool { return p.DeviceOwner != OwnerRouterInterface })
+	ps = slices.DeleteFunc(ps, func(p *Port) bool { return p.HeldAs != OwnerRouterInterface })
 	if portID != "" {
 		i := slices.IndexFunc(ps, func(p *Port) bool { return p.ID == portID })
 		if i < 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -94,7 +95,7 @@ func (s *Service) DeleteRouter(ctx context.Context, tx *store.Tx, id string, c C
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(ps, func(p *Port) bool { return p.DeviceOwner != OwnerRouterGateway }) {
+	if slices.ContainsFunc(ps, func(p *Port) bool { return p.HeldAs != OwnerRouterGateway }) {
 		return fault(errs.Conflict, "RouterInUse", "Router %s still has ports", id)
 	}
 	if err := s.noFloatingIPs(ctx, tx, r); err != nil {
@@ -113,7 +114,7 @@ func (s *Service) DeleteRouter(ctx context.Context, tx *store.Tx, id string, c C
 }
 
 func (s *Service) routerPorts(ctx context.Context, tx *store.Tx, routerID string) ([]*Port, error) {
-	return portTable.Find(ctx, tx, portTable.Select().Where("device_id = ?", routerID).Where("device_owner LIKE 'network:router_%'").OrderBy("id"))
+	return portTable.Find(ctx, tx, portTable.Select().Where("held_by = ?", routerID).Where("held_as LIKE 'network:router_%'").OrderBy("id"))
 }
 
 func (s *Service) noFloatingIPs(ctx context.Context, tx *store.Tx, r *Router) error {
@@ -160,7 +161,7 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 	if err != nil {
 		return err
 	}
-	if !n.External {
+	if !s.mayGoOut(ctx, n) {
 		return fault(errs.Invalid, "BadRequest", "Bad router request: Network %s is not an external network.", n.ID)
 	}
 	if r.Gateway == nil {
@@ -185,6 +186,11 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 		r.Gateway.SNAT = *req.SNAT
 	}
 	return nil
+}
+
+// mayGoOut tells whether the network is external for the actor, not for others only.
+func (s *Service) mayGoOut(ctx context.Context, n *Network) bool {
+	return n.External && (n.externalVisible || n.ProjectID == actor.From(ctx).ProjectID || s.isAdmin(ctx))
 }
 
 func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *Network, req *GatewayRequest) error {
@@ -217,7 +223,7 @@ func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *N
 
 // gatewayMoved copies a gateway port's addresses into its router.
 func (s *Service) gatewayMoved(ctx context.Context, tx *store.Tx, p *Port) error {
-	r, err := routerTable.Get(ctx, tx, p.DeviceID)
+	r, err := routerTable.Get(ctx, tx, p.HeldBy)
 	if isNotFound(err) || r != nil && r.Gateway == nil {
 		return nil
 	}
@@ -244,7 +250,7 @@ func (s *Service) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP,
 func (s *Service) interfaceSubnets(ctx context.Context, tx *store.Tx, routerID string) ([]*Subnet, error) {
 	idList, err := store.All(ctx, tx, store.Value[string],
 		`SELECT a.subnet_id FROM ip_allocation a JOIN port p ON p.id = a.port_id
-		WHERE p.device_id = ? AND p.device_owner = ?`, routerID, OwnerRouterInterface)
+		WHERE p.held_by = ? AND p.held_as = ?`, routerID, OwnerRouterInterface)
 	if err != nil {
 		return nil, err
 	}

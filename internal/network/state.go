@@ -115,7 +115,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		return err
 	}
 	for _, p := range ps {
-		if p.DeviceOwner == OwnerFloatingIP {
+		if p.HeldAs == OwnerFloatingIP {
 			continue // holds an address in the model only
 		}
 		v.stated[fabric.Key{Kind: fabric.KindPort, ID: p.ID}] = true
@@ -208,7 +208,7 @@ func (s *Service) statePort(p *Port) fabric.Port {
 	for _, o := range p.DHCPOptions {
 		out.DHCPOptions = append(out.DHCPOptions, fabric.DHCPOption(o))
 	}
-	switch p.DeviceOwner {
+	switch p.HeldAs {
 	case OwnerDistributed:
 		out.Role = fabric.RoleMetadata
 	case OwnerRouterInterface:
@@ -263,7 +263,7 @@ func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fa
 		}
 	}
 	for _, p := range ps {
-		in := fabric.Interface{PortID: p.ID, NetworkID: p.NetworkID, MAC: p.MAC, External: p.DeviceOwner == OwnerRouterGateway}
+		in := fabric.Interface{PortID: p.ID, NetworkID: p.NetworkID, MAC: p.MAC, External: p.HeldAs == OwnerRouterGateway}
 		if i := slices.IndexFunc(nets, func(n *Network) bool { return n.ID == p.NetworkID }); i >= 0 {
 			in.MTU = nets[i].MTU
 			if nets[i].Type == TypeFlat || nets[i].Type == TypeVLAN {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -296,7 +295,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c C
 		return err
 	}
 	for _, p := range ps {
-		auto := autoDeleted(p) || sub.SLAAC() && !strings.HasPrefix(p.DeviceOwner, "network:router")
+		auto := autoDeleted(p) || sub.SLAAC() && p.router() == ""
 		if !auto {
 			return fault(errs.Conflict, "SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.", id)
 		}
@@ -418,7 +417,7 @@ func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network
 
 // metadataPort returns the network's metadata port, nil if there is none.
 func (s *Service) metadataPort(ctx context.Context, tx *store.Tx, networkID string) (*Port, error) {
-	ps, err := portTable.Find(ctx, tx, portTable.Select().Where("network_id = ?", networkID).Where("device_owner = ?", OwnerDistributed))
+	ps, err := portTable.Find(ctx, tx, portTable.Select().Where("network_id = ?", networkID).Where("held_as = ?", OwnerDistributed))
 	if err != nil || len(ps) == 0 {
 		return nil, err
 	}

@@ -43,6 +43,8 @@ var (
 		column[Port]{Name: "mac", Value: func(p *Port) any { return p.MAC }},
 		column[Port]{Name: "device_id", Value: func(p *Port) any { return p.DeviceID }},
 		column[Port]{Name: "device_owner", Value: func(p *Port) any { return p.DeviceOwner }},
+		column[Port]{Name: "held_as", Value: func(p *Port) any { return p.HeldAs }},
+		column[Port]{Name: "held_by", Value: func(p *Port) any { return p.HeldBy }},
 		column[Port]{Name: "host", Value: func(p *Port) any { return p.Host }},
 		column[Port]{Name: "attached", Value: func(p *Port) any { return p.Attached }})...)
 	groupTable = newDocTable("security_group", named(

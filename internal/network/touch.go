@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"strings"
 
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network/fabric"
@@ -26,10 +25,10 @@ func (s *Service) touchAddresses(tx *store.Tx, id string) { s.touch(tx, fabric.K
 func (s *Service) touchPort(tx *store.Tx, p *Port) {
 	s.touch(tx, fabric.KindPort, p.ID)
 	switch {
-	case p.DeviceOwner == OwnerDistributed:
+	case p.HeldAs == OwnerDistributed:
 		s.touchNetwork(tx, p.NetworkID) // leases name the metadata address
-	case strings.HasPrefix(p.DeviceOwner, "network:router"):
-		s.touchRouter(tx, p.DeviceID)
+	case p.router() != "":
+		s.touchRouter(tx, p.router())
 	}
 }
 
@@ -45,7 +44,7 @@ func (s *Service) touchPorts(ctx context.Context, tx *store.Tx, query string, ar
 // touchRoutersOfNetwork marks the routers that have an interface on the network.
 func (s *Service) touchRoutersOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
 	found, err := store.All(ctx, tx, store.Value[string],
-		"SELECT DISTINCT device_id FROM port WHERE network_id = ? AND device_owner LIKE 'network:router_%'", networkID)
+		"SELECT DISTINCT held_by FROM port WHERE network_id = ? AND held_as LIKE 'network:router_%'", networkID)
 	for _, id := range found {
 		s.touchRouter(tx, id)
 	}

@@ -96,7 +96,7 @@ func (s *Service) CreateTrunk(ctx context.Context, tx *store.Tx, t *Trunk, c Cha
 	if err := trunks.prepare(ctx, s, t, c); err != nil {
 		return err
 	}
-	if _, err := s.freeForTrunk(ctx, tx, t.PortID); err != nil {
+	if _, err := s.freeForTrunk(ctx, tx, t, t.PortID); err != nil {
 		return err
 	}
 	add := t.SubPorts
@@ -109,11 +109,18 @@ func (s *Service) CreateTrunk(ctx context.Context, tx *store.Tx, t *Trunk, c Cha
 	return hydrateTrunks(ctx, tx, []*Trunk{t})
 }
 
-// freeForTrunk loads a port that belongs to no trunk yet, in either role.
-func (s *Service) freeForTrunk(ctx context.Context, tx *store.Tx, portID string) (*Port, error) {
+// freeForTrunk loads a port of the trunk's project that belongs to no trunk yet,
+// in either role. The owner of a network sees ports of others on it.
+func (s *Service) freeForTrunk(ctx context.Context, tx *store.Tx, t *Trunk, portID string) (*Port, error) {
 	p, err := ports.visible(ctx, s, tx, portID)
 	if err != nil {
 		return nil, err
+	}
+	if p.ProjectID != t.ProjectID && !s.isAdmin(ctx) {
+		return nil, ports.notFound(portID)
+	}
+	if p.HeldAs != "" && p.Server() == "" {
+		return nil, p.free()
 	}
 	return p, notInTrunk(ctx, tx, portID)
 }
@@ -137,12 +144,12 @@ func (s *Service) addSubPorts(ctx context.Context, tx *store.Tx, t *Trunk, add [
 		if sub.PortID == t.PortID {
 			return fault(errs.Conflict, "ParentPortInUse", "Port %s is currently in use and is not eligible for use as a parent port.", sub.PortID)
 		}
-		p, err := s.freeForTrunk(ctx, tx, sub.PortID)
+		p, err := s.freeForTrunk(ctx, tx, t, sub.PortID)
 		if err != nil {
 			return err
 		}
-		if p.DeviceID != "" {
-			return fault(errs.Conflict, "PortInUse", "Unable to complete operation on port %s for network %s. Port already has an attached device %s.", p.ID, p.NetworkID, p.DeviceID)
+		if err := p.free(); err != nil {
+			return err
 		}
 		if sub.Segment == 0 {
 			n, err := networkTable.Get(ctx, tx, p.NetworkID)
