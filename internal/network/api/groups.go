@@ -195,21 +195,20 @@ func (a *api) addressGroupActions(r *resource[network.AddressGroup, network.Addr
 	h := &handlers[network.AddressGroup, network.AddressGroup]{a, r}
 	change := func(add bool) httpx.Handler {
 		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			body, err := req.Object()
+			list, err := listIn(req, "address_group", "addresses")
 			if err != nil {
 				return nil, err
 			}
-			raw := body["addresses"]
-			if m, ok := body["address_group"].(map[string]any); ok {
-				raw = m["addresses"]
+			if len(list) == 0 {
+				return nil, badRequest("Invalid input for addresses. Reason: the list is empty.")
 			}
 			one := toMaskedPrefix
 			if !add {
 				one = toAddrOrPrefix // what is not a prefix is not in the group either
 			}
-			addrs, err := listOf(one)(raw)
-			if err != nil || len(addrs) == 0 {
-				return nil, badRequest("Invalid input for addresses. Reason: %v.", err)
+			addrs, err := listOf(one)(list)
+			if err != nil {
+				return nil, badRequest("Invalid input for addresses. Reason: %s.", err)
 			}
 			var g *network.AddressGroup
 			if err := a.db.Write(ctx, func(tx *store.Tx) (err error) {

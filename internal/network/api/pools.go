@@ -57,15 +57,14 @@ func toQuota(v any) (*int64, error) {
 func (a *api) poolActions() []httpx.Route {
 	change := func(add bool) httpx.Handler {
 		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			body, err := req.Object()
+			list, err := listIn(req, "subnetpool", "prefixes")
 			if err != nil {
 				return nil, err
 			}
-			raw := body["prefixes"]
-			if m, ok := body["subnetpool"].(map[string]any); ok {
-				raw = m["prefixes"]
+			if len(list) == 0 {
+				return nil, badRequest("Invalid input for prefixes. Reason: the list is empty.")
 			}
-			prefixes, err := listOf(toPrefix)(raw)
+			prefixes, err := listOf(toPrefix)(list)
 			if err != nil {
 				return nil, badRequest("Invalid input for prefixes. Reason: %s.", err)
 			}

@@ -79,7 +79,7 @@ func (a *api) defaultQuota(ctx context.Context, req *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) setQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	body, err := req.Object()
+	body, err := bodyOf(req, "quota")
 	if err != nil {
 		return nil, err
 	}

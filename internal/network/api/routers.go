@@ -93,7 +93,7 @@ func (a *api) routerActions(r *resource[network.NewRouter, network.Router]) []ht
 	h := &handlers[network.NewRouter, network.Router]{a, r}
 	connect := func(f func(context.Context, *store.Tx, string, string, string) (*network.RouterInterface, error)) httpx.Handler {
 		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			body, err := req.Object()
+			body, err := bodyOf(req, "subnet_id", "port_id")
 			if err != nil {
 				return nil, err
 			}
@@ -124,15 +124,11 @@ func (a *api) routerActions(r *resource[network.NewRouter, network.Router]) []ht
 	}
 	extra := func(add bool) httpx.Handler {
 		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			body, err := req.Object()
+			list, err := listIn(req, "router", "routes")
 			if err != nil {
 				return nil, err
 			}
-			m, ok := body["router"].(map[string]any)
-			if !ok {
-				return nil, badRequest("Invalid format: 'router' must be present in request body")
-			}
-			routes, err := listOf(toRoute)(m["routes"])
+			routes, err := listOf(toRoute)(list)
 			if err != nil {
 				return nil, badRequest("Invalid input for routes. Reason: %s.", err)
 			}

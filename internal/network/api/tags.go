@@ -64,15 +64,15 @@ func (h *tagHandlers) check(ctx context.Context, req *httpx.Request) (*httpx.Res
 }
 
 func (h *tagHandlers) body(req *httpx.Request) ([]string, error) {
-	body, err := req.Object()
+	body, err := bodyOf(req, "tags")
 	if err != nil {
 		return nil, err
 	}
-	raw, ok := body["tags"]
+	list, ok := body["tags"].([]any)
 	if !ok {
-		return nil, badRequest("Invalid tags body")
+		return nil, badRequest("Invalid tags body: 'tags' must be a list")
 	}
-	tags, err := listOf(toTag)(raw)
+	tags, err := listOf(toTag)(list)
 	if err != nil {
 		return nil, badRequest("Invalid input for tags. Reason: %s.", err)
 	}

@@ -99,11 +99,11 @@ func (a *api) trunkActions(r *resource[network.Trunk, network.Trunk]) []httpx.Ro
 	h := &handlers[network.Trunk, network.Trunk]{a, r}
 	change := func(read func(any) (func(context.Context, *store.Tx, string) (*network.Trunk, error), error)) httpx.Handler {
 		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			body, err := req.Object()
+			list, err := listIn(req, "trunk", "sub_ports")
 			if err != nil {
 				return nil, err
 			}
-			do, err := read(body["sub_ports"])
+			do, err := read(list)
 			if err != nil {
 				return nil, badRequest("Invalid input for sub_ports. Reason: %s.", err)
 			}
