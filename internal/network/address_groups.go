@@ -24,10 +24,20 @@ func (s *Service) CreateAddressGroup(ctx context.Context, tx *store.Tx, g *Addre
 	if err := addressGroups.prepare(ctx, s, g, c); err != nil {
 		return err
 	}
-	slices.SortFunc(g.Addresses, netip.Prefix.Compare)
-	g.Addresses = slices.Compact(g.Addresses)
+	g.Addresses = distinct(g.Addresses)
 	s.touchAddresses(tx, g.ID)
 	return addressGroupTable.Insert(ctx, tx, g)
+}
+
+// distinct leaves out repetitions and keeps the order.
+func distinct[E comparable](list []E) []E {
+	out := list[:0:0]
+	for _, e := range list {
+		if !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // UpdateAddressGroup changes an address group by apply.
@@ -59,7 +69,6 @@ func (s *Service) ChangeAddresses(ctx context.Context, tx *store.Tx, id string, 
 				g.Addresses = slices.DeleteFunc(g.Addresses, func(x netip.Prefix) bool { return x == a })
 			}
 		}
-		slices.SortFunc(g.Addresses, netip.Prefix.Compare)
 		return nil
 	})
 }

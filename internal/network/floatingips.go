@@ -88,6 +88,9 @@ func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *Floatin
 		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: External network %s does not contain any IPv4 subnet.", n.ID)
 	}
 	f.OutsidePort, f.Address, f.Status = p.ID, p.FixedIPs[i].IP, StatusDown
+	if f.PortID == "" && f.FixedIP.IsValid() {
+		return fixedWithoutPort()
+	}
 	if f.PortID != "" {
 		if err := s.associate(ctx, tx, f); err != nil {
 			return err
@@ -97,6 +100,10 @@ func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *Floatin
 		return err
 	}
 	return s.tellServers(ctx, tx, f.PortID)
+}
+
+func fixedWithoutPort() error {
+	return fault(errs.Invalid, "BadRequest", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.")
 }
 
 // tellServers lets those know whose ports have other floating IPs now.
@@ -128,6 +135,9 @@ func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network,
 	if f.SubnetID != "" {
 		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == f.SubnetID })
 		if i < 0 {
+			if _, err := subnets.visible(ctx, s, tx, f.SubnetID); err != nil {
+				return nil, err
+			}
 			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Subnet %s is not a subnet of network %s.", f.SubnetID, n.ID)
 		}
 		return []FixedIP{{f.SubnetID, f.Address}}, nil
@@ -253,6 +263,9 @@ func (s *Service) UpdateFloatingIP(ctx context.Context, tx *store.Tx, id string,
 			s.touchRouter(tx, old.RouterID)
 		}
 		f.RouterID, f.Status = "", StatusDown
+		if f.PortID == "" && f.FixedIP.IsValid() {
+			return nil, fixedWithoutPort()
+		}
 		if f.PortID == "" {
 			f.FixedIP = netip.Addr{}
 		} else if err := s.associate(ctx, tx, f); err != nil {

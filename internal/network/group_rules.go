@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -123,33 +122,20 @@ func sameRule(a, b *SecurityGroupRule) bool {
 // NormalizedCIDR is the range of addresses that RemotePrefix, which keeps what was
 // given, stands for: without the bits that do not count.
 func (r *SecurityGroupRule) NormalizedCIDR() string {
-	p, err := parsePrefix(r.RemotePrefix)
+	p, err := ParsePrefix(r.RemotePrefix)
 	if err != nil {
 		return ""
 	}
-	return p.String()
+	return p.Masked().String()
 }
 
 // remotePrefix is the rule's range of addresses; one that holds all counts as none.
 func remotePrefix(r *SecurityGroupRule) netip.Prefix {
-	p, err := parsePrefix(r.RemotePrefix)
+	p, err := ParsePrefix(r.RemotePrefix)
 	if err != nil || p.Bits() == 0 {
 		return netip.Prefix{}
 	}
-	return p
-}
-
-// parsePrefix reads a prefix or a single address.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if !strings.Contains(text, "/") {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
+	return p.Masked()
 }
 
 func validateRule(r *SecurityGroupRule) error {
@@ -177,16 +163,14 @@ func validateRule(r *SecurityGroupRule) error {
 		return fault(errs.Invalid, "SecurityGroupMultipleRemoteEntites", "Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be provided.")
 	}
 	if r.RemotePrefix != "" {
-		p, err := parsePrefix(r.RemotePrefix)
+		p, err := ParsePrefix(r.RemotePrefix)
 		if err != nil {
 			return invalidInput("remote_ip_prefix", "'%s' is neither a valid IP address, nor is it a valid IP subnet.", r.RemotePrefix)
 		}
 		if p.Addr().Is4() != (r.EtherType == IPv4) {
 			return fault(errs.Invalid, "SecurityGroupRuleParameterConflict", "Conflicting value ethertype %s for CIDR %s", r.EtherType, r.RemotePrefix)
 		}
-		if !strings.Contains(r.RemotePrefix, "/") {
-			r.RemotePrefix = p.String()
-		}
+		r.RemotePrefix = p.String() // host bits and all, as users gave it
 	}
 	return validatePortRange(r, n)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	mrand "math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -160,29 +161,13 @@ func lastAddr(p netip.Prefix) netip.Addr {
 
 // eui64 is the address that a SLAAC guest gives itself.
 func eui64(prefix netip.Prefix, mac string) netip.Addr {
-	hw, err := parseMAC(mac)
-	if err != nil {
+	hw, err := net.ParseMAC(mac)
+	if err != nil || len(hw) != 6 {
 		return netip.Addr{}
 	}
 	b := prefix.Masked().Addr().As16()
 	copy(b[8:], []byte{hw[0] ^ 2, hw[1], hw[2], 0xff, 0xfe, hw[3], hw[4], hw[5]})
 	return netip.AddrFrom16(b)
-}
-
-func parseMAC(text string) ([6]byte, error) {
-	var b [6]byte
-	parts := strings.Split(strings.ReplaceAll(text, "-", ":"), ":")
-	if len(parts) != 6 {
-		return b, fmt.Errorf("'%s' is not a valid MAC address", text)
-	}
-	for i, p := range parts {
-		var v uint8
-		if n, err := fmt.Sscanf(p, "%02x", &v); len(p) != 2 || n != 1 || err != nil {
-			return b, fmt.Errorf("'%s' is not a valid MAC address", text)
-		}
-		b[i] = v
-	}
-	return b, nil
 }
 
 // freeMAC makes a MAC address that the network does not have.
@@ -221,10 +206,8 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 		if len(want) == 0 || p.NetworkOwned() {
 			return nil
 		}
-		return s.allocateSLAAC(ctx, tx, p, subs, func(sub *Subnet) bool {
-			// a guest on one SLAAC subnet hears the advertisements of all of them
-			return slices.ContainsFunc(want, func(w FixedIP) bool { return w.SubnetID == sub.ID })
-		})
+		// A guest hears the advertisements of every such subnet and takes an address.
+		return s.allocateSLAAC(ctx, tx, p, subs)
 	}
 	usable := slices.DeleteFunc(slices.Clone(subs), func(sub *Subnet) bool { return !serves(sub, p.DeviceOwner, subs) })
 	var choices [2][]*Subnet // by version: 4, 6
@@ -263,7 +246,7 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 	if p.NetworkOwned() {
 		return nil
 	}
-	return s.allocateSLAAC(ctx, tx, p, usable, func(*Subnet) bool { return true })
+	return s.allocateSLAAC(ctx, tx, p, usable)
 }
 
 // serves tells whether the subnet gives addresses to ports of this owner:
@@ -280,9 +263,9 @@ func serves(sub *Subnet, owner string, all []*Subnet) bool {
 	return !slices.ContainsFunc(all, func(o *Subnet) bool { return o.Version() == sub.Version() && matches(o) })
 }
 
-func (s *Service) allocateSLAAC(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet, which func(*Subnet) bool) error {
+func (s *Service) allocateSLAAC(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet) error {
 	for _, sub := range subs {
-		if !sub.SLAAC() || !which(sub) || p.hasSubnet(sub.ID) {
+		if !sub.SLAAC() || p.hasSubnet(sub.ID) {
 			continue
 		}
 		ip := eui64(sub.CIDR, p.MAC)
@@ -300,7 +283,7 @@ func (p *Port) hasSubnet(id string) bool {
 
 // allocateOne gives the port one address that it asks for.
 func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet, w FixedIP) error {
-	sub, err := chooseSubnet(p.NetworkID, subs, w)
+	sub, err := s.chooseSubnet(ctx, tx, p.NetworkID, subs, w)
 	if err != nil {
 		return err
 	}
@@ -335,10 +318,13 @@ func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs [
 	return nil
 }
 
-func chooseSubnet(networkID string, subs []*Subnet, w FixedIP) (*Subnet, error) {
+func (s *Service) chooseSubnet(ctx context.Context, tx *store.Tx, networkID string, subs []*Subnet, w FixedIP) (*Subnet, error) {
 	if w.SubnetID != "" {
 		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == w.SubnetID })
 		if i < 0 {
+			if _, err := subnets.visible(ctx, s, tx, w.SubnetID); err != nil {
+				return nil, err
+			}
 			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Failed to create port on network %s, because fixed_ips included invalid subnet %s.", networkID, w.SubnetID)
 		}
 		if w.IP.IsValid() && !usableIn(subs[i].CIDR, w.IP) {

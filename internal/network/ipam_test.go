@@ -62,7 +62,7 @@ func TestAddressesAskedFor(t *testing.T) {
 		{"10.9.9.9", "", "InvalidIpForNetwork"},
 		{"10.9.9.9", sub.ID, "InvalidIpForSubnet"},
 		{"10.0.0.255", sub.ID, "InvalidIpForSubnet"},
-		{"10.0.0.9", "11111111-1111-4111-8111-111111111111", "InvalidInput"},
+		{"10.0.0.9", "11111111-1111-4111-8111-111111111111", "SubnetNotFound"},
 	} {
 		_, err := c.tryPort(ctx, n.ID, network.FixedIP{SubnetID: x.subnet, IP: netip.MustParseAddr(x.ip)})
 		if err == nil || errs.As(err).Code != x.code {

@@ -279,7 +279,16 @@ func (s *Service) UpdateNetwork(ctx context.Context, tx *store.Tx, id string, c 
 	if err := s.setMTU(n); err != nil {
 		return nil, err
 	}
-	if n.Default && !old.Default {
+	if n.MTU < minMTU6 && n.MTU != old.MTU {
+		subs, err := subnetTable.Where(ctx, tx, "network_id", id)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(subs, func(x *Subnet) bool { return x.Version() == 6 }) {
+			return nil, mtuConflict(n)
+		}
+	}
+	if n.Default && (!old.Default || !n.External && c.Has("is_default")) {
 		if err := s.oneDefaultNetwork(ctx, tx, n); err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -157,7 +156,9 @@ func (s *Service) setMAC(ctx context.Context, tx *store.Tx, p *Port) (err error)
 		p.MAC, err = freeMAC(ctx, tx, p.NetworkID)
 		return err
 	}
-	p.MAC = strings.ToLower(strings.ReplaceAll(p.MAC, "-", ":"))
+	if p.MAC, err = ParseMAC(p.MAC); err != nil {
+		return invalid("Invalid input for mac_address. Reason: %s.", err)
+	}
 	used, err := portTable.Count(ctx, tx, "network_id = ? AND mac = ? AND id <> ?", p.NetworkID, p.MAC, p.ID)
 	if err == nil && used > 0 {
 		err = fault(errs.Conflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", p.NetworkID, p.MAC)
@@ -282,6 +283,23 @@ func (s *Service) UpdatePort(ctx context.Context, tx *store.Tx, id string, c Cha
 	if !p.PortSecurity && old.PortSecurity && !u.Groups && len(p.SecurityGroups) > 0 {
 		return nil, fault(errs.Conflict, "PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security group is removed.")
 	}
+	if p.MAC != old.MAC && u.IPs == nil {
+		automatic, err := s.automatic(ctx, tx, &old, old.FixedIPs)
+		if err != nil {
+			return nil, err
+		}
+		if len(automatic) > 0 { // they follow from the MAC
+			rest := slices.DeleteFunc(slices.Clone(p.FixedIPs), func(f FixedIP) bool { return slices.Contains(automatic, f) })
+			for _, f := range automatic {
+				rest = append(rest, FixedIP{SubnetID: f.SubnetID, IP: netip.Addr{}})
+			}
+			if err := release(ctx, tx, p.ID, automatic...); err != nil {
+				return nil, err
+			}
+			p.FixedIPs = rest[:len(rest)-len(automatic)]
+			u.IPs = &rest
+		}
+	}
 	if u.IPs != nil {
 		if err := s.changeIPs(ctx, tx, p, *u.IPs); err != nil {
 			return nil, err
@@ -327,12 +345,13 @@ func (s *Service) relabelled(ctx context.Context, p, old *Port) error {
 	return s.check(ctx, "update_port:device_owner", ports.policyTarget(p))
 }
 
-// changeIPs makes the port's addresses those wanted, keeping what stays.
+// changeIPs makes the port's addresses those wanted, in their order, keeping what
+// stays. A guest keeps the addresses that it gives itself, asked for or not.
 func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP) error {
-	have := p.FixedIPs
-	p.FixedIPs = nil
+	have := slices.Clone(p.FixedIPs)
+	kept := make([]FixedIP, len(want))
 	var add []FixedIP
-	for _, w := range want {
+	for n, w := range want {
 		i := slices.IndexFunc(have, func(f FixedIP) bool {
 			return (w.IP.IsValid() && f.IP == w.IP && (w.SubnetID == "" || w.SubnetID == f.SubnetID)) || (!w.IP.IsValid() && f.SubnetID == w.SubnetID)
 		})
@@ -340,10 +359,18 @@ func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []F
 			add = append(add, w)
 			continue
 		}
-		p.FixedIPs = append(p.FixedIPs, have[i])
-		have = slices.Delete(slices.Clone(have), i, i+1)
+		kept[n] = have[i]
+		have = slices.Delete(have, i, i+1)
 	}
+	automatic, err := s.automatic(ctx, tx, p, have)
+	if err != nil {
+		return err
+	}
+	p.FixedIPs = automatic // so that they are not given twice
 	for _, f := range have {
+		if slices.Contains(automatic, f) {
+			continue
+		}
 		inUse, err := s.floatingOn(ctx, tx, p.ID, f.IP)
 		if err != nil {
 			return err
@@ -355,10 +382,58 @@ func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []F
 			return err
 		}
 	}
-	if len(add) == 0 {
-		return nil
+	for _, f := range kept {
+		if f.IP.IsValid() {
+			p.FixedIPs = append(p.FixedIPs, f)
+		}
 	}
-	return s.allocate(ctx, tx, p, add, true)
+	if len(add) > 0 {
+		if err := s.allocate(ctx, tx, p, add, true); err != nil {
+			return err
+		}
+	}
+	p.FixedIPs = inOrder(p.FixedIPs, kept, want)
+	return nil
+}
+
+// automatic are those of the addresses that a guest gives itself.
+func (s *Service) automatic(ctx context.Context, tx *store.Tx, p *Port, ips []FixedIP) ([]FixedIP, error) {
+	if p.NetworkOwned() {
+		return nil, nil
+	}
+	var out []FixedIP
+	for _, f := range ips {
+		sub, err := subnetTable.Get(ctx, tx, f.SubnetID)
+		if err != nil {
+			return nil, err
+		}
+		if sub.SLAAC() && f.IP == eui64(sub.CIDR, p.MAC) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// inOrder sorts a port's addresses as they were wanted: kept has those that stayed
+// at their places, new ones fill the others, and what nobody named comes last.
+func inOrder(have, kept, want []FixedIP) []FixedIP {
+	out := make([]FixedIP, 0, len(have))
+	left := slices.Clone(have)
+	take := func(fits func(FixedIP) bool) {
+		if i := slices.IndexFunc(left, fits); i >= 0 {
+			out = append(out, left[i])
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	for i, w := range want {
+		take(func(f FixedIP) bool {
+			if kept[i].IP.IsValid() {
+				return f == kept[i]
+			}
+			return !slices.Contains(kept, f) && (w.SubnetID == "" || f.SubnetID == w.SubnetID) && (!w.IP.IsValid() || f.IP == w.IP)
+		})
+	}
+	return append(out, left...)
 }
 
 // afterAddressChange brings along what depends on a port's addresses.

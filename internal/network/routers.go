@@ -135,12 +135,10 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 		if err := s.noFloatingIPs(ctx, tx, r); err != nil {
 			return err
 		}
-		if req.NetworkID == "" {
-			for _, route := range r.Routes {
-				if s.routeThrough(ctx, tx, r.Gateway.FixedIPs, route) {
-					return fault(errs.Conflict, "RouterInterfaceInUseByRoute",
-						"Router gateway of router %s cannot be cleared, as it is required by one or more routes.", r.ID)
-				}
+		for _, route := range r.Routes {
+			if s.routeThrough(ctx, tx, r.Gateway.FixedIPs, route) {
+				return fault(errs.Conflict, "RouterInterfaceInUseByRoute",
+					"Router gateway of router %s cannot be taken away, as it is required by one or more routes.", r.ID)
 			}
 		}
 		old, err := portTable.Get(ctx, tx, r.Gateway.PortID)

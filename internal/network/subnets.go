@@ -21,7 +21,12 @@ type NewSubnet struct {
 const (
 	maxDNS    = 5
 	maxRoutes = 20
+	minMTU6   = 1280 // what IPv6 demands of every link
 )
+
+func mtuConflict(n *Network) error {
+	return fault(errs.Conflict, "NetworkMTUSubnetConflict", "The MTU %d of network %s is below %d, which its IPv6 subnets need.", n.MTU, n.ID, minMTU6)
+}
 
 func hydrateSubnets(ctx context.Context, tx *store.Tx, vs []*Subnet) error {
 	nets, err := networkTable.WhereIn(ctx, tx, "id", idsOf(vs, func(s *Subnet) string { return s.NetworkID }))
@@ -89,6 +94,9 @@ func (s *Service) CreateSubnet(ctx context.Context, tx *store.Tx, req NewSubnet,
 	if err := validateSubnet(sub); err != nil {
 		return err
 	}
+	if sub.Version() == 6 && n.MTU < minMTU6 {
+		return mtuConflict(n)
+	}
 	if err := subnetTable.Insert(ctx, tx, sub); err != nil {
 		return err
 	}
@@ -125,6 +133,9 @@ func (s *Service) checkCIDR(ctx context.Context, tx *store.Tx, sub *Subnet, vers
 		return err
 	}
 	for _, o := range others {
+		if o.Version() == sub.Version() && o.SubnetPoolID != sub.SubnetPoolID {
+			return fault(errs.Invalid, "NetworkSubnetPoolAffinityError", "Subnets hosted on the same network must be allocated from the same subnet pool.")
+		}
 		if o.ID != sub.ID && o.CIDR.Overlaps(sub.CIDR) {
 			return bad("Requested subnet with cidr: %s for network: %s overlaps with another subnet.", sub.CIDR, sub.NetworkID)
 		}
@@ -168,6 +179,8 @@ func validateSubnet(sub *Subnet) error {
 		return bad("ipv6_ra_mode set to '%s' with ipv6_address_mode set to '%s' is not valid. If both attributes are set, they must be the same value.", sub.IPv6RA, sub.IPv6Address)
 	case sub.SLAAC() && sub.CIDR.Bits() != 64:
 		return bad("Invalid CIDR %s for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64.", sub.CIDR)
+	case sub.DHCP && sub.CIDR.Addr().BitLen()-sub.CIDR.Bits() < 2:
+		return bad("Subnet has a prefix length that is incompatible with DHCP service enabled.")
 	case len(sub.DNS) > maxDNS:
 		return fault(errs.Invalid, "DNSNameServersExhausted", "Unable to complete operation for %s. The number of DNS nameservers exceeds the limit %d.", sub.ID, maxDNS)
 	case len(sub.HostRoutes) > maxRoutes:
@@ -198,17 +211,18 @@ func validateSubnet(sub *Subnet) error {
 }
 
 func validatePools(sub *Subnet) error {
-	slices.SortFunc(sub.Pools, func(a, b Pool) int { return a.Start.Compare(b.Start) })
-	for i, p := range sub.Pools {
+	// In the order of addresses neighbours alone can overlap; the users' order stays.
+	sorted := slices.SortedFunc(slices.Values(sub.Pools), func(a, b Pool) int { return a.Start.Compare(b.Start) })
+	for i, p := range sorted {
 		if p.Start.Is4() != p.End.Is4() || p.Start.Compare(p.End) > 0 {
 			return fault(errs.Invalid, "InvalidAllocationPool", "The allocation pool %s-%s is not valid.", p.Start, p.End)
 		}
 		if !sub.CIDR.Contains(p.Start) || !sub.CIDR.Contains(p.End) {
 			return fault(errs.Invalid, "OutOfBoundsAllocationPool", "The allocation pool %s-%s spans beyond the subnet cidr %s.", p.Start, p.End, sub.CIDR)
 		}
-		if i > 0 && sub.Pools[i-1].End.Compare(p.Start) >= 0 {
+		if i > 0 && sorted[i-1].End.Compare(p.Start) >= 0 {
 			return fault(errs.Conflict, "OverlappingAllocationPools", "Found overlapping allocation pools: %s-%s %s-%s for subnet %s.",
-				sub.Pools[i-1].Start, sub.Pools[i-1].End, p.Start, p.End, sub.CIDR)
+				sorted[i-1].Start, sorted[i-1].End, p.Start, p.End, sub.CIDR)
 		}
 		if g := sub.Gateway; g.IsValid() && p.Start.Compare(g) <= 0 && g.Compare(p.End) <= 0 {
 			return fault(errs.Conflict, "GatewayConflictWithAllocationPools", "Gateway ip %s conflicts with allocation pool %s-%s.", g, p.Start, p.End)
@@ -230,7 +244,7 @@ func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) erro
 		if p.NetworkOwned() {
 			continue
 		}
-		if err := s.allocateSLAAC(ctx, tx, p, []*Subnet{sub}, func(*Subnet) bool { return true }); err != nil {
+		if err := s.allocateSLAAC(ctx, tx, p, []*Subnet{sub}); err != nil {
 			return err
 		}
 		if err := ports.save(ctx, s, tx, p); err != nil {

@@ -35,6 +35,9 @@ type attr[R, V any] struct {
 	set   func(r *R, v any) error
 	get   func(v *V) any
 	see   string // rule that guards its sight, "" for none
+	// wanted reads a filter's text as set reads the attribute, into what get shows.
+	// Nil: the text as it is.
+	wanted func(text string) (string, error)
 	// column is where filters look in the database, "" to filter afterwards.
 	column string
 	// noFilter attributes cannot be filtered by.
@@ -76,7 +79,7 @@ func (r *resource[R, V]) index() {
 
 // field makes an attribute from a converter and the place that it is kept.
 func field[R, V, E any](name string, verbs verb, plain any, convert func(any) (E, error), at func(*R) *E, get func(*V) any) attr[R, V] {
-	return attr[R, V]{name: name, verbs: verbs, plain: plain, get: get, set: func(r *R, v any) error {
+	return attr[R, V]{name: name, verbs: verbs, plain: plain, get: get, wanted: wanted(convert), set: func(r *R, v any) error {
 		e, err := convert(v)
 		if err == nil {
 			*at(r) = e
@@ -97,6 +100,11 @@ func (a attr[R, V]) needed() attr[R, V]             { a.required = true; return 
 func (a attr[R, V]) guarded(rule string) attr[R, V] { a.see = rule; return a }
 func (a attr[R, V]) indexed(col string) attr[R, V]  { a.column = col; return a }
 func (a attr[R, V]) unfiltered() attr[R, V]         { a.noFilter = true; return a }
+
+func (a attr[R, V]) filteredAs(convert func(string) (string, error)) attr[R, V] {
+	a.wanted = convert
+	return a
+}
 
 // standard are the attributes that every resource has.
 func standard[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard, kinds ...string) []attr[R, V] {

@@ -105,12 +105,11 @@ func toChoiceOrNone(choices ...string) func(any) (string, error) {
 }
 
 func toAddr(v any) (netip.Addr, error) {
-	s, _ := v.(string)
-	a, err := netip.ParseAddr(s)
-	if err != nil || a.Zone() != "" {
-		return a, fmt.Errorf("'%v' is not a valid IP address", show(v))
+	s, ok := v.(string)
+	if !ok {
+		return netip.Addr{}, fmt.Errorf("'%v' is not a valid IP address", show(v))
 	}
-	return a.Unmap(), nil
+	return network.ParseAddr(s)
 }
 
 func toAddrOrNone(v any) (netip.Addr, error) {
@@ -121,12 +120,11 @@ func toAddrOrNone(v any) (netip.Addr, error) {
 }
 
 func toPrefix(v any) (netip.Prefix, error) {
-	s, _ := v.(string)
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return p, fmt.Errorf("'%v' is not a valid IP subnet", show(v))
+	s, ok := v.(string)
+	if !ok || !strings.Contains(s, "/") {
+		return netip.Prefix{}, fmt.Errorf("'%v' is not a valid IP subnet", show(v))
 	}
-	return p, nil
+	return network.ParsePrefix(s)
 }
 
 func toMaskedPrefix(v any) (netip.Prefix, error) {
@@ -142,18 +140,32 @@ func toAddrOrPrefix(v any) (netip.Prefix, error) {
 }
 
 func toMAC(v any) (string, error) {
-	s, _ := v.(string)
-	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ':' || r == '-' })
-	ok := len(parts) == 6 && len(s) == 17
-	for _, p := range parts {
-		if _, err := strconv.ParseUint(p, 16, 8); err != nil || len(p) != 2 {
-			ok = false
-		}
-	}
-	if !ok || s == "00:00:00:00:00:00" {
+	s, ok := v.(string)
+	if !ok {
 		return "", fmt.Errorf("'%v' is not a valid MAC address", show(v))
 	}
-	return strings.ToLower(strings.ReplaceAll(s, "-", ":")), nil
+	return network.ParseMAC(s)
+}
+
+// toMACOrAny reads a MAC address; null asks for one to be made.
+func toMACOrAny(v any) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	return toMAC(v)
+}
+
+// toRemotePrefix reads the prefix or address of a rule as it is shown.
+func toRemotePrefix(v any) (string, error) {
+	s, err := toText(64)(v)
+	if err != nil || s == "" {
+		return s, err
+	}
+	p, err := network.ParsePrefix(s)
+	if err != nil {
+		return "", fmt.Errorf("'%s' is neither a valid IP address, nor is it a valid IP subnet", s)
+	}
+	return p.String(), nil
 }
 
 // listOf reads a list; null counts as an empty one.

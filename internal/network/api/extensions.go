@@ -42,6 +42,7 @@ var extensions = []struct{ alias, name string }{
 	{"network_availability_zone", "Network Availability Zone"},
 	{"network-ip-availability", "Network IP Availability"},
 	{"pagination", "Pagination support"},
+	{"port-mac-address-regenerate", "Port MAC address regenerate"},
 	{"port-security", "Port Security"},
 	{"port-security-groups-filtering", "Port filtering on security groups"},
 	{"project-id", "project_id field enabled"},

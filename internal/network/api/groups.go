@@ -51,7 +51,7 @@ func ruleAttrs() []attr[network.SecurityGroupRule, network.SecurityGroupRule] {
 		field("protocol", post, nil, toProtocol, func(r *R) *string { return &r.Protocol }, func(r *R) any { return orNull(r.Protocol) }),
 		field("port_range_min", post, nil, toPort, func(r *R) **int { return &r.PortMin }, func(r *R) any { return intOrNull(r.PortMin) }),
 		field("port_range_max", post, nil, toPort, func(r *R) **int { return &r.PortMax }, func(r *R) any { return intOrNull(r.PortMax) }),
-		field("remote_ip_prefix", post, nil, toText(64), func(r *R) *string { return &r.RemotePrefix }, func(r *R) any { return orNull(r.RemotePrefix) }),
+		field("remote_ip_prefix", post, nil, toRemotePrefix, func(r *R) *string { return &r.RemotePrefix }, func(r *R) any { return orNull(r.RemotePrefix) }),
 		field("remote_address_group_id", post, nil, toUUIDOrNone, func(r *R) *string { return &r.AddressGroupID }, func(r *R) any { return orNull(r.AddressGroupID) }),
 	}
 }

@@ -83,6 +83,9 @@ func (r *resource[R, V]) parse(q url.Values) (*listing, error) {
 				if !ok || k != "ip_address" && k != "subnet_id" && k != "ip_address_substr" {
 					return nil, badRequest("Invalid input for fixed_ips. Reason: '%s' is not ip_address=, ip_address_substr= or subnet_id=.", v)
 				}
+				if k == "ip_address" {
+					x, _ = wanted(toAddr)(x)
+				}
 				l.fixed[k] = append(l.fixed[k], x)
 			}
 		default:
@@ -90,6 +93,10 @@ func (r *resource[R, V]) parse(q url.Values) (*listing, error) {
 			if !ok || a.get == nil || a.noFilter {
 				unknown = append(unknown, name)
 				continue
+			}
+			values, err := a.filters(values)
+			if err != nil {
+				return nil, err
 			}
 			switch a.column {
 			case "":

@@ -18,7 +18,7 @@ func portResource(s *network.Service) *resource[network.NewPort, network.Port] {
 	attrs = append(attrs,
 		field("network_id", post, unset, toUUID, func(r *R) *string { return &r.NetworkID }, func(v *V) any { return v.NetworkID }).needed().indexed("network_id"),
 		field("admin_state_up", post|put, true, toBool, func(r *R) *bool { return &r.AdminStateUp }, func(v *V) any { return v.AdminStateUp }),
-		field("mac_address", post|put, unset, toMAC, func(r *R) *string { return &r.MAC }, func(v *V) any { return v.MAC }).indexed("mac"),
+		field("mac_address", post|put, unset, toMACOrAny, func(r *R) *string { return &r.MAC }, func(v *V) any { return v.MAC }).indexed("mac"),
 		attr[R, V]{name: "fixed_ips", verbs: post | put, plain: unset, get: func(v *V) any { return fixedList(v.FixedIPs) }, set: func(r *R, v any) (err error) {
 			r.IPsGiven = v != nil
 			r.WantIPs, err = toFixedIPs(v)

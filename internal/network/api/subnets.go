@@ -27,7 +27,7 @@ func subnetResource(s *network.Service) *resource[network.NewSubnet, network.Sub
 			r.NoGateway = v == nil
 			r.Gateway, err = toAddrOrNone(v)
 			return err
-		}},
+		}}.filteredAs(wanted(toAddr)),
 		field("allocation_pools", post|put, unset, listOf(toPool), func(r *R) *[]network.Pool { return &r.Pools }, func(v *V) any { return poolList(v.Pools) }).unfiltered(),
 		field("dns_nameservers", post|put, unset, uniqueListOf(toAddr), func(r *R) *[]netip.Addr { return &r.DNS }, func(v *V) any { return texts(v.DNS) }),
 		field("host_routes", post|put, unset, uniqueListOf(toRoute), func(r *R) *[]network.Route { return &r.HostRoutes }, func(v *V) any { return routeList(v.HostRoutes) }).unfiltered(),
