@@ -83,6 +83,11 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 	if p.ProjectID != f.ProjectID && !s.isAdmin(ctx) {
 		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Port %s is associated with a different tenant than Floating IP %s and therefore cannot be bound.", p.ID, f.ID)
 	}
+	inside, insideLast := pf.Internal()
+	outside, outsideLast := pf.External()
+	if insideLast != inside && insideLast-inside != outsideLast-outside {
+		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: The internal ports %d:%d must be one port or as many as the external ports %d:%d.", inside, insideLast, outside, outsideLast)
+	}
 	i := slices.IndexFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP == pf.InternalIP })
 	if i < 0 {
 		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Requested internal IP address %s does not correspond to an address on the internal port %s.", pf.InternalIP, pf.PortID)
@@ -108,10 +113,10 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 		if o.ID == pf.ID || o.Protocol != pf.Protocol {
 			continue
 		}
-		if o.ExternalPort == pf.ExternalPort {
+		if overlap(o.External, pf.External) {
 			return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are {'floatingip_id': '%s', 'external_port': %d, 'protocol': '%s'}.", f.ID, pf.ExternalPort, pf.Protocol)
 		}
-		if o.PortID == pf.PortID && o.InternalIP == pf.InternalIP && o.InternalPort == pf.InternalPort {
+		if o.PortID == pf.PortID && o.InternalIP == pf.InternalIP && overlap(o.Internal, pf.Internal) {
 			return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are {'floatingip_id': '%s', 'internal_port': %d, 'protocol': '%s'}.", f.ID, pf.InternalPort, pf.Protocol)
 		}
 	}
@@ -123,6 +128,13 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 	}
 	s.touchRouter(tx, router)
 	return nil
+}
+
+// overlap tells whether two ranges have a port in common.
+func overlap(a, b func() (first, last int)) bool {
+	aFirst, aLast := a()
+	bFirst, bLast := b()
+	return aFirst <= bLast && bFirst <= aLast
 }
 
 // UpdateForwarding changes a port forwarding by apply.

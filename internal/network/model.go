@@ -289,7 +289,20 @@ type PortForwarding struct {
 	InternalIP   netip.Addr
 	InternalPort int
 	ExternalPort int
+	// The last ports of ranges; 0 where it is one port.
+	InternalLast int `json:",omitempty"`
+	ExternalLast int `json:",omitempty"`
 	Protocol     string
+}
+
+// Internal is the range of ports inside.
+func (f *PortForwarding) Internal() (first, last int) {
+	return f.InternalPort, max(f.InternalPort, f.InternalLast)
+}
+
+// External is the range of ports outside.
+func (f *PortForwarding) External() (first, last int) {
+	return f.ExternalPort, max(f.ExternalPort, f.ExternalLast)
 }
 
 // SecurityGroup is a set of rules for ports.

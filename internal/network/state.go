@@ -315,11 +315,15 @@ func (s *Service) stateFloating(ctx context.Context, tx *store.Tx, r *Router, ou
 		}
 		slices.SortFunc(pfs, func(a, b *PortForwarding) int { return compareText(a.ID, b.ID) })
 		for _, pf := range pfs {
-			out.Forwardings = append(out.Forwardings, fabric.Forwarding{
-				FloatingIPID: f.ID, Protocol: pf.Protocol,
-				External: netip.AddrPortFrom(f.Address, uint16(pf.ExternalPort)),
-				Internal: netip.AddrPortFrom(pf.InternalIP, uint16(pf.InternalPort)),
-			})
+			inside, insideLast := pf.Internal()
+			outside, outsideLast := pf.External()
+			for port := outside; port <= outsideLast; port++ {
+				out.Forwardings = append(out.Forwardings, fabric.Forwarding{
+					FloatingIPID: f.ID, Protocol: pf.Protocol,
+					External: netip.AddrPortFrom(f.Address, uint16(port)),
+					Internal: netip.AddrPortFrom(pf.InternalIP, uint16(min(inside+port-outside, insideLast))),
+				})
+			}
 		}
 	}
 	return nil

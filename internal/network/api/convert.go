@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
@@ -311,10 +312,20 @@ func toDHCPOption(v any) (network.DHCPOption, error) {
 	if o.Value, err = toText(255)(m["opt_value"]); err != nil {
 		return o, err
 	}
+	if strings.ContainsFunc(o.Name+o.Value, unicode.IsControl) { // an option is one line
+		return o, fmt.Errorf("ExtraDhcpOpt '%s' must not have control characters", strings.Map(printable, o.Name))
+	}
 	if x := m["ip_version"]; x != nil {
 		o.IPVersion, err = toInt(4, 6)(x)
 	}
 	return o, err
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // show is a JSON value in an error message.

@@ -32,6 +32,7 @@ var extensions = []struct{ alias, name string }{
 	{"fip-port-details", "Floating IP Port Details Extension"},
 	{"floating-ip-port-forwarding", "Floating IP Port Forwarding"},
 	{"floating-ip-port-forwarding-description", "Floating IP Port Forwarding new attribute description"},
+	{"floating-ip-port-forwarding-port-ranges", "Floating IP Port Forwarding support port ranges"},
 	{"floating-ip-port-forwarding-detail", "Floating IP Port Forwarding more details"},
 	{"floatingip-pools", "Floating IP Pools Extension"},
 	{"ip_allocation", "IP Allocation"},

@@ -26,6 +26,7 @@ type newFloating struct {
 func floatingResource(s *network.Service) *resource[newFloating, floatingView] {
 	type R = newFloating
 	type V = floatingView
+	ports := forwardingPorts()
 	attrs := standard(func(r *R) *network.Standard { return &r.Standard }, func(v *V) *network.Standard { return &v.Standard }, "description", "tags")
 	attrs = append(attrs,
 		field("floating_network_id", post, unset, toUUID, func(r *R) *string { return &r.NetworkID }, func(v *V) any { return v.NetworkID }).needed().indexed("network_id"),
@@ -45,9 +46,9 @@ func floatingResource(s *network.Service) *resource[newFloating, floatingView] {
 		shown[R]("port_forwardings", func(v *V) any {
 			out := make([]map[string]any, len(v.forwardings))
 			for i, f := range v.forwardings {
-				out[i] = map[string]any{
-					"id": f.ID, "protocol": f.Protocol, "internal_ip_address": f.InternalIP.String(),
-					"internal_port": f.InternalPort, "external_port": f.ExternalPort, "internal_port_id": f.PortID,
+				out[i] = map[string]any{"id": f.ID, "protocol": f.Protocol, "internal_ip_address": f.InternalIP.String(), "internal_port_id": f.PortID}
+				for _, a := range ports {
+					out[i][a.name] = a.get(f)
 				}
 			}
 			return out

@@ -16,21 +16,17 @@ import (
 // forwardingResource is /v2.0/floatingips/{floatingip_id}/port_forwardings of one floating IP.
 func forwardingResource(s *network.Service, parent string) *resource[network.PortForwarding, network.PortForwarding] {
 	type F = network.PortForwarding
-	ports := toInt(1, 65535)
 	attrs := []attr[F, F]{
 		shown[F]("id", func(f *F) any { return f.ID }),
 		field("internal_port_id", post|put, unset, toUUID, func(f *F) *string { return &f.PortID }, func(f *F) any { return f.PortID }).needed(),
 		field("internal_ip_address", post|put, unset, toAddr, func(f *F) *netip.Addr { return &f.InternalIP }, func(f *F) any { return f.InternalIP.String() }),
-		field("internal_port", post|put, unset, ports, func(f *F) *int { return &f.InternalPort }, func(f *F) any { return f.InternalPort }),
-		field("external_port", post|put, unset, ports, func(f *F) *int { return &f.ExternalPort }, func(f *F) any { return f.ExternalPort }),
-		{name: "internal_port_range", verbs: post | put, plain: unset, get: func(f *F) any { return strconv.Itoa(f.InternalPort) + ":" + strconv.Itoa(f.InternalPort) }, set: onePort(func(f *F) *int { return &f.InternalPort })},
-		{name: "external_port_range", verbs: post | put, plain: unset, get: func(f *F) any { return strconv.Itoa(f.ExternalPort) + ":" + strconv.Itoa(f.ExternalPort) }, set: onePort(func(f *F) *int { return &f.ExternalPort })},
 		field("protocol", post|put, unset, toChoice("tcp", "udp", "sctp"), func(f *F) *string { return &f.Protocol }, func(f *F) any { return f.Protocol }).needed(),
 		field("description", post|put, "", toText(255), func(f *F) *string { return &f.Description }, func(f *F) any { return f.Description }),
 		field("project_id", post, unset, toText(255), func(f *F) *string { return &f.ProjectID }, silent[F]()),
 		field("tenant_id", post, unset, toText(255), func(f *F) *string { return &f.ProjectID }, silent[F]()),
 		shown[F]("revision_number", func(f *F) any { return f.Revision }),
 	}
+	attrs = append(attrs, forwardingPorts()...)
 	return &resource[F, F]{
 		member: "port_forwarding", collection: "port_forwardings", attrs: attrs,
 		id: func(f *F) string { return f.ID }, begin: func() *F { return &F{} },
@@ -38,12 +34,18 @@ func forwardingResource(s *network.Service, parent string) *resource[network.Por
 		show: func(ctx context.Context, id string) (*F, error) { return s.Forwarding(ctx, parent, id) },
 		create: func(ctx context.Context, tx *store.Tx, f *F, c network.Change) (*F, error) {
 			f.FloatingIPID = parent
+			if err := oneForm(c); err != nil {
+				return nil, err
+			}
 			if f.InternalPort == 0 || f.ExternalPort == 0 {
 				return nil, badRequest("Invalid input for operation: internal_port and external_port are needed.")
 			}
 			return f, s.CreateForwarding(ctx, tx, f, c)
 		},
 		update: func(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*F) error) (*F, error) {
+			if err := oneForm(c); err != nil {
+				return nil, err
+			}
 			return s.UpdateForwarding(ctx, tx, parent, id, c, apply)
 		},
 		remove: func(ctx context.Context, tx *store.Tx, id string, _ network.Change) error {
@@ -52,18 +54,72 @@ func forwardingResource(s *network.Service, parent string) *resource[network.Por
 	}
 }
 
-// onePort reads a range of a single port; wider ranges are not offered.
-func onePort[F any](at func(*F) *int) func(*F, any) error {
-	return func(f *F, v any) error {
-		s, _ := v.(string)
-		low, high, isRange := strings.Cut(s, ":")
-		n, err := strconv.Atoi(low)
-		if err != nil || n < 1 || n > 65535 || isRange && high != low {
-			return fmt.Errorf("'%v' is not a range of one port", show(v))
-		}
-		*at(f) = n
-		return nil
+// forwardingPorts are the attributes that name ports.
+func forwardingPorts() []attr[network.PortForwarding, network.PortForwarding] {
+	type F = network.PortForwarding
+	inside := func(f *F) (*int, *int) { return &f.InternalPort, &f.InternalLast }
+	outside := func(f *F) (*int, *int) { return &f.ExternalPort, &f.ExternalLast }
+	return []attr[F, F]{
+		portOf("internal_port", inside), portOf("external_port", outside),
+		portRange("internal_port_range", inside), portRange("external_port_range", outside),
 	}
+}
+
+// portOf is the attribute of a single port; it shows none where there is a range.
+func portOf[F any](name string, at func(*F) (first, last *int)) attr[F, F] {
+	return attr[F, F]{
+		name: name, verbs: post | put, plain: unset, wanted: wanted(toInt(1, 65535)),
+		get: func(f *F) any {
+			if first, last := at(f); *last <= *first {
+				return *first
+			}
+			return nil
+		},
+		set: func(f *F, v any) error {
+			n, err := toInt(1, 65535)(v)
+			first, last := at(f)
+			*first, *last = n, 0
+			return err
+		},
+	}
+}
+
+// portRange is the attribute of a range "FIRST:LAST", or of one port.
+func portRange[F any](name string, at func(*F) (first, last *int)) attr[F, F] {
+	return attr[F, F]{
+		name: name, verbs: post | put, plain: unset,
+		get: func(f *F) any {
+			first, last := at(f)
+			return strconv.Itoa(*first) + ":" + strconv.Itoa(max(*first, *last))
+		},
+		set: func(f *F, v any) error {
+			text := show(v)
+			low, high, isRange := strings.Cut(text, ":")
+			if !isRange {
+				high = low
+			}
+			from, err := toInt(1, 65535)(low)
+			to, err2 := toInt(1, 65535)(high)
+			if err != nil || err2 != nil || from > to {
+				return fmt.Errorf("'%s' is not a valid port range", text)
+			}
+			first, last := at(f)
+			if *first, *last = from, to; from == to {
+				*last = 0
+			}
+			return nil
+		},
+	}
+}
+
+// oneForm refuses a port and a range of it in one request.
+func oneForm(c network.Change) error {
+	for _, side := range []string{"internal_port", "external_port"} {
+		if c.Has(side) && c.Has(side+"_range") {
+			return badRequest("Invalid input for operation: %s and %s_range cannot both be given.", side, side)
+		}
+	}
+	return nil
 }
 
 // forwardingRoutes serve the collection of whichever floating IP the path names.

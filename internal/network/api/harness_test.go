@@ -30,7 +30,7 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 	if project == "" {
 		return nil, errs.New(errs.Unauthenticated, "no token")
 	}
-	roles := map[string][]string{"": {"member", "reader"}, "reader": {"reader"}, "admin": {"admin", "member", "reader"}}
+	roles := map[string][]string{"": {"member", "reader"}, "reader": {"reader"}, "manager": {"manager", "member", "reader"}, "admin": {"admin", "member", "reader"}}
 	return &actor.Actor{UserID: "u-" + project, ProjectID: project, Roles: roles[role]}, nil
 }
 
