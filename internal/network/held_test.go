@@ -8,21 +8,21 @@ import (
 
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
-	"kumoi/internal/network"
+	networkstore "kumoi/internal/network/sqlstore"
 )
 
 // Ports of a database from before attachments had columns of their own keep them,
 // where more than a user's words speaks for them.
 func TestOldPortsKeepTheirServers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		old := network.Migrations()
+		old := networkstore.Migrations()
 		before := fstest.MapFS{}
 		files, err := fs.Glob(old.FS, "migrations/*.sql")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if strings.Compare(f, "migrations/0007") < 0 {
+			if strings.Compare(f, "migrations/0008") < 0 {
 				text, err := fs.ReadFile(old.FS, f)
 				if err != nil {
 					t.Fatal(err)

@@ -105,9 +105,9 @@ var networkResources = []resource{
 	},
 	{
 		name: "subnetpool", create: "POST network /v2.0/subnetpools", id: "subnetpool.id",
-		body:  `{"subnetpool":{"name":"$mark-pool","prefixes":["10.77.0.0/16"],"default_prefixlen":24}}`,
+		body:  `{"subnetpool":{"name":"$mark-pool","prefixes":["2001:db8:77::/48"],"default_prefixlen":64}}`,
 		under: []string{"network subnetpools"}, item: "network /v2.0/subnetpools/$that.subnetpool", method: "PUT", update: `{"subnetpool":{"name":"n"}}`,
-		uses: []string{`POST network /v2.0/subnets {"subnet":{"network_id":"$own.network","subnetpool_id":"$that.subnetpool","ip_version":4}}`},
+		uses: []string{`POST network /v2.0/subnets {"subnet":{"network_id":"$own.network","subnetpool_id":"$that.subnetpool","ip_version":6}}`},
 	},
 	{
 		name: "address_group", create: "POST network /v2.0/address-groups", id: "address_group.id",
