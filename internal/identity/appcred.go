@@ -309,6 +309,11 @@ func (s *Service) checkAppCred(ctx context.Context, in *AppCredAuth, p *proof) e
 	if err != nil {
 		return err
 	}
+	if in.ID != "" && in.User != (Ref{}) { // a user may be named beside the id, but no other
+		if named, err := s.findUser(ctx, in.User); err != nil || named != a.UserID {
+			return unauthorized("application credential " + a.ID + " is another user's")
+		}
+	}
 	right, err := s.guessSecret(ctx, guessFrom(ctx, AppCredMethod, a.ID), reached, a.SecretHash, in.Secret)
 	if err != nil {
 		return err

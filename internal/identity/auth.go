@@ -305,7 +305,7 @@ func (s *Service) plainScope(ctx context.Context, t *Token, p *proof, want Scope
 // findDomain returns the id of the domain a Ref names.
 func (s *Service) findDomain(ctx context.Context, r Ref) (string, error) {
 	if r.ID != "" {
-		return r.ID, nil
+		return plainID(r.ID), nil
 	}
 	return s.byName(ctx, "domain:"+r.Name, func(tx *store.Tx) (string, error) {
 		d, err := s.store.Projects.ByName(ctx, tx, "", r.Name)
@@ -315,7 +315,7 @@ func (s *Service) findDomain(ctx context.Context, r Ref) (string, error) {
 
 func (s *Service) findProject(ctx context.Context, r Ref) (string, error) {
 	if r.ID != "" {
-		return r.ID, nil
+		return plainID(r.ID), nil
 	}
 	domain, err := s.findDomain(ctx, Ref{ID: r.DomainID, Name: r.DomainName})
 	if err != nil {
@@ -329,7 +329,7 @@ func (s *Service) findProject(ctx context.Context, r Ref) (string, error) {
 
 func (s *Service) findUser(ctx context.Context, r Ref) (string, error) {
 	if r.ID != "" {
-		return r.ID, nil
+		return plainID(r.ID), nil
 	}
 	domain, err := s.findDomain(ctx, Ref{ID: r.DomainID, Name: r.DomainName})
 	if err != nil {

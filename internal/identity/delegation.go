@@ -120,7 +120,7 @@ func narrower(maker *AppCredential, made *AppCredential) error {
 	}
 	for _, r := range made.AccessRules {
 		if !slices.ContainsFunc(maker.AccessRules, func(have AccessRule) bool {
-			return r.ID != "" && have.ID == r.ID || have.Service == r.Service && have.Method == r.Method && have.Path == r.Path
+			return r.Path == "" && have.ID == r.ID || have.Service == r.Service && have.Method == r.Method && have.Path == r.Path
 		}) {
 			return errs.New(errs.Forbidden, "An application credential whose access rules allow less cannot make one with the rule %s %s of %s.", r.Method, r.Path, r.Service)
 		}

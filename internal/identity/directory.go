@@ -128,7 +128,13 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 	for _, u := range rows {
 		have[u.ID] = u
 	}
+	taken := map[string]bool{}
 	for _, d := range users {
+		if taken[FoldName(d.Name)] {
+			s.log.WarnContext(ctx, "two users of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
+			continue
+		}
+		taken[FoldName(d.Name)] = true
 		id := directoryID(domainID, "user", d.ID)
 		old, known := have[id]
 		delete(have, id)
@@ -176,7 +182,13 @@ func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID strin
 	if err != nil {
 		return err
 	}
+	taken := map[string]bool{}
 	for _, d := range groups {
+		if taken[FoldName(d.Name)] {
+			s.log.WarnContext(ctx, "two groups of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
+			continue
+		}
+		taken[FoldName(d.Name)] = true
 		id := directoryID(domainID, "group", d.ID)
 		old, known := have[id]
 		delete(have, id)

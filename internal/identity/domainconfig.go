@@ -223,6 +223,9 @@ func (s *Service) storeConfig(ctx context.Context, tx *store.Tx, domainID string
 			if !writable(group, option) {
 				return unsupported(group, option)
 			}
+			if err := rightType(group, option, value); err != nil {
+				return err
+			}
 			o := DomainOption{DomainID: domainID, Group: group, Option: option, Value: value}
 			if slices.Contains(sensitiveOptions, group+"/"+option) {
 				text, _ := value.(string)

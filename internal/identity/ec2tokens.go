@@ -24,13 +24,16 @@ import (
 // received it passes it on.
 type SignedRequest struct {
 	Access, Signature string
-	Token             string // S3: the text that was signed, base64
-	Host, Verb, Path  string // EC2
-	Params, Headers   map[string]string
+	Token             string            // S3: the text that was signed, base64
+	Host, Verb, Path  string            // EC2
+	Params, Headers   map[string]string // headers by their names in lower case
 	BodyHash          string
 }
 
-const signatureLife = 15 * time.Minute
+const (
+	signatureLife = 15 * time.Minute
+	signatureSkew = 5 * time.Minute // how far a signer's clock may be ahead
+)
 
 // EC2Token gives the token of whoever signed an EC2 request.
 func (s *Service) EC2Token(ctx context.Context, r SignedRequest) (*Issued, error) {
@@ -77,19 +80,17 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 // notStale refuses a signature that was made too long ago; one that carries no
 // time was meant to last.
 func (s *Service) notStale(r SignedRequest) error {
-	var text string
-	for _, t := range []string{r.Params["Timestamp"], r.Headers["X-Amz-Date"], r.Params["X-Amz-Date"]} {
-		if text == "" {
-			text = t
-		}
-	}
+	text := r.signedDate()
 	if text == "" {
 		return nil
 	}
 	for _, layout := range []string{"20060102T150405Z", time.RFC3339Nano, "2006-01-02T15:04:05"} {
 		if at, err := time.Parse(layout, text); err == nil {
-			if s.now().Sub(at) > signatureLife {
+			switch age := s.now().Sub(at); {
+			case age > signatureLife:
 				return unauthorized("the signature has expired")
+			case age < -signatureSkew:
+				return unauthorized("the signature is of the future")
 			}
 			return nil
 		}
@@ -133,6 +134,22 @@ func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 		return nil, err
 	}
 	return s.issue(ctx, p, want)
+}
+
+// signedDate is the time that the signature covers, so that no other can stand
+// in for it: that of version 4 or that of the older ones. Of a text signed for S3,
+// which the service looked at, the header beside it counts.
+func (r SignedRequest) signedDate() string {
+	header, query := r.Headers["x-amz-date"], r.Params["X-Amz-Date"]
+	switch {
+	case slices.Contains([]string{"0", "1", "2"}, r.Params["SignatureVersion"]) && r.Token == "":
+		return r.Params["Timestamp"]
+	case header != "":
+		return header
+	case query != "":
+		return query
+	}
+	return r.Params["Timestamp"]
 }
 
 func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -239,7 +256,7 @@ func canonicalQuery(params map[string]string, without string) string {
 func ec2SignatureV4(secret string, r SignedRequest) string {
 	headers := map[string]string{}
 	for k, v := range r.Headers {
-		headers[strings.ToLower(k)] = strings.TrimSpace(v)
+		headers[k] = strings.TrimSpace(v)
 	}
 	credential, signed := r.Params["X-Amz-Credential"], r.Params["X-Amz-SignedHeaders"]
 	inQuery := credential != ""

@@ -186,7 +186,7 @@ func (s *Service) AuthorizeRequest(ctx context.Context, id string, roles []Ref) 
 		}
 		t.RoleIDs = nil
 		for _, ref := range roles {
-			i := slices.IndexFunc(held, func(r Role) bool { return r.ID == ref.ID || ref.ID == "" && r.Name == ref.Name })
+			i := slices.IndexFunc(held, func(r Role) bool { return r.ID == ref.ID || ref.ID == "" && FoldName(r.Name) == FoldName(ref.Name) })
 			if i < 0 {
 				return errs.New(errs.Unauthenticated, "The authorizing user does not have the role %s%s on the project.", ref.ID, ref.Name)
 			}

@@ -231,7 +231,7 @@ func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 		if err != nil {
 			return inf, err
 		}
-		if implied := inf.Implied[0]; implied.Name == "admin" && implied.DomainID == "" {
+		if implied := inf.Implied[0]; FoldName(implied.Name) == "admin" && implied.DomainID == "" {
 			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: the role %s may not be implied.", implied.Name)
 		}
 		if implied := inf.Implied[0]; inf.Prior.DomainID == "" && implied.DomainID != "" {

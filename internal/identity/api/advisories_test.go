@@ -36,6 +36,31 @@ import (
 //	               EC2 key pairs and OAuth1 tokens beyond their delegation: TestEC2CredentialsKeepTheirLimits
 //	CVE-2025-65073 signatures exchanged for tokens by anybody: TestRoleMatrix (ec2tokens and s3tokens want a service's token)
 //
+// A delegated token becomes its owner (2026; delegation_test.go tries every kind of
+// token against every kind of proof):
+//
+//	CVE-2026-33551 (OSSA-2026-005)
+//	               restricted application credentials make EC2 key pairs: here and TestDelegatedTokensAreNotTheirOwner
+//	CVE-2026-42998 (OSSA-2026-015)
+//	               an application credential's login names another user: here
+//	CVE-2026-42999 (OSSA-2026-015)
+//	               the request's body or query replaces the policy's target: here; targets are made of rows alone (targets.go)
+//	CVE-2026-43000 (OSSA-2026-015)
+//	               application credentials make trusts: TestDelegatedTokensAreNotTheirOwner
+//	CVE-2026-43001 key pairs for another project: TestEC2CredentialsKeepTheirLimits, TestDelegatedTokensAreNotTheirOwner
+//	CVE-2026-44394 (OSSA-2026-015)
+//	               federated tokens outlive their login by a new scope: here; memberships end with the assertion's time: test/federation
+//	CVE-2026-80182 (OSSA-2026-037)
+//	               delegated tokens make what outlives them: TestDelegatedTokensAreNotTheirOwner
+//	CVE-2026-80184 (OSSA-2026-037)
+//	               delegated tokens are exchanged for another scope: TestDelegatedTokensAreNotTheirOwner
+//	CVE-2026-90460 delegated tokens read, change and move credentials; EC2 tokens read seeds: TestDelegatedTokensAreNotTheirOwner
+//	CVE-2026-22797 (OSSA-2026-001)
+//	               a middleware takes roles from the request's headers: here; the gateway knows the token alone
+//	OSSA-2026-007  a directory's disabled users log in: internal/identity/ldap
+//	launchpad 2138295
+//	               "None" equals "None" in a policy, and shows root domains: here
+//
 // What others may learn:
 //
 //	CVE-2014-3621  marks in endpoint URLs that show the server's settings: TestSchemas
@@ -106,6 +131,50 @@ func advisories(t *testing.T, c *identitytest.Cloud) {
 		}
 		c.Must(204, "DELETE", "/v3/OS-TRUST/trusts/"+trust, ann.Token, nil)
 		c.Must(401, "GET", "/v3/auth/projects", token, nil)
+	})
+	t.Run("targets are not the request's", func(t *testing.T) {
+		secret := c.Create(ann.Token, "/v3/credentials", "credential", object{"type": "cert", "blob": "x"})
+		forged := object{
+			"target":  object{"credential": object{"user_id": bob.UserID}, "token": object{"user_id": bob.UserID}, "user": object{"id": bob.UserID}},
+			"user_id": bob.UserID, "target.credential.user_id": bob.UserID, "credential": object{"blob": "mine", "user_id": bob.UserID}, "tenant_id": home,
+		}
+		for path, methods := range map[string][]string{
+			"/v3/credentials/" + secret: {"GET", "PATCH", "DELETE"}, "/v3/users/" + ann.UserID + "/credentials/OS-EC2": {"GET", "POST"},
+			"/v3/users/" + ann.UserID: {"GET", "DELETE"}, "/v3/domains/default": {"DELETE"},
+		} {
+			for _, method := range methods {
+				query := "?user_id=" + bob.UserID + "&target.credential.user_id=" + bob.UserID + "&target.user.id=" + bob.UserID
+				if a := c.Do(method, path+query, bob.Token, forged); a.Status != 403 {
+					t.Errorf("%s %s: %d %s", method, path, a.Status, a.Raw)
+				}
+			}
+		}
+		c.Must(403, "DELETE", "/v3/auth/tokens", bob.Token, forged, "X-Subject-Token", ann.Token)
+		c.Must(403, "POST", "/v3/users", bob.Token, object{"user": object{"name": "x"}},
+			"X-Roles", "admin", "X-User-Id", ann.UserID, "X-Is-Admin-Project", "True", "X-Identity-Status", "Confirmed", "Openstack-System-Scope", "all")
+		c.Must(403, "GET", "/v3/projects/default", bob.Token, nil) // the domain as a project, whose domain is none
+	})
+	t.Run("a login by an application credential names its owner", func(t *testing.T) {
+		app := c.Must(201, "POST", "/v3/users/"+bob.UserID+"/application_credentials", bob.Token, object{"application_credential": object{"name": "named"}})
+		for want, user := range map[int]object{401: {"id": ann.UserID}, 201: {"id": bob.UserID}} {
+			c.Must(want, "POST", "/v3/auth/tokens", "", object{"auth": object{"identity": object{
+				"methods": []string{"application_credential"}, "application_credential": object{
+					"id": app.Text("application_credential", "id"), "secret": app.Text("application_credential", "secret"), "user": user,
+				},
+			}}})
+		}
+	})
+	t.Run("a new scope lives no longer", func(t *testing.T) {
+		first := c.Must(201, "POST", "/v3/auth/tokens", "", identitytest.PasswordBody(ann.UserID, "pw-ann", "unscoped"))
+		c.Clock.Advance(10 * time.Minute)
+		for _, method := range []string{"token", "mapped"} {
+			next := c.Must(201, "POST", "/v3/auth/tokens", "", object{"auth": object{
+				"identity": object{"methods": []string{method}, method: object{"id": first.Header.Get("X-Subject-Token")}}, "scope": identitytest.Project(home),
+			}})
+			if next.Text("token", "expires_at") != first.Text("token", "expires_at") {
+				t.Errorf("%s: %s after %s", method, next.Text("token", "expires_at"), first.Text("token", "expires_at"))
+			}
+		}
 	})
 	t.Run("own record", func(t *testing.T) {
 		for _, change := range []object{{"default_project_id": away}, {"enabled": true}, {"password": "x"}, {"domain_id": "default"}, {"options": object{"lock_password": true}}} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"kumoi/internal/identity"
@@ -180,9 +181,17 @@ func signedRequest(r *httpx.Request) (identity.SignedRequest, error) {
 		}
 		return out
 	}
+	headers := map[string]string{}
+	for name, value := range strs("headers") { // one name in two writings could be signed as one and read as the other
+		name = strings.ToLower(name)
+		if have, ok := headers[name]; ok && have != value {
+			return identity.SignedRequest{}, errs.New(errs.Invalid, "The header %s is there twice, with different values.", name)
+		}
+		headers[name] = value
+	}
 	return identity.SignedRequest{
 		Access: str(c, "access"), Signature: str(c, "signature"), Token: str(c, "token"), Host: str(c, "host"), Verb: str(c, "verb"),
-		Path: str(c, "path"), BodyHash: str(c, "body_hash"), Params: strs("params"), Headers: strs("headers"),
+		Path: str(c, "path"), BodyHash: str(c, "body_hash"), Params: strs("params"), Headers: headers,
 	}, nil
 }
 

@@ -47,8 +47,8 @@ var (
 		"type": "object", "minProperties": 1, "properties": schema.Object{"id": idText, "name": name255},
 	}}
 	accessRuleIs = schema.Object{"anyOf": schema.List{
-		schema.Object{"type": "object", "required": schema.List{"id"}, "additionalProperties": false, "properties": schema.Object{"id": idText}},
-		schema.Object{"type": "object", "required": schema.List{"path", "method", "service"}, "additionalProperties": false, "properties": schema.Object{
+		schema.Object{"type": "object", "required": schema.List{"id"}, "properties": schema.Object{"id": idText}},
+		schema.Object{"type": "object", "required": schema.List{"path", "method", "service"}, "properties": schema.Object{
 			"path": schema.Object{"type": "string", "minLength": 1, "maxLength": 225, "pattern": `^\/.*`}, "service": type255,
 			"method": schema.Object{"type": "string", "pattern": "^(POST|GET|HEAD|PATCH|PUT|DELETE)$"},
 		}},
@@ -57,8 +57,8 @@ var (
 		"type": "object", "required": schema.List{"name"}, "additionalProperties": false,
 		"properties": schema.Object{
 			"name": name255, "description": nullText, "secret": schema.Object{"type": schema.List{"string", "null"}, "minLength": 1},
-			"expires_at": schema.Object{"type": schema.List{"string", "null"}}, "unrestricted": boolean, "roles": roleRefs,
-			"access_rules": schema.Object{"type": "array", "items": accessRuleIs}, "project_id": nullText, "id": text, "links": options,
+			"expires_at": schema.Object{"type": schema.List{"string", "null"}}, "unrestricted": schema.Object{"type": schema.List{"boolean", "null"}}, "roles": roleRefs,
+			"access_rules": schema.Object{"type": "array", "items": accessRuleIs}, "project_id": nullText, "id": text, "links": options, "system": nullText,
 		},
 	})
 	trustCreate = schema.Of(schema.Object{

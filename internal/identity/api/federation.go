@@ -53,7 +53,7 @@ var (
 			}},
 		}},
 	}}
-	mappingBody = schema.Of(schema.Object{"type": "object", "required": schema.List{"rules"}, "additionalProperties": false, "properties": schema.Object{
+	mappingBody = schema.Of(schema.Object{"type": "object", "required": schema.List{"rules"}, "properties": schema.Object{
 		"schema_version": text,
 		"rules": schema.Object{"type": "array", "minItems": 1, "items": schema.Object{
 			"type": "object", "required": schema.List{"local", "remote"}, "additionalProperties": false, "properties": schema.Object{

@@ -55,7 +55,7 @@ func TestListFilters(t *testing.T) {
 			{"/v3/projects?sort_key=name&enabled=0" + mine, "projects", "blue"},
 			{"/v3/projects?sort_key=name&enabled=False" + mine, "projects", "blue"},
 			{"/v3/projects?name=red" + mine, "projects", "red"},
-			{"/v3/projects?name=RED" + mine, "projects", ""},
+			{"/v3/projects?name=RED" + mine, "projects", "red"},
 			{"/v3/projects?sort_key=name&name__contains=r" + mine, "projects", "Orange dark red gr%y_ red"},
 			{"/v3/projects?sort_key=name&name__contains=R" + mine, "projects", ""},
 			{"/v3/projects?sort_key=name&name__icontains=O" + mine, "projects", "Orange"},

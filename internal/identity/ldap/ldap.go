@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ func (o options) yes(name string) bool {
 	case bool:
 		return v
 	case string:
-		return strings.EqualFold(v, "true")
+		return slices.Contains([]string{"true", "t", "yes", "y", "on", "1"}, strings.ToLower(strings.TrimSpace(v)))
 	}
 	return false
 }
@@ -132,13 +133,12 @@ func (o options) enabled(e *ldap.Entry) bool {
 	}
 	var mask, n int
 	_, _ = fmt.Sscan(fmt.Sprint(o["user_enabled_mask"]), &mask) // what is no number masks nothing
-	on := strings.EqualFold(text, "true")
 	if mask != 0 {
 		if _, err := fmt.Sscan(text, &n); err == nil {
-			on = n&mask != mask // Active Directory's flag means disabled
+			return n&mask != mask // Active Directory's flag means disabled; nothing inverts it
 		}
 	}
-	return on != o.yes("user_enabled_invert")
+	return strings.EqualFold(text, "true") != o.yes("user_enabled_invert")
 }
 
 // Read returns the directory's users and groups.

@@ -12,7 +12,7 @@ type groups struct{ *table[identity.Group] }
 
 func newGroups() groups {
 	return groups{&table[identity.Group]{
-		name: "identity_group", noun: "group", columns: []string{"id", "domain_id", "name", "description", "extra"},
+		name: "identity_group", noun: "group", keyed: true, columns: []string{"id", "domain_id", "name", "description", "extra"},
 		fields: func(v *identity.Group) []any {
 			return []any{&v.ID, &v.DomainID, &v.Name, &v.Description, jsonField{&v.Extra}}
 		},
@@ -22,7 +22,7 @@ func newGroups() groups {
 
 // ByName finds a group by its domain and name.
 func (g groups) ByName(ctx context.Context, tx *store.Tx, domainID, name string) (identity.Group, error) {
-	return g.one(ctx, tx, name, "domain_id = ? AND name = ?", domainID, name)
+	return g.named(ctx, tx, "domain_id", domainID, name)
 }
 
 // OfUser lists the groups a user is in now.

@@ -12,7 +12,7 @@ type projects struct{ *table[identity.Project] }
 
 func newProjects() projects {
 	t := &table[identity.Project]{
-		name: "identity_project", noun: "project",
+		name: "identity_project", noun: "project", keyed: true,
 		columns: []string{"id", "name", "domain_id", "parent_id", "is_domain", "enabled", "description", "path", "options", "extra"},
 		fields: func(v *identity.Project) []any {
 			return []any{
@@ -113,7 +113,7 @@ func (p projects) List(ctx context.Context, tx *store.Tx, q identity.Query) ([]i
 
 // ByName finds a project by its domain and name.
 func (p projects) ByName(ctx context.Context, tx *store.Tx, domainID, name string) (identity.Project, error) {
-	return p.one(ctx, tx, name, "domain_id = ? AND name = ?", domainID, name)
+	return p.named(ctx, tx, "domain_id", domainID, name)
 }
 
 // Ancestors reads the path's rows, the domain first.

@@ -11,7 +11,7 @@ type roles struct{ *table[identity.Role] }
 
 func newRoles() roles {
 	return roles{&table[identity.Role]{
-		name: "identity_role", noun: "role", columns: []string{"id", "domain_id", "name", "description", "options", "extra"},
+		name: "identity_role", noun: "role", keyed: true, columns: []string{"id", "domain_id", "name", "description", "options", "extra"},
 		fields: func(v *identity.Role) []any {
 			return []any{&v.ID, &v.DomainID, &v.Name, &v.Description, jsonField{&v.Options}, jsonField{&v.Extra}}
 		},
@@ -26,7 +26,7 @@ func newRoles() roles {
 
 // ByName finds a role by its domain (empty: global) and name.
 func (r roles) ByName(ctx context.Context, tx *store.Tx, domainID, name string) (identity.Role, error) {
-	return r.one(ctx, tx, name, "domain_id = ? AND name = ?", domainID, name)
+	return r.named(ctx, tx, "domain_id", domainID, name)
 }
 
 // Implied lists every rule; there are few.

@@ -51,7 +51,7 @@ func credentials() *table[identity.Credential] {
 
 func appCredentials() *table[identity.AppCredential] {
 	return &table[identity.AppCredential]{
-		name: "identity_app_credential", noun: "Application Credential",
+		name: "identity_app_credential", noun: "Application Credential", keyed: true,
 		columns: []string{
 			"id", "user_id", "project_id", "name", "description", "secret_hash", "system",
 			"expires_at", "unrestricted", "role_ids", "access_rule_ids",

@@ -25,6 +25,8 @@ type table[T any] struct {
 	fields func(v *T) []any
 	// filters names the column behind an API filter where the names differ.
 	filters map[string]string
+	// keyed tables have a column name_key: the name as it is compared (names.go).
+	keyed bool
 	// taken words the error when a unique index refuses v.
 	taken func(v T) string
 	// load and save keep what lives in side tables; optional.
@@ -119,16 +121,24 @@ func (t *table[T]) column(field string) (string, bool) {
 
 // Insert adds a row.
 func (t *table[T]) Insert(ctx context.Context, tx *store.Tx, v T) error {
-	_, err := tx.Exec(ctx, "INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES (?"+
-		strings.Repeat(", ?", len(t.columns)-1)+")", t.fields(&v)...)
+	columns, f := t.columns, t.fields(&v)
+	if t.keyed {
+		columns, f = append(slices.Clone(columns), "name_key"), append(f, identity.FoldName(t.nameOf(f)))
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO "+t.name+" ("+strings.Join(columns, ", ")+") VALUES (?"+strings.Repeat(", ?", len(columns)-1)+")", f...)
 	return t.saved(ctx, tx, v, err)
 }
 
 // Update replaces a row.
 func (t *table[T]) Update(ctx context.Context, tx *store.Tx, v T) error {
 	f := t.fields(&v)
-	err := tx.ExecOne(ctx, "UPDATE "+t.name+" SET "+strings.Join(t.columns[1:], " = ?, ")+" = ? WHERE "+t.columns[0]+" = ?",
-		append(f[1:len(f):len(f)], f[0])...)
+	set, args := strings.Join(t.columns[1:], " = ?, ")+" = ?", f[1:len(f):len(f)]
+	if t.keyed { // a name that stays keeps the key it has
+		name := t.nameOf(f)
+		set += ", name_key = CASE WHEN name = ? THEN name_key ELSE ? END"
+		args = append(args, name, identity.FoldName(name))
+	}
+	err := tx.ExecOne(ctx, "UPDATE "+t.name+" SET "+set+" WHERE "+t.columns[0]+" = ?", append(args, f[0])...)
 	if id, ok := f[0].(*string); ok {
 		err = t.absent(err, *id)
 	}
@@ -168,7 +178,7 @@ func (t *table[T]) DeleteWhere(ctx context.Context, tx *store.Tx, where ...ident
 // where turns matches into conditions; unknown fields are ignored.
 func (t *table[T]) where(q *store.Selection, matches []identity.Match) {
 	for _, m := range matches {
-		if column, ok := t.column(m.Field); ok {
+		if column, ok := t.column(m.Field); ok && !t.anyCase(q, m) {
 			condition(q, column, m)
 		}
 	}

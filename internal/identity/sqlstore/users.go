@@ -12,7 +12,7 @@ type users struct{ *table[identity.User] }
 
 func newUsers() users {
 	t := &table[identity.User]{
-		name: "identity_user", noun: "user",
+		name: "identity_user", noun: "user", keyed: true,
 		columns: []string{
 			"id", "domain_id", "name", "enabled", "default_project_id", "kind", "password_hash", "password_created_at",
 			"password_expires_at", "password_self_service", "failed_attempts", "failed_at", "created_at", "last_active_at", "options", "extra",
@@ -49,7 +49,7 @@ func (u users) List(ctx context.Context, tx *store.Tx, q identity.Query) ([]iden
 
 // ByName finds a user by its domain and name.
 func (u users) ByName(ctx context.Context, tx *store.Tx, domainID, name string) (identity.User, error) {
-	return u.one(ctx, tx, name, "domain_id = ? AND name = ?", domainID, name)
+	return u.named(ctx, tx, "domain_id", domainID, name)
 }
 
 // OfGroup lists a group's members.
