@@ -15,6 +15,8 @@ import (
 type Schema struct {
 	build   func(minor int) schema.Object
 	formats func(*schema.Schema) *schema.Schema
+	shapes  bool
+	words   func(violation error) error
 	mu      sync.Mutex
 	made    map[int]*schema.Schema
 }
@@ -23,6 +25,18 @@ type Schema struct {
 // once for each that is asked for. formats adds the formats that it names; it may be nil.
 func PerVersion(build func(minor int) schema.Object, formats func(*schema.Schema) *schema.Schema) *Schema {
 	return &Schema{build: build, formats: formats, made: map[int]*schema.Schema{}}
+}
+
+// AnyShape lets the schema say what a body is at all; without, it must be an object.
+func (s *Schema) AnyShape() *Schema {
+	s.shapes = true
+	return s
+}
+
+// Worded gives violations an API's own words.
+func (s *Schema) Worded(words func(violation error) error) *Schema {
+	s.words = words
+	return s
 }
 
 // At is the schema of a minor version.
@@ -45,10 +59,19 @@ func (s *Schema) Check(r *httpx.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.Object(); err != nil {
+	if s.shapes {
+		var v any
+		err = httpx.DecodeJSON(b, &v)
+	} else {
+		_, err = r.Object()
+	}
+	if err != nil {
 		return nil, err
 	}
-	return b, s.At(r.Version.Minor).ValidateJSON(b)
+	if err = s.At(r.Version.Minor).ValidateJSON(b); err != nil && s.words != nil {
+		err = s.words(err)
+	}
+	return b, err
 }
 
 // Body checks a request's body and decodes it into a T.

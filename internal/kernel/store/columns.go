@@ -19,6 +19,7 @@ const (
 	KindInt
 	KindBool
 	KindTime // BIGINT microseconds; conditions take a time.Time
+	KindFloat
 )
 
 // Columns hears from a table's description which columns there are and where
@@ -87,6 +88,11 @@ func (c *Columns) Int(name string, p *int) { c.one(column{name: name, kind: Kind
 
 // Int64 is a column of whole numbers.
 func (c *Columns) Int64(name string, p *int64) { c.one(column{name: name, kind: KindInt}, p, *p) }
+
+// Float is a column of fractions.
+func (c *Columns) Float(name string, p *float64) {
+	c.one(column{name: name, kind: KindFloat}, p, *p)
+}
 
 // Bool is a column of true and false.
 func (c *Columns) Bool(name string, p *bool) { c.one(column{name: name, kind: KindBool}, p, *p) }

@@ -77,7 +77,7 @@ func SQL(text string) Expr { return Expr{text, text} }
 
 // Path is what a JSON column has at a path, such as "Gateway.NetworkID".
 func Path(column, path string, k Kind) Expr {
-	cast := map[Kind]string{KindInt: "::bigint", KindTime: "::bigint", KindBool: "::boolean"}[k]
+	cast := map[Kind]string{KindInt: "::bigint", KindTime: "::bigint", KindBool: "::boolean", KindFloat: "::double precision"}[k]
 	return Expr{
 		SQLite:   "json_extract(" + column + ", '$." + path + "')",
 		Postgres: "(" + column + "::jsonb #>> '{" + strings.ReplaceAll(path, ".", ",") + "}')" + cast,

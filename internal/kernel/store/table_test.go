@@ -21,6 +21,7 @@ type fruit struct {
 	Note              *string
 	Weight            int
 	Ripe              bool
+	Price             float64
 	Tags              []string
 	At                time.Time
 	Generation        int64
@@ -42,6 +43,7 @@ var (
 		c.NullText("note", &f.Note)
 		c.Int("weight", &f.Weight)
 		c.Bool("ripe", &f.Ripe)
+		c.Float("price", &f.Price)
 		c.JSON("tags", &f.Tags)
 		c.Derived("letters", store.KindInt, len(f.Name))
 		c.Time("at", &f.At)
@@ -64,7 +66,7 @@ var (
 
 var tables = store.Migrations{Service: "tables", FS: fstest.MapFS{"migrations/0001_tables.sql": {Data: []byte(`
 CREATE TABLE test_fruit (id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, note TEXT, weight BIGINT NOT NULL,
-	ripe BOOLEAN NOT NULL, tags TEXT NOT NULL, letters BIGINT NOT NULL, at BIGINT NOT NULL, generation BIGINT NOT NULL);
+	ripe BOOLEAN NOT NULL, price DOUBLE PRECISION NOT NULL, tags TEXT NOT NULL, letters BIGINT NOT NULL, at BIGINT NOT NULL, generation BIGINT NOT NULL);
 CREATE TABLE test_share (fruit_id TEXT NOT NULL, project_id TEXT NOT NULL);
 CREATE TABLE test_jam (id TEXT PRIMARY KEY, project_id TEXT NOT NULL, revision BIGINT NOT NULL, doc TEXT NOT NULL);
 `)}}}
@@ -96,11 +98,11 @@ func must(t *testing.T, err error) {
 func TestTableRows(t *testing.T) {
 	inTables(t, func(t *testing.T, ctx context.Context, tx *store.Tx) {
 		note := "sour"
-		in := &fruit{ID: "a", Project: "p", Name: "plum", Note: &note, Weight: 3, Ripe: true, Tags: []string{"x"}, At: store.Time(1234567), Generation: 1}
+		in := &fruit{ID: "a", Project: "p", Name: "plum", Note: &note, Weight: 3, Ripe: true, Price: 1.5, Tags: []string{"x"}, At: store.Time(1234567), Generation: 1}
 		must(t, fruits.Insert(ctx, tx, in))
 		out, err := fruits.Get(ctx, tx, "a")
 		must(t, err)
-		if fmt.Sprintln(*out.Note, out.Name, out.Weight, out.Ripe, out.Tags, out.At.UnixMicro(), out.Generation) != "sour plum 3 true [x] 1234567 1\n" {
+		if fmt.Sprintln(*out.Note, out.Name, out.Weight, out.Ripe, out.Price, out.Tags, out.At.UnixMicro(), out.Generation) != "sour plum 3 true 1.5 [x] 1234567 1\n" {
 			t.Errorf("read %+v", out)
 		}
 		other, err := fruits.Get(ctx, tx, "a")
@@ -113,7 +115,7 @@ func TestTableRows(t *testing.T) {
 		if err := fruits.Update(ctx, tx, other); !errs.Is(err, errs.Conflict) || other.Generation != 1 {
 			t.Errorf("a stale update: %v", err)
 		}
-		if n, err := fruits.Count(ctx, tx, store.Eq("letters", 6), store.Eq("note", nil)); err != nil || n != 1 {
+		if n, err := fruits.Count(ctx, tx, store.Eq("letters", 6), store.Eq("note", nil), store.Eq("price", 1.5)); err != nil || n != 1 {
 			t.Errorf("derived and null: %d, %v", n, err)
 		}
 		if n, err := fruits.Patch(ctx, tx, store.Changes{"weight": 9, "at": store.Time(5)}, store.Eq("id", "a")); err != nil || n != 1 {
