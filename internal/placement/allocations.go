@@ -125,7 +125,8 @@ func (s *Service) replace(ctx context.Context, tx *store.Tx, sets []AllocationSe
 	now := s.clock()
 	delta := map[slot]int64{}
 	named := map[string]bool{}
-	for _, set := range sets {
+	for i := range sets {
+		set := &sets[i]
 		if named[set.ID] {
 			return errs.New(errs.Invalid, "Consumer '%s' is named more than once.", set.ID)
 		}
@@ -176,7 +177,7 @@ func (s *Service) replace(ctx context.Context, tx *store.Tx, sets []AllocationSe
 }
 
 // prepare checks one set and adds its differences.
-func (s *Service) prepare(ctx context.Context, tx *store.Tx, set AllocationSet, delta map[slot]int64) error {
+func (s *Service) prepare(ctx context.Context, tx *store.Tx, set *AllocationSet, delta map[slot]int64) error {
 	old, err := s.store.Consumer(ctx, tx, set.ID)
 	exists := err == nil
 	if err != nil && !errors.Is(err, store.ErrNoRows) {

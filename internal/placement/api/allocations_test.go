@@ -142,6 +142,10 @@ func TestOldAllocations(t *testing.T) {
 		a.same(t, "consumer_generation", `3`)
 		c.want(204, "PUT", "/allocations/"+c2, claim(map[string]string{u1: `{"VCPU": 2}`}, "null"))
 
+		// Who does not know of types leaves the one that there is.
+		c.at("1.28").want(204, "PUT", "/allocations/"+c2, strings.Replace(claim(map[string]string{u1: `{"VCPU": 2}`}, "1"), `, "consumer_type": "INSTANCE"`, "", 1))
+		c.want(200, "GET", "/allocations/"+c2, nil).same(t, "consumer_type", `"INSTANCE"`)
+
 		c.at("1.8").want(404, "GET", "/usages?project_id=p", nil)
 		c.at("1.9").want(200, "GET", "/usages?project_id=p", nil).same(t, "usages", `{"VCPU": 5}`)
 		c.want(200, "GET", "/usages?project_id=p", nil).same(t, "usages", `{"unknown": {"VCPU": 3, "consumer_count": 1}, "INSTANCE": {"VCPU": 2, "consumer_count": 1}}`)
