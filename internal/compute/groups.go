@@ -4,79 +4,109 @@ import (
 	"context"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-// CreateGroup adds a server group.
-func (s *Service) CreateGroup(ctx context.Context, g ServerGroup) (*ServerGroup, error) {
-	if err := s.Check(ctx, "os-server-groups:create"); err != nil {
+// ServerGroups are the use cases of server groups.
+type ServerGroups struct {
+	s     *Service
+	table *store.Table[ServerGroup]
+}
+
+// NewServerGroup is what a new server group is made of.
+type NewServerGroup struct {
+	Name, Policy string
+	Rules        map[string]int
+}
+
+// Create adds a server group.
+func (f *ServerGroups) Create(ctx context.Context, n NewServerGroup) (*ServerGroup, error) {
+	if err := f.s.Check(ctx, "os-server-groups:create"); err != nil {
 		return nil, err
 	}
+	if len(n.Rules) > 0 && n.Policy != AntiAffinity {
+		return nil, errs.New(errs.Invalid, "Only anti-affinity policy supports rules.")
+	}
 	who := actor.From(ctx)
-	g.ID, g.ProjectID, g.UserID, g.CreatedAt = ids.New(), who.ProjectID, who.UserID, s.now().UTC()
-	return &g, s.write(ctx, func(tx *store.Tx) error {
-		limit, err := s.limits(ctx, tx, g.ProjectID)
+	g := &ServerGroup{
+		ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.Name, Policy: n.Policy, Rules: n.Rules, CreatedAt: f.s.now().UTC(),
+	}
+	return g, f.s.write(ctx, func(tx *store.Tx) error {
+		limit, err := f.s.limits(ctx, tx, g.ProjectID)
 		if err != nil {
 			return err
 		}
-		n, err := s.store.CountGroups(ctx, tx, g.ProjectID)
+		used, err := f.count(ctx, tx, g.ProjectID)
 		if err != nil {
 			return err
 		}
-		if top := limit["server_groups"]; top >= 0 && n+1 > top {
+		if top := limit["server_groups"]; top >= 0 && used+1 > top {
 			return errs.New(errs.OverQuota, "Quota exceeded, too many server groups.")
 		}
-		return s.store.InsertGroup(ctx, tx, &g)
+		audit.Created(ctx, g.ID)
+		return f.table.Insert(ctx, tx, g)
 	})
 }
 
-func (s *Service) group(ctx context.Context, tx *store.Tx, id, rule string) (*ServerGroup, error) {
-	g, err := s.store.Group(ctx, tx, id)
-	if err == nil && g.ProjectID != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
+func (f *ServerGroups) count(ctx context.Context, tx *store.Tx, projectID string) (int, error) {
+	n, err := f.table.Count(ctx, tx, store.Eq("project_id", projectID))
+	return int(n), err
+}
+
+// visible finds a server group that the actor may know of.
+func (f *ServerGroups) visible(ctx context.Context, tx *store.Tx, id string) (*ServerGroup, error) {
+	g, err := f.table.Get(ctx, tx, id)
+	if err == nil && g.ProjectID != actor.From(ctx).ProjectID && !f.s.isAdmin(ctx) {
 		err = store.ErrNoRows
 	}
+	return g, err
+}
+
+func (f *ServerGroups) open(ctx context.Context, tx *store.Tx, id, rule string) (*ServerGroup, error) {
+	g, err := f.visible(ctx, tx, id)
 	if err != nil {
 		return nil, notFound(err, "Instance group %s could not be found.", id)
 	}
-	return g, s.check(ctx, rule, policy.Target{"project_id": g.ProjectID, "user_id": g.UserID})
+	return g, f.s.check(ctx, rule, policy.Target{"project_id": g.ProjectID, "user_id": g.UserID})
 }
 
-// Group returns a server group.
-func (s *Service) Group(ctx context.Context, id string) (*ServerGroup, error) {
-	var g *ServerGroup
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		g, err = s.group(ctx, tx, id, "os-server-groups:show")
+// Show returns a server group.
+func (f *ServerGroups) Show(ctx context.Context, id string) (g *ServerGroup, err error) {
+	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+		g, err = f.open(ctx, tx, id, "os-server-groups:show")
 		return err
 	})
 	return g, err
 }
 
-// Groups lists the project's server groups, or everybody's for administrators.
-func (s *Service) Groups(ctx context.Context, all bool) ([]*ServerGroup, error) {
-	if err := s.Check(ctx, "os-server-groups:index"); err != nil {
-		return nil, err
+// List lists the project's server groups, or everybody's for those who may.
+func (f *ServerGroups) List(ctx context.Context, q store.Query) (page store.Page[ServerGroup], err error) {
+	if err := f.s.Check(ctx, "os-server-groups:index"); err != nil {
+		return page, err
 	}
-	project := actor.From(ctx).ProjectID
-	if all && s.Allowed(ctx, "os-server-groups:index:all_projects") {
-		project = ""
+	if !q.Everyone || !f.s.Allowed(ctx, "os-server-groups:index:all_projects") {
+		q = q.Within(store.Eq("project_id", actor.From(ctx).ProjectID))
 	}
-	var list []*ServerGroup
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.store.Groups(ctx, tx, project)
+	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+		page, err = f.table.List(ctx, tx, q)
 		return err
 	})
-	return list, err
+	return page, err
 }
 
-// DeleteGroup removes a server group; its servers stay.
-func (s *Service) DeleteGroup(ctx context.Context, id string) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		if _, err := s.group(ctx, tx, id, "os-server-groups:delete"); err != nil {
+// Delete removes a server group; its servers stay.
+func (f *ServerGroups) Delete(ctx context.Context, id string) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		if _, err := f.open(ctx, tx, id, "os-server-groups:delete"); err != nil {
 			return err
 		}
-		return s.store.DeleteGroup(ctx, tx, id)
+		if err := f.s.store.LeaveGroup(ctx, tx, id); err != nil {
+			return err
+		}
+		return f.table.Delete(ctx, tx, id)
 	})
 }

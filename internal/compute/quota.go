@@ -159,7 +159,7 @@ func (s *Service) usage(ctx context.Context, tx *store.Tx, projectID, userID str
 	if err != nil {
 		return nil, err
 	}
-	groups, err := s.store.CountGroups(ctx, tx, projectID)
+	groups, err := s.ServerGroups.count(ctx, tx, projectID)
 	if err != nil {
 		return nil, err
 	}

@@ -6,17 +6,6 @@ import (
 	"kumoi/internal/hostapi"
 )
 
-// Keypair is a user's public key. It belongs to the user, not to a project.
-type Keypair struct {
-	ID          int64
-	UserID      string
-	Name        string
-	Type        string // ssh or x509
-	PublicKey   string
-	Fingerprint string
-	CreatedAt   time.Time
-}
-
 // ServerGroup says how its members should lie on hosts towards each other.
 type ServerGroup struct {
 	ID, ProjectID, UserID, Name string

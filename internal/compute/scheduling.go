@@ -23,7 +23,7 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer
 		return nil, err
 	}
 	f := filter{srv: srv, not: not, aggregates: aggregates}
-	if err := f.group(ctx, tx, s.store); err != nil {
+	if err := f.group(ctx, tx, s); err != nil {
 		return nil, err
 	}
 	if err := f.hints(ctx, tx, s.store); err != nil {
@@ -100,16 +100,16 @@ type filter struct {
 	never   map[string]bool
 }
 
-func (f *filter) group(ctx context.Context, tx *store.Tx, st Store) error {
+func (f *filter) group(ctx context.Context, tx *store.Tx, s *Service) error {
 	if f.srv.GroupID == "" {
 		return nil
 	}
-	g, err := st.Group(ctx, tx, f.srv.GroupID)
+	g, err := s.ServerGroups.table.Get(ctx, tx, f.srv.GroupID)
 	if err != nil {
 		return err
 	}
 	f.policy, f.perHost = g.Policy, max(1, g.Rules["max_server_per_host"])
-	if f.members, err = st.GroupHosts(ctx, tx, g.ID); err != nil {
+	if f.members, err = s.store.GroupHosts(ctx, tx, g.ID); err != nil {
 		return err
 	}
 	if f.srv.Host != "" { // the server itself does not stand in its own way

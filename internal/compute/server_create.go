@@ -251,7 +251,7 @@ func (s *Service) template(ctx context.Context, tx *store.Tx, r CreateServer, im
 		srv.AdminPass = newPassword()
 	}
 	if r.KeyName != "" {
-		key, err := s.store.Keypair(ctx, tx, who.UserID, r.KeyName)
+		key, err := s.Keypairs.Get(ctx, tx, who.UserID, r.KeyName)
 		if err != nil {
 			return nil, invalidIfMissing(err, "Invalid key_name provided.")
 		}
@@ -355,7 +355,7 @@ func (s *Service) checkCreateLimits(ctx context.Context, tx *store.Tx, r CreateS
 	if srv.GroupID == "" {
 		return nil
 	}
-	g, err := s.store.Group(ctx, tx, srv.GroupID)
+	g, err := s.ServerGroups.table.Get(ctx, tx, srv.GroupID)
 	if err != nil {
 		return err
 	}
@@ -371,10 +371,7 @@ func (s *Service) groupHint(ctx context.Context, tx *store.Tx, hints map[string]
 	if !ids.IsUUID(named[0]) {
 		return "", errs.New(errs.Invalid, "Server group scheduler hint must be a UUID.")
 	}
-	g, err := s.store.Group(ctx, tx, named[0])
-	if err == nil && g.ProjectID != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
-		err = store.ErrNoRows
-	}
+	g, err := s.ServerGroups.visible(ctx, tx, named[0])
 	if err != nil {
 		return "", invalidIfMissing(err, "Instance group %s could not be found.", named[0])
 	}

@@ -229,7 +229,7 @@ func (s *Service) rebuildKey(ctx context.Context, tx *store.Tx, srv *Server, nam
 		srv.KeyName, srv.KeyType, srv.PublicKey = "", "", ""
 		return nil
 	}
-	key, err := s.store.Keypair(ctx, tx, srv.UserID, **name)
+	key, err := s.Keypairs.Get(ctx, tx, srv.UserID, **name)
 	if err != nil {
 		return invalidIfMissing(err, "Invalid key_name provided.")
 	}

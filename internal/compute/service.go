@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/compute/keypair"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/bus"
@@ -23,6 +24,7 @@ import (
 type Deps struct {
 	DB        *store.DB
 	Store     Store
+	Tables    Tables
 	Policy    *policy.Engine
 	Sagas     *saga.Engine
 	Tasks     *task.Runner
@@ -82,6 +84,10 @@ func (c Config) withDefaults() Config {
 
 // Service is the compute service.
 type Service struct {
+	// The families, each with its use cases.
+	Keypairs     *keypair.Service
+	ServerGroups *ServerGroups
+
 	db        *store.DB
 	store     Store
 	policy    *policy.Engine
@@ -119,6 +125,15 @@ func New(d Deps) (*Service, error) {
 		s.now = time.Now
 	}
 	s.started = s.now()
+	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
+	s.Keypairs = keypair.New(keypair.Deps{
+		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,
+		Limit: func(ctx context.Context, tx *store.Tx) (int, error) {
+			limit, err := s.limits(ctx, tx, actor.From(ctx).ProjectID)
+			return limit["key_pairs"], err
+		},
+		Next: func(ctx context.Context, tx *store.Tx) (int64, error) { return s.store.Next(ctx, tx, "keypair") },
+	})
 	if err := s.policy.Register(Rules()...); err != nil {
 		return nil, err
 	}

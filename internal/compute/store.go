@@ -4,10 +4,17 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/compute/keypair"
 	"kumoi/internal/kernel/store"
 )
 
-// Store is compute's persistence. Methods run in the caller's transaction and
+// Tables are where families are kept that need no more than a table.
+type Tables struct {
+	Keypairs     *store.Table[keypair.Keypair]
+	ServerGroups *store.Table[ServerGroup]
+}
+
+// Store is compute's other persistence. Methods run in the caller's transaction and
 // do one thing each; a missing row is store.ErrNoRows.
 type Store interface {
 	InsertServer(ctx context.Context, tx *store.Tx, s *Server) error
@@ -26,16 +33,7 @@ type Store interface {
 	AddFlavorAccess(ctx context.Context, tx *store.Tx, id, projectID string) error
 	RemoveFlavorAccess(ctx context.Context, tx *store.Tx, id, projectID string) error
 
-	InsertKeypair(ctx context.Context, tx *store.Tx, k *Keypair) error
-	DeleteKeypair(ctx context.Context, tx *store.Tx, userID, name string) error
-	Keypair(ctx context.Context, tx *store.Tx, userID, name string) (*Keypair, error)
-	Keypairs(ctx context.Context, tx *store.Tx, userID string) ([]*Keypair, error)
-
-	InsertGroup(ctx context.Context, tx *store.Tx, g *ServerGroup) error
-	DeleteGroup(ctx context.Context, tx *store.Tx, id string) error
-	Group(ctx context.Context, tx *store.Tx, id string) (*ServerGroup, error)
-	Groups(ctx context.Context, tx *store.Tx, projectID string) ([]*ServerGroup, error)
-	CountGroups(ctx context.Context, tx *store.Tx, projectID string) (int, error)
+	LeaveGroup(ctx context.Context, tx *store.Tx, id string) error
 
 	InsertAction(ctx context.Context, tx *store.Tx, a *Action) error
 	FinishAction(ctx context.Context, tx *store.Tx, id int64, message string, at time.Time) error

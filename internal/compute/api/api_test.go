@@ -9,10 +9,11 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 func TestSchemasCompileInEveryVersion(t *testing.T) {
-	for name, s := range map[string]*versioned{
+	for name, s := range map[string]*rest.Schema{
 		"create": createSchema, "update": updateSchema, "rebuild": rebuildSchema, "reboot": rebootSchema, "resize": resizeSchema,
 		"lock": lockSchema, "unshelve": unshelveSchema, "migrate": migrateSchema, "live": migrateLiveSchema, "evacuate": evacuateSchema,
 		"image": createImageSchema, "backup": createBackupSchema, "rescue": rescueSchema, "metadata": metadataSchema, "meta": metaItemSchema,
@@ -25,7 +26,7 @@ func TestSchemasCompileInEveryVersion(t *testing.T) {
 	} {
 		// The versions that change a body.
 		for _, minor := range []int{1, 2, 8, 10, 14, 15, 19, 25, 30, 32, 36, 37, 42, 49, 51, 52, 54, 55, 56, 57, 63, 64, 67, 68, 73, 74, 76, 77, 79, 82, 90, 91, 93, 94, 99, 100} {
-			if err := s.at(minor).Compile(); err != nil {
+			if err := s.At(minor).Compile(); err != nil {
 				t.Fatalf("%s at 2.%d: %v", name, minor, err)
 			}
 		}
@@ -61,7 +62,7 @@ func TestCreateSchema(t *testing.T) {
 		{1, `{"name": "a", ` + flavor + `, "metadata": {"k": 1}}`, "server/metadata/k"},
 		{1, `{"name": "a", "imageRef": "x", "flavorRef": "1"}`, "server/imageRef"},
 	} {
-		err := createSchema.at(tc.minor).ValidateJSON([]byte(`{"server": ` + tc.body + `}`))
+		err := createSchema.At(tc.minor).ValidateJSON([]byte(`{"server": ` + tc.body + `}`))
 		switch {
 		case tc.want == "" && err != nil:
 			t.Errorf("2.%d %s: %v", tc.minor, tc.body, err)

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/rest"
 )
 
 func isUUID(s string) bool { return ids.IsUUID(s) }
@@ -92,7 +93,7 @@ func (c *serviceChange) apply(h *compute.Host) {
 	}
 }
 
-var oldServiceSchemas = map[string]*versioned{
+var oldServiceSchemas = map[string]*rest.Schema{
 	"enable":             fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}})),
 	"disable":            fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}})),
 	"disable-log-reason": fixed(strict(list{"host", "binary", "disabled_reason"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}, "disabled_reason": nameType})),

@@ -75,7 +75,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	must(c.Network.Start(ctx))
 	t.Cleanup(c.Network.Stop)
 	deps := compute.Deps{
-		DB: db, Store: sqlstore.New(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
+		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
 		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement,
 		Config: compute.Config{MaxBuildAttempts: 3},
 	}

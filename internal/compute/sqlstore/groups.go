@@ -7,66 +7,38 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-const groupColumns = "id, project_id, user_id, name, policy, rules, created_at"
-
-func scanGroup(r store.Row) (*compute.ServerGroup, error) {
-	g := &compute.ServerGroup{}
-	return g, r.Scan(&g.ID, &g.ProjectID, &g.UserID, &g.Name, &g.Policy, jsonOf{&g.Rules}, timeOf{&g.CreatedAt})
+func serverGroups() *store.Table[compute.ServerGroup] {
+	return store.NewTable("compute_server_group", func(g *compute.ServerGroup, c *store.Columns) {
+		c.Key("id", &g.ID)
+		c.Text("project_id", &g.ProjectID)
+		c.Text("user_id", &g.UserID)
+		c.Text("name", &g.Name)
+		c.Text("policy", &g.Policy)
+		c.JSON("rules", &g.Rules)
+		c.Time("created_at", &g.CreatedAt)
+	}).Then(members)
 }
 
-// InsertGroup adds a server group.
-func (*Store) InsertGroup(ctx context.Context, tx *store.Tx, g *compute.ServerGroup) error {
-	_, err := tx.Exec(ctx, "INSERT INTO compute_server_group ("+groupColumns+") VALUES (?, ?, ?, ?, ?, ?, ?)",
-		g.ID, g.ProjectID, g.UserID, g.Name, g.Policy, toJSON(g.Rules), store.Micros(g.CreatedAt))
-	return err
-}
-
-// DeleteGroup removes a server group; its servers go on without it.
-func (*Store) DeleteGroup(ctx context.Context, tx *store.Tx, id string) error {
-	if err := tx.ExecOne(ctx, "DELETE FROM compute_server_group WHERE id = ?", id); err != nil {
-		return err
+// members reads which servers are in groups.
+func members(ctx context.Context, tx *store.Tx, groups []*compute.ServerGroup) error {
+	byID, of := make(map[string]*compute.ServerGroup, len(groups)), make([]string, len(groups))
+	for i, g := range groups {
+		byID[g.ID], of[i] = g, g.ID
 	}
-	_, err := tx.Exec(ctx, "UPDATE compute_server SET group_id = '' WHERE group_id = ?", id)
-	return err
-}
-
-// Group finds a server group with its members.
-func (*Store) Group(ctx context.Context, tx *store.Tx, id string) (*compute.ServerGroup, error) {
-	g, err := store.One(ctx, tx, scanGroup, "SELECT "+groupColumns+" FROM compute_server_group WHERE id = ?", id)
-	if err != nil {
-		return nil, err
-	}
-	g.Members, err = store.All(ctx, tx, store.Value[string],
-		"SELECT id FROM compute_server WHERE group_id = ? AND deleted = ? ORDER BY created_at, id", id, false)
-	return g, err
-}
-
-// Groups lists a project's server groups, or all with "".
-func (*Store) Groups(ctx context.Context, tx *store.Tx, projectID string) ([]*compute.ServerGroup, error) {
-	q := store.Select("SELECT " + groupColumns + " FROM compute_server_group").OrderBy("created_at, id")
-	if projectID != "" {
-		q.Where("project_id = ?", projectID)
-	}
-	groups, err := store.Find(ctx, tx, scanGroup, q)
-	if err != nil || len(groups) == 0 {
-		return groups, err
-	}
-	byID := map[string]*compute.ServerGroup{}
-	for _, g := range groups {
-		byID[g.ID] = g
-	}
-	_, err = store.All(ctx, tx, func(r store.Row) (struct{}, error) {
+	q := store.Among(store.Select("SELECT group_id, id FROM compute_server"), "group_id", of).Where("deleted = ?", false).OrderBy("created_at, id")
+	_, err := store.Find(ctx, tx, func(r store.Row) (struct{}, error) {
 		var group, server string
 		err := r.Scan(&group, &server)
 		if g := byID[group]; g != nil {
 			g.Members = append(g.Members, server)
 		}
 		return struct{}{}, err
-	}, "SELECT group_id, id FROM compute_server WHERE group_id <> '' AND deleted = ? ORDER BY created_at, id", false)
-	return groups, err
+	}, q)
+	return err
 }
 
-// CountGroups counts a project's server groups.
-func (*Store) CountGroups(ctx context.Context, tx *store.Tx, projectID string) (int, error) {
-	return store.One(ctx, tx, store.Value[int], "SELECT COUNT(*) FROM compute_server_group WHERE project_id = ?", projectID)
+// LeaveGroup takes all servers out of a group.
+func (*Store) LeaveGroup(ctx context.Context, tx *store.Tx, id string) error {
+	_, err := tx.Exec(ctx, "UPDATE compute_server SET group_id = '' WHERE group_id = ?", id)
+	return err
 }

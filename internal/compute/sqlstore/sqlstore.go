@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"kumoi/internal/compute"
 	"kumoi/internal/kernel/store"
 )
 
@@ -18,6 +19,11 @@ func Migrations() store.Migrations { return store.Migrations{Service: "compute",
 
 // Store is compute.Store; it has no state of its own.
 type Store struct{}
+
+// Tables are the families that need no more than a table.
+func Tables() compute.Tables {
+	return compute.Tables{Keypairs: keypairs(), ServerGroups: serverGroups()}
+}
 
 // New returns the store.
 func New() *Store { return &Store{} }

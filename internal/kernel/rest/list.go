@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,19 +101,39 @@ type List struct {
 	Fields []Field
 	// Also are parameters that are known and read elsewhere.
 	Also []string
+	// Everyone names the parameter that asks for all projects' rows.
+	Everyone string
+	// ByOffset pages with limit and offset, without markers. Paged tells from which
+	// microversion there are pages at all; nil: from the first.
+	ByOffset bool
+	Paged    func(r *httpx.Request) bool
 	// Sort is the order of lists that ask for none, PageSort that of their pages.
 	Sort, PageSort []store.Sort
 }
 
-// paging are the parameters that every list knows.
-var paging = []string{"limit", "marker", "sort_key", "sort_dir"}
+// known tells whether a parameter is about the list as a whole.
+func (l *List) known(name string) bool {
+	switch name {
+	case "limit":
+		return true
+	case "marker":
+		return !l.ByOffset
+	case "offset":
+		return l.ByOffset
+	case "sort_key", "sort_dir":
+		return l.Sorting != SortNever
+	case "sort":
+		return l.Sorting == SortWords
+	}
+	return name == l.Reverse || name == l.Everyone || slices.Contains(l.Also, name)
+}
 
 // Query reads a request's query string.
 func (l *List) Query(r *httpx.Request) (store.Query, error) {
-	q := store.Query{Marker: r.Query.Get("marker"), LostMarker: l.LostMarker}
+	q := store.Query{LostMarker: l.LostMarker, Everyone: l.Everyone != "" && r.Query.Has(l.Everyone)}
 	var unknown []string
 	for name, values := range r.Query {
-		if slices.Contains(paging, name) || slices.Contains(l.Also, name) || name == l.Reverse || name == "sort" && l.Sorting == SortWords {
+		if l.known(name) {
 			continue
 		}
 		known, err := l.filter(&q, name, values)
@@ -132,9 +153,10 @@ func (l *List) Query(r *httpx.Request) (store.Query, error) {
 	if l.Reverse != "" {
 		q.Reverse, _ = httpx.ParseBool(r.Query.Get(l.Reverse))
 	}
-	var err error
-	if q.Limit, err = l.limit(r.Query.Get("limit")); err != nil {
-		return q, err
+	if l.Paged == nil || l.Paged(r) {
+		if err := l.page(&q, r); err != nil {
+			return q, err
+		}
 	}
 	return q, l.order(&q, r)
 }
@@ -174,6 +196,33 @@ func (l *List) filter(q *store.Query, name string, values []string) (known bool,
 		q.Where = append(q.Where, store.Cond{Field: f.at(), Op: op, Value: list[0]})
 	}
 	return true, nil
+}
+
+// page reads where the page begins and how long it is.
+func (l *List) page(q *store.Query, r *httpx.Request) (err error) {
+	if q.Limit, err = l.limit(r.Query.Get("limit")); err != nil {
+		return err
+	}
+	if !l.ByOffset {
+		q.Marker = r.Query.Get("marker")
+		return nil
+	}
+	text := r.Query.Get("offset")
+	if text == "" {
+		return nil
+	}
+	if q.Offset, err = strconv.Atoi(text); err != nil || q.Offset < 0 {
+		return errs.New(errs.Invalid, "Invalid input for query parameters offset. Value: %s. It is not a non-negative integer", text)
+	}
+	return nil
+}
+
+// Marked gives an error the API's words if it is about the query's marker.
+func (l *List) Marked(err error, q store.Query) error {
+	if errors.Is(err, store.ErrNoMarker) && l.NoMarker != nil {
+		return l.NoMarker(q.Marker)
+	}
+	return err
 }
 
 func (l *List) limit(text string) (int, error) {

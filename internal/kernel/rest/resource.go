@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"kumoi/internal/kernel/change"
@@ -79,11 +78,8 @@ func (c *Resource[T, New, Patch]) list(ctx context.Context, r *httpx.Request) (*
 		return nil, err
 	}
 	page, err := c.List(ctx, q)
-	if errors.Is(err, store.ErrNoMarker) && c.Query.NoMarker != nil {
-		err = c.Query.NoMarker(q.Marker)
-	}
 	if err != nil {
-		return nil, err
+		return nil, c.Query.Marked(err, q)
 	}
 	return c.Rows(ctx, r, http.StatusOK, page, q)
 }

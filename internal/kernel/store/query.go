@@ -27,7 +27,10 @@ type Query struct {
 	// keys its place is known; in another the page is empty.
 	LostMarker bool
 	Limit      int // rows at most; 0: all, less: none
-	Cap        int // the cloud's own limit; 0: none
+	Offset     int // rows to leave out first, for APIs that know no markers
+	// Everyone asks for what all projects have; the use case decides whether it may.
+	Everyone bool
+	Cap      int // the cloud's own limit; 0: none
 }
 
 // Sort is one key of an order.
@@ -222,13 +225,14 @@ func (t *Table[T]) ListKept(ctx context.Context, tx *Tx, q Query, keep func(rows
 		if window > 0 {
 			want = window - len(page.Rows) + 1 // one more tells whether there are more
 		}
-		rows, err := t.Find(ctx, tx, sel.Limit(want))
+		rows, err := t.Find(ctx, tx, sel.Limit(want).Offset(q.Offset))
 		if err != nil {
 			return page, err
 		}
 		last := want == 0 || len(rows) < want
 		if keep != nil && len(rows) > 0 {
 			if !last {
+				q.Offset = 0
 				if behind, err = t.placeOf(ctx, tx, rows[len(rows)-1], o); err != nil {
 					return page, err
 				}

@@ -1,7 +1,6 @@
-package compute
+package keypair
 
 import (
-	"context"
 	"crypto/md5" //nolint:gosec // the fingerprint format that clients compare
 	"crypto/rand"
 	"crypto/rsa"
@@ -18,110 +17,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
-	"kumoi/internal/kernel/policy"
-	"kumoi/internal/kernel/store"
 )
-
-// keyOwner is the user whose key pairs are meant: the actor, unless an
-// administrator names another.
-func (s *Service) keyOwner(ctx context.Context, userID, rule string) (string, error) {
-	if userID == "" {
-		userID = actor.From(ctx).UserID
-	}
-	return userID, s.check(ctx, rule, policy.Target{"user_id": userID})
-}
-
-// CreateKeypair imports a public key, or makes a key pair and returns the
-// private key, which is kept nowhere.
-func (s *Service) CreateKeypair(ctx context.Context, userID, name, kind, public string) (*Keypair, string, error) {
-	owner, err := s.keyOwner(ctx, userID, "os-keypairs:create")
-	if err != nil {
-		return nil, "", err
-	}
-	k := &Keypair{UserID: owner, Name: name, Type: kind, PublicKey: public, CreatedAt: s.now().UTC()}
-	private := ""
-	switch {
-	case public != "":
-		k.Fingerprint, err = fingerprint(kind, public)
-	case kind == "x509":
-		k.PublicKey, private, err = generateCertificate(owner)
-		if err == nil {
-			k.Fingerprint, err = fingerprint(kind, k.PublicKey)
-		}
-	default:
-		k.PublicKey, private, err = generateKey()
-		if err == nil {
-			k.Fingerprint, err = fingerprint(kind, k.PublicKey)
-		}
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	err = s.write(ctx, func(tx *store.Tx) error {
-		list, err := s.store.Keypairs(ctx, tx, owner)
-		if err != nil {
-			return err
-		}
-		for _, have := range list {
-			if have.Name == name {
-				return errs.New(errs.Exists, "Key pair '%s' already exists.", name)
-			}
-		}
-		limit, err := s.limits(ctx, tx, actor.From(ctx).ProjectID)
-		if err != nil {
-			return err
-		}
-		if top := limit["key_pairs"]; top >= 0 && len(list)+1 > top {
-			return errs.New(errs.OverQuota, "Quota exceeded, too many key pairs.")
-		}
-		if k.ID, err = s.store.Next(ctx, tx, "keypair"); err != nil {
-			return err
-		}
-		return s.store.InsertKeypair(ctx, tx, k)
-	})
-	return k, private, exists(err, "Key pair '%s' already exists.", name)
-}
-
-// Keypair returns a user's key pair.
-func (s *Service) Keypair(ctx context.Context, userID, name string) (*Keypair, error) {
-	owner, err := s.keyOwner(ctx, userID, "os-keypairs:show")
-	if err != nil {
-		return nil, err
-	}
-	var k *Keypair
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		k, err = s.store.Keypair(ctx, tx, owner, name)
-		return notFound(err, "Keypair %s not found for user %s", name, owner)
-	})
-	return k, err
-}
-
-// Keypairs lists a user's key pairs by name.
-func (s *Service) Keypairs(ctx context.Context, userID string) ([]*Keypair, error) {
-	owner, err := s.keyOwner(ctx, userID, "os-keypairs:index")
-	if err != nil {
-		return nil, err
-	}
-	var list []*Keypair
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.store.Keypairs(ctx, tx, owner)
-		return err
-	})
-	return list, err
-}
-
-// DeleteKeypair removes a user's key pair; servers keep the key.
-func (s *Service) DeleteKeypair(ctx context.Context, userID, name string) error {
-	owner, err := s.keyOwner(ctx, userID, "os-keypairs:delete")
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, func(tx *store.Tx) error {
-		return notFound(s.store.DeleteKeypair(ctx, tx, owner, name), "Keypair %s not found for user %s", name, owner)
-	})
-}
 
 // fingerprint checks a public key and gives its fingerprint as Nova writes it.
 func fingerprint(kind, public string) (string, error) {
