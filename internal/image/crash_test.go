@@ -67,7 +67,7 @@ func openNode(dir string, log io.Writer, wrap func(backend.Backend) backend.Back
 	}
 	cfg := image.DefaultConfig(filepath.Join(dir, "data"))
 	cfg.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	n.svc, err = image.New(image.Deps{DB: db, Store: sqlstore.New(), Policy: policy.New(), Log: lg, Config: cfg, Stores: stores, Sagas: n.sagas, Tasks: n.tasks})
+	n.svc, err = image.New(image.Deps{DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: policy.New(), Log: lg, Config: cfg, Stores: stores, Sagas: n.sagas, Tasks: n.tasks})
 	if err != nil {
 		return nil, err
 	}

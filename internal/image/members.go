@@ -5,154 +5,155 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-// shared loads an image that the actor may see and that can have members.
-func (s *Service) shared(ctx context.Context, tx *store.Tx, id string) (*Image, error) {
-	img, err := s.visible(ctx, tx, id)
+// Members are the projects that images are shared with.
+type Members struct {
+	s     *Service
+	table *store.Table[Member]
+}
+
+// MembersOf are the use cases, for the members of one image.
+type MembersOf struct {
+	*Members
+	image string
+}
+
+// Of returns the use cases for an image.
+func (f *Members) Of(imageID string) MembersOf { return MembersOf{f, imageID} }
+
+// open loads the image, which must be shared, under a rule.
+func (f MembersOf) open(ctx context.Context, tx *store.Tx, rule string) (*Image, error) {
+	img, err := f.s.visible(ctx, tx, f.image)
 	if err != nil {
 		return nil, err
 	}
 	if img.Visibility != Shared {
 		return nil, errs.New(errs.Forbidden, "Only shared images have members.")
 	}
-	return img, nil
+	if rule == "" {
+		return img, nil
+	}
+	return img, f.s.check(ctx, rule, img)
 }
 
-// Members lists the projects an image is shared with: all of them to its
+// known are the members that the actor may know of: all of them to the image's
 // owner, only itself to a member.
-func (s *Service) Members(ctx context.Context, id string) ([]Member, error) {
-	var members []Member
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		img, err := s.shared(ctx, tx, id)
+func (f MembersOf) known(ctx context.Context, img *Image) []store.Cond {
+	out := []store.Cond{store.Eq("image_id", img.ID)}
+	if project := actor.From(ctx).ProjectID; img.Owner != project && !f.s.admin(ctx) {
+		out = append(out, store.Eq("member_id", project))
+	}
+	return out
+}
+
+func (f MembersOf) find(ctx context.Context, tx *store.Tx, img *Image, memberID string) (*Member, error) {
+	m, err := f.table.First(ctx, tx, append(f.known(ctx, img), store.Eq("member_id", memberID))...)
+	if errs.Is(err, errs.NotFound) {
+		err = f.missing(memberID)
+	}
+	return m, err
+}
+
+func (f MembersOf) missing(memberID string) error {
+	return errs.New(errs.NotFound, "%s not found in the member list of the image %s.", quotable(memberID), f.image)
+}
+
+// List lists the members, the oldest first.
+func (f MembersOf) List(ctx context.Context, q store.Query) (page store.Page[Member], err error) {
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		img, err := f.open(ctx, tx, "get_members")
 		if err != nil {
 			return err
 		}
-		if err := s.check(ctx, "get_members", img); err != nil {
-			return err
-		}
-		members, err = s.store.Members(ctx, tx, id)
-		members = s.known(ctx, img, members)
+		page, err = f.table.List(ctx, tx, q.Within(f.known(ctx, img)...))
 		return err
 	})
-	return members, err
+	return page, err
 }
 
-// known leaves those members that the actor may know of.
-func (s *Service) known(ctx context.Context, img *Image, members []Member) []Member {
-	project := actor.From(ctx).ProjectID
-	if s.admin(ctx) || img.Owner == project {
-		return members
-	}
-	return slices.DeleteFunc(members, func(m Member) bool { return m.MemberID != project })
-}
-
-// Member returns one project an image is shared with.
-func (s *Service) Member(ctx context.Context, id, memberID string) (Member, error) {
-	var m Member
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		img, err := s.shared(ctx, tx, id)
+// Show returns one member.
+func (f MembersOf) Show(ctx context.Context, memberID string) (m *Member, err error) {
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		img, err := f.open(ctx, tx, "get_member")
 		if err == nil {
-			err = s.check(ctx, "get_member", img)
-		}
-		if err == nil {
-			m, err = s.member(ctx, tx, img, memberID)
+			m, err = f.find(ctx, tx, img, memberID)
 		}
 		if errs.Is(err, errs.Forbidden) {
-			return noMember(id, memberID)
+			return f.missing(memberID)
 		}
 		return err
 	})
 	return m, err
 }
 
-func noMember(id, memberID string) error {
-	return errs.New(errs.NotFound, "%s not found in the member list of the image %s.", quotable(memberID), id)
-}
-
-func (s *Service) member(ctx context.Context, tx *store.Tx, img *Image, memberID string) (Member, error) {
-	members, err := s.store.Members(ctx, tx, img.ID)
-	if err != nil {
-		return Member{}, err
-	}
-	members = s.known(ctx, img, members)
-	i := slices.IndexFunc(members, func(m Member) bool { return m.MemberID == memberID })
-	if i < 0 {
-		return Member{}, noMember(img.ID, memberID)
-	}
-	return members[i], nil
-}
-
-// AddMember shares an image with a project, which may then accept it.
-func (s *Service) AddMember(ctx context.Context, id, memberID string) (Member, error) {
-	now := s.now()
-	m := Member{ImageID: id, MemberID: memberID, Status: "pending", CreatedAt: now, UpdatedAt: now}
+// Create shares the image with a project, which may then accept it.
+func (f MembersOf) Create(ctx context.Context, memberID string) (*Member, error) {
 	if memberID == "" || len([]rune(memberID)) > 255 {
-		return m, errs.New(errs.Invalid, "Member must be the id of a project: 1 to 255 characters.")
+		return nil, errs.New(errs.Invalid, "Member must be the id of a project: 1 to 255 characters.")
 	}
 	if err := checkText("member", memberID); err != nil {
-		return m, err
+		return nil, err
 	}
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.shared(ctx, tx, id)
+	now := f.s.now()
+	m := &Member{ImageID: f.image, MemberID: memberID, Status: "pending", CreatedAt: now, UpdatedAt: now}
+	return m, f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.open(ctx, tx, "add_member"); err != nil {
+			return err
+		}
+		of := store.Eq("image_id", f.image)
+		taken, err := f.table.Any(ctx, tx, of, store.Eq("member_id", memberID))
 		if err != nil {
 			return err
 		}
-		if err := s.check(ctx, "add_member", img); err != nil {
-			return err
+		if taken {
+			return errs.New(errs.Exists, "Member %s is duplicated for image %s", memberID, f.image)
 		}
-		members, err := s.store.Members(ctx, tx, id)
+		n, err := f.table.Count(ctx, tx, of)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(members, func(m Member) bool { return m.MemberID == memberID }) {
-			return errs.New(errs.Exists, "Member %s is duplicated for image %s", memberID, id)
+		if top := f.s.cfg.MaxMembers; int(n) >= top {
+			return errs.New(errs.TooLarge, "The limit has been exceeded on the number of allowed image members for this image. Attempted: %d, Maximum: %d", n+1, top)
 		}
-		if len(members) >= s.cfg.MaxMembers {
-			return errs.New(errs.TooLarge, "The limit has been exceeded on the number of allowed image members for this image. Attempted: %d, Maximum: %d", len(members)+1, s.cfg.MaxMembers)
-		}
-		return s.store.AddMember(ctx, tx, m)
+		audit.Created(ctx, memberID)
+		return f.table.Insert(ctx, tx, m)
 	})
-	return m, err
 }
 
-// SetMemberStatus records a member's decision about a shared image.
-func (s *Service) SetMemberStatus(ctx context.Context, id, memberID, status string) (Member, error) {
-	var m Member
+// Update records a member's decision about the image.
+func (f MembersOf) Update(ctx context.Context, memberID, status string) (m *Member, err error) {
 	if !slices.Contains([]string{"pending", "accepted", "rejected"}, status) {
 		return m, errs.New(errs.Invalid, "Incorrect request: the status of a member is pending, accepted or rejected, not %q", quotable(status))
 	}
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.shared(ctx, tx, id)
+	err = f.s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := f.open(ctx, tx, "")
 		if err != nil {
 			return err
 		}
-		if m, err = s.member(ctx, tx, img, memberID); err != nil {
+		if m, err = f.find(ctx, tx, img, memberID); err != nil {
 			return err
 		}
-		if err := s.check(ctx, "modify_member", img); err != nil {
+		if err := f.s.check(ctx, "modify_member", img); err != nil {
 			return err
 		}
-		m.Status, m.UpdatedAt = status, s.now()
-		return s.store.SetMemberStatus(ctx, tx, m)
+		m.Status, m.UpdatedAt = status, f.s.now()
+		return f.table.Update(ctx, tx, m)
 	})
 	return m, err
 }
 
-// RemoveMember stops sharing an image with a project.
-func (s *Service) RemoveMember(ctx context.Context, id, memberID string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.shared(ctx, tx, id)
-		if err != nil {
+// Delete stops sharing the image with a project.
+func (f MembersOf) Delete(ctx context.Context, memberID string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.open(ctx, tx, "delete_member"); err != nil {
 			return err
 		}
-		if err := s.check(ctx, "delete_member", img); err != nil {
-			return err
-		}
-		if err := s.store.DeleteMember(ctx, tx, id, memberID); err != nil {
-			return noMember(id, memberID)
+		if err := f.table.Delete(ctx, tx, f.image, memberID); err != nil {
+			return f.missing(memberID)
 		}
 		return nil
 	})

@@ -24,6 +24,7 @@ import (
 type Deps struct {
 	DB     *store.DB
 	Store  Store
+	Tables Tables
 	Policy *policy.Engine
 	Log    *slog.Logger
 	Clock  func() time.Time // nil: the system's
@@ -46,6 +47,9 @@ type Deps struct {
 
 // Service is the image service.
 type Service struct {
+	// Members are the projects that images are shared with.
+	Members *Members
+
 	db     *store.DB
 	store  Store
 	policy *policy.Engine
@@ -78,6 +82,7 @@ func New(d Deps) (*Service, error) {
 		cfg: d.Config, stores: d.Stores, limits: d.Limits, certs: d.Certificates, region: d.Regions,
 		sagas: d.Sagas, tasks: d.Tasks,
 	}
+	s.Members = &Members{s, d.Tables.Members}
 	if s.clock == nil {
 		s.clock = time.Now
 	}

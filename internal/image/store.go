@@ -8,7 +8,10 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Store is the persistence that images need; package sqlstore is it. Methods
+// Tables are where families are kept that need no more than a table.
+type Tables struct{ Members *store.Table[Member] }
+
+// Store is the other persistence that images need; package sqlstore is it. Methods
 // report a missing row with NotFound and know nothing of policy.
 type Store interface {
 	// Images. CreateImage reports Exists if the id is, or ever was, taken; SaveImage writes
@@ -20,12 +23,6 @@ type Store interface {
 	Images(ctx context.Context, tx *store.Tx, q Query) ([]*Image, error)
 	SaveImage(ctx context.Context, tx *store.Tx, img *Image) error
 	DeleteImage(ctx context.Context, tx *store.Tx, id string) error
-
-	// Members of images.
-	Members(ctx context.Context, tx *store.Tx, imageID string) ([]Member, error)
-	AddMember(ctx context.Context, tx *store.Tx, m Member) error
-	SetMemberStatus(ctx context.Context, tx *store.Tx, m Member) error
-	DeleteMember(ctx context.Context, tx *store.Tx, imageID, memberID string) error
 
 	// Data being written, and data to be removed.
 	AddUpload(ctx context.Context, tx *store.Tx, u Upload) error

@@ -10,31 +10,31 @@ import (
 	"kumoi/internal/kernel/rest"
 )
 
-// keypairs are /os-keypairs. Since 2.10 an administrator names a user in the
-// query, so that a name alone is no identity and the handlers say whose it is.
-type keypairs struct {
-	svc *keypair.Service
-	rest.Resource[keypair.Keypair, keypair.NewKeypair, struct{}]
+// keypairRoutes are /os-keypairs.
+func (a *api) keypairRoutes() []httpx.Route {
+	type K = keypair.Keypair
+	c := rest.Resource[K, keypair.NewKeypair, struct{}]{
+		Path: "/v2.1/os-keypairs", Item: "keypair_name", One: "keypair", Many: "keypairs", Rule: familyRule("os-keypairs"),
+		Verbs: "list show create delete",
+		Bind: func(c *rest.Resource[K, keypair.NewKeypair, struct{}], r *httpx.Request) {
+			of := a.svc.Keypairs.Of(keyUser(r))
+			c.List, c.Show, c.Create, c.Delete = of.List, of.Show, of.Create, of.Delete
+		},
+		ReadNew: newKeypair, View: viewKeypair, ID: func(k *K) string { return k.Name },
+		Query:   &rest.List{Dialect: unsorted, Also: []string{"user_id"}, Paged: func(r *httpx.Request) bool { return r.AtLeast(2, 35) }},
+		Created: since22(http.StatusOK, http.StatusCreated), Deleted: since22(http.StatusAccepted, http.StatusNoContent),
+	}
+	return c.Routes()
 }
 
-func (a *api) keypairRoutes() []httpx.Route {
-	k := &keypairs{svc: a.svc.Keypairs}
-	k.Resource = rest.Resource[keypair.Keypair, keypair.NewKeypair, struct{}]{
-		Path: "/v2.1/os-keypairs", Item: "keypair_name", One: "keypair", Many: "keypairs", Rule: familyRule("os-keypairs"),
-		Create: k.svc.Create, ReadNew: newKeypair, View: viewKeypair, ID: func(v *keypair.Keypair) string { return v.Name },
-		Query: &rest.List{Dialect: unsorted, Also: []string{"user_id"}, Paged: func(r *httpx.Request) bool { return r.AtLeast(2, 35) }},
-		Created: func(r *httpx.Request) int {
-			if r.AtLeast(2, 2) {
-				return http.StatusCreated
-			}
-			return http.StatusOK
-		},
+// since22 is a status that 2.2 changed.
+func since22(before, after int) func(*httpx.Request) int {
+	return func(r *httpx.Request) int {
+		if r.AtLeast(2, 2) {
+			return after
+		}
+		return before
 	}
-	item := k.Path + "/{" + k.Item + "}"
-	return append(k.Routes(),
-		httpx.Route{Method: http.MethodGet, Path: k.Path, Policy: k.Rule("list"), Handler: k.list},
-		httpx.Route{Method: http.MethodGet, Path: item, Policy: k.Rule("show"), Handler: k.show},
-		httpx.Route{Method: http.MethodDelete, Path: item, Policy: k.Rule("delete"), Handler: k.remove})
 }
 
 // keyUser is whose key pairs an administrator means, since 2.10.
@@ -43,33 +43,6 @@ func keyUser(r *httpx.Request) string {
 		return r.Query.Get("user_id")
 	}
 	return ""
-}
-
-func (k *keypairs) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := k.Query.Query(r)
-	if err != nil {
-		return nil, err
-	}
-	page, err := k.svc.List(ctx, keyUser(r), q)
-	if err != nil {
-		return nil, k.Query.Marked(err, q)
-	}
-	return k.Rows(ctx, r, http.StatusOK, page, q)
-}
-
-func (k *keypairs) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	v, err := k.svc.Show(ctx, keyUser(r), r.Var(k.Item))
-	return k.Answer(ctx, r, http.StatusOK, v, err)
-}
-
-func (k *keypairs) remove(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := k.svc.Delete(ctx, keyUser(r), r.Var(k.Item)); err != nil {
-		return nil, err
-	}
-	if r.AtLeast(2, 2) {
-		return httpx.NoContent(), nil
-	}
-	return httpx.Empty(http.StatusAccepted), nil
 }
 
 // viewKeypair shows least in lists, where each row is wrapped once more, and

@@ -39,9 +39,18 @@ type Deps struct {
 	Next  func(ctx context.Context, tx *store.Tx) (int64, error)
 }
 
-// Service has the use cases. The user "" is the actor itself; another's key
-// pairs are for administrators.
+// Service keeps key pairs.
 type Service struct{ d Deps }
+
+// Owned are the use cases, for one user's key pairs: the actor's own, or, for
+// administrators, another's.
+type Owned struct {
+	*Service
+	user string
+}
+
+// Of returns the use cases for a user; "" is the actor itself.
+func (s *Service) Of(userID string) Owned { return Owned{s, userID} }
 
 // New returns the service.
 func New(d Deps) *Service { return &Service{d} }
@@ -54,10 +63,11 @@ func (s *Service) owner(ctx context.Context, userID, verb string) (string, error
 }
 
 // NewKeypair is what a key pair is made of; without a public key both are made.
+// UserID is another's, if an administrator makes it.
 type NewKeypair struct{ UserID, Name, Type, PublicKey string }
 
 // Create imports a public key, or makes a key pair.
-func (s *Service) Create(ctx context.Context, n NewKeypair) (*Keypair, error) {
+func (s Owned) Create(ctx context.Context, n NewKeypair) (*Keypair, error) {
 	owner, err := s.owner(ctx, n.UserID, "create")
 	if err != nil {
 		return nil, err
@@ -106,9 +116,9 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, k *Keypair) error {
 	return s.d.Table.Insert(ctx, tx, k)
 }
 
-// Show returns a user's key pair.
-func (s *Service) Show(ctx context.Context, userID, name string) (k *Keypair, err error) {
-	owner, err := s.owner(ctx, userID, "show")
+// Show returns a key pair.
+func (s Owned) Show(ctx context.Context, name string) (k *Keypair, err error) {
+	owner, err := s.owner(ctx, s.user, "show")
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +134,9 @@ func (s *Service) Get(ctx context.Context, tx *store.Tx, userID, name string) (*
 	return s.d.Table.Get(ctx, tx, userID, name)
 }
 
-// List lists a user's key pairs by name.
-func (s *Service) List(ctx context.Context, userID string, q store.Query) (page store.Page[Keypair], err error) {
-	owner, err := s.owner(ctx, userID, "index")
+// List lists key pairs by name.
+func (s Owned) List(ctx context.Context, q store.Query) (page store.Page[Keypair], err error) {
+	owner, err := s.owner(ctx, s.user, "index")
 	if err != nil {
 		return page, err
 	}
@@ -137,9 +147,9 @@ func (s *Service) List(ctx context.Context, userID string, q store.Query) (page 
 	return page, err
 }
 
-// Delete removes a user's key pair; servers keep the key.
-func (s *Service) Delete(ctx context.Context, userID, name string) error {
-	owner, err := s.owner(ctx, userID, "delete")
+// Delete removes a key pair; servers keep the key.
+func (s Owned) Delete(ctx context.Context, name string) error {
+	owner, err := s.owner(ctx, s.user, "delete")
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"kumoi/internal/image"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 )
 
@@ -88,60 +87,4 @@ func withQuery(path, query string) string {
 		return path
 	}
 	return path + "?" + query
-}
-
-func (a *api) listMembers(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	members, err := a.svc.Members(ctx, r.Var("image_id"))
-	if err != nil {
-		return nil, err
-	}
-	list := make([]map[string]any, len(members))
-	for i, m := range members {
-		list[i] = viewMember(m)
-	}
-	return httpx.JSON(http.StatusOK, map[string]any{"members": list, "schema": "/v2/schemas/members"}), nil
-}
-
-func (a *api) showMember(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return showMember(a.svc.Member(ctx, r.Var("image_id"), r.Var("member_id")))
-}
-
-func showMember(m image.Member, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, viewMember(m)), nil
-}
-
-func (a *api) addMember(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	member, err := only(r, "member")
-	if err != nil {
-		return nil, err
-	}
-	return showMember(a.svc.AddMember(ctx, r.Var("image_id"), member))
-}
-
-func (a *api) updateMember(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	status, err := only(r, "status")
-	if err != nil {
-		return nil, err
-	}
-	return showMember(a.svc.SetMemberStatus(ctx, r.Var("image_id"), r.Var("member_id"), status))
-}
-
-func (a *api) deleteMember(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.RemoveMember(ctx, r.Var("image_id"), r.Var("member_id")))
-}
-
-// only reads a text that the body must have.
-func only(r *httpx.Request, key string) (string, error) {
-	body, err := r.Object()
-	if err != nil {
-		return "", err
-	}
-	text, ok := body[key].(string)
-	if !ok || text == "" {
-		return "", errs.New(errs.Invalid, "%s not specified: the body must be an object whose %q is a text.", strings.ToUpper(key[:1])+key[1:], key)
-	}
-	return text, nil
 }

@@ -71,17 +71,6 @@ func (a *api) images() []httpx.Route {
 	}
 }
 
-func (a *api) members() []httpx.Route {
-	const all, one = "/v2/images/{image_id}/members", "/v2/images/{image_id}/members/{member_id}"
-	return []httpx.Route{
-		route("GET", all, "get_members", a.listMembers),
-		route("POST", all, "add_member", a.addMember),
-		route("GET", one, "get_member", a.showMember),
-		route("PUT", one, "modify_member", a.updateMember),
-		route("DELETE", one, "delete_member", a.deleteMember),
-	}
-}
-
 func (a *api) deactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	return done(a.svc.Deactivate(ctx, r.Var("image_id")))
 }

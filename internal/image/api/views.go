@@ -73,13 +73,6 @@ func viewLocations(locations []image.Location) []map[string]any {
 	return list
 }
 
-func viewMember(m image.Member) map[string]any {
-	return map[string]any{
-		"member_id": m.MemberID, "image_id": m.ImageID, "status": m.Status,
-		"created_at": stamp(m.CreatedAt), "updated_at": stamp(m.UpdatedAt), "schema": "/v2/schemas/member",
-	}
-}
-
 func viewStore(s image.StoreInfo) map[string]any {
 	v := map[string]any{"id": s.ID}
 	if s.Description != "" {

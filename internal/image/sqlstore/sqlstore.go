@@ -22,6 +22,9 @@ type Store struct {
 
 var _ image.Store = Store{}
 
+// Tables are the families that need no more than a table.
+func Tables() image.Tables { return image.Tables{Members: members()} }
+
 // New returns the store.
 func New() Store { return Store{} }
 

@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
@@ -27,6 +29,12 @@ type Resource[T, New, Patch any] struct {
 	Create func(ctx context.Context, n New) (*T, error)
 	Update func(ctx context.Context, id string, p Patch) (*T, error)
 	Delete func(ctx context.Context, id string) error
+
+	// Bind sets the use cases of a family that lies within something else that the
+	// request names, such as the members of an image: it is called on a copy, for
+	// each request. Verbs then says which use cases there are: "list show delete".
+	Bind  func(c *Resource[T, New, Patch], r *httpx.Request)
+	Verbs string
 
 	Query *List // what the list's query string may say
 	// ReadNew and ReadPatch read bodies.
@@ -61,15 +69,29 @@ func (c *Resource[T, New, Patch]) Routes() []httpx.Route {
 			out = append(out, httpx.Route{Method: method, Path: path, Policy: c.Rule(verb), Handler: h})
 		}
 	}
-	add(c.List != nil, "list", http.MethodGet, c.Path, c.list)
-	add(c.Show != nil, "show", http.MethodGet, item, c.show)
-	add(c.Create != nil, "create", http.MethodPost, c.Path, c.create)
+	add(c.List != nil || c.has("list"), "list", http.MethodGet, c.Path, c.list)
+	add(c.Show != nil || c.has("show"), "show", http.MethodGet, item, c.show)
+	add(c.Create != nil || c.has("create"), "create", http.MethodPost, c.Path, c.create)
 	if c.CreateMany != nil {
 		out[len(out)-1].Variants = []string{"bulk"}
 	}
-	add(c.Update != nil, "update", update, item, c.update)
-	add(c.Delete != nil, "delete", http.MethodDelete, item, c.remove)
+	add(c.Update != nil || c.has("update"), "update", update, item, c.update)
+	add(c.Delete != nil || c.has("delete"), "delete", http.MethodDelete, item, c.remove)
 	return out
+}
+
+func (c *Resource[T, New, Patch]) has(verb string) bool {
+	return c.Bind != nil && slices.Contains(strings.Fields(c.Verbs), verb)
+}
+
+// bound is the resource with the use cases for a request.
+func (c *Resource[T, New, Patch]) bound(r *httpx.Request) *Resource[T, New, Patch] {
+	if c.Bind == nil {
+		return c
+	}
+	own := *c
+	own.Bind(&own, r)
+	return &own
 }
 
 func (c *Resource[T, New, Patch]) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -77,7 +99,7 @@ func (c *Resource[T, New, Patch]) list(ctx context.Context, r *httpx.Request) (*
 	if err != nil {
 		return nil, err
 	}
-	page, err := c.List(ctx, q)
+	page, err := c.bound(r).List(ctx, q)
 	if err != nil {
 		return nil, c.Query.Marked(err, q)
 	}
@@ -130,7 +152,7 @@ func (c *Resource[T, New, Patch]) Answer(ctx context.Context, r *httpx.Request, 
 }
 
 func (c *Resource[T, New, Patch]) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	v, err := c.Show(ctx, r.Var(c.Item))
+	v, err := c.bound(r).Show(ctx, r.Var(c.Item))
 	return c.Answer(ctx, r, http.StatusOK, v, err)
 }
 
@@ -152,7 +174,7 @@ func (c *Resource[T, New, Patch]) create(ctx context.Context, r *httpx.Request) 
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.Create(ctx, n)
+	v, err := c.bound(r).Create(ctx, n)
 	return c.Answer(ctx, r, status(c.Created, r, http.StatusCreated), v, err)
 }
 
@@ -164,7 +186,7 @@ func (c *Resource[T, New, Patch]) update(ctx context.Context, r *httpx.Request) 
 	if ctx, err = c.expect(ctx, r); err != nil {
 		return nil, err
 	}
-	v, err := c.Update(ctx, r.Var(c.Item), p)
+	v, err := c.bound(r).Update(ctx, r.Var(c.Item), p)
 	return c.Answer(ctx, r, http.StatusOK, v, err)
 }
 
@@ -173,7 +195,7 @@ func (c *Resource[T, New, Patch]) remove(ctx context.Context, r *httpx.Request) 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Delete(ctx, r.Var(c.Item)); err != nil {
+	if err := c.bound(r).Delete(ctx, r.Var(c.Item)); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(status(c.Deleted, r, http.StatusNoContent)), nil
