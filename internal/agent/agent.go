@@ -64,6 +64,7 @@ type Agent struct {
 
 	mu      sync.Mutex
 	servers map[string]*server
+	gone    map[string]departure
 	info    hypervisor.Info
 	infoAt  time.Time
 
@@ -83,7 +84,7 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, bus: deps.Bus, hv: deps.Hypervisor, vif: deps.VIF,
 		log: logx.Or(deps.Log).With("component", "agent"), now: deps.Now,
-		servers: map[string]*server{}, consoles: newConsoles(cfg.ConsoleIdle),
+		servers: map[string]*server{}, gone: map[string]departure{}, consoles: newConsoles(cfg.ConsoleIdle),
 	}
 	if a.now == nil {
 		a.now = time.Now

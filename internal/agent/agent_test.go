@@ -76,7 +76,7 @@ func TestRefusals(t *testing.T) {
 			if _, err := h.client.EnsureServer(h.ctx(), "host-a", spec); !errs.Is(err, tc.kind) {
 				t.Errorf("got %v (%v), want %v", err, errs.KindOf(err), tc.kind)
 			}
-			if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID); err != nil && len(spec.ID) == 36 {
+			if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID, 0); err != nil && len(spec.ID) == 36 {
 				t.Error(err)
 			}
 		})
@@ -131,7 +131,7 @@ func TestMetadataKnowsGuestsByNetworkAndAddress(t *testing.T) {
 		}
 		return nil
 	})
-	if err := h.client.RemoveServer(h.ctx(), "host-a", one.ID); err != nil {
+	if err := h.client.RemoveServer(h.ctx(), "host-a", one.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if h.vif.Address(one.NICs[0].NetworkID) != nil {

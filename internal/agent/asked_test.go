@@ -113,7 +113,7 @@ func TestLocalDisks(t *testing.T) {
 	if _, err := os.Stat(first); !os.IsNotExist(err) {
 		t.Errorf("the old ephemeral disk is left: %v", err)
 	}
-	if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID); err != nil {
+	if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if files := h.files(spec.ID); len(files) != 0 {

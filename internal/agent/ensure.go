@@ -18,7 +18,7 @@ func (a *Agent) Ensure(ctx context.Context, spec *hostapi.ServerSpec) (*hostapi.
 	if err := validate(spec); err != nil {
 		return nil, err
 	}
-	s, err := a.server(spec.ID)
+	s, err := a.admit(spec.ID, spec.Generation)
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +180,7 @@ func (a *Agent) Remove(ctx context.Context, ref *hostapi.ServerRef) (*hostapi.Se
 	s.report.Fault, s.report.Steps, s.report.Domain = "", nil, ""
 	report := s.report
 	s.mu.Unlock()
-	a.mu.Lock()
-	if a.servers[s.id] == s {
-		delete(a.servers, s.id)
-	}
-	a.mu.Unlock()
+	a.depart(s, ref.Generation)
 	a.log.InfoContext(ctx, "server removed", "server", s.id)
 	return &report, nil
 }

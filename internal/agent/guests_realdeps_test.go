@@ -213,7 +213,7 @@ func (h *realHost) snapshot(spec *hostapi.ServerSpec, n *network) {
 	copied.Root = hostapi.RootDisk{ImageID: "snapshot", DiskFormat: "qcow2", ImageBytes: int64(len(data)), SHA512: hex.EncodeToString(sum[:])}
 	h.cloud.ensure(copied)
 	h.cloud.console(copied.ID, "the copy lives", patience)
-	if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", copied.ID); err != nil {
+	if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", copied.ID, 0); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -320,7 +320,7 @@ func (h *realHost) removeAll(specs ...*hostapi.ServerSpec) {
 	h.t.Helper()
 	for _, spec := range specs {
 		begin := time.Now()
-		if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", spec.ID); err != nil {
+		if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", spec.ID, 0); err != nil {
 			h.t.Fatal(err)
 		}
 		h.t.Logf("%s removed in %s", spec.Name, time.Since(begin).Round(time.Millisecond))

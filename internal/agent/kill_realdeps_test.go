@@ -166,7 +166,9 @@ func TestKilledAgentIsFollowedByOneThatFinishes(t *testing.T) {
 		},
 		"remove": {
 			func(s *hostapi.ServerSpec) error { return h.try(s, 30*time.Second) },
-			func(s *hostapi.ServerSpec) error { return h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", s.ID) },
+			func(s *hostapi.ServerSpec) error {
+				return h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", s.ID, 0)
+			},
 		},
 	}
 	for name, w := range work {
@@ -206,7 +208,7 @@ func TestKilledAgentIsFollowedByOneThatFinishes(t *testing.T) {
 						t.Errorf("%d guests run", len(pids))
 					}
 				}
-				if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", spec.ID); err != nil {
+				if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", spec.ID, 0); err != nil {
 					t.Fatal(err)
 				}
 				h.nothingLeft()

@@ -178,7 +178,7 @@ func TestNewerNewsEndsWaiting(t *testing.T) {
 		}
 		return err
 	})
-	if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID); err != nil {
+	if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-stopped; !errs.Is(err, errs.Conflict) {
@@ -192,7 +192,7 @@ func TestRemoveLeavesNothing(t *testing.T) {
 	spec.Ephemeral, spec.Swap, spec.ConfigDrive = []hostapi.LocalDisk{{SizeMiB: 1 << 10}}, &hostapi.LocalDisk{SizeMiB: 64}, true
 	h.ensure(spec)
 	for range 2 {
-		if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID); err != nil {
+		if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok := h.hv.Machine(spec.ID); ok {
@@ -212,12 +212,29 @@ func TestRemoveLeavesNothing(t *testing.T) {
 	h.ensure(spec)
 }
 
+// A build that was cancelled may reach the host after the removal that undoes it.
+func TestRemovalOvertakesTheBuild(t *testing.T) {
+	h := newFakeHost(t)
+	spec := h.spec()
+	spec.Generation = 3
+	if err := h.client.RemoveServer(h.ctx(), "host-a", spec.ID, 3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.client.EnsureServer(h.ctx(), "host-a", spec); !errs.Is(err, errs.Conflict) {
+		t.Errorf("the late build gave %v", err)
+	}
+	spec.Generation = 4
+	if _, err := h.client.EnsureServer(h.ctx(), "host-a", spec); err != nil {
+		t.Errorf("the server may not come back: %v", err)
+	}
+}
+
 func TestRemoveOfAnUnknownServer(t *testing.T) {
 	h := newFakeHost(t)
-	if err := h.client.RemoveServer(h.ctx(), "host-a", uuid.NewString()); err != nil {
+	if err := h.client.RemoveServer(h.ctx(), "host-a", uuid.NewString(), 0); err != nil {
 		t.Error(err)
 	}
-	if err := h.client.RemoveServer(h.ctx(), "host-a", "../../etc"); !errs.Is(err, errs.Invalid) {
+	if err := h.client.RemoveServer(h.ctx(), "host-a", "../../etc", 0); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a path for an id gave %v", err)
 	}
 }

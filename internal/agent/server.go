@@ -60,8 +60,39 @@ func (a *Agent) newServer(id string) *server {
 	return s
 }
 
+// departure is a removal that the agent remembers for a while.
+type departure struct {
+	generation int64 // of the server that was removed
+	at         time.Time
+}
+
+// overtaken is how long after a removal a message that it overtook may come.
+const overtaken = 10 * time.Minute
+
+// depart forgets a removed server, except for its generation.
+func (a *Agent) depart(s *server, generation int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.servers[s.id] == s {
+		delete(a.servers, s.id)
+	}
+	now := a.now()
+	for id, d := range a.gone {
+		if now.Sub(d.at) > overtaken {
+			delete(a.gone, id)
+		}
+	}
+	if generation > 0 {
+		a.gone[s.id] = departure{generation, now}
+	}
+}
+
 // server finds a server, or makes its place.
-func (a *Agent) server(id string) (*server, error) {
+func (a *Agent) server(id string) (*server, error) { return a.admit(id, removal) }
+
+// admit finds a server, or makes its place, unless it was removed in this
+// generation or a newer one.
+func (a *Agent) admit(id string, generation int64) (*server, error) {
 	if _, err := uuid.Parse(id); err != nil || len(id) != 36 {
 		return nil, errs.New(errs.Invalid, "%q is no server's id.", id)
 	}
@@ -69,6 +100,9 @@ func (a *Agent) server(id string) (*server, error) {
 	defer a.mu.Unlock()
 	s := a.servers[id]
 	if s == nil {
+		if d, ok := a.gone[id]; ok && generation <= d.generation && a.now().Sub(d.at) <= overtaken {
+			return nil, errSuperseded()
+		}
 		s = a.newServer(id)
 		a.servers[id] = s
 	}

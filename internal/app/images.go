@@ -44,6 +44,10 @@ func (c computeImages) CreateSnapshot(ctx context.Context, tx *store.Tx, n compu
 
 func (c computeImages) DeleteImage(ctx context.Context, id string) error { return c.Delete(ctx, id) }
 
+func (c computeImages) DeleteImageTx(ctx context.Context, tx *store.Tx, id string) error {
+	return c.DeleteTx(ctx, tx, id)
+}
+
 func (c computeImages) ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error) {
 	list, _, err := c.List(ctx, image.ListRequest{Limit: 1000, Filters: []image.Filter{
 		{Field: "owner", Op: "eq", Values: []any{owner}}, property("image_type", "backup"), property("backup_type", kind), property("instance_uuid", serverID),

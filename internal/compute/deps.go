@@ -49,6 +49,7 @@ type Images interface {
 	// project, that ImageData.WriteImage will fill.
 	CreateSnapshot(ctx context.Context, tx *store.Tx, s NewImage) error
 	DeleteImage(ctx context.Context, id string) error
+	DeleteImageTx(ctx context.Context, tx *store.Tx, id string) error
 	// ListBackups returns ids of the owner's images of a server's rotating
 	// backup, newest first.
 	ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error)

@@ -199,7 +199,7 @@ func (s *Service) repairStranger(ctx context.Context, host, id string, srv *Serv
 		return false, err
 	}
 	s.log.InfoContext(ctx, "removing what is left of a server that is not here any more", "server", id, "host", host)
-	err = s.hosts.RemoveServer(ctx, host, id)
+	err = s.hosts.RemoveServer(ctx, host, id, srv.Generation)
 	return err == nil, err
 }
 

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -208,7 +209,21 @@ func (s *Service) removeFrom(ctx context.Context, host, server string) error {
 	if host == "" {
 		return nil
 	}
-	err := s.hosts.RemoveServer(ctx, host, server)
+	var generation int64
+	err := s.read(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, server)
+		if errors.Is(err, store.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			generation = srv.Generation
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = s.hosts.RemoveServer(ctx, host, server, generation)
 	if errs.Is(err, errs.NotFound) {
 		return nil
 	}

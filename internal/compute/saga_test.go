@@ -17,10 +17,12 @@ import (
 
 // world is a cloud with one server in it whose saga has not begun.
 type world struct {
-	t   *testing.T
-	c   *computetest.Cloud
-	ctx context.Context
-	id  string
+	t        *testing.T
+	c        *computetest.Cloud
+	ctx      context.Context
+	net      string // the server's network
+	id       string
+	resource string // of the sagas; the server's id, mostly
 }
 
 // newWorld makes a server as the request leaves it: rows, ports, and a saga
@@ -35,7 +37,9 @@ func newWorld(t *testing.T, hosts ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.net = net
 	w.id = p.Server(object{"networks": []object{{"uuid": net}}})
+	w.resource = w.id
 	return w
 }
 
@@ -44,7 +48,7 @@ func newWorld(t *testing.T, hosts ...string) *world {
 func (w *world) take() compute.Job {
 	w.t.Helper()
 	var j compute.Job
-	list, err := w.c.Sagas.List(w.ctx, saga.Filter{Resource: w.id, States: []saga.State{saga.Running}})
+	list, err := w.c.Sagas.List(w.ctx, saga.Filter{Resource: w.resource, States: []saga.State{saga.Running}})
 	if err != nil || len(list) != 1 {
 		w.t.Fatalf("%d sagas wait for the server: %v", len(list), err)
 	}
@@ -59,6 +63,24 @@ func (w *world) take() compute.Job {
 		w.t.Fatal(err)
 	}
 	return j
+}
+
+// ports lists the server's ports.
+func (w *world) ports(t *testing.T) []any {
+	t.Helper()
+	return w.c.Client(t, "p").Must(200, "GET", "/v2.1/servers/"+w.id+"/os-interface", nil)["interfaceAttachments"].([]any)
+}
+
+// differs tells whether the guest is older than its server, so that the repair
+// ensures it again.
+func (w *world) differs(t *testing.T) bool {
+	t.Helper()
+	generation, err := w.c.Service.Generation(w.ctx, w.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := w.c.Agent("h1").Guest(w.id)
+	return g == nil || g.Generation < generation
 }
 
 // build runs the server's creation to its end.
@@ -125,7 +147,7 @@ func (w *world) status(t *testing.T, want string) object {
 
 func (w *world) env(kind string) sagatest.Env[compute.Job] {
 	return sagatest.Env[compute.Job]{
-		DB: w.c.DB, Definition: w.c.Service.Sagas(kind), Resource: w.id, Params: w.take(), Actor: computetest.Actor("p", ""),
+		DB: w.c.DB, Definition: w.c.Service.Sagas(kind), Resource: w.resource, Params: w.take(), Actor: computetest.Actor("p", ""),
 	}
 }
 

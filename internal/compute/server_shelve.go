@@ -48,7 +48,17 @@ func (s *Service) shelveSaga() saga.Definition[job] {
 				}
 				return s.spawn(ctx, j)
 			}), Undo: func(ctx context.Context, j *job) error {
-				if err := s.setPower(ctx, j.Server, hostapi.Power(j.BackPower)); err != nil {
+				// The guest may be removed by now, and comes back as a newer one.
+				err := s.write(ctx, func(tx *store.Tx) error {
+					srv, err := s.store.Server(ctx, tx, j.Server)
+					if err != nil {
+						return err
+					}
+					srv.Power = hostapi.Power(j.BackPower)
+					srv.Generation++
+					return s.save(ctx, tx, srv)
+				})
+				if err != nil {
 					return err
 				}
 				return s.spawn(ctx, j)
@@ -109,9 +119,17 @@ func (s *Service) unshelveSaga() saga.Definition[job] {
 			{Name: "bind", Do: s.bindPorts, Undo: s.unbindPorts},
 			{Name: "spawn", Do: s.step("compute_unshelve_instance", s.tryHere(s.spawnShelved)), Undo: s.removeGuest, Timeout: 30 * time.Minute},
 			{Name: "vifs", Do: s.tryHere(s.waitVIFs), Timeout: 5 * time.Minute},
-			{Name: "image", Do: s.dropImage},
+			// The image goes in the transaction that ends the saga: while the saga
+			// may be undone, the disk is nowhere else.
+			{Name: "image", Do: func(context.Context, *job) error { return nil }},
 		},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *job, srv *Server) error {
+		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
+			if j.Image != "" {
+				// One that its owner protected meanwhile stays.
+				if err := s.images.DeleteImageTx(ctx, tx, j.Image); err != nil {
+					s.log.WarnContext(ctx, "image of an unshelved server was not deleted", "image", j.Image, "error", err)
+				}
+			}
 			srv.VMState, srv.PowerState, srv.ShelvedImageID, srv.RequestedHost = VMActive, PowerRunning, "", ""
 			srv.LaunchedAt, srv.Fault = s.now().UTC(), nil
 			return nil

@@ -62,9 +62,10 @@ func (c Client) EnsureServer(ctx context.Context, host string, spec *ServerSpec)
 	return ask[ServerReport](ctx, c, host, VerbEnsure, spec)
 }
 
-// RemoveServer removes every trace of the server from the host.
-func (c Client) RemoveServer(ctx context.Context, host, serverID string) error {
-	_, err := ask[ServerReport](ctx, c, host, VerbRemove, ServerRef{serverID})
+// RemoveServer removes every trace of the server, as it was wanted in this
+// generation, from the host.
+func (c Client) RemoveServer(ctx context.Context, host, serverID string, generation int64) error {
+	_, err := ask[ServerReport](ctx, c, host, VerbRemove, ServerRef{ServerID: serverID, Generation: generation})
 	return err
 }
 
@@ -109,7 +110,7 @@ func (c Client) Snapshot(ctx context.Context, host string, r SnapshotRequest) er
 
 // Diagnostics measures a running guest.
 func (c Client) Diagnostics(ctx context.Context, host, serverID string) (*Diagnostics, error) {
-	return ask[Diagnostics](ctx, c, host, VerbDiagnostics, ServerRef{serverID})
+	return ask[Diagnostics](ctx, c, host, VerbDiagnostics, ServerRef{ServerID: serverID})
 }
 
 // Prefetch brings an image into the host's cache.

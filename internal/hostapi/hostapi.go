@@ -308,6 +308,10 @@ type ConsoleInput struct {
 // ServerRef names a server.
 type ServerRef struct {
 	ServerID string `json:"server_id"`
+	// Generation is, in a removal, that of the server at the time. Messages may
+	// overtake each other: what is told late of it, or of an older one, is not
+	// made again. 0 if unknown.
+	Generation int64 `json:"generation,omitempty"`
 }
 
 // SnapshotRequest asks a host to copy a server's root disk into an image that

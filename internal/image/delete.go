@@ -10,24 +10,26 @@ import (
 
 // Delete removes an image at once; its bytes follow when its stores allow.
 func (s *Service) Delete(ctx context.Context, id string) error {
-	var img *Image
-	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
-		if img, err = s.visible(ctx, tx, id); err != nil {
-			return err
-		}
-		if err := s.check(ctx, "delete_image", img); err != nil {
-			return err
-		}
-		if img.Protected {
-			return errs.New(errs.Forbidden, "Image %s is protected and cannot be deleted.", img.ID)
-		}
-		return s.remove(ctx, tx, img)
-	})
+	return s.db.Write(ctx, func(tx *store.Tx) error { return s.DeleteTx(ctx, tx, id) })
+}
+
+// DeleteTx is Delete inside the caller's transaction.
+func (s *Service) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
+	img, err := s.visible(ctx, tx, id)
 	if err != nil {
 		return err
 	}
+	if err := s.check(ctx, "delete_image", img); err != nil {
+		return err
+	}
+	if img.Protected {
+		return errs.New(errs.Forbidden, "Image %s is protected and cannot be deleted.", img.ID)
+	}
+	if err := s.remove(ctx, tx, img); err != nil {
+		return err
+	}
 	img.Status = Deleted
-	s.audit(ctx, "delete", img)
+	tx.AfterCommit(func() { s.audit(ctx, "delete", img) })
 	return nil
 }
 

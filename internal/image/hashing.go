@@ -59,14 +59,13 @@ func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) 
 	})
 }
 
-// registerHashing makes the saga of AddLocation known: one step that reads the
-// data once.
-func (s *Service) registerHashing() {
-	saga.Register(s.sagas, saga.Definition[importState]{
+// locationSaga is the work of AddLocation: one step that reads the data once.
+func (s *Service) locationSaga() saga.Definition[importState] {
+	return saga.Definition[importState]{
 		Kind: hashKind, Version: 1,
 		Steps: []saga.Step[importState]{{Name: "hash", Do: s.hashLocation, Timeout: fetchTimeout}},
 		Done:  s.locationDone, Failed: s.importFailed,
-	})
+	}
 }
 
 func (s *Service) hashLocation(ctx context.Context, st *importState) error {

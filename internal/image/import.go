@@ -263,10 +263,16 @@ func (st *importState) key(storeID string) string {
 	return st.ImageID + "-" + ids.Derive(st.TaskID, storeID)[:8]
 }
 
-func (s *Service) registerImport() {
+func (s *Service) registerSagas() {
+	saga.Register(s.sagas, s.importSaga())
+	saga.Register(s.sagas, s.locationSaga())
+}
+
+// importSaga fetches what is not here yet, looks at it and stores it.
+func (s *Service) importSaga() saga.Definition[importState] {
 	local := func(st *importState) bool { return st.Method == "glance-direct" || st.Method == "copy-image" }
 	copying := func(st *importState) bool { return st.Method == "copy-image" }
-	saga.Register(s.sagas, saga.Definition[importState]{
+	return saga.Definition[importState]{
 		Kind: importKind, Version: 1,
 		Steps: []saga.Step[importState]{
 			{Name: "fetch", Do: s.importFetch, Undo: s.importUnstage, Skip: local, Timeout: fetchTimeout},
@@ -274,6 +280,5 @@ func (s *Service) registerImport() {
 			{Name: "store", Do: s.importStore, Undo: s.importDiscard, Timeout: fetchTimeout},
 		},
 		Done: s.importDone, Failed: s.importFailed,
-	})
-	s.registerHashing()
+	}
 }

@@ -91,7 +91,7 @@ func New(d Deps) (*Service, error) {
 		s.cfg.DefaultStore = d.Stores[0].ID
 	}
 	if s.sagas != nil { // without one the service can only be looked at
-		s.registerImport()
+		s.registerSagas()
 	}
 	return s, nil
 }

@@ -24,6 +24,7 @@ type Agent struct {
 	sequence int64
 	guests   map[string]*hostapi.ServerSpec
 	power    map[string]hostapi.Power
+	gone     map[string]int64 // generations that were removed
 	fail     map[string]error // verb → what it answers
 	calls    map[string]int
 	hold     map[string]chan struct{}
@@ -35,7 +36,7 @@ type Agent struct {
 func NewAgent(t testing.TB, conn bus.Conn, name string) *Agent {
 	t.Helper()
 	a := &Agent{
-		Name: name, conn: conn, guests: map[string]*hostapi.ServerSpec{}, power: map[string]hostapi.Power{},
+		Name: name, conn: conn, guests: map[string]*hostapi.ServerSpec{}, power: map[string]hostapi.Power{}, gone: map[string]int64{},
 		fail: map[string]error{}, calls: map[string]int{}, hold: map[string]chan struct{}{}, started: time.Now(), vcpus: 16,
 	}
 	handle := func(verb string, h func(m *bus.Msg) (any, error)) {
@@ -152,6 +153,9 @@ func (a *Agent) ensure(m *bus.Msg) (any, error) {
 	if have := a.guests[spec.ID]; have != nil && have.Generation > spec.Generation {
 		return nil, errs.New(errs.Conflict, "generation %d is older than %d", spec.Generation, have.Generation)
 	}
+	if gone, ok := a.gone[spec.ID]; ok && spec.Generation <= gone {
+		return nil, errs.New(errs.Conflict, "The server is wanted otherwise by now.")
+	}
 	a.guests[spec.ID], a.power[spec.ID] = &spec, spec.Power
 	return a.reportOf(spec.ID), nil
 }
@@ -165,6 +169,7 @@ func (a *Agent) remove(m *bus.Msg) (any, error) {
 	defer a.mu.Unlock()
 	delete(a.guests, ref.ServerID)
 	delete(a.power, ref.ServerID)
+	a.gone[ref.ServerID] = ref.Generation
 	return hostapi.ServerReport{ServerID: ref.ServerID, Host: a.Name, Power: hostapi.PowerMissing}, nil
 }
 

@@ -72,6 +72,15 @@ func (s *Images) DeleteImage(_ context.Context, id string) error {
 	return nil
 }
 
+// DeleteImageTx removes an image once the transaction is committed.
+func (s *Images) DeleteImageTx(ctx context.Context, tx *store.Tx, id string) error {
+	if _, err := s.Image(ctx, id); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() { _ = s.DeleteImage(ctx, id) })
+	return nil
+}
+
 // ListBackups lists a project's backups of a server; the order is not kept.
 func (s *Images) ListBackups(_ context.Context, owner, serverID, kind string) ([]string, error) {
 	s.mu.Lock()

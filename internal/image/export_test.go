@@ -1,0 +1,10 @@
+package image
+
+import "kumoi/internal/kernel/saga"
+
+// ImportState is the variables of the image service's sagas, for the harness.
+type ImportState = importState
+
+// ImportSaga and LocationSaga are the service's sagas, for the harness.
+func (s *Service) ImportSaga() saga.Definition[ImportState]   { return s.importSaga() }
+func (s *Service) LocationSaga() saga.Definition[ImportState] { return s.locationSaga() }
