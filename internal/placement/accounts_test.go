@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
@@ -39,7 +40,7 @@ func TestUsedIsTheSumOfAllocations(t *testing.T) {
 	if err := db.Migrate(t.Context(), sqlstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	s := placement.New(placement.Deps{DB: db, Store: sqlstore.Store{}, Policy: policy.New()})
+	s := placement.New(placement.Deps{DB: db, Tables: sqlstore.Tables(), Policy: policy.New()})
 	ctx := actor.AsSystem(t.Context(), "test")
 	rapid.Check(t, func(t *rapid.T) {
 		clear := func(ctx context.Context) error {
@@ -56,7 +57,7 @@ func TestUsedIsTheSumOfAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range providers {
-			if _, err := s.CreateProvider(ctx, provider(i), fmt.Sprint("p", i), ""); err != nil {
+			if _, err := s.Providers.Create(ctx, placement.NewProvider{ID: provider(i), Name: fmt.Sprint("p", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -90,7 +91,7 @@ func TestUsedIsTheSumOfAllocations(t *testing.T) {
 			}
 		}
 		generation := func(i int) int64 {
-			p, err := s.ShowProvider(ctx, provider(i))
+			p, err := s.Providers.Show(ctx, provider(i))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,18 +100,18 @@ func TestUsedIsTheSumOfAllocations(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"stock": func(t *rapid.T) {
 				i := rapid.IntRange(0, providers-1).Draw(t, "provider")
-				_, err := s.SetInventories(ctx, provider(i), generation(i), stock(t))
+				_, err := s.Inventories.Replace(change.Expect(ctx, generation(i)), provider(i), stock(t))
 				allowed(err)
 			},
 			"set": func(t *rapid.T) {
-				allowed(s.SetAllocations(ctx, set(t, rapid.IntRange(0, consumers-1).Draw(t, "consumer"))))
+				allowed(s.Allocations.Set(ctx, set(t, rapid.IntRange(0, consumers-1).Draw(t, "consumer"))))
 			},
 			"manage": func(t *rapid.T) {
 				a := rapid.IntRange(0, consumers-1).Draw(t, "consumer")
-				allowed(s.ManageAllocations(ctx, []placement.AllocationSet{set(t, a), set(t, (a+1)%consumers)}))
+				allowed(s.Allocations.SetMany(ctx, []placement.AllocationSet{set(t, a), set(t, (a+1)%consumers)}))
 			},
 			"delete": func(t *rapid.T) {
-				allowed(s.DeleteAllocations(ctx, consumer(rapid.IntRange(0, consumers-1).Draw(t, "consumer"))))
+				allowed(s.Allocations.Delete(ctx, consumer(rapid.IntRange(0, consumers-1).Draw(t, "consumer"))))
 			},
 			"claim": func(t *rapid.T) {
 				r := placement.ClaimRequest{ConsumerID: consumer(rapid.IntRange(0, consumers-1).Draw(t, "consumer")), Hosts: []string{"p0", "p1", "p2"}}
@@ -126,15 +127,15 @@ func TestUsedIsTheSumOfAllocations(t *testing.T) {
 			},
 			"": func(t *rapid.T) {
 				for i := range providers {
-					_, held, err := s.ProviderAllocations(ctx, provider(i))
+					_, held, err := s.Allocations.Of(ctx, provider(i))
 					if err != nil {
 						t.Fatal(err)
 					}
 					sum := map[string]int64{}
-					for _, h := range held {
+					for _, h := range held.Rows {
 						sum[h.Class] += h.Used
 					}
-					_, have, err := s.ProviderUsages(ctx, provider(i))
+					_, have, err := s.Inventories.Usages(ctx, provider(i))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -9,6 +9,7 @@ import (
 // Inventory is how much of one resource class a provider has, as in the
 // placement API: amounts are whole units of the class.
 type Inventory struct {
+	ProviderID      string
 	Class           string
 	Total, Reserved int64
 	MinUnit         int64

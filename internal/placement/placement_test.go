@@ -17,12 +17,12 @@ import (
 	"kumoi/internal/placement/sqlstore"
 )
 
-func setup(t *testing.T, db *store.DB, hosts, cpus int) (*placement.Service, []string) {
+func setup(t testing.TB, db *store.DB, hosts, cpus int) (*placement.Service, []string) {
 	t.Helper()
 	if err := db.Migrate(t.Context(), sqlstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	s := placement.New(placement.Deps{DB: db, Store: sqlstore.Store{}})
+	s := placement.New(placement.Deps{DB: db, Tables: sqlstore.Tables()})
 	var names []string
 	for i := range hosts {
 		name := fmt.Sprintf("host%d", i)

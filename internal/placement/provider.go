@@ -6,9 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/kernel/audit"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
-	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
@@ -22,52 +23,8 @@ type Provider struct {
 	UpdatedAt  time.Time
 }
 
-// Node is a provider with everything that a search looks at.
-type Node struct {
-	Provider
-	Inventories map[string]Inventory // by resource class
-	Traits      []string             // sorted
-	Aggregates  []string             // sorted
-}
-
-// Tree is the persistence of providers.
-type Tree interface {
-	// Providers returns those of a name, an id and a tree; "" means any.
-	Providers(ctx context.Context, tx *store.Tx, name, id, inTree string) ([]Provider, error)
-	Provider(ctx context.Context, tx *store.Tx, id string) (Provider, error)
-	// Nodes adds to providers what a search looks at.
-	Nodes(ctx context.Context, tx *store.Tx, providers []Provider) ([]*Node, error)
-	AddProvider(ctx context.Context, tx *store.Tx, p Provider) error
-	Rename(ctx context.Context, tx *store.Tx, id, name string, now time.Time) error
-	// Reparent hangs a provider below another and tells its whole subtree of the root.
-	Reparent(ctx context.Context, tx *store.Tx, id, parentID, rootID string, subtree []string, now time.Time) error
-	Aggregates(ctx context.Context, tx *store.Tx, providerID string) ([]string, error)
-	SetAggregates(ctx context.Context, tx *store.Tx, providerID string, aggregates []string) error
-}
-
-// Constraints are what a provider must be like, in a list or in a group of a search.
-type Constraints struct {
-	Resources   map[string]int64
-	Required    [][]string // traits: one of each list
-	Forbidden   []string   // traits
-	MemberOf    [][]string // aggregates: one of each list
-	NotMemberOf []string
-	InTree      string // a provider of the tree
-}
-
-func (c Constraints) none() bool {
-	return len(c.Resources)+len(c.Required)+len(c.Forbidden)+len(c.MemberOf)+len(c.NotMemberOf) == 0
-}
-
-// ProviderFilter selects providers.
-type ProviderFilter struct {
-	Name, ID string
-	Constraints
-}
-
-func (s *Service) check(ctx context.Context, rule string) error {
-	return s.policy.Check(ctx, "placement:"+rule, policy.Target{})
-}
+// Providers are the use cases of resource providers.
+type Providers struct{ s *Service }
 
 func noProvider(id string) error {
 	return errs.New(errs.NotFound, "No resource provider with uuid %s found.", id).WithCode("placement.resource_provider.not_found")
@@ -78,116 +35,103 @@ func concurrent(format string, args ...any) error {
 	return errs.New(errs.Conflict, format, args...).WithCode("placement.concurrent_update")
 }
 
-func (s *Service) provider(ctx context.Context, tx *store.Tx, id string) (Provider, error) {
-	p, err := s.store.Provider(ctx, tx, id)
+func (s *Service) provider(ctx context.Context, tx *store.Tx, id string) (*Provider, error) {
+	p, err := s.tables.Providers.Get(ctx, tx, id)
 	if errors.Is(err, store.ErrNoRows) {
-		return p, noProvider(id)
+		return nil, noProvider(id)
 	}
 	return p, err
 }
 
 // readProvider runs f on a provider in a transaction that only reads.
-func (s *Service) readProvider(ctx context.Context, rule, id string, f func(tx *store.Tx, p Provider) error) (Provider, error) {
-	var p Provider
-	if err := s.check(ctx, rule); err != nil {
-		return p, err
-	}
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		var err error
+func (s *Service) readProvider(ctx context.Context, rule, id string, f func(tx *store.Tx) error) (p *Provider, err error) {
+	err = s.read(ctx, rule, func(tx *store.Tx) error {
 		if p, err = s.provider(ctx, tx, id); err != nil {
 			return err
 		}
-		return f(tx, p)
+		return f(tx)
 	})
 	return p, err
 }
 
 // changeProvider runs f on a provider, raises its generation and returns it as
-// it is then. A generation that the caller expects must be the provider's.
-func (s *Service) changeProvider(ctx context.Context, rule, id string, expect *int64, f func(tx *store.Tx, p Provider) error) (Provider, error) {
-	var p Provider
-	if err := s.check(ctx, rule); err != nil {
-		return p, err
-	}
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		var err error
+// it is then. A generation that the request demands must be the provider's.
+func (s *Service) changeProvider(ctx context.Context, rule, id string, f func(tx *store.Tx) error) (p *Provider, err error) {
+	err = s.write(ctx, rule, func(tx *store.Tx) error {
 		if p, err = s.provider(ctx, tx, id); err != nil {
 			return err
 		}
-		if expect != nil && *expect != p.Generation {
-			return concurrent("resource provider generation conflict: provider %s is at %d, the request at %d.", id, p.Generation, *expect)
+		if want, demanded := change.Expected(ctx); demanded && want != p.Generation {
+			return outdated(p, want)
 		}
-		if err := f(tx, p); err != nil {
+		if err := f(tx); err != nil {
 			return err
 		}
-		if err := s.store.Bump(ctx, tx, id, s.clock()); err != nil {
-			return err
-		}
-		p, err = s.provider(ctx, tx, id)
-		return err
+		return s.raise(ctx, tx, p)
 	})
 	return p, err
 }
 
-// ListProviders returns the providers that a filter selects, by name.
-func (s *Service) ListProviders(ctx context.Context, f ProviderFilter) ([]Provider, error) {
-	if err := s.check(ctx, "resource_providers:list"); err != nil {
-		return nil, err
-	}
-	var out []Provider
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		if err := s.known(ctx, tx, f.Constraints); err != nil {
+func outdated(p *Provider, want int64) error {
+	return concurrent("resource provider generation conflict: provider %s is at %d, the request at %d.", p.ID, p.Generation, want)
+}
+
+func (s *Service) raise(ctx context.Context, tx *store.Tx, p *Provider) error {
+	p.Generation, p.UpdatedAt = p.Generation+1, s.clock()
+	return s.tables.Ledger.Raise(ctx, tx, p.ID, p.UpdatedAt)
+}
+
+// List returns the providers that a query wants. Traits and classes that its
+// filters name must exist.
+func (f *Providers) List(ctx context.Context, q store.Query) (page store.Page[Provider], err error) {
+	err = f.s.read(ctx, "resource_providers:list", func(tx *store.Tx) (err error) {
+		if err := f.s.known(ctx, tx, q.Where); err != nil {
 			return err
 		}
-		var err error
-		if out, err = s.store.Providers(ctx, tx, f.Name, f.ID, f.InTree); err != nil || f.none() {
-			return err
-		}
-		nodes, err := s.store.Nodes(ctx, tx, out)
-		out = out[:0]
-		for _, n := range nodes {
-			if n.room(f.Resources) && n.qualifies(f.Constraints) && memberOf(f.Constraints, n.Aggregates) {
-				out = append(out, n.Provider)
-			}
-		}
+		page, err = f.s.tables.Providers.List(ctx, tx, q)
 		return err
 	})
-	return out, err
+	return page, err
 }
 
-// ShowProvider returns a provider.
-func (s *Service) ShowProvider(ctx context.Context, id string) (Provider, error) {
-	return s.readProvider(ctx, "resource_providers:show", id, func(*store.Tx, Provider) error { return nil })
+// Show returns a provider.
+func (f *Providers) Show(ctx context.Context, id string) (*Provider, error) {
+	return f.s.readProvider(ctx, "resource_providers:show", id, func(*store.Tx) error { return nil })
 }
 
-// CreateProvider makes a provider; id may be "" and parent too.
-func (s *Service) CreateProvider(ctx context.Context, id, name, parent string) (Provider, error) {
-	if err := s.check(ctx, "resource_providers:create"); err != nil {
-		return Provider{}, err
+// NewProvider is what a new provider shall be; ID and ParentID may be "".
+type NewProvider struct{ ID, Name, ParentID string }
+
+// Create makes a provider.
+func (f *Providers) Create(ctx context.Context, n NewProvider) (*Provider, error) {
+	if n.ID == "" {
+		n.ID = ids.New()
 	}
-	if id == "" {
-		id = ids.New()
-	}
-	now := s.clock()
-	p := Provider{ID: id, Name: name, ParentID: parent, RootID: id, CreatedAt: now, UpdatedAt: now}
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		if parent != "" {
-			above, err := s.store.Provider(ctx, tx, parent)
+	now := f.s.clock()
+	p := &Provider{ID: n.ID, Name: n.Name, ParentID: n.ParentID, RootID: n.ID, CreatedAt: now, UpdatedAt: now}
+	err := f.s.write(ctx, "resource_providers:create", func(tx *store.Tx) error {
+		if p.ParentID != "" {
+			above, err := f.s.tables.Providers.Get(ctx, tx, p.ParentID)
 			if errors.Is(err, store.ErrNoRows) {
-				return errs.New(errs.Invalid, "Unable to create resource provider %q, %s: parent provider UUID %s does not exist.", name, id, parent)
+				return errs.New(errs.Invalid, "Unable to create resource provider %q, %s: parent provider UUID %s does not exist.", p.Name, p.ID, p.ParentID)
 			}
 			if err != nil {
 				return err
 			}
 			p.RootID = above.RootID
 		}
-		if _, err := s.store.Provider(ctx, tx, id); err == nil {
-			return taken("uuid", id)
-		}
-		if err := s.nameFree(ctx, tx, name, id); err != nil {
+		there, err := f.s.tables.Providers.Any(ctx, tx, store.Eq("id", p.ID))
+		if err != nil {
 			return err
 		}
-		return s.store.AddProvider(ctx, tx, p)
+		if there {
+			return taken("uuid", p.ID)
+		}
+		if err := f.nameFree(ctx, tx, p); err != nil {
+			return err
+		}
+		audit.Created(ctx, p.ID)
+		return f.s.tables.Providers.Insert(ctx, tx, p)
 	})
 	return p, err
 }
@@ -196,72 +140,63 @@ func taken(what, value string) error {
 	return errs.New(errs.Exists, "Conflicting resource provider %s: %s already exists.", what, value).WithCode("placement.duplicate_name")
 }
 
-// nameFree says whether a provider may have a name.
-func (s *Service) nameFree(ctx context.Context, tx *store.Tx, name, id string) error {
-	have, err := s.store.ProviderByName(ctx, tx, name)
-	if errors.Is(err, store.ErrNoRows) {
-		return nil
-	}
-	if err == nil && have != id {
-		return taken("name", name)
+// nameFree says whether a provider may have its name.
+func (f *Providers) nameFree(ctx context.Context, tx *store.Tx, p *Provider) error {
+	there, err := f.s.tables.Providers.Any(ctx, tx, store.Eq("name", p.Name), store.Ne("id", p.ID))
+	if err == nil && there {
+		return taken("name", p.Name)
 	}
 	return err
 }
 
-// ProviderChange is what an update asks for.
-type ProviderChange struct {
+// ProviderPatch is what an update asks for.
+type ProviderPatch struct {
 	Name   string
-	Parent *string // nil: as it is; "": becomes a root
+	Parent change.Optional[string] // null: becomes a root
 	// Reparent allows a provider that has a parent to get another, or none.
 	Reparent bool
 }
 
-// UpdateProvider renames a provider and may move it in or into a tree.
-func (s *Service) UpdateProvider(ctx context.Context, id string, c ProviderChange) (Provider, error) {
-	var p Provider
-	if err := s.check(ctx, "resource_providers:update"); err != nil {
-		return p, err
-	}
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		var err error
-		if p, err = s.provider(ctx, tx, id); err != nil {
+// Update renames a provider and may move it in or into a tree.
+func (f *Providers) Update(ctx context.Context, id string, c ProviderPatch) (p *Provider, err error) {
+	err = f.s.write(ctx, "resource_providers:update", func(tx *store.Tx) error {
+		if p, err = f.s.provider(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := s.nameFree(ctx, tx, c.Name, id); err != nil {
+		p.Name, p.UpdatedAt = c.Name, f.s.clock()
+		if err := f.nameFree(ctx, tx, p); err != nil {
 			return err
 		}
-		if err := s.store.Rename(ctx, tx, id, c.Name, s.clock()); err != nil {
-			return err
-		}
-		if c.Parent != nil && *c.Parent != p.ParentID {
-			if err := s.reparent(ctx, tx, p, *c.Parent, c.Reparent); err != nil {
+		if c.Parent.Set && c.Parent.Value != p.ParentID {
+			if err := f.reparent(ctx, tx, p, c.Parent.Value, c.Reparent); err != nil {
 				return err
 			}
 		}
-		p, err = s.provider(ctx, tx, id)
-		return err
+		return f.s.tables.Providers.Update(ctx, tx, p)
 	})
 	return p, err
 }
 
-func (s *Service) reparent(ctx context.Context, tx *store.Tx, p Provider, parent string, again bool) error {
+// reparent hangs a provider below another, or makes it a root, and tells its
+// subtree of the new root.
+func (f *Providers) reparent(ctx context.Context, tx *store.Tx, p *Provider, parent string, again bool) error {
 	bad := func(why string) error {
 		return errs.New(errs.Invalid, "Unable to save resource provider %s: %s", p.ID, why)
 	}
-	if p.ParentID != "" && !again {
-		if parent == "" {
-			return bad("un-parenting a provider is not currently allowed; it is from version 1.37.")
-		}
+	switch {
+	case p.ParentID != "" && !again && parent == "":
+		return bad("un-parenting a provider is not currently allowed; it is from version 1.37.")
+	case p.ParentID != "" && !again:
 		return bad("re-parenting a provider is not currently allowed; it is from version 1.37.")
 	}
-	tree, err := s.store.Providers(ctx, tx, "", "", p.ID)
+	tree, err := f.s.tables.Providers.All(ctx, tx, store.Eq("root_id", p.RootID))
 	if err != nil {
 		return err
 	}
 	subtree := below(tree, p.ID)
-	root := p.ID
+	p.ParentID, p.RootID = parent, p.ID
 	if parent != "" {
-		above, err := s.store.Provider(ctx, tx, parent)
+		above, err := f.s.tables.Providers.Get(ctx, tx, parent)
 		if errors.Is(err, store.ErrNoRows) {
 			return bad("parent provider UUID " + parent + " does not exist.")
 		}
@@ -271,13 +206,14 @@ func (s *Service) reparent(ctx context.Context, tx *store.Tx, p Provider, parent
 		if slices.Contains(subtree, parent) {
 			return bad("creating loop in the provider tree is not allowed.")
 		}
-		root = above.RootID
+		p.RootID = above.RootID
 	}
-	return s.store.Reparent(ctx, tx, p.ID, parent, root, subtree, s.clock())
+	_, err = f.s.tables.Providers.Patch(ctx, tx, store.Changes{"root_id": p.RootID}, store.In("id", subtree))
+	return err
 }
 
 // below returns the ids of a provider and all that hang below it.
-func below(tree []Provider, id string) []string {
+func below(tree []*Provider, id string) []string {
 	out := []string{id}
 	for i := 0; i < len(out); i++ {
 		for _, p := range tree {
@@ -289,24 +225,22 @@ func below(tree []Provider, id string) []string {
 	return out
 }
 
-// DeleteProvider forgets a provider that has no children and no allocations.
-func (s *Service) DeleteProvider(ctx context.Context, id string) error {
-	if err := s.check(ctx, "resource_providers:delete"); err != nil {
-		return err
-	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.provider(ctx, tx, id); err != nil {
-			return err
-		}
-		tree, err := s.store.Providers(ctx, tx, "", "", id)
+// Delete forgets a provider that has no children and no allocations.
+func (f *Providers) Delete(ctx context.Context, id string) error {
+	return f.s.write(ctx, "resource_providers:delete", func(tx *store.Tx) error {
+		p, err := f.s.provider(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if len(below(tree, id)) > 1 {
+		parent, err := f.s.tables.Providers.Any(ctx, tx, store.Eq("root_id", p.RootID), store.Eq("parent_id", id))
+		if err != nil {
+			return err
+		}
+		if parent {
 			return errs.New(errs.Conflict, "Unable to delete parent resource provider %s: it has child resource providers.", id).
 				WithCode("placement.resource_provider.cannot_delete_parent")
 		}
-		used, err := s.store.InUse(ctx, tx, id)
+		used, err := f.s.tables.Allocations.Any(ctx, tx, store.Eq("provider_id", id))
 		if err != nil {
 			return err
 		}
@@ -314,23 +248,21 @@ func (s *Service) DeleteProvider(ctx context.Context, id string) error {
 			return errs.New(errs.Conflict, "Unable to delete resource provider %s: it has allocations.", id).
 				WithCode("placement.resource_provider.inuse")
 		}
-		return s.store.DeleteProvider(ctx, tx, id)
+		return f.forget(ctx, tx, id)
 	})
 }
 
-// ProviderAggregates returns the aggregates of a provider.
-func (s *Service) ProviderAggregates(ctx context.Context, id string) (Provider, []string, error) {
-	var out []string
-	p, err := s.readProvider(ctx, "resource_providers:aggregates:list", id, func(tx *store.Tx, _ Provider) (err error) {
-		out, err = s.store.Aggregates(ctx, tx, id)
+// forget forgets a provider with all it has; it must hold no allocation.
+func (f *Providers) forget(ctx context.Context, tx *store.Tx, id string) error {
+	of, t := store.Eq("provider_id", id), f.s.tables
+	if _, err := t.Inventories.DeleteWhere(ctx, tx, of); err != nil {
 		return err
-	})
-	return p, out, err
-}
-
-// SetProviderAggregates replaces the aggregates of a provider.
-func (s *Service) SetProviderAggregates(ctx context.Context, id string, expect *int64, aggregates []string) (Provider, error) {
-	return s.changeProvider(ctx, "resource_providers:aggregates:update", id, expect, func(tx *store.Tx, _ Provider) error {
-		return s.store.SetAggregates(ctx, tx, id, aggregates)
-	})
+	}
+	if _, err := t.ProviderTraits.DeleteWhere(ctx, tx, of); err != nil {
+		return err
+	}
+	if _, err := t.ProviderAggregates.DeleteWhere(ctx, tx, of); err != nil {
+		return err
+	}
+	return t.Providers.Delete(ctx, tx, id)
 }

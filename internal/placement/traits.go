@@ -2,7 +2,6 @@ package placement
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -11,20 +10,14 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Catalogue is the persistence of the names that the operator adds to the
-// standard traits and resource classes.
-type Catalogue interface {
-	CustomTraits(ctx context.Context, tx *store.Tx) ([]string, error)
-	HasTrait(ctx context.Context, tx *store.Tx, name string) (bool, error)
-	AddTrait(ctx context.Context, tx *store.Tx, name string, now time.Time) error
-	DeleteTrait(ctx context.Context, tx *store.Tx, name string) error
-	UsedTraits(ctx context.Context, tx *store.Tx) ([]string, error)
-	CustomClasses(ctx context.Context, tx *store.Tx) ([]string, error)
-	AddClass(ctx context.Context, tx *store.Tx, name string, now time.Time) error
-	RenameClass(ctx context.Context, tx *store.Tx, from, to string, now time.Time) error
-	DeleteClass(ctx context.Context, tx *store.Tx, name string) error
-	ClassInUse(ctx context.Context, tx *store.Tx, name string) (bool, error)
+// Trait is one that was added to the standard ones, or that a host reported.
+type Trait struct {
+	Name      string
+	CreatedAt time.Time
 }
+
+// Traits are the use cases of traits.
+type Traits struct{ s *Service }
 
 // customName tells whether a name is a legal custom trait or class.
 func customName(name string) bool {
@@ -35,34 +28,31 @@ func customName(name string) bool {
 	return !strings.ContainsFunc(rest, func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' })
 }
 
-// TraitFilter selects traits.
+// TraitFilter selects traits, of which the standard ones are in no table.
 type TraitFilter struct {
 	Names      []string // nil: any
 	Prefix     string
 	Associated *bool // with a provider, or with none
 }
 
-// ListTraits returns the names of traits, sorted.
-func (s *Service) ListTraits(ctx context.Context, f TraitFilter) ([]string, error) {
-	if err := s.check(ctx, "traits:list"); err != nil {
-		return nil, err
-	}
+// List returns the names of traits, sorted.
+func (f *Traits) List(ctx context.Context, filter TraitFilter) ([]string, error) {
 	out := []string{}
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		custom, err := s.store.CustomTraits(ctx, tx)
+	err := f.s.read(ctx, "traits:list", func(tx *store.Tx) error {
+		custom, err := f.s.tables.Traits.All(ctx, tx)
 		if err != nil {
 			return err
 		}
-		used, err := s.store.UsedTraits(ctx, tx)
+		used, err := f.s.tables.Traits.All(ctx, tx, store.Is("used", nil))
 		if err != nil {
 			return err
 		}
 		out = out[:0]
-		for _, name := range slices.Concat(custom, standardTraits) {
+		for _, name := range slices.Concat(traitNames(custom), standardTraits) {
 			switch {
-			case f.Names != nil && !slices.Contains(f.Names, name),
-				!strings.HasPrefix(name, f.Prefix),
-				f.Associated != nil && *f.Associated != slices.Contains(used, name):
+			case filter.Names != nil && !slices.Contains(filter.Names, name),
+				!strings.HasPrefix(name, filter.Prefix),
+				filter.Associated != nil && *filter.Associated != slices.Contains(traitNames(used), name):
 			default:
 				out = append(out, name)
 			}
@@ -74,103 +64,80 @@ func (s *Service) ListTraits(ctx context.Context, f TraitFilter) ([]string, erro
 	return out, err
 }
 
-func (s *Service) hasTrait(ctx context.Context, tx *store.Tx, name string) (bool, error) {
-	if _, standard := slices.BinarySearch(standardTraits, name); standard {
-		return true, nil
+func traitNames(traits []*Trait) []string {
+	out := make([]string, len(traits))
+	for i, t := range traits {
+		out[i] = t.Name
 	}
-	return s.store.HasTrait(ctx, tx, name)
+	return out
 }
 
-// ShowTrait says whether a trait exists: nil or NotFound.
-func (s *Service) ShowTrait(ctx context.Context, name string) error {
-	if err := s.check(ctx, "traits:show"); err != nil {
-		return err
-	}
-	return s.db.Read(ctx, func(tx *store.Tx) error { return s.needTrait(ctx, tx, name) })
+// Show says whether a trait exists: nil or NotFound.
+func (f *Traits) Show(ctx context.Context, name string) error {
+	return f.s.read(ctx, "traits:show", func(tx *store.Tx) error { return f.need(ctx, tx, name) })
 }
 
-func (s *Service) needTrait(ctx context.Context, tx *store.Tx, name string) error {
-	ok, err := s.hasTrait(ctx, tx, name)
+func (f *Traits) need(ctx context.Context, tx *store.Tx, name string) error {
+	ok, err := f.has(ctx, tx, name)
 	if err == nil && !ok {
 		return errs.New(errs.NotFound, "No such trait(s): %s.", name)
 	}
 	return err
 }
 
-// EnsureTrait makes a custom trait and tells whether it is new.
-func (s *Service) EnsureTrait(ctx context.Context, name string) (created bool, err error) {
-	if err := s.check(ctx, "traits:update"); err != nil {
-		return false, err
+func (f *Traits) has(ctx context.Context, tx *store.Tx, name string) (bool, error) {
+	if _, standard := slices.BinarySearch(standardTraits, name); standard {
+		return true, nil
 	}
-	if !customName(name) {
-		return false, errs.New(errs.Invalid, `The trait %.300q is invalid. A valid trait must be no longer than 255 characters, start with the prefix "CUSTOM_" and use following characters: "A"-"Z", "0"-"9" and "_".`, name)
-	}
-	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		have, err := s.store.HasTrait(ctx, tx, name)
-		if created = !have; err != nil || have {
-			return err
+	return f.s.tables.Traits.Any(ctx, tx, store.Eq("name", name))
+}
+
+// Ensure makes a custom trait and tells whether it is new.
+func (f *Traits) Ensure(ctx context.Context, name string) (created bool, err error) {
+	err = f.s.write(ctx, "traits:update", func(tx *store.Tx) (err error) {
+		if !customName(name) {
+			return errs.New(errs.Invalid, `The trait %.300q is invalid. A valid trait must be no longer than 255 characters, start with the prefix "CUSTOM_" and use following characters: "A"-"Z", "0"-"9" and "_".`, name)
 		}
-		return s.store.AddTrait(ctx, tx, name, s.clock())
+		created, err = f.add(ctx, tx, name)
+		return err
 	})
 	return created, err
 }
 
-// DeleteTrait forgets a custom trait that no provider has.
-func (s *Service) DeleteTrait(ctx context.Context, name string) error {
-	if err := s.check(ctx, "traits:delete"); err != nil {
-		return err
+// add notes a trait that is not known yet.
+func (f *Traits) add(ctx context.Context, tx *store.Tx, name string) (created bool, err error) {
+	there, err := f.s.tables.Traits.Any(ctx, tx, store.Eq("name", name))
+	if err != nil || there {
+		return false, err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.needTrait(ctx, tx, name); err != nil {
+	return true, f.s.tables.Traits.Insert(ctx, tx, &Trait{Name: name, CreatedAt: f.s.clock()})
+}
+
+// Delete forgets a custom trait that no provider has.
+func (f *Traits) Delete(ctx context.Context, name string) error {
+	return f.s.write(ctx, "traits:delete", func(tx *store.Tx) error {
+		if err := f.need(ctx, tx, name); err != nil {
 			return err
 		}
 		if !customName(name) {
 			return errs.New(errs.Invalid, "Cannot delete standard trait %s.", name)
 		}
-		used, err := s.store.UsedTraits(ctx, tx)
+		used, err := f.s.tables.ProviderTraits.Any(ctx, tx, store.Eq("trait", name))
 		if err != nil {
 			return err
 		}
-		if slices.Contains(used, name) {
+		if used {
 			return errs.New(errs.Conflict, "The trait %s is in use by a resource provider.", name)
 		}
-		return s.store.DeleteTrait(ctx, tx, name)
+		return f.s.tables.Traits.Delete(ctx, tx, name)
 	})
 }
 
-// ProviderTraits returns the traits of a provider.
-func (s *Service) ProviderTraits(ctx context.Context, id string) (Provider, []string, error) {
-	var out []string
-	p, err := s.readProvider(ctx, "resource_providers:traits:list", id, func(tx *store.Tx, _ Provider) (err error) {
-		out, err = s.store.Traits(ctx, tx, id)
-		return err
-	})
-	return p, out, err
-}
-
-// SetProviderTraits replaces the traits of a provider; nil as expected
-// generation means whatever it is.
-func (s *Service) SetProviderTraits(ctx context.Context, id string, expect *int64, traits []string) (Provider, error) {
-	return s.changeProvider(ctx, "resource_providers:traits:update", id, expect, func(tx *store.Tx, _ Provider) error {
-		if err := s.knownTraits(ctx, tx, traits); err != nil {
-			return err
-		}
-		return s.store.SetTraits(ctx, tx, id, slices.Compact(slices.Sorted(slices.Values(traits))), s.clock())
-	})
-}
-
-// DeleteProviderTraits takes all traits from a provider.
-func (s *Service) DeleteProviderTraits(ctx context.Context, id string) error {
-	_, err := s.changeProvider(ctx, "resource_providers:traits:delete", id, nil, func(tx *store.Tx, _ Provider) error {
-		return s.store.SetTraits(ctx, tx, id, nil, s.clock())
-	})
-	return err
-}
-
+// knownTraits refuses traits that do not exist.
 func (s *Service) knownTraits(ctx context.Context, tx *store.Tx, traits []string) error {
 	var unknown []string
 	for _, t := range traits {
-		ok, err := s.hasTrait(ctx, tx, t)
+		ok, err := s.Traits.has(ctx, tx, t)
 		if err != nil {
 			return err
 		}
@@ -182,155 +149,4 @@ func (s *Service) knownTraits(ctx context.Context, tx *store.Tx, traits []string
 		return errs.New(errs.Invalid, "No such trait(s): %s.", strings.Join(unknown, ", "))
 	}
 	return nil
-}
-
-// known refuses constraints that name traits or classes which do not exist.
-func (s *Service) known(ctx context.Context, tx *store.Tx, c Constraints) error {
-	if err := s.knownTraits(ctx, tx, slices.Concat(slices.Concat(c.Required...), c.Forbidden)); err != nil {
-		return err
-	}
-	for class := range c.Resources {
-		if err := s.knownClass(ctx, tx, class); err != nil {
-			return errs.Wrap(errs.Invalid, err, "Invalid resource class in resources parameter: %s", errs.As(err).Msg)
-		}
-	}
-	return nil
-}
-
-// knownClass says whether a resource class exists: nil or Invalid.
-func (s *Service) knownClass(ctx context.Context, tx *store.Tx, name string) error {
-	if slices.Contains(standardClasses, name) {
-		return nil
-	}
-	custom, err := s.store.CustomClasses(ctx, tx)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(custom, name) {
-		return errs.New(errs.Invalid, "No such resource class %s.", name)
-	}
-	return nil
-}
-
-// ListClasses returns the names of resource classes, the standard ones first.
-func (s *Service) ListClasses(ctx context.Context) ([]string, error) {
-	if err := s.check(ctx, "resource_classes:list"); err != nil {
-		return nil, err
-	}
-	var out []string
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		custom, err := s.store.CustomClasses(ctx, tx)
-		out = slices.Concat(standardClasses, custom)
-		return err
-	})
-	return out, err
-}
-
-// ShowClass says whether a resource class exists: nil or NotFound.
-func (s *Service) ShowClass(ctx context.Context, name string) error {
-	if err := s.check(ctx, "resource_classes:show"); err != nil {
-		return err
-	}
-	return s.db.Read(ctx, func(tx *store.Tx) error { return s.needClass(ctx, tx, name) })
-}
-
-func (s *Service) needClass(ctx context.Context, tx *store.Tx, name string) error {
-	err := s.knownClass(ctx, tx, name)
-	if errs.Is(err, errs.Invalid) {
-		return errs.New(errs.NotFound, "No such resource class %s.", name)
-	}
-	return err
-}
-
-func legalClass(name string) error {
-	if !customName(name) {
-		return errs.New(errs.Invalid, `The resource class %.300q is invalid. A custom class must be no longer than 255 characters, start with the prefix "CUSTOM_" and use the characters "A"-"Z", "0"-"9" and "_".`, name)
-	}
-	return nil
-}
-
-// CreateClass makes a custom resource class; one that exists is a Conflict.
-func (s *Service) CreateClass(ctx context.Context, name string) error {
-	if err := s.check(ctx, "resource_classes:create"); err != nil {
-		return err
-	}
-	created, err := s.ensureClass(ctx, name)
-	if err == nil && !created {
-		return errs.New(errs.Exists, "Conflicting resource class already exists: %s.", name)
-	}
-	return err
-}
-
-// EnsureClass makes a custom resource class and tells whether it is new.
-func (s *Service) EnsureClass(ctx context.Context, name string) (created bool, err error) {
-	if err := s.check(ctx, "resource_classes:update"); err != nil {
-		return false, err
-	}
-	return s.ensureClass(ctx, name)
-}
-
-func (s *Service) ensureClass(ctx context.Context, name string) (created bool, err error) {
-	if err := legalClass(name); err != nil {
-		return false, err
-	}
-	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		custom, err := s.store.CustomClasses(ctx, tx)
-		if created = !slices.Contains(custom, name); err != nil || !created {
-			return err
-		}
-		return s.store.AddClass(ctx, tx, name, s.clock())
-	})
-	return created, err
-}
-
-// RenameClass gives a custom resource class another name, everywhere.
-func (s *Service) RenameClass(ctx context.Context, from, to string) error {
-	if err := s.check(ctx, "resource_classes:update"); err != nil {
-		return err
-	}
-	if err := legalClass(to); err != nil {
-		return err
-	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.needClass(ctx, tx, from); err != nil {
-			return err
-		}
-		if !customName(from) {
-			return errs.New(errs.Invalid, "Cannot update standard resource class %s.", from)
-		}
-		switch err := s.knownClass(ctx, tx, to); {
-		case err == nil:
-			return errs.New(errs.Exists, "Resource class already exists: %s.", to)
-		case !errs.Is(err, errs.Invalid):
-			return err
-		}
-		return s.store.RenameClass(ctx, tx, from, to, s.clock())
-	})
-}
-
-// DeleteClass forgets a custom resource class of which nobody has inventory.
-func (s *Service) DeleteClass(ctx context.Context, name string) error {
-	if err := s.check(ctx, "resource_classes:delete"); err != nil {
-		return err
-	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.needClass(ctx, tx, name); err != nil {
-			return err
-		}
-		if !customName(name) {
-			return errs.New(errs.Invalid, "Cannot delete standard resource class %s.", name)
-		}
-		used, err := s.store.ClassInUse(ctx, tx, name)
-		if err != nil {
-			return err
-		}
-		if used {
-			return errs.New(errs.Conflict, "Cannot delete resource class %s: it is in use in inventories.", name)
-		}
-		err = s.store.DeleteClass(ctx, tx, name)
-		if errors.Is(err, store.ErrNoRows) {
-			return errs.New(errs.NotFound, "No such resource class %s.", name)
-		}
-		return err
-	})
 }

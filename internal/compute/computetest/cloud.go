@@ -69,7 +69,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	rules := policy.New()
 	c := &Cloud{DB: db, Conn: conn, Images: NewImages(Image), Tasks: task.NewRunner(nil)}
 	c.Sagas = saga.NewEngine(db, saga.Config{Backoff: func(int) time.Duration { return time.Millisecond }})
-	c.Placement = placement.New(placement.Deps{DB: db, Store: placementstore.Store{}, Policy: rules})
+	c.Placement = placement.New(placement.Deps{DB: db, Tables: placementstore.Tables(), Policy: rules})
 	c.Network, err = network.New(network.Deps{DB: db, Policy: rules, Log: logx.Discard(), Fabric: fabric.New(), Tables: networkstore.Tables()})
 	must(err)
 	must(c.Network.Start(ctx))

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 	"kumoi/internal/placement"
 )
@@ -20,177 +21,127 @@ func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Key
 // nobody owns what clients older than version 1.8 allocate.
 const nobody = "00000000-0000-0000-0000-000000000000"
 
-var amounts = object{
-	"type": "object", "minProperties": 1, "additionalProperties": false,
-	"patternProperties": object{classPattern: object{"type": "integer", "minimum": 1, "maximum": placement.MaxAmount}},
-}
-
-// The bodies of allocations by the version that brought each: of one consumer,
-// and of several.
 var (
-	owner   = []string{"project_id", "user_id"}
-	oneBody = map[int]object{
-		0: allocationBody(listOfAllocations()), 8: allocationBody(listOfAllocations(), owner...),
-		12: allocationBody(mapOfAllocations(1), owner...),
-		28: manyBody[28], 34: manyBody[34], 38: manyBody[38],
-	}
-	manyBody = map[int]object{
-		13: allocationBody(mapOfAllocations(0), owner...),
-		28: allocationBody(mapOfAllocations(0), append(owner, "consumer_generation")...),
-		34: mapped(allocationBody(mapOfAllocations(0), append(owner, "consumer_generation")...)),
-		38: mapped(allocationBody(mapOfAllocations(0), append(owner, "consumer_generation", "consumer_type")...)),
-	}
-	oneConsumer      = compileAll(oneBody, func(o object) object { return o })
-	severalConsumers = compileAll(manyBody, several)
-	reshaper         = compileAll(manyBody, reshaping)
+	oneConsumer      = body(func(minor int) schema.Object { return claimBody(minor, minor < 28) })
+	severalConsumers = body(func(minor int) schema.Object {
+		all := mapOf(uuidPattern, claimBody(minor, false))
+		all["minProperties"] = 1
+		return all
+	})
 )
 
-func compileAll(bodies map[int]object, wrap func(object) object) map[int]*schema.Schema {
-	out := map[int]*schema.Schema{}
-	for minor, b := range bodies {
-		out[minor] = compile(wrap(b))
-	}
-	return out
-}
-
-func listOfAllocations() object {
-	provider := body([]string{"uuid"}, object{"uuid": uuidText})
-	return object{"type": "array", "minItems": 1, "items": body([]string{"resource_provider", "resources"}, object{"resource_provider": provider, "resources": amounts})}
-}
-
-func mapOfAllocations(least int) object {
-	return object{
-		"type": "object", "minProperties": least, "additionalProperties": false,
-		"patternProperties": object{uuidPattern: body([]string{"resources"}, object{"generation": anyInt, "resources": amounts})},
-	}
-}
-
-func allocationBody(allocations object, more ...string) object {
-	fields := object{"allocations": allocations}
-	for _, name := range more {
-		switch name {
-		case "consumer_generation":
-			fields[name] = object{"type": []string{"integer", "null"}}
-		case "consumer_type":
-			fields[name] = className
-		default:
-			fields[name] = text255
+// claimBody is the schema of what one consumer shall hold; some says that it must
+// be something.
+func claimBody(minor int, some bool) schema.Object {
+	fields, required := schema.Object{}, []string{"allocations"}
+	need := func(since int, name string, field schema.Object) {
+		if minor >= since {
+			fields[name], required = field, append(required, name)
 		}
 	}
-	return body(append([]string{"allocations"}, more...), fields)
-}
-
-func mapped(b object) object {
-	b["properties"].(object)["mappings"] = object{
-		"type": "object", "minProperties": 1,
-		"patternProperties": object{"^[a-zA-Z0-9_-]{0,64}$": object{"type": "array", "minItems": 1, "items": uuidText}},
+	amounts := mapOf(classPattern, schema.Object{"type": "integer", "minimum": 1, "maximum": placement.MaxAmount})
+	amounts["minProperties"] = 1
+	if minor < 12 {
+		provider := object([]string{"uuid"}, schema.Object{"uuid": uuidText})
+		fields["allocations"] = schema.Object{"type": "array", "minItems": 1, "items": object([]string{"resource_provider", "resources"}, schema.Object{"resource_provider": provider, "resources": amounts})}
+	} else {
+		byProvider := mapOf(uuidPattern, object([]string{"resources"}, schema.Object{"generation": anyInt, "resources": amounts}))
+		if some {
+			byProvider["minProperties"] = 1
+		}
+		fields["allocations"] = byProvider
 	}
-	return b
-}
-
-func several(one object) object {
-	return object{"type": "object", "minProperties": 1, "additionalProperties": false, "patternProperties": object{uuidPattern: one}}
-}
-
-// pick returns the newest schema that the request's version knows.
-func pick(r *httpx.Request, byMinor map[int]*schema.Schema) *schema.Schema {
-	var best *schema.Schema
-	for _, minor := range sorted(byMinor) {
-		if r.AtLeast(1, minor) {
-			best = byMinor[minor]
+	need(8, "project_id", text255)
+	need(8, "user_id", text255)
+	need(28, "consumer_generation", schema.Object{"type": []string{"integer", "null"}})
+	need(38, "consumer_type", className)
+	if minor >= 34 {
+		fields["mappings"] = schema.Object{
+			"type": "object", "minProperties": 1,
+			"patternProperties": schema.Object{"^[a-zA-Z0-9_-]{0,64}$": schema.Object{"type": "array", "minItems": 1, "items": uuidText}},
 		}
 	}
-	return best
+	return object(required, fields)
 }
 
-// claim is a consumer's allocations from version 1.12 on.
-type claim struct {
-	Allocations map[string]struct {
-		Resources map[string]int64 `json:"resources"`
-	} `json:"allocations"`
+// owned is what bodies of all versions say beside the allocations.
+type owned struct {
 	ProjectID  string `json:"project_id"`
 	UserID     string `json:"user_id"`
 	Generation *int64 `json:"consumer_generation"`
 	Type       string `json:"consumer_type"`
 }
 
-func (c claim) lift(r *httpx.Request, consumer string) (placement.AllocationSet, error) {
-	set := placement.AllocationSet{
-		Consumer:  placement.Consumer{ID: dashed(consumer), ProjectID: c.ProjectID, UserID: c.UserID, Type: c.Type},
-		Resources: map[string]map[string]int64{}, Checked: r.AtLeast(1, 28), Expect: c.Generation, KeepType: !r.AtLeast(1, 38),
-	}
-	if !ids.IsUUID(consumer) {
-		return set, errs.New(errs.Invalid, "Malformed consumer_uuid: %.100s", consumer)
-	}
-	for provider, a := range c.Allocations {
-		id := dashed(provider)
-		if set.Resources[id] != nil {
-			return set, errs.New(errs.Invalid, "Resource provider '%s' is named more than once.", id)
-		}
-		set.Resources[id] = a.Resources
-	}
-	return set, nil
+// claim is a consumer's allocations from version 1.12 on.
+type claim struct {
+	owned
+	Allocations map[string]struct {
+		Resources map[string]int64 `json:"resources"`
+	} `json:"allocations"`
 }
 
 // oldClaim is a consumer's allocations before version 1.12.
 type oldClaim struct {
+	owned
 	Allocations []struct {
 		Provider struct {
 			UUID string `json:"uuid"`
 		} `json:"resource_provider"`
 		Resources map[string]int64 `json:"resources"`
 	} `json:"allocations"`
-	ProjectID string `json:"project_id"`
-	UserID    string `json:"user_id"`
+}
+
+// lift begins a request for a consumer; allocate adds to it.
+func (o owned) lift(r *httpx.Request, consumer string) (placement.AllocationSet, error) {
+	set := placement.AllocationSet{
+		Consumer:  placement.Consumer{ID: dashed(consumer), ProjectID: cmp.Or(o.ProjectID, nobody), UserID: cmp.Or(o.UserID, nobody), Type: o.Type},
+		Resources: map[string]map[string]int64{}, Checked: r.AtLeast(1, 28), Expect: o.Generation, KeepType: !r.AtLeast(1, 38),
+	}
+	if !ids.IsUUID(consumer) {
+		return set, errs.New(errs.Invalid, "Malformed consumer_uuid: %.100s", consumer)
+	}
+	return set, nil
+}
+
+func allocate(set placement.AllocationSet, provider string, amounts map[string]int64) error {
+	id := dashed(provider)
+	if set.Resources[id] != nil {
+		return errs.New(errs.Invalid, "Resource provider '%s' is named more than once.", id)
+	}
+	set.Resources[id] = amounts
+	return nil
+}
+
+func (c claim) lift(r *httpx.Request, consumer string) (placement.AllocationSet, error) {
+	set, err := c.owned.lift(r, consumer)
+	if err != nil {
+		return set, err
+	}
+	for provider, a := range c.Allocations {
+		if err := allocate(set, provider, a.Resources); err != nil {
+			return set, err
+		}
+	}
+	return set, nil
 }
 
 func (c oldClaim) lift(r *httpx.Request, consumer string) (placement.AllocationSet, error) {
-	set, err := claim{ProjectID: cmp.Or(c.ProjectID, nobody), UserID: cmp.Or(c.UserID, nobody)}.lift(r, consumer)
+	set, err := c.owned.lift(r, consumer)
+	if err != nil {
+		return set, err
+	}
 	for _, a := range c.Allocations {
-		id := dashed(a.Provider.UUID)
-		if set.Resources[id] != nil {
-			return set, errs.New(errs.Invalid, "Resource provider '%s' is named more than once.", id)
+		if err := allocate(set, a.Provider.UUID, a.Resources); err != nil {
+			return set, err
 		}
-		set.Resources[id] = a.Resources
 	}
-	return set, err
+	return set, nil
 }
 
-func (a *api) setAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var set placement.AllocationSet
-	var err error
-	if r.AtLeast(1, 12) {
-		var in claim
-		if err := decode(r, pick(r, oneConsumer), &in); err != nil {
-			return nil, err
-		}
-		set, err = in.lift(r, r.Var("consumer_uuid"))
-	} else {
-		var in oldClaim
-		if err := decode(r, pick(r, oneConsumer), &in); err != nil {
-			return nil, err
-		}
-		set, err = in.lift(r, r.Var("consumer_uuid"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return done(a.svc.SetAllocations(ctx, set))
-}
+// claims are those of several consumers.
+type claims map[string]claim
 
-func (a *api) manageAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var in map[string]claim
-	if err := decode(r, pick(r, severalConsumers), &in); err != nil {
-		return nil, err
-	}
-	sets, err := liftClaims(r, in)
-	if err != nil {
-		return nil, err
-	}
-	return done(a.svc.ManageAllocations(ctx, sets))
-}
-
-func liftClaims(r *httpx.Request, in map[string]claim) ([]placement.AllocationSet, error) {
+func (in claims) lift(r *httpx.Request) ([]placement.AllocationSet, error) {
 	var sets []placement.AllocationSet
 	for _, consumer := range sorted(in) {
 		set, err := in[consumer].lift(r, consumer)
@@ -202,62 +153,108 @@ func liftClaims(r *httpx.Request, in map[string]claim) ([]placement.AllocationSe
 	return sets, nil
 }
 
+// readClaim reads a body of either time.
+func readClaim[T interface {
+	lift(r *httpx.Request, consumer string) (placement.AllocationSet, error)
+}](r *httpx.Request) (placement.AllocationSet, error) {
+	in, err := rest.Body[T](r, oneConsumer)
+	if err != nil {
+		return placement.AllocationSet{}, err
+	}
+	return in.lift(r, r.Var("consumer_uuid"))
+}
+
+func (a *api) setAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	read := readClaim[claim]
+	if !r.AtLeast(1, 12) {
+		read = readClaim[oldClaim]
+	}
+	set, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	return done(a.svc.Allocations.Set(ctx, set))
+}
+
+func (a *api) manageAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	in, err := rest.Body[claims](r, severalConsumers)
+	if err != nil {
+		return nil, err
+	}
+	sets, err := in.lift(r)
+	if err != nil {
+		return nil, err
+	}
+	return done(a.svc.Allocations.SetMany(ctx, sets))
+}
+
 func (a *api) deleteAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.DeleteAllocations(ctx, r.Var("consumer_uuid")))
+	return done(a.svc.Allocations.Delete(ctx, r.Var("consumer_uuid")))
 }
 
 func (a *api) listAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, held, err := a.svc.ConsumerAllocations(ctx, r.Var("consumer_uuid"))
+	c, held, err := a.svc.Allocations.List(ctx, r.Var("consumer_uuid"))
 	if err != nil {
 		return nil, err
 	}
-	byProvider := map[string]object{}
-	for _, h := range held {
-		if byProvider[h.ProviderID] == nil {
-			byProvider[h.ProviderID] = object{"generation": h.ProviderGeneration, "resources": object{}}
+	return answer(r, http.StatusOK, newestOf(held), func(w *rest.Writer) {
+		viewHoldings(w, held, func(a *placement.Allocation) string { return a.ProviderID }, "generation")
+		if len(held.Rows) == 0 {
+			return
 		}
-		byProvider[h.ProviderID]["resources"].(object)[h.Class] = h.Used
-	}
-	v := object{"allocations": byProvider}
-	if len(held) > 0 {
 		if r.AtLeast(1, 12) {
-			v["project_id"], v["user_id"] = c.ProjectID, c.UserID
+			w.Text("project_id", c.ProjectID)
+			w.Text("user_id", c.UserID)
 		}
 		if r.AtLeast(1, 28) {
-			v["consumer_generation"] = c.Generation
+			w.Int("consumer_generation", c.Generation)
 		}
 		if r.AtLeast(1, 38) {
-			v["consumer_type"] = cmp.Or(c.Type, unknownType)
+			w.Text("consumer_type", cmp.Or(c.Type, unknownType))
 		}
-	}
-	return dated(r, httpx.JSON(http.StatusOK, v), newestOf(held)), nil
-}
-
-func newestOf(held []placement.Held) time.Time {
-	var t time.Time
-	for _, h := range held {
-		if h.CreatedAt.After(t) {
-			t = h.CreatedAt
-		}
-	}
-	return t
+	}), nil
 }
 
 func (a *api) providerAllocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, held, err := a.svc.ProviderAllocations(ctx, r.Var("uuid"))
+	p, held, err := a.svc.Allocations.Of(ctx, r.Var("uuid"))
 	if err != nil {
 		return nil, err
 	}
-	byConsumer := map[string]object{}
-	for _, h := range held {
-		if byConsumer[h.ConsumerID] == nil {
-			byConsumer[h.ConsumerID] = object{"resources": object{}}
-		}
-		byConsumer[h.ConsumerID]["resources"].(object)[h.Class] = h.Used
-		if r.AtLeast(1, 28) {
-			byConsumer[h.ConsumerID]["consumer_generation"] = h.ConsumerGeneration
-		}
+	generation := ""
+	if r.AtLeast(1, 28) {
+		generation = "consumer_generation"
 	}
-	v := object{"allocations": byConsumer, "resource_provider_generation": p.Generation}
-	return dated(r, httpx.JSON(http.StatusOK, v), newestOf(held)), nil
+	return answer(r, http.StatusOK, newestOf(held), func(w *rest.Writer) {
+		viewHoldings(w, held, func(a *placement.Allocation) string { return a.ConsumerID }, generation)
+		w.Int("resource_provider_generation", p.Generation)
+	}), nil
+}
+
+// viewHoldings writes allocations by what is at their other end, with its
+// generation under a key, if there is one.
+func viewHoldings(w *rest.Writer, held placement.Holdings, end func(*placement.Allocation) string, generation string) {
+	amounts := map[string]map[string]int64{}
+	for _, a := range held.Rows {
+		if amounts[end(a)] == nil {
+			amounts[end(a)] = map[string]int64{}
+		}
+		amounts[end(a)][a.Class] = a.Used
+	}
+	w.Object("allocations", func() {
+		for _, id := range sorted(amounts) {
+			w.Object(id, func() {
+				viewAmounts(w, amounts[id])
+				if generation != "" {
+					w.Int(generation, held.Generations[id])
+				}
+			})
+		}
+	})
+}
+
+func newestOf(held placement.Holdings) (t time.Time) {
+	for _, a := range held.Rows {
+		t = later(t, a.UpdatedAt)
+	}
+	return t
 }

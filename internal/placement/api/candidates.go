@@ -11,6 +11,7 @@ import (
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/placement"
 )
 
@@ -30,12 +31,14 @@ func (a *api) listCandidates(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, err
 	}
-	requests := make([]object, 0, len(found))
-	for _, c := range found {
-		requests = append(requests, viewCandidate(r, c))
-	}
-	v := object{"allocation_requests": requests, "provider_summaries": summaries(r, q, found, providers)}
-	return dated(r, httpx.JSON(http.StatusOK, v), time.Time{}), nil
+	return answer(r, http.StatusOK, time.Time{}, func(w *rest.Writer) {
+		w.List("allocation_requests", func() {
+			for _, c := range found {
+				w.Object("", func() { viewCandidate(r, w, c) })
+			}
+		})
+		w.Object("provider_summaries", func() { summaries(r, w, q, found, providers) })
+	}), nil
 }
 
 // paramSince tells which version brought a query parameter.
@@ -162,28 +165,39 @@ func checkGroups(r *httpx.Request, q placement.Query, suffixes []string) error {
 	return nil
 }
 
-func viewCandidate(r *httpx.Request, c placement.Candidate) object {
+func viewCandidate(r *httpx.Request, w *rest.Writer, c placement.Candidate) {
 	if !r.AtLeast(1, 12) {
-		list := []object{}
+		w.List("allocations", func() {
+			for _, provider := range sorted(c.Allocations) {
+				w.Object("", func() {
+					w.Object("resource_provider", func() { w.Text("uuid", provider) })
+					viewAmounts(w, c.Allocations[provider])
+				})
+			}
+		})
+		return
+	}
+	w.Object("allocations", func() {
 		for _, provider := range sorted(c.Allocations) {
-			list = append(list, object{"resource_provider": object{"uuid": provider}, "resources": c.Allocations[provider]})
+			w.Object(provider, func() { viewAmounts(w, c.Allocations[provider]) })
 		}
-		return object{"allocations": list}
-	}
-	allocations := object{}
-	for provider, amounts := range c.Allocations {
-		allocations[provider] = object{"resources": amounts}
-	}
-	v := object{"allocations": allocations}
+	})
 	if r.AtLeast(1, 34) {
-		v["mappings"] = c.Mappings
+		w.Any("mappings", c.Mappings) // the unsuffixed group's key is ""
 	}
-	return v
+}
+
+func viewAmounts(w *rest.Writer, amounts map[string]int64) {
+	w.Object("resources", func() {
+		for _, class := range sorted(amounts) {
+			w.Int(class, amounts[class])
+		}
+	})
 }
 
 // summaries describes the providers of the candidates; from version 1.29 on
 // whole trees, from 1.27 on with all their classes.
-func summaries(r *httpx.Request, q placement.Query, found []placement.Candidate, providers map[string]*placement.Node) object {
+func summaries(r *httpx.Request, w *rest.Writer, q placement.Query, found []placement.Candidate, providers map[string]*placement.Node) {
 	used, roots := map[string]bool{}, map[string]bool{}
 	for _, c := range found {
 		for id := range c.Allocations {
@@ -197,28 +211,29 @@ func summaries(r *httpx.Request, q placement.Query, found []placement.Candidate,
 			wanted[class] = true
 		}
 	}
-	out := object{}
 	for id, n := range providers {
 		if used[id] || r.AtLeast(1, 29) && roots[n.RootID] {
-			out[id] = summary(r, n, wanted)
+			w.Object(id, func() { summary(r, w, n, wanted) })
 		}
 	}
-	return out
 }
 
-func summary(r *httpx.Request, n *placement.Node, wanted map[string]bool) object {
-	resources := object{}
-	for class, i := range n.Inventories {
-		if wanted[class] || r.AtLeast(1, 27) {
-			resources[class] = object{"capacity": i.Capacity(), "used": i.Used}
+func summary(r *httpx.Request, w *rest.Writer, n *placement.Node, wanted map[string]bool) {
+	w.Object("resources", func() {
+		for class, i := range n.Inventories {
+			if wanted[class] || r.AtLeast(1, 27) {
+				w.Object(class, func() {
+					w.Int("capacity", i.Capacity())
+					w.Int("used", i.Used)
+				})
+			}
 		}
-	}
-	v := object{"resources": resources}
+	})
 	if r.AtLeast(1, 17) {
-		v["traits"] = append([]string{}, n.Traits...)
+		w.Texts("traits", n.Traits)
 	}
 	if r.AtLeast(1, 29) {
-		v["root_provider_uuid"], v["parent_provider_uuid"] = n.RootID, orNull(n.ParentID)
+		w.Text("root_provider_uuid", n.RootID)
+		w.TextOrNull("parent_provider_uuid", n.ParentID)
 	}
-	return v
 }

@@ -49,7 +49,7 @@ func newCloud(t testing.TB, db *store.DB) *cloud {
 	if err := db.Migrate(t.Context(), sqlstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	svc := placement.New(placement.Deps{DB: db, Store: sqlstore.Store{}, Policy: policy.New()})
+	svc := placement.New(placement.Deps{DB: db, Tables: sqlstore.Tables(), Policy: policy.New()})
 	gateway, err := httpx.NewGateway(httpx.Config{
 		Services: []*httpx.Service{api.New(svc)}, Auth: tokens{}, Log: slog.New(slog.DiscardHandler),
 	})

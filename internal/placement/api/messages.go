@@ -2,19 +2,20 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
-
-type object = map[string]any
 
 // wantsJSON refuses a client that accepts nothing we can answer.
 func wantsJSON(h httpx.Handler) httpx.Handler {
@@ -38,25 +39,6 @@ func sendsJSON(h httpx.Handler) httpx.Handler {
 	}
 }
 
-// decode checks the body against a schema and reads it.
-func decode(r *httpx.Request, s *schema.Schema, into any) error {
-	b, err := r.Body()
-	if err != nil {
-		return err
-	}
-	var shape any
-	if err := httpx.DecodeJSON(b, &shape); err != nil {
-		return err
-	}
-	if err := s.ValidateJSON(b); err != nil {
-		return errs.Wrap(errs.KindOf(err), err, "JSON does not validate: %s", errs.As(err).Msg)
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return errs.Wrap(errs.Invalid, err, "Malformed JSON: %s", err)
-	}
-	return nil
-}
-
 // onlyParams refuses query parameters that are not listed.
 func onlyParams(r *httpx.Request, known ...string) error {
 	for name := range r.Query {
@@ -75,7 +57,12 @@ func param(r *httpx.Request, name string) string {
 	return ""
 }
 
-// dated adds the headers of version 1.15; a zero time means now.
+// answer is what write writes into one object, with the headers of version
+// 1.15: when it was changed last. A zero time means now.
+func answer(r *httpx.Request, status int, modified time.Time, write func(w *rest.Writer)) *httpx.Response {
+	return dated(r, rest.Answer(status, func(w *rest.Writer) { w.Object("", func() { write(w) }) }), modified)
+}
+
 func dated(r *httpx.Request, resp *httpx.Response, modified time.Time) *httpx.Response {
 	if !r.AtLeast(1, 15) {
 		return resp
@@ -89,9 +76,9 @@ func dated(r *httpx.Request, resp *httpx.Response, modified time.Time) *httpx.Re
 // path is a link as placement writes them: without scheme and host.
 func path(parts ...string) string { return "/placement/" + strings.Join(parts, "/") }
 
-// location is the absolute form of path, for the header.
-func location(r *httpx.Request, parts ...string) string {
-	return r.Link("/%s", strings.Join(parts, "/"))
+// located adds where to find what was made.
+func located(r *httpx.Request, resp *httpx.Response, parts ...string) *httpx.Response {
+	return resp.With("Location", r.Link("/%s", strings.Join(parts, "/")))
 }
 
 // done answers 204.
@@ -102,11 +89,30 @@ func done(err error) (*httpx.Response, error) {
 	return httpx.NoContent(), nil
 }
 
+// body is the schema of a body in each minor version.
+func body(build func(minor int) schema.Object) *rest.Schema {
+	uuids := func(s *schema.Schema) *schema.Schema { return s.WithFormat("uuid-like", uuidLike) }
+	return rest.PerVersion(build, uuids).AnyShape().Worded(func(err error) error {
+		return errs.Wrap(errs.KindOf(err), err, "JSON does not validate: %s", errs.As(err).Msg)
+	})
+}
+
+// object makes the schema of an object that has no other keys.
+func object(required []string, properties schema.Object) schema.Object {
+	return schema.Object{"type": "object", "additionalProperties": false, "required": append([]string{}, required...), "properties": properties}
+}
+
+// mapOf makes the schema of an object whose keys are like a pattern.
+func mapOf(pattern string, value schema.Object) schema.Object {
+	return schema.Object{"type": "object", "additionalProperties": false, "patternProperties": schema.Object{pattern: value}}
+}
+
 // Pieces of schemas.
 var (
-	uuidText = object{"type": "string", "format": "uuid-like"}
-	anyInt   = object{"type": "integer"}
-	text255  = object{"type": "string", "minLength": 1, "maxLength": 255}
+	uuidText  = schema.Object{"type": "string", "format": "uuid-like"}
+	anyInt    = schema.Object{"type": "integer"}
+	text255   = schema.Object{"type": "string", "minLength": 1, "maxLength": 255}
+	className = schema.Object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": classPattern}
 )
 
 const (
@@ -114,9 +120,17 @@ const (
 	uuidPattern  = "^[0-9a-fA-F-]{36}$"
 )
 
-// body makes the schema of an object that has no other keys.
-func body(required []string, properties object) object {
-	return object{"type": "object", "additionalProperties": false, "required": append([]string{}, required...), "properties": properties}
+func uuidLike(text string) error {
+	if !ids.IsUUID(text) {
+		return errs.New(errs.Invalid, "is not a UUID")
+	}
+	return nil
 }
 
-func compile(s object) *schema.Schema { return schema.Of(s).WithFormat("uuid-like", uuidLike) }
+// dashed brings a UUID into the form we keep.
+func dashed(text string) string {
+	if u, err := uuid.Parse(text); err == nil {
+		return u.String()
+	}
+	return text
+}

@@ -5,89 +5,99 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
-	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/schema"
+	"kumoi/internal/kernel/store"
 	"kumoi/internal/placement"
 )
 
-func uuidLike(text string) error {
-	if !ids.IsUUID(text) {
-		return errs.New(errs.Invalid, "is not a UUID")
-	}
-	return nil
-}
-
-// dashed brings a UUID into the form we keep.
-func dashed(text string) string {
-	if u, err := uuid.Parse(text); err == nil {
-		return u.String()
-	}
-	return text
-}
-
 var (
-	providerName   = object{"type": "string", "minLength": 1, "maxLength": 200}
-	parentOrNone   = object{"type": []string{"string", "null"}, "format": "uuid-like"}
-	newProvider    = compile(body([]string{"name"}, object{"name": providerName, "uuid": uuidText}))
-	newProvider14  = compile(body([]string{"name"}, object{"name": providerName, "uuid": uuidText, "parent_provider_uuid": parentOrNone}))
-	someProvider   = compile(body([]string{"name"}, object{"name": providerName}))
-	someProvider14 = compile(body([]string{"name"}, object{"name": providerName, "parent_provider_uuid": parentOrNone}))
+	newProvider  = body(func(minor int) schema.Object { return providerBody(minor, true) })
+	someProvider = body(func(minor int) schema.Object { return providerBody(minor, false) })
 )
 
-func viewProvider(r *httpx.Request, p placement.Provider) object {
-	self := func(more ...string) string { return path(append([]string{"resource_providers", p.ID}, more...)...) }
-	links := []object{
-		{"rel": "self", "href": self()},
-		{"rel": "inventories", "href": self("inventories")},
-		{"rel": "usages", "href": self("usages")},
+func providerBody(minor int, isNew bool) schema.Object {
+	fields := schema.Object{"name": schema.Object{"type": "string", "minLength": 1, "maxLength": 200}}
+	if isNew {
+		fields["uuid"] = uuidText
 	}
-	for _, l := range []struct {
-		minor int
-		rel   string
-	}{{1, "aggregates"}, {6, "traits"}, {11, "allocations"}} {
-		if r.AtLeast(1, l.minor) {
-			links = append(links, object{"rel": l.rel, "href": self(l.rel)})
-		}
+	if minor >= 14 {
+		fields["parent_provider_uuid"] = schema.Object{"type": []string{"string", "null"}, "format": "uuid-like"}
 	}
-	v := object{"uuid": p.ID, "name": p.Name, "generation": p.Generation, "links": links}
+	return object([]string{"name"}, fields)
+}
+
+// provider is the body of one.
+type provider struct {
+	Name   string                  `json:"name"`
+	UUID   string                  `json:"uuid"`
+	Parent change.Optional[string] `json:"parent_provider_uuid"`
+}
+
+func viewProvider(r *httpx.Request, w *rest.Writer, p *placement.Provider) {
+	w.Text("uuid", p.ID)
+	w.Text("name", p.Name)
+	w.Int("generation", p.Generation)
 	if r.AtLeast(1, 14) {
-		v["root_provider_uuid"], v["parent_provider_uuid"] = p.RootID, orNull(p.ParentID)
+		w.Text("root_provider_uuid", p.RootID)
+		w.TextOrNull("parent_provider_uuid", p.ParentID)
 	}
-	return v
+	w.List("links", func() {
+		self := path("resource_providers", p.ID)
+		w.Link("self", self)
+		for _, l := range []struct {
+			minor int
+			rel   string
+		}{{0, "inventories"}, {0, "usages"}, {1, "aggregates"}, {6, "traits"}, {11, "allocations"}} {
+			if r.AtLeast(1, l.minor) {
+				w.Link(l.rel, self+"/"+l.rel)
+			}
+		}
+	})
 }
 
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func (a *api) listProviders(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	f, err := providerFilter(r)
+func oneProvider(r *httpx.Request, p *placement.Provider, err error) (*httpx.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.svc.ListProviders(ctx, f)
+	return answer(r, http.StatusOK, p.UpdatedAt, func(w *rest.Writer) { viewProvider(r, w, p) }), nil
+}
+
+func (a *api) listProviders(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	q, err := providerQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.svc.Providers.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	var newest time.Time
-	views := make([]object, 0, len(list))
-	for _, p := range list {
-		views = append(views, viewProvider(r, p))
-		if p.UpdatedAt.After(newest) {
-			newest = p.UpdatedAt
-		}
+	for _, p := range page.Rows {
+		newest = later(newest, p.UpdatedAt)
 	}
-	return dated(r, httpx.JSON(http.StatusOK, object{"resource_providers": views}), newest), nil
+	return answer(r, http.StatusOK, newest, func(w *rest.Writer) {
+		w.List("resource_providers", func() {
+			for _, p := range page.Rows {
+				w.Object("", func() { viewProvider(r, w, p) })
+			}
+		})
+	}), nil
 }
 
-func providerFilter(r *httpx.Request) (placement.ProviderFilter, error) {
-	var f placement.ProviderFilter
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// providerQuery reads what a list is to be filtered by. There are no pages.
+func providerQuery(r *httpx.Request) (store.Query, error) {
+	q := store.Query{Sort: []store.Sort{{Field: "name"}}}
 	known := []string{"name", "uuid"}
 	for _, p := range []struct {
 		minor int
@@ -98,179 +108,54 @@ func providerFilter(r *httpx.Request) (placement.ProviderFilter, error) {
 		}
 	}
 	if err := onlyParams(r, known...); err != nil {
-		return f, err
+		return q, err
 	}
-	f.Name = param(r, "name")
-	for name, into := range map[string]*string{"uuid": &f.ID, "in_tree": &f.InTree} {
-		if text := param(r, name); r.Query.Has(name) {
-			if !ids.IsUUID(text) {
-				return f, badValue("Invalid query string parameters: %s is %.100q, which is not a UUID.", name, text)
-			}
-			*into = dashed(text)
+	if name := param(r, "name"); name != "" {
+		q = q.Filter(store.Eq("name", name))
+	}
+	for _, name := range []string{"uuid", "in_tree"} {
+		if text := param(r, name); r.Query.Has(name) && !ids.IsUUID(text) {
+			return q, badValue("Invalid query string parameters: %s is %.100q, which is not a UUID.", name, text)
 		}
 	}
-	inTree := f.InTree
-	var err error
-	f.Constraints, err = constraints(r, "")
-	f.InTree = inTree
-	return f, err
+	if id := param(r, "uuid"); id != "" {
+		q = q.Filter(store.Eq("id", dashed(id)))
+	}
+	c, err := constraints(r, "")
+	return q.Filter(c.Conds()...), err
 }
 
 func (a *api) createProvider(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var in struct {
-		Name   string  `json:"name"`
-		UUID   string  `json:"uuid"`
-		Parent *string `json:"parent_provider_uuid"`
-	}
-	s := newProvider
-	if r.AtLeast(1, 14) {
-		s = newProvider14
-	}
-	if err := decode(r, s, &in); err != nil {
+	in, err := rest.Body[provider](r, newProvider)
+	if err != nil {
 		return nil, err
 	}
-	parent := ""
-	if in.Parent != nil {
-		parent = dashed(*in.Parent)
-	}
-	p, err := a.svc.CreateProvider(ctx, dashed(in.UUID), in.Name, parent)
+	p, err := a.svc.Providers.Create(ctx, placement.NewProvider{ID: dashed(in.UUID), Name: in.Name, ParentID: dashed(in.Parent.Value)})
 	if err != nil {
 		return nil, err
 	}
 	resp := httpx.Empty(http.StatusCreated)
 	if r.AtLeast(1, 20) {
-		resp = dated(r, httpx.JSON(http.StatusOK, viewProvider(r, p)), p.UpdatedAt)
+		resp, err = oneProvider(r, p, nil)
 	}
-	return resp.With("Location", location(r, "resource_providers", p.ID)), nil
+	return located(r, resp, "resource_providers", p.ID), err
 }
 
 func (a *api) showProvider(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.ShowProvider(ctx, r.Var("uuid"))
-	if err != nil {
-		return nil, err
-	}
-	return dated(r, httpx.JSON(http.StatusOK, viewProvider(r, p)), p.UpdatedAt), nil
+	p, err := a.svc.Providers.Show(ctx, r.Var("uuid"))
+	return oneProvider(r, p, err)
 }
 
 func (a *api) updateProvider(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var in struct {
-		Name   string  `json:"name"`
-		Parent *string `json:"parent_provider_uuid"`
-	}
-	s := someProvider
-	if r.AtLeast(1, 14) {
-		s = someProvider14
-	}
-	if err := decode(r, s, &in); err != nil {
-		return nil, err
-	}
-	given, err := r.Object()
+	in, err := rest.Body[provider](r, someProvider)
 	if err != nil {
 		return nil, err
 	}
-	change := placement.ProviderChange{Name: in.Name, Reparent: r.AtLeast(1, 37)}
-	if _, ok := given["parent_provider_uuid"]; ok {
-		parent := ""
-		if in.Parent != nil {
-			parent = dashed(*in.Parent)
-		}
-		change.Parent = &parent
-	}
-	p, err := a.svc.UpdateProvider(ctx, r.Var("uuid"), change)
-	if err != nil {
-		return nil, err
-	}
-	return dated(r, httpx.JSON(http.StatusOK, viewProvider(r, p)), p.UpdatedAt), nil
+	in.Parent.Value = dashed(in.Parent.Value)
+	p, err := a.svc.Providers.Update(ctx, r.Var("uuid"), placement.ProviderPatch{Name: in.Name, Parent: in.Parent, Reparent: r.AtLeast(1, 37)})
+	return oneProvider(r, p, err)
 }
 
 func (a *api) deleteProvider(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.DeleteProvider(ctx, r.Var("uuid")))
-}
-
-var (
-	aggregateList = object{"type": "array", "items": uuidText, "uniqueItems": true}
-	aggregates    = compile(aggregateList)
-	aggregates19  = compile(body([]string{"aggregates", "resource_provider_generation"},
-		object{"aggregates": aggregateList, "resource_provider_generation": anyInt}))
-)
-
-func viewAggregates(r *httpx.Request, p placement.Provider, list []string) *httpx.Response {
-	v := object{"aggregates": list}
-	if r.AtLeast(1, 19) {
-		v["resource_provider_generation"] = p.Generation
-	}
-	return dated(r, httpx.JSON(http.StatusOK, v), time.Time{})
-}
-
-func (a *api) listAggregates(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, list, err := a.svc.ProviderAggregates(ctx, r.Var("uuid"))
-	if err != nil {
-		return nil, err
-	}
-	return viewAggregates(r, p, list), nil
-}
-
-func (a *api) setAggregates(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var in struct {
-		Aggregates []string `json:"aggregates"`
-		Generation *int64   `json:"resource_provider_generation"`
-	}
-	var err error
-	if r.AtLeast(1, 19) {
-		err = decode(r, aggregates19, &in)
-	} else {
-		err = decode(r, aggregates, &in.Aggregates)
-	}
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	list := []string{}
-	for _, id := range in.Aggregates {
-		if id = dashed(id); !seen[id] {
-			seen[id] = true
-			list = append(list, id)
-		}
-	}
-	p, err := a.svc.SetProviderAggregates(ctx, r.Var("uuid"), in.Generation, list)
-	if err != nil {
-		return nil, err
-	}
-	return viewAggregates(r, p, list), nil
-}
-
-var providerTraits = compile(body([]string{"traits", "resource_provider_generation"}, object{
-	"traits":                       object{"type": "array", "uniqueItems": true, "items": object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": classPattern}},
-	"resource_provider_generation": anyInt,
-}))
-
-func viewProviderTraits(r *httpx.Request, p placement.Provider, traits []string) *httpx.Response {
-	return dated(r, httpx.JSON(http.StatusOK, object{"traits": traits, "resource_provider_generation": p.Generation}), time.Time{})
-}
-
-func (a *api) listProviderTraits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, traits, err := a.svc.ProviderTraits(ctx, r.Var("uuid"))
-	if err != nil {
-		return nil, err
-	}
-	return viewProviderTraits(r, p, traits), nil
-}
-
-func (a *api) setProviderTraits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var in struct {
-		Traits     []string `json:"traits"`
-		Generation int64    `json:"resource_provider_generation"`
-	}
-	if err := decode(r, providerTraits, &in); err != nil {
-		return nil, err
-	}
-	p, err := a.svc.SetProviderTraits(ctx, r.Var("uuid"), &in.Generation, in.Traits)
-	if err != nil {
-		return nil, err
-	}
-	return viewProviderTraits(r, p, in.Traits), nil
-}
-
-func (a *api) deleteProviderTraits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.DeleteProviderTraits(ctx, r.Var("uuid")))
+	return done(a.svc.Providers.Delete(ctx, r.Var("uuid")))
 }

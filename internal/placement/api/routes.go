@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/placement"
 )
 
@@ -123,8 +124,17 @@ func notYet(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
 }
 
 func discovery(context.Context, *httpx.Request) (*httpx.Response, error) {
-	return httpx.JSON(http.StatusOK, object{"versions": []any{object{
-		"id": "v1.0", "status": "CURRENT", "min_version": versions.Min.String(), "max_version": versions.Max.String(),
-		"links": []any{object{"rel": "self", "href": ""}},
-	}}}), nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.List("versions", func() {
+				w.Object("", func() {
+					w.Text("id", "v1.0")
+					w.Text("status", "CURRENT")
+					w.Text("min_version", versions.Min.String())
+					w.Text("max_version", versions.Max.String())
+					w.List("links", func() { w.Link("self", "") })
+				})
+			})
+		})
+	}), nil
 }
