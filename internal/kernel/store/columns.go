@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -52,6 +53,8 @@ type column struct {
 	key  bool
 	gen  bool
 	role role
+	set  string // how an update writes it, where not as "name = ?"
+	fold *folding
 }
 
 // role says how a column takes part in reading.
@@ -82,6 +85,29 @@ func (c *Columns) Key(name string, p *string) { c.one(column{name: name, key: tr
 
 // Text is a column of text.
 func (c *Columns) Text(name string, p *string) { c.one(column{name: name}, p, *p) }
+
+// Caseless is a column of text that conditions compare without regard to case.
+func (c *Columns) Caseless(name string, p *string) {
+	c.one(column{name: name, fold: &folding{fold: strings.ToLower}}, p, *p)
+}
+
+// Name is a column of text, and beside it the column key with the text as it is
+// compared: conditions and unique indexes do not regard case, and do not depend
+// on what the database takes for a letter. A row of before there were keys may
+// have another one; it is found by its very name, and keeps its key with it.
+func (c *Columns) Name(name string, p *string, key string, fold func(string) string) {
+	c.one(column{name: name, fold: &folding{key, fold}}, p, *p)
+	c.one(column{name: key, role: derived, set: key + " = CASE WHEN " + name + " = ? THEN " + key + " ELSE ? END"}, nil, keyOf{*p, fold})
+}
+
+// keyOf is the key of a name.
+type keyOf struct {
+	name string
+	fold func(string) string
+}
+
+// Value is what is stored of it.
+func (k keyOf) Value() (driver.Value, error) { return k.fold(k.name), nil }
 
 // Int is a column of whole numbers.
 func (c *Columns) Int(name string, p *int) { c.one(column{name: name, kind: KindInt}, p, *p) }

@@ -106,6 +106,31 @@ type field struct {
 	null bool
 	set  bool // expr tells whether the row has the text of its placeholder
 	cond bool // expr is a condition on its placeholders
+	fold *folding
+}
+
+// folding compares a text without regard to case: by its key, if it has one.
+type folding struct {
+	key  string
+	fold func(string) string
+}
+
+// term is a condition on a text that is compared without case; ok is false for
+// the comparisons that are the same as of any text.
+func (f *folding) term(expr string, c Cond) (t term, ok bool, err error) {
+	s, isText := c.Value.(string)
+	switch {
+	case !isText:
+		return t, false, nil
+	case c.Op == Equal && f.key != "":
+		return term{f.key + " = ? OR " + expr + " = ?", []any{f.fold(s), s}}, true, nil
+	case c.Op == Equal:
+		return term{"lower(" + expr + ") = ?", []any{f.fold(s)}}, true, nil
+	case f.key != "" && (c.Op == IContains || c.Op == IStartsWith): // not IEndsWith: a key may end in more than the name
+		t, err = like(f.key, c.Op[1:], f.fold(s))
+		return t, true, err
+	}
+	return t, false, nil
 }
 
 // fields are a table's, by name.
@@ -156,6 +181,11 @@ func (fs fields) term(d Dialect, c Cond) (term, error) {
 		return term{expr, spread(expr, c.Value)}, nil
 	case f.set:
 		return sets(expr, c)
+	}
+	if f.fold != nil {
+		if t, ok, err := f.fold.term(expr, c); ok {
+			return t, err
+		}
 	}
 	v := plain(c.Value)
 	if op, ok := comparisons[c.Op]; ok {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,9 @@ type Table[T any] struct {
 	whole    bool // rows are read from a document
 	gen      bool
 	then     func(ctx context.Context, tx *Tx, rows []*T) error
+	beside   func(ctx context.Context, tx *Tx, v *T) error
+	absent   func(key string) error
+	taken    func(v *T) error
 
 	sel, get, insert, update, remove, isKey string
 	names                                   []string
@@ -47,9 +51,14 @@ func NewTable[T any](name string, describe func(v *T, c *Columns)) *Table[T] {
 	for i, col := range c.defs {
 		full := name + "." + col.name
 		t.names = append(t.names, col.name)
-		t.fields[col.name] = field{expr: SQL(full), kind: col.kind, null: col.null}
+		if f := col.fold; f != nil && f.key != "" {
+			col.fold = &folding{name + "." + f.key, f.fold}
+		}
+		t.fields[col.name] = field{expr: SQL(full), kind: col.kind, null: col.null, fold: col.fold}
 		if col.key {
 			t.keys, t.keyAt, isKey = append(t.keys, col.name), append(t.keyAt, i), append(isKey, col.name+" = ?")
+		} else if col.set != "" {
+			set = append(set, col.set)
 		} else {
 			set = append(set, col.name+" = ?")
 		}
@@ -99,6 +108,38 @@ func (t *Table[T]) Then(f func(ctx context.Context, tx *Tx, rows []*T) error) *T
 	return t
 }
 
+// Beside stores what other tables keep of a row, whenever it is inserted or updated.
+func (t *Table[T]) Beside(f func(ctx context.Context, tx *Tx, v *T) error) *Table[T] {
+	t.beside = f
+	return t
+}
+
+// Worded gives errors a service's words: absent that there is no row with a key,
+// taken that a unique index refuses one.
+func (t *Table[T]) Worded(absent func(key string) error, taken func(v *T) error) *Table[T] {
+	t.absent, t.taken = absent, taken
+	return t
+}
+
+// Absent words ErrNoRows; other errors stay.
+func (t *Table[T]) Absent(err error, key ...any) error {
+	if t.absent == nil || !errors.Is(err, ErrNoRows) || len(key) == 0 {
+		return err
+	}
+	return t.absent(fmt.Sprint(key[len(key)-1]))
+}
+
+// wrote ends an Insert or Update.
+func (t *Table[T]) wrote(ctx context.Context, tx *Tx, v *T, err error) error {
+	if t.taken != nil && Duplicate(err) {
+		return t.taken(v)
+	}
+	if err == nil && t.beside != nil {
+		err = t.beside(ctx, tx, v)
+	}
+	return err
+}
+
 // Name is the table's name.
 func (t *Table[T]) Name() string { return t.name }
 
@@ -132,7 +173,7 @@ func (t *Table[T]) Get(ctx context.Context, tx *Tx, key ...any) (*T, error) {
 	if err == nil && t.then != nil {
 		err = t.then(ctx, tx, []*T{v})
 	}
-	return v, err
+	return v, t.Absent(err, key...)
 }
 
 // First returns the first row, in the order of keys, of which the conditions hold, or ErrNoRows.
@@ -187,7 +228,7 @@ func (t *Table[T]) Any(ctx context.Context, tx *Tx, conds ...Cond) (bool, error)
 // Insert adds a row. For one that breaks a unique index, Duplicate(err) is true.
 func (t *Table[T]) Insert(ctx context.Context, tx *Tx, v *T) error {
 	_, err := tx.Exec(ctx, t.insert, t.row(v).args...)
-	return err
+	return t.wrote(ctx, tx, v, err)
 }
 
 // ErrStale says that a row was changed between being read and being written.
@@ -205,6 +246,9 @@ func (t *Table[T]) Update(ctx context.Context, tx *Tx, v *T) error {
 	}
 	args := make([]any, 0, len(c.args)+2)
 	for i, a := range c.args {
+		if k, ok := a.(keyOf); ok {
+			args = append(args, k.name)
+		}
 		if !slices.Contains(t.keyAt, i) {
 			args = append(args, a)
 		}
@@ -213,11 +257,11 @@ func (t *Table[T]) Update(ctx context.Context, tx *Tx, v *T) error {
 		args = append(args, c.args[i])
 	}
 	if !t.gen {
-		return tx.ExecOne(ctx, t.update, args...)
+		return t.wrote(ctx, tx, v, t.Absent(tx.ExecOne(ctx, t.update, args...), t.key(v)...))
 	}
 	n, err := tx.Exec(ctx, t.update, append(args, was)...)
 	if err == nil && n == 1 {
-		return nil
+		return t.wrote(ctx, tx, v, nil)
 	}
 	*c.grows = was
 	if err == nil {
@@ -230,7 +274,7 @@ func (t *Table[T]) Update(ctx context.Context, tx *Tx, v *T) error {
 
 // Delete removes the row with the key, or returns ErrNoRows.
 func (t *Table[T]) Delete(ctx context.Context, tx *Tx, key ...any) error {
-	return tx.ExecOne(ctx, t.remove, key...)
+	return t.Absent(tx.ExecOne(ctx, t.remove, key...), key...)
 }
 
 // DeleteWhere removes the rows of which the conditions hold; there must be a condition.

@@ -346,3 +346,83 @@ func TestTableMarkersAndBounds(t *testing.T) {
 		}
 	})
 }
+
+// person has a name that is compared without case, and friends in another table.
+type person struct {
+	ID, Name, Kind string
+	Friends        []string
+}
+
+func TestTableNamesWithoutCase(t *testing.T) {
+	people := store.NewTable("test_person", func(p *person, c *store.Columns) {
+		c.Key("id", &p.ID)
+		c.Name("name", &p.Name, "name_key", strings.ToLower)
+		c.Caseless("kind", &p.Kind)
+	}).Worded(
+		func(key string) error { return errs.New(errs.NotFound, "no %s", key) },
+		func(p *person) error { return errs.New(errs.Exists, "another %s", p.Name) },
+	).Beside(func(ctx context.Context, tx *store.Tx, p *person) error {
+		for _, f := range p.Friends {
+			if _, err := tx.Exec(ctx, "INSERT INTO test_friend (person_id, name) VALUES (?, ?)", p.ID, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	inTables(t, func(t *testing.T, ctx context.Context, tx *store.Tx) {
+		_, err := tx.Exec(ctx, "CREATE TABLE test_person (id TEXT PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL)")
+		must(t, err)
+		_, err = tx.Exec(ctx, "CREATE TABLE test_friend (person_id TEXT NOT NULL, name TEXT NOT NULL)")
+		must(t, err)
+		_, err = tx.Exec(ctx, "INSERT INTO test_person (id, name, name_key, kind) VALUES ('old', 'ADA', 'ADA/old', 'X')")
+		must(t, err)
+		must(t, people.Insert(ctx, tx, &person{ID: "a", Name: "Ada", Kind: "Xy", Friends: []string{"bob"}}))
+		found := func(conds ...store.Cond) string {
+			rows, err := people.All(ctx, tx, conds...)
+			must(t, err)
+			var out []string
+			for _, r := range rows {
+				out = append(out, r.ID)
+			}
+			return strings.Join(out, " ")
+		}
+		for _, c := range []struct {
+			cond store.Cond
+			want string
+		}{
+			{store.Eq("name", "aDA"), "a"}, {store.Eq("name", "ADA"), "a old"}, {store.Eq("kind", "XY"), "a"},
+			{store.Cond{Field: "name", Op: store.IStartsWith, Value: "aD"}, "a"}, {store.Cond{Field: "name", Op: store.Contains, Value: "d"}, "a"},
+		} {
+			if got := found(c.cond); got != c.want {
+				t.Errorf("%+v finds %q, not %q", c.cond, got, c.want)
+			}
+		}
+		old, err := people.Get(ctx, tx, "old")
+		must(t, err)
+		old.Kind = "Z"
+		must(t, people.Update(ctx, tx, old)) // and keeps its key, or it would be a's
+		if n, err := store.One(ctx, tx, store.Value[int64], "SELECT count(*) FROM test_friend"); err != nil || n != 1 {
+			t.Errorf("%d friends, %v", n, err)
+		}
+		if _, err := people.Get(ctx, tx, "b"); err == nil || err.Error() != "no b" {
+			t.Errorf("absent: %v", err)
+		}
+		if err := people.Delete(ctx, tx, "b"); err == nil || err.Error() != "no b" {
+			t.Errorf("absent: %v", err)
+		}
+	})
+	t.Run("taken", func(t *testing.T) {
+		storetest.Each(t, func(t *testing.T, db *store.DB) {
+			err := db.Write(t.Context(), func(tx *store.Tx) error {
+				if _, err := tx.Exec(t.Context(), "CREATE TABLE test_person (id TEXT PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL)"); err != nil {
+					return err
+				}
+				must(t, people.Insert(t.Context(), tx, &person{ID: "a", Name: "Ada"}))
+				return people.Insert(t.Context(), tx, &person{ID: "b", Name: "ADA"})
+			})
+			if err == nil || err.Error() != "another ADA" {
+				t.Errorf("taken: %v", err)
+			}
+		})
+	})
+}
