@@ -20,6 +20,7 @@ import (
 
 // The rules parse, and one engine may hold them once more.
 func TestRulesRegister(t *testing.T) {
+	t.Parallel()
 	engine := policy.New()
 	for range 2 {
 		placement.New(placement.Deps{Policy: engine})
@@ -32,6 +33,7 @@ func TestRulesRegister(t *testing.T) {
 // Whatever is claimed, set, moved, reshaped and released, in any order: used is
 // the sum of the allocations, and only a refused request leaves things as they were.
 func TestUsedIsTheSumOfAllocations(t *testing.T) {
+	t.Parallel()
 	const providers, consumers = 3, 4
 	classes := []string{placement.VCPU, placement.DiskGB}
 	provider := func(i int) string { return ids.Derive("provider", fmt.Sprint(i)) }

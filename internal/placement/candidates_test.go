@@ -59,6 +59,7 @@ func group(t *rapid.T, suffix string) placement.Group {
 // Every candidate fits where it says, serves each group in full, takes from one
 // tree and those that share with it, and is listed once.
 func TestCandidatesAreTrue(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := forest(t)
 		byID := map[string]*placement.Node{}
@@ -130,6 +131,7 @@ func checkGroup(t *rapid.T, g placement.Group, providers []string, byID map[stri
 
 // Where one provider has all that one group asks for, it is found.
 func TestCandidatesAreFound(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := forest(t)
 		g := group(t, "1")
@@ -159,6 +161,7 @@ func TestCandidatesAreFound(t *testing.T) {
 
 // Many equal cards multiply; the answer stays bounded.
 func TestCandidatesAreBounded(t *testing.T) {
+	t.Parallel()
 	var nodes []*placement.Node
 	for i := range 40 {
 		n := &placement.Node{Inventories: map[string]placement.Inventory{"A": {Class: "A", Total: 1, MinUnit: 1, MaxUnit: 1, StepSize: 1, AllocationRatio: 1}}}

@@ -51,6 +51,7 @@ func claim(ctx context.Context, db *store.DB, s *placement.Service, r placement.
 
 // Two thousand claims at once for room for a thousand: exactly a thousand succeed.
 func TestConcurrentClaimsNeverOversubscribe(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		const hosts, cpus, claims = 8, 125, 2000
 		s, names := setup(t, db, hosts, cpus)
@@ -94,6 +95,7 @@ func TestConcurrentClaimsNeverOversubscribe(t *testing.T) {
 }
 
 func TestClaimReleaseMove(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		s, names := setup(t, db, 2, 4)
@@ -144,6 +146,7 @@ func TestClaimReleaseMove(t *testing.T) {
 }
 
 func TestDecideExplains(t *testing.T) {
+	t.Parallel()
 	host := func(name string, used int64, traits ...string) placement.HostState {
 		return placement.HostState{Name: name, Traits: traits, Inventories: map[string]placement.Inventory{
 			placement.VCPU: {Class: placement.VCPU, Total: 8, MaxUnit: 8, MinUnit: 1, StepSize: 1, AllocationRatio: 1, Used: used},
@@ -175,6 +178,7 @@ func TestDecideExplains(t *testing.T) {
 
 // Whatever the hosts look like, the chosen one has room, and if any has room one is chosen.
 func TestDecideProperties(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var hosts []placement.HostState
 		fits := map[string]bool{}

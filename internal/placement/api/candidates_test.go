@@ -4,14 +4,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kumoi/internal/kernel/httpx/httpxtest"
 )
 
 // names writes candidates as "host:VCPU=1+card:VGPU=1", sorted.
-func candidates(t *testing.T, a answer) []string {
+func candidates(t *testing.T, a httpxtest.Answer) []string {
 	t.Helper()
 	short := map[string]string{u1: "1", u2: "2", u3: "3", u4: "4"}
 	var out []string
-	for _, r := range a.at("allocation_requests").([]any) {
+	for _, r := range a.Get("allocation_requests").([]any) {
 		var parts []string
 		for provider, v := range r.(map[string]any)["allocations"].(map[string]any) {
 			for class := range v.(map[string]any)["resources"].(map[string]any) {
@@ -64,7 +66,7 @@ func TestCandidates(t *testing.T) {
 			{"resources_A=VGPU:1&required_B=HW_GPU_API_VULKAN&same_subtree=_A,_B", "2VGPU"},
 			{"resources=VGPU:1&limit=1", "2VGPU"},
 		} {
-			a := c.want(200, "GET", "/allocation_candidates?"+tc.query, nil)
+			a := c.Want(200, "GET", "/allocation_candidates?"+tc.query, nil)
 			if got := strings.Join(candidates(t, a), " "); got != tc.want {
 				t.Errorf("%s:\n got %s\nwant %s", tc.query, got, tc.want)
 			}
@@ -76,32 +78,32 @@ func TestCandidates(t *testing.T) {
 			"resources=VCPU:1&same_subtree=_A", "resources=VCPU:1&same_subtree=", "resources=VCPU:1&colour=red",
 			"resources=VCPU:1&root_required=A,!A", "resources=VCPU:1&in_tree=x", "resources=VCPU:1&root_required=HW_CPU_X86_VMX&root_required=HW_CPU_X86_VMX",
 		} {
-			c.want(400, "GET", "/allocation_candidates?"+query, nil)
+			c.Want(400, "GET", "/allocation_candidates?"+query, nil)
 		}
 		for version, query := range map[string]string{
 			"1.15": "resources=VCPU:1&limit=1", "1.16": "resources=VCPU:1&required=HW_CPU_X86_VMX", "1.20": "resources=VCPU:1&member_of=" + g1,
 			"1.24": "resources1=VCPU:1", "1.30": "resources=VCPU:1&in_tree=" + u1, "1.32": "resources_A=VCPU:1",
 			"1.34": "resources=VCPU:1&root_required=HW_CPU_X86_VMX", "1.35": "resources=VCPU:1&same_subtree=_A",
 		} {
-			c.at(version).want(400, "GET", "/allocation_candidates?"+query, nil)
+			c.at(version).Want(400, "GET", "/allocation_candidates?"+query, nil)
 		}
-		c.at("1.9").want(404, "GET", "/allocation_candidates?resources=VCPU:1", nil)
+		c.at("1.9").Want(404, "GET", "/allocation_candidates?resources=VCPU:1", nil)
 
 		q := "/allocation_candidates?resources=VCPU:1,VGPU:1"
-		a := c.want(200, "GET", q+"&required=HW_GPU_API_VULKAN", nil)
-		a.same(t, "allocation_requests.0.mappings", `{"": ["`+u1+`", "`+u2+`"]}`)
-		a.same(t, "provider_summaries."+u3, `{"resources": {"VGPU": {"capacity": 2, "used": 0}}, "traits": [], "parent_provider_uuid": "`+u1+`", "root_provider_uuid": "`+u1+`"}`)
-		a.same(t, "provider_summaries."+u1+".resources", `{"VCPU": {"capacity": 8, "used": 0}, "MEMORY_MB": {"capacity": 1024, "used": 0}}`)
-		c.at("1.28").want(200, "GET", q, nil).same(t, "allocation_requests", `[]`) // trees come with 1.29
-		a = c.at("1.26").want(200, "GET", "/allocation_candidates?resources=VCPU:1", nil)
-		a.same(t, "provider_summaries", `{"`+u1+`": {"resources": {"VCPU": {"capacity": 8, "used": 0}}, "traits": ["HW_CPU_X86_VMX"]}}`)
-		c.at("1.10").want(200, "GET", "/allocation_candidates?resources=VCPU:1", nil).
-			same(t, "allocation_requests.0", `{"allocations": [{"resource_provider": {"uuid": "`+u1+`"}, "resources": {"VCPU": 1}}]}`)
+		a := c.Want(200, "GET", q+"&required=HW_GPU_API_VULKAN", nil)
+		a.Same("allocation_requests.0.mappings", `{"": ["`+u1+`", "`+u2+`"]}`)
+		a.Same("provider_summaries."+u3, `{"resources": {"VGPU": {"capacity": 2, "used": 0}}, "traits": [], "parent_provider_uuid": "`+u1+`", "root_provider_uuid": "`+u1+`"}`)
+		a.Same("provider_summaries."+u1+".resources", `{"VCPU": {"capacity": 8, "used": 0}, "MEMORY_MB": {"capacity": 1024, "used": 0}}`)
+		c.at("1.28").Want(200, "GET", q, nil).Same("allocation_requests", `[]`) // trees come with 1.29
+		a = c.at("1.26").Want(200, "GET", "/allocation_candidates?resources=VCPU:1", nil)
+		a.Same("provider_summaries", `{"`+u1+`": {"resources": {"VCPU": {"capacity": 8, "used": 0}}, "traits": ["HW_CPU_X86_VMX"]}}`)
+		c.at("1.10").Want(200, "GET", "/allocation_candidates?resources=VCPU:1", nil).
+			Same("allocation_requests.0", `{"allocations": [{"resource_provider": {"uuid": "`+u1+`"}, "resources": {"VCPU": 1}}]}`)
 
 		// What a candidate says can be sent back as it is.
-		a = c.want(200, "GET", q+"&required=HW_GPU_API_VULKAN", nil)
-		body := a.at("allocation_requests.0").(map[string]any)
+		a = c.Want(200, "GET", q+"&required=HW_GPU_API_VULKAN", nil)
+		body := a.Get("allocation_requests.0").(map[string]any)
 		body["project_id"], body["user_id"], body["consumer_generation"], body["consumer_type"] = "p", "u", nil, "INSTANCE"
-		c.want(204, "PUT", "/allocations/"+c1, body)
+		c.Want(204, "PUT", "/allocations/"+c1, body)
 	})
 }

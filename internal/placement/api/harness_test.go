@@ -1,20 +1,15 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
-	"reflect"
-	"strings"
 	"testing"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/httpx/httpxtest"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -34,14 +29,11 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 	return nil, errs.New(errs.Unauthenticated, "The request you have made requires authentication.")
 }
 
-// cloud is placement behind HTTP, spoken to in one version.
+// cloud is placement behind HTTP; its client is the administrator, in the newest version.
 type cloud struct {
-	t       testing.TB
-	url     string
-	token   string
-	version string
-	db      *store.DB
-	svc     *placement.Service
+	httpxtest.Client
+	t   testing.TB
+	url string
 }
 
 func newCloud(t testing.TB, db *store.DB) *cloud {
@@ -58,119 +50,19 @@ func newCloud(t testing.TB, db *store.DB) *cloud {
 	}
 	server := httptest.NewServer(gateway)
 	t.Cleanup(server.Close)
-	return &cloud{t: t, url: server.URL + "/placement", token: "admin", version: "1.39", db: db, svc: svc}
+	url := server.URL + "/placement"
+	return &cloud{Client: httpxtest.New(t, url).As("admin").At("placement 1.39"), t: t, url: url}
 }
 
 // each runs f against a fresh placement on each database.
 func each(t *testing.T, f func(t *testing.T, c *cloud)) {
 	t.Helper()
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, newCloud(t, db)) })
 }
 
 // at speaks another version.
-func (c *cloud) at(version string) *cloud {
-	d := *c
-	d.version = version
-	return &d
-}
-
-// as is somebody else.
-func (c *cloud) as(token string) *cloud {
-	d := *c
-	d.token = token
-	return &d
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   any
-	text   string
-}
-
-// do sends a request; body may be nil, JSON text or a value.
-func (c *cloud) do(method, path string, body any) answer {
-	c.t.Helper()
-	var b []byte
-	switch v := body.(type) {
-	case nil:
-	case string:
-		b = []byte(v)
-	default:
-		b, _ = json.Marshal(v)
-	}
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, bytes.NewReader(b))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if c.token != "" {
-		req.Header.Set("X-Auth-Token", c.token)
-	}
-	if c.version != "" {
-		req.Header.Set("OpenStack-API-Version", "placement "+c.version)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	a := answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
-	if len(text) > 0 {
-		if err := json.Unmarshal(text, &a.body); err != nil {
-			c.t.Fatalf("%s %s: %d %q is not JSON", method, path, resp.StatusCode, text)
-		}
-	}
-	return a
-}
-
-// want sends a request that must be answered with a status.
-func (c *cloud) want(status int, method, path string, body any) answer {
-	c.t.Helper()
-	a := c.do(method, path, body)
-	if a.status != status {
-		c.t.Fatalf("%s %s at %s: %d %s, want %d", method, path, c.version, a.status, a.text, status)
-	}
-	return a
-}
-
-// at finds a value in the answer: "a.b.0.c".
-func (a answer) at(path string) any {
-	v := a.body
-	for key := range strings.SplitSeq(path, ".") {
-		switch in := v.(type) {
-		case map[string]any:
-			v = in[key]
-		case []any:
-			v = nil
-			if len(in) > int(key[0]-'0') {
-				v = in[key[0]-'0']
-			}
-		default:
-			return nil
-		}
-	}
-	return v
-}
-
-// same compares a value of the answer with what JSON text says.
-func (a answer) same(t testing.TB, path, want string) {
-	t.Helper()
-	var w any
-	if err := json.Unmarshal([]byte(want), &w); err != nil {
-		t.Fatal(err)
-	}
-	if got := a.at(path); !reflect.DeepEqual(got, w) {
-		b, _ := json.Marshal(got)
-		t.Errorf("%s is %s, want %s", path, b, want)
-	}
-}
+func (c *cloud) at(version string) httpxtest.Client { return c.At("placement " + version) }
 
 const (
 	u1 = "11111111-1111-4111-8111-111111111111"
@@ -190,13 +82,13 @@ func (c *cloud) provider(id, name, parent string, inventories map[string]int) {
 	if parent != "" {
 		body["parent_provider_uuid"] = parent
 	}
-	c.want(200, "POST", "/resource_providers", body)
+	c.Want(200, "POST", "/resource_providers", body)
 	if len(inventories) > 0 {
 		all := map[string]any{}
 		for class, n := range inventories {
 			all[class] = map[string]any{"total": n}
 		}
-		c.want(200, "PUT", "/resource_providers/"+id+"/inventories",
+		c.Want(200, "PUT", "/resource_providers/"+id+"/inventories",
 			map[string]any{"resource_provider_generation": 0, "inventories": all})
 	}
 }
@@ -204,13 +96,13 @@ func (c *cloud) provider(id, name, parent string, inventories map[string]int) {
 // traits gives a provider traits.
 func (c *cloud) traits(id string, traits ...string) {
 	c.t.Helper()
-	p := c.want(200, "GET", "/resource_providers/"+id, nil)
-	c.want(200, "PUT", "/resource_providers/"+id+"/traits",
-		map[string]any{"traits": traits, "resource_provider_generation": p.at("generation")})
+	p := c.Want(200, "GET", "/resource_providers/"+id, nil)
+	c.Want(200, "PUT", "/resource_providers/"+id+"/traits",
+		map[string]any{"traits": traits, "resource_provider_generation": p.Get("generation")})
 }
 
 // aggregates puts a provider into aggregates.
 func (c *cloud) aggregates(id string, aggregates ...string) {
 	c.t.Helper()
-	c.at("1.1").want(200, "PUT", "/resource_providers/"+id+"/aggregates", aggregates)
+	c.at("1.1").Want(200, "PUT", "/resource_providers/"+id+"/aggregates", aggregates)
 }
