@@ -41,6 +41,7 @@ import (
 // CVE-2015-1881, -5251, -5286, CVE-2016-8611 (quotas and statuses by-passed):
 // TestQuotas and the uploads' leases; a status is set by no request: here.
 func TestAdvisories(t *testing.T) {
+	t.Parallel()
 	hidden := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("secret")) }))
 	t.Cleanup(hidden.Close)
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +74,7 @@ func TestAdvisories(t *testing.T) {
 			for _, uri := range []string{"file:///etc/passwd", "filesystem:///etc/passwd", "swift+config://x/y", "cinder://x", "rbd://a/b/c/d", "vsphere://x/y"} {
 				id := c.create("alice")
 				value := map[string]any{"url": uri, "metadata": map[string]any{}}
-				c.must(400, "alice", "PATCH", "/v2/images/"+id, []any{map[string]any{"op": "add", "path": "/locations/-", "value": value}}, "Content-Type", patch)
+				c.As("alice").Want(400, "PATCH", "/v2/images/"+id, []any{map[string]any{"op": "add", "path": "/locations/-", "value": value}}, "Content-Type", patch)
 			}
 		})
 		t.Run("what no request sets", func(t *testing.T) {
@@ -83,41 +84,41 @@ func TestAdvisories(t *testing.T) {
 				"status": "active", "size": 1, "checksum": strings.Repeat("0", 32), "os_hash_value": strings.Repeat("0", 128),
 				"created_at": "2020-01-01T00:00:00Z", "direct_url": "file:///etc/passwd", "os_glance_import_task": "x", "id": id, "stores": "file",
 			} {
-				c.must(403, "alice", "PATCH", "/v2/images/"+id, []any{map[string]any{"op": "replace", "path": "/" + name, "value": value}}, "Content-Type", patch)
+				c.As("alice").Want(403, "PATCH", "/v2/images/"+id, []any{map[string]any{"op": "replace", "path": "/" + name, "value": value}}, "Content-Type", patch)
 			}
-			c.must(403, "alice", "PATCH", "/v2/images/"+id, []any{map[string]any{"op": "replace", "path": "/owner", "value": "p-bob"}}, "Content-Type", patch)
+			c.As("alice").Want(403, "PATCH", "/v2/images/"+id, []any{map[string]any{"op": "replace", "path": "/owner", "value": "p-bob"}}, "Content-Type", patch)
 		})
 		t.Run("images of others", func(t *testing.T) {
 			private, community := c.create("alice", "visibility", "private"), c.create("alice", "visibility", "community")
-			c.must(204, "alice", "PUT", "/v2/images/"+private+"/file", noise(100))
-			c.must(204, "alice", "PUT", "/v2/images/"+community+"/file", noise(100))
+			c.As("alice").Want(204, "PUT", "/v2/images/"+private+"/file", noise(100))
+			c.As("alice").Want(204, "PUT", "/v2/images/"+community+"/file", noise(100))
 			shared := c.create("alice")
-			c.must(200, "alice", "POST", "/v2/images/"+shared+"/members", map[string]any{"member": "p-bob"})
+			c.As("alice").Want(200, "POST", "/v2/images/"+shared+"/members", map[string]any{"member": "p-bob"})
 			for _, tc := range []struct {
 				id                   string
 				show, data, mutation int
 			}{{private, 404, 404, 404}, {community, 200, 200, 403}, {shared, 200, 204, 403}} {
 				at := "/v2/images/" + tc.id
-				c.must(tc.show, "bob", "GET", at, nil)
-				c.must(tc.data, "bob", "GET", at+"/file", nil)
-				c.must(tc.mutation, "bob", "DELETE", at, nil)
-				c.must(tc.mutation, "bob", "PUT", at+"/tags/x", nil)
-				c.must(tc.mutation, "bob", "POST", at+"/actions/deactivate", nil)
+				c.As("bob").Want(tc.show, "GET", at, nil)
+				c.As("bob").Want(tc.data, "GET", at+"/file", nil)
+				c.As("bob").Want(tc.mutation, "DELETE", at, nil)
+				c.As("bob").Want(tc.mutation, "PUT", at+"/tags/x", nil)
+				c.As("bob").Want(tc.mutation, "POST", at+"/actions/deactivate", nil)
 				for _, member := range []string{"p-bob", "p-carol"} {
-					if a := c.do("bob", "POST", at+"/members", map[string]any{"member": member}); a.status != 403 && a.status != 404 {
-						t.Errorf("bob shares %s with %s: %d %s", tc.id, member, a.status, a.body)
+					if a := c.As("bob").Do("POST", at+"/members", map[string]any{"member": member}); a.Status != 403 && a.Status != 404 {
+						t.Errorf("bob shares %s with %s: %d %s", tc.id, member, a.Status, a.Raw)
 					}
 				}
 			}
 			// A member sees itself alone, and decides for itself alone.
-			c.must(200, "alice", "POST", "/v2/images/"+shared+"/members", map[string]any{"member": "p-carol"})
-			if seen := c.must(200, "bob", "GET", "/v2/images/"+shared+"/members", nil).object(t)["members"].([]any); len(seen) != 1 {
+			c.As("alice").Want(200, "POST", "/v2/images/"+shared+"/members", map[string]any{"member": "p-carol"})
+			if seen := c.As("bob").Want(200, "GET", "/v2/images/"+shared+"/members", nil).Get("members").([]any); len(seen) != 1 {
 				t.Errorf("a member sees %v", seen)
 			}
-			c.must(404, "bob", "PUT", "/v2/images/"+shared+"/members/p-carol", map[string]any{"status": "accepted"})
-			c.must(403, "alice", "PUT", "/v2/images/"+shared+"/members/p-bob", map[string]any{"status": "accepted"})
+			c.As("bob").Want(404, "PUT", "/v2/images/"+shared+"/members/p-carol", map[string]any{"status": "accepted"})
+			c.As("alice").Want(403, "PUT", "/v2/images/"+shared+"/members/p-bob", map[string]any{"status": "accepted"})
 			// What is shared stays out of the member's lists until it is accepted.
-			if list := c.must(200, "bob", "GET", "/v2/images", nil).object(t)["images"].([]any); len(list) != 0 {
+			if list := c.As("bob").Want(200, "GET", "/v2/images", nil).Get("images").([]any); len(list) != 0 {
 				t.Errorf("unasked for, bob's list shows %v", list)
 			}
 		})
@@ -126,7 +127,7 @@ func TestAdvisories(t *testing.T) {
 			c.importBy(202, "alice", id, "web-download", map[string]any{"uri": outside.URL + "/?to=127.0.0.1&signature=secret"})
 			c.settle()
 			tasks := func(who string) int {
-				return len(c.must(200, who, "GET", "/v2/images/"+id+"/tasks", nil).object(t)["tasks"].([]any))
+				return len(c.As(who).Want(200, "GET", "/v2/images/"+id+"/tasks", nil).Get("tasks").([]any))
 			}
 			if tasks("alice") != 1 || tasks("admin") != 1 || tasks("bob") != 0 {
 				t.Errorf("tasks seen: %d by the owner, %d by an administrator, %d by another project", tasks("alice"), tasks("admin"), tasks("bob"))
@@ -138,17 +139,18 @@ func TestAdvisories(t *testing.T) {
 // An id that was once somebody's image never names another: whoever boots by
 // it would run what a stranger put there.
 func TestIDsAreNeverFreeAgain(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cloud) {
 		id := c.create("alice", "visibility", "community")
 		again := map[string]any{"name": "trap", "id": id, "disk_format": "raw", "container_format": "bare", "visibility": "community"}
-		c.must(409, "bob", "POST", "/v2/images", again)
-		c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+		c.As("bob").Want(409, "POST", "/v2/images", again)
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+id, nil)
 		for _, who := range []string{"bob", "alice", "admin"} {
 			for _, same := range []string{id, strings.ToUpper(id)} {
 				again["id"] = same
-				c.must(409, who, "POST", "/v2/images", again)
+				c.As(who).Want(409, "POST", "/v2/images", again)
 			}
 		}
-		c.must(404, "alice", "GET", "/v2/images/"+id, nil)
+		c.As("alice").Want(404, "GET", "/v2/images/"+id, nil)
 	})
 }

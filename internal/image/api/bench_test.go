@@ -62,7 +62,7 @@ func BenchmarkList(b *testing.B) {
 				for _, who := range []string{"admin", "alice"} {
 					b.Run(name+" as "+who, func(b *testing.B) {
 						for b.Loop() {
-							c.must(200, who, "GET", "/v2/images?"+query, nil)
+							c.As(who).Want(200, "GET", "/v2/images?"+query, nil)
 						}
 					})
 				}
@@ -119,7 +119,7 @@ func BenchmarkTransfer(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
 			if last != "" {
-				c.must(204, "alice", "DELETE", "/v2/images/"+last, nil)
+				c.As("alice").Want(204, "DELETE", "/v2/images/"+last, nil)
 			}
 			last = c.create("alice")
 			f, err := os.Open(source)
@@ -127,7 +127,7 @@ func BenchmarkTransfer(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.StartTimer()
-			c.must(204, "alice", "PUT", "/v2/images/"+last+"/file", io.Reader(f))
+			c.As("alice").Want(204, "PUT", "/v2/images/"+last+"/file", io.Reader(f))
 			f.Close()
 		}
 	})
@@ -160,7 +160,7 @@ func BenchmarkTransfer(b *testing.B) {
 				id := c.create("alice")
 				wg.Go(func() {
 					r := io.LimitReader(endless{byte(i)}, 64<<20)
-					c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", r)
+					c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", r)
 				})
 			}
 			go func() { wg.Wait(); close(done) }()

@@ -41,6 +41,7 @@ func (c *cloud) queued(t *testing.T, b *fake.Store, id string) {
 }
 
 func TestRefusedData(t *testing.T) {
+	t.Parallel()
 	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
 		qcow := func(change func([]byte)) []byte {
 			h := make([]byte, 70000)
@@ -65,41 +66,42 @@ func TestRefusedData(t *testing.T) {
 			{"empty", "raw", []byte{}, 204},
 		} {
 			id := c.create("alice", "disk_format", tc.format)
-			a := c.do("alice", "PUT", "/v2/images/"+id+"/file", tc.data)
-			if a.status != tc.status {
-				t.Errorf("%s: %d, want %d: %s", tc.name, a.status, tc.status, a.body)
+			a := c.As("alice").Do("PUT", "/v2/images/"+id+"/file", tc.data)
+			if a.Status != tc.status {
+				t.Errorf("%s: %d, want %d: %s", tc.name, a.Status, tc.status, a.Raw)
 			}
 			if tc.status != 204 {
 				c.queued(t, b, id)
 			} else {
-				c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+				c.As("alice").Want(204, "DELETE", "/v2/images/"+id, nil)
 				until(t, "the store is empty", func() bool { return len(b.Keys()) == 0 })
 			}
 		}
-		id, _ := c.must(201, "alice", "POST", "/v2/images", map[string]any{"name": "bare"}).object(t)["id"].(string)
-		c.must(400, "alice", "PUT", "/v2/images/"+id+"/file", noise(10))
-		c.must(400, "alice", "PUT", "/v2/images/"+c.create("alice")+"/file", noise(10), "X-Image-Meta-Store", "nowhere")
+		id, _ := c.As("alice").Want(201, "POST", "/v2/images", map[string]any{"name": "bare"}).Get("id").(string)
+		c.As("alice").Want(400, "PUT", "/v2/images/"+id+"/file", noise(10))
+		c.As("alice").Want(400, "PUT", "/v2/images/"+c.create("alice")+"/file", noise(10), "X-Image-Meta-Store", "nowhere")
 	})
 }
 
 func TestStoreFaults(t *testing.T) {
+	t.Parallel()
 	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
 		id := c.create("alice")
 		b.SetFull(1000)
-		c.must(413, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		c.As("alice").Want(413, "PUT", "/v2/images/"+id+"/file", noise(5000))
 		c.queued(t, b, id)
 		b.SetFull(-1)
 		b.SetAway(true)
-		c.must(503, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		c.As("alice").Want(503, "PUT", "/v2/images/"+id+"/file", noise(5000))
 		b.SetAway(false)
 		c.queued(t, b, id)
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", noise(5000))
 
 		// Deleting works while the store is away; the bytes follow later.
 		b.SetAway(true)
-		c.must(503, "alice", "GET", "/v2/images/"+id+"/file", nil)
-		c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
-		c.must(404, "alice", "GET", "/v2/images/"+id, nil)
+		c.As("alice").Want(503, "GET", "/v2/images/"+id+"/file", nil)
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+id, nil)
+		c.As("alice").Want(404, "GET", "/v2/images/"+id, nil)
 		if len(b.Keys()) != 1 {
 			t.Error("the store lost data while it was away")
 		}
@@ -110,6 +112,7 @@ func TestStoreFaults(t *testing.T) {
 
 // A client that goes away in the middle leaves a queued image and no data.
 func TestClientBreaksOff(t *testing.T) {
+	t.Parallel()
 	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
 		for _, announced := range []int64{-1, 100_000} {
 			id := c.create("alice")
@@ -141,20 +144,22 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // An image that is deleted while its data arrives leaves nothing behind.
 func TestDeletedDuringUpload(t *testing.T) {
+	t.Parallel()
 	withFake(t, func(t *testing.T, c *cloud, b *fake.Store) {
 		id := c.create("alice")
 		b.Hold = func() {
 			b.Hold = nil
-			c.must(409, "alice", "PUT", "/v2/images/"+id+"/file", noise(10))
-			c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+			c.As("alice").Want(409, "PUT", "/v2/images/"+id+"/file", noise(10))
+			c.As("alice").Want(204, "DELETE", "/v2/images/"+id, nil)
 		}
-		c.must(410, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		c.As("alice").Want(410, "PUT", "/v2/images/"+id+"/file", noise(5000))
 		until(t, "the store is empty", func() bool { return len(b.Keys()) == 0 })
 	})
 }
 
 // A copy whose bytes have changed is not taken for the image.
 func TestCorruptCopy(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		one, two := fake.New("one"), fake.New("two")
 		c := newCloud(t, db, func(d *image.Deps) {
@@ -162,7 +167,7 @@ func TestCorruptCopy(t *testing.T) {
 			d.Config.CacheSize = 0
 		})
 		id := c.create("alice")
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(5000))
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", noise(5000))
 		one.Corrupt()
 		c.importBy(202, "admin", id, "copy-image", map[string]any{"stores": []string{"two"}})
 		c.settle()
@@ -176,7 +181,7 @@ func TestCorruptCopy(t *testing.T) {
 		two.SetAway(true)
 		for must, status := range map[bool]string{true: "queued", false: "active"} {
 			id := c.create("alice")
-			c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", noise(100))
+			c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/stage", noise(100))
 			c.importBy(202, "alice", id, "glance-direct", map[string]any{"all_stores": true, "all_stores_must_succeed": must})
 			c.settle()
 			if img := c.show("alice", id); img["status"] != status {
@@ -187,29 +192,31 @@ func TestCorruptCopy(t *testing.T) {
 }
 
 func TestHTMLAndJSONFaults(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t, storetest.SQLite(t))
-	a := c.must(404, "alice", "GET", "/v2/images/<b>", nil)
-	if !strings.Contains(string(a.body), "<title>404 Not Found</title>") || strings.Contains(string(a.body), "<b>") {
-		t.Errorf("HTML: %s", a.body)
+	a := c.As("alice").Want(404, "GET", "/v2/images/<b>", nil)
+	if !strings.Contains(string(a.Raw), "<title>404 Not Found</title>") || strings.Contains(string(a.Raw), "<b>") {
+		t.Errorf("HTML: %s", a.Raw)
 	}
-	a = c.must(404, "alice", "GET", "/v2/images/x", nil, "Accept", "application/json")
-	if a.object(t)["code"] != "404 Not Found" {
-		t.Errorf("JSON: %s", a.body)
+	a = c.As("alice").Want(404, "GET", "/v2/images/x", nil, "Accept", "application/json")
+	if a.Get("code") != "404 Not Found" {
+		t.Errorf("JSON: %s", a.Raw)
 	}
-	c.must(404, "alice", "GET", "/v2/images/", nil)
+	c.As("alice").Want(404, "GET", "/v2/images/", nil)
 	for _, path := range []string{"/", "/versions"} {
-		a := c.do("", "GET", path, nil)
-		if list := a.object(t)["versions"].([]any); len(list) != 19 || list[0].(map[string]any)["id"] != "v2.18" {
-			t.Errorf("%s: %s", path, a.body)
+		a := c.As("").Do("GET", path, nil)
+		if list := a.Get("versions").([]any); len(list) != 19 || list[0].(map[string]any)["id"] != "v2.18" {
+			t.Errorf("%s: %s", path, a.Raw)
 		}
 	}
-	if a := c.do("", "GET", "/healthcheck", nil); string(a.body) != "OK" {
-		t.Errorf("healthcheck: %s", a.body)
+	if a := c.As("").Do("GET", "/healthcheck", nil); string(a.Raw) != "OK" {
+		t.Errorf("healthcheck: %s", a.Raw)
 	}
 }
 
 // With one store away, its images say so; everything else goes on.
 func TestOneStoreAway(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		near, far := fake.New("near"), fake.New("far")
 		c := newCloud(t, db, func(d *image.Deps) {
@@ -218,9 +225,9 @@ func TestOneStoreAway(t *testing.T) {
 		})
 		here, there, both := c.create("alice"), c.create("alice"), c.create("alice")
 		data := noise(5000)
-		c.must(204, "alice", "PUT", "/v2/images/"+here+"/file", data)
-		c.must(204, "alice", "PUT", "/v2/images/"+there+"/file", data, "X-Image-Meta-Store", "far")
-		c.must(204, "alice", "PUT", "/v2/images/"+both+"/file", data)
+		c.As("alice").Want(204, "PUT", "/v2/images/"+here+"/file", data)
+		c.As("alice").Want(204, "PUT", "/v2/images/"+there+"/file", data, "X-Image-Meta-Store", "far")
+		c.As("alice").Want(204, "PUT", "/v2/images/"+both+"/file", data)
 		c.importBy(202, "admin", both, "copy-image", map[string]any{"stores": []string{"far"}})
 		c.settle()
 		far.SetAway(true)
@@ -230,25 +237,25 @@ func TestOneStoreAway(t *testing.T) {
 			return states["far"] != nil && states["near"] == nil
 		})
 
-		a := c.must(503, "alice", "GET", "/v2/images/"+there+"/file", nil)
-		if !strings.Contains(string(a.body), "try again later") {
-			t.Errorf("an image that is away says: %s", a.body)
+		a := c.As("alice").Want(503, "GET", "/v2/images/"+there+"/file", nil)
+		if !strings.Contains(string(a.Raw), "try again later") {
+			t.Errorf("an image that is away says: %s", a.Raw)
 		}
 		for _, id := range []string{here, both} { // the heavier store is away, the other delivers
-			if got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.body, data) {
+			if got := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.Raw, data) {
 				t.Error("other data is delivered")
 			}
 		}
-		c.must(200, "alice", "GET", "/v2/images/"+there, nil)
-		c.must(200, "alice", "GET", "/v2/images", nil)
-		c.must(200, "alice", "GET", "/v2/info/stores", nil)
-		c.must(200, "admin", "GET", "/v2/info/stores/detail", nil)
-		c.must(200, "", "GET", "/healthcheck", nil)
+		c.As("alice").Want(200, "GET", "/v2/images/"+there, nil)
+		c.As("alice").Want(200, "GET", "/v2/images", nil)
+		c.As("alice").Want(200, "GET", "/v2/info/stores", nil)
+		c.As("admin").Want(200, "GET", "/v2/info/stores/detail", nil)
+		c.As("").Want(200, "GET", "/healthcheck", nil)
 		next := c.create("alice")
-		c.must(503, "alice", "PUT", "/v2/images/"+next+"/file", data, "X-Image-Meta-Store", "far")
-		c.must(204, "alice", "PUT", "/v2/images/"+next+"/file", data)
-		c.must(204, "alice", "DELETE", "/v2/images/"+there, nil)
-		c.must(204, "admin", "DELETE", "/v2/stores/far/"+both, nil)
+		c.As("alice").Want(503, "PUT", "/v2/images/"+next+"/file", data, "X-Image-Meta-Store", "far")
+		c.As("alice").Want(204, "PUT", "/v2/images/"+next+"/file", data)
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+there, nil)
+		c.As("admin").Want(204, "DELETE", "/v2/stores/far/"+both, nil)
 		far.SetAway(false)
 		until(t, "what was deleted meanwhile is gone", func() bool { return len(far.Keys()) == 0 })
 	})
@@ -256,6 +263,7 @@ func TestOneStoreAway(t *testing.T) {
 
 // A copy that was cut short is not delivered: another one is, or none.
 func TestTruncatedCopy(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		one, two := fake.New("one"), fake.New("two")
 		c := newCloud(t, db, func(d *image.Deps) {
@@ -263,21 +271,22 @@ func TestTruncatedCopy(t *testing.T) {
 			d.Config.CacheSize = 0
 		})
 		id, data := c.create("alice"), noise(5000)
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", data)
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/stage", data)
 		c.importBy(202, "alice", id, "glance-direct", map[string]any{"all_stores": true})
 		c.settle()
 		one.Truncate()
-		if got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.body, data) {
-			t.Errorf("%d bytes of a cut copy are delivered", len(got.body))
+		if got := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.Raw, data) {
+			t.Errorf("%d bytes of a cut copy are delivered", len(got.Raw))
 		}
 		two.Truncate()
-		c.must(503, "alice", "GET", "/v2/images/"+id+"/file", nil)
+		c.As("alice").Want(503, "GET", "/v2/images/"+id+"/file", nil)
 	})
 }
 
 // A full disk under the staging area is told as such, to the client or by the
 // import, and nothing is left there.
 func TestStagingDiskFull(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting a small disk needs root")
 	}
@@ -296,7 +305,7 @@ func TestStagingDiskFull(t *testing.T) {
 			}
 		}
 		id := c.create("alice")
-		c.must(413, "alice", "PUT", "/v2/images/"+id+"/stage", noise(4<<20))
+		c.As("alice").Want(413, "PUT", "/v2/images/"+id+"/stage", noise(4<<20))
 		if img := c.show("alice", id); img["status"] != "queued" {
 			t.Errorf("after staging: %v", img)
 		}
@@ -306,12 +315,12 @@ func TestStagingDiskFull(t *testing.T) {
 		if img := c.show("alice", id); img["status"] != "queued" || img["os_glance_failed_import"] != "one" {
 			t.Errorf("after the import: %v", img)
 		}
-		tasks := c.must(200, "alice", "GET", "/v2/images/"+id+"/tasks", nil).object(t)["tasks"].([]any)
+		tasks := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/tasks", nil).Get("tasks").([]any)
 		if task := tasks[0].(map[string]any); task["status"] != "failure" || !strings.Contains(task["message"].(string), "full") {
 			t.Errorf("task: %v", task)
 		}
 		empty()
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", noise(1000))
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/stage", noise(1000))
 		c.importBy(202, "alice", id, "glance-direct", nil)
 		c.settle()
 		if img := c.show("alice", id); img["status"] != "active" {

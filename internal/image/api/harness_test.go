@@ -1,13 +1,9 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -21,6 +17,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/httpx/httpxtest"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
@@ -55,6 +52,7 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 
 // cloud is an image service behind HTTP.
 type cloud struct {
+	httpxtest.Client
 	t     testing.TB
 	svc   *image.Service
 	sagas *saga.Engine
@@ -110,7 +108,8 @@ func newCloud(t testing.TB, db *store.DB, options ...option) *cloud {
 		runner.Stop()
 		svc.Stop()
 	})
-	return &cloud{t: t, svc: svc, sagas: engine, tasks: runner, url: server.URL + "/image", db: db}
+	url := server.URL + "/image"
+	return &cloud{Client: httpxtest.New(t, url), t: t, svc: svc, sagas: engine, tasks: runner, url: url, db: db}
 }
 
 type logWriter struct{ t testing.TB }
@@ -129,76 +128,6 @@ func fileStore(t testing.TB) backend.Backend {
 	return s
 }
 
-// answer is a response, read to its end.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// object reads the answer as a JSON object.
-func (a answer) object(t testing.TB) map[string]any {
-	t.Helper()
-	var v map[string]any
-	if err := json.Unmarshal(a.body, &v); err != nil {
-		t.Fatalf("%d %s: %v", a.status, a.body, err)
-	}
-	return v
-}
-
-// do sends a request as somebody; headers are pairs of name and value.
-func (c *cloud) do(who, method, path string, body any, headers ...string) answer {
-	c.t.Helper()
-	var r io.Reader
-	kind := "application/json"
-	switch b := body.(type) {
-	case nil:
-	case io.Reader:
-		r, kind = b, "application/octet-stream"
-	case []byte:
-		r, kind = bytes.NewReader(b), "application/octet-stream"
-	case string:
-		r = strings.NewReader(b)
-	default:
-		text, err := json.Marshal(b)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		r = bytes.NewReader(text)
-	}
-	req, err := http.NewRequest(method, c.url+path, r)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", kind)
-	if who != "" {
-		req.Header.Set("X-Auth-Token", who)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, text}
-}
-
-// must is do with an expected status.
-func (c *cloud) must(status int, who, method, path string, body any, headers ...string) answer {
-	c.t.Helper()
-	a := c.do(who, method, path, body, headers...)
-	if a.status != status {
-		c.t.Fatalf("%s %s as %s: %d, want %d: %s", method, path, who, a.status, status, a.body)
-	}
-	return a
-}
-
 // create makes a raw image; more are further attributes in pairs.
 func (c *cloud) create(who string, more ...any) string {
 	c.t.Helper()
@@ -206,13 +135,12 @@ func (c *cloud) create(who string, more ...any) string {
 	for i := 0; i < len(more); i += 2 {
 		body[fmt.Sprint(more[i])] = more[i+1]
 	}
-	id, _ := c.must(201, who, "POST", "/v2/images", body).object(c.t)["id"].(string)
-	return id
+	return c.As(who).Want(201, "POST", "/v2/images", body).Text("id")
 }
 
 func (c *cloud) show(who, id string) map[string]any {
 	c.t.Helper()
-	return c.must(200, who, "GET", "/v2/images/"+id, nil).object(c.t)
+	return c.As(who).Want(200, "GET", "/v2/images/"+id, nil).Object()
 }
 
 func each(t *testing.T, f func(t *testing.T, c *cloud)) {

@@ -74,22 +74,22 @@ func TestHostileImports(t *testing.T) {
 			until(t, "nothing is stored", func() bool { return len(b.Keys()) == 0 })
 		}
 		id := c.create("alice", "disk_format", tc.format)
-		refused("upload", id, c.do("alice", "PUT", "/v2/images/"+id+"/file", tc.data).status)
+		refused("upload", id, c.As("alice").Do("PUT", "/v2/images/"+id+"/file", tc.data).Status)
 		id = c.create("alice", "disk_format", tc.format)
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", tc.data)
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/stage", tc.data)
 		c.importBy(202, "alice", id, "glance-direct", nil)
 		refused("glance-direct", id, 0)
 		id, data = c.create("alice", "disk_format", tc.format), tc.data
 		c.importBy(202, "alice", id, "web-download", map[string]any{"uri": web.URL + "/x"})
 		refused("web-download", id, 0)
-		tasks := c.must(200, "alice", "GET", "/v2/images/"+id+"/tasks", nil).object(t)["tasks"].([]any)
+		tasks := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/tasks", nil).Get("tasks").([]any)
 		if task := tasks[0].(map[string]any); task["status"] != "failure" || strings.Contains(task["message"].(string), "root:") {
 			t.Errorf("%s: %v", tc.name, task)
 		}
 	}
 	// An honest image is what it is started for.
 	id := c.create("alice", "disk_format", "qcow2")
-	c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", hostileQcow(func([]byte) {}))
+	c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/stage", hostileQcow(func([]byte) {}))
 	c.importBy(202, "alice", id, "glance-direct", nil)
 	c.settle()
 	if img := c.show("alice", id); img["status"] != "active" || img["size"] != float64(len("converted\n")) {

@@ -20,12 +20,13 @@ func noise(n int) []byte {
 }
 
 func TestUploadAndDownload(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cloud) {
 		id := c.create("alice")
-		c.must(204, "alice", "GET", "/v2/images/"+id+"/file", nil)
+		c.As("alice").Want(204, "GET", "/v2/images/"+id+"/file", nil)
 		data := noise(700_001)
-		c.must(415, "alice", "PUT", "/v2/images/"+id+"/file", `{}`)
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", data)
+		c.As("alice").Want(415, "PUT", "/v2/images/"+id+"/file", `{}`)
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", data)
 		img := c.show("alice", id)
 		sum5, sum512 := md5.Sum(data), sha512.Sum512(data)
 		for k, want := range map[string]any{
@@ -36,9 +37,9 @@ func TestUploadAndDownload(t *testing.T) {
 				t.Errorf("%s = %v, want %v", k, img[k], want)
 			}
 		}
-		got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil)
-		if !bytes.Equal(got.body, data) || got.header.Get("Content-Md5") != img["checksum"] {
-			t.Errorf("download differs: %d bytes, headers %v", len(got.body), got.header)
+		got := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/file", nil)
+		if !bytes.Equal(got.Raw, data) || got.Header.Get("Content-Md5") != img["checksum"] {
+			t.Errorf("download differs: %d bytes, headers %v", len(got.Raw), got.Header)
 		}
 		for _, tc := range []struct {
 			header      string
@@ -53,19 +54,20 @@ func TestUploadAndDownload(t *testing.T) {
 			{"bytes=5-2", 416, 0, 0},
 			{"lines=1-2", 416, 0, 0},
 		} {
-			a := c.do("alice", "GET", "/v2/images/"+id+"/file", nil, "Range", tc.header)
-			if a.status != tc.status || a.status == 206 && !bytes.Equal(a.body, data[tc.first:tc.last]) {
-				t.Errorf("%s: %d with %d bytes", tc.header, a.status, len(a.body))
+			a := c.As("alice").Do("GET", "/v2/images/"+id+"/file", nil, "Range", tc.header)
+			if a.Status != tc.status || a.Status == 206 && !bytes.Equal(a.Raw, data[tc.first:tc.last]) {
+				t.Errorf("%s: %d with %d bytes", tc.header, a.Status, len(a.Raw))
 			}
 		}
-		c.must(409, "alice", "PUT", "/v2/images/"+id+"/file", data)
-		c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
-		c.must(404, "alice", "GET", "/v2/images/"+id, nil)
-		c.must(404, "alice", "DELETE", "/v2/images/"+id, nil)
+		c.As("alice").Want(409, "PUT", "/v2/images/"+id+"/file", data)
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+id, nil)
+		c.As("alice").Want(404, "GET", "/v2/images/"+id, nil)
+		c.As("alice").Want(404, "DELETE", "/v2/images/"+id, nil)
 	})
 }
 
 func TestPatch(t *testing.T) {
+	t.Parallel()
 	const v20, v21 = "application/openstack-images-v2.0-json-patch", "application/openstack-images-v2.1-json-patch"
 	each(t, func(t *testing.T, c *cloud) {
 		id := c.create("alice", "os_distro", "debian", "tags", []string{"b", "a"})
@@ -97,8 +99,8 @@ func TestPatch(t *testing.T) {
 			{"media type", "application/json", `[]`, 415},
 			{"all or nothing", v21, `[{"op":"replace","path":"/name","value":"lost"},{"op":"remove","path":"/nothing"}]`, 409},
 		} {
-			if a := c.do("alice", "PATCH", "/v2/images/"+id, tc.body, "Content-Type", tc.kind); a.status != tc.status {
-				t.Errorf("%s: %d, want %d: %s", tc.name, a.status, tc.status, a.body)
+			if a := c.As("alice").Do("PATCH", "/v2/images/"+id, tc.body, "Content-Type", tc.kind); a.Status != tc.status {
+				t.Errorf("%s: %d, want %d: %s", tc.name, a.Status, tc.status, a.Raw)
 			}
 		}
 		img := c.show("alice", id)
@@ -109,15 +111,16 @@ func TestPatch(t *testing.T) {
 }
 
 func TestVisibility(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cloud) {
 		private := c.create("alice", "visibility", "private")
 		shared := c.create("alice")
 		community := c.create("alice", "visibility", "community")
-		c.must(403, "alice", "POST", "/v2/images", map[string]any{"visibility": "public"})
+		c.As("alice").Want(403, "POST", "/v2/images", map[string]any{"visibility": "public"})
 		public := c.create("admin", "visibility", "public", "name", "public")
 		listed := func(who, query string) string {
 			var names []string
-			for _, v := range c.must(200, who, "GET", "/v2/images?"+query, nil).object(t)["images"].([]any) {
+			for _, v := range c.As(who).Want(200, "GET", "/v2/images?"+query, nil).Get("images").([]any) {
 				id := v.(map[string]any)["id"]
 				for name, known := range map[string]string{"private": private, "shared": shared, "community": community, "public": public} {
 					if id == known {
@@ -142,34 +145,34 @@ func TestVisibility(t *testing.T) {
 				t.Errorf("%s lists ?%s: %q, want %q", tc.who, tc.query, got, tc.want)
 			}
 		}
-		c.must(404, "bob", "GET", "/v2/images/"+private, nil)
-		c.must(404, "bob", "DELETE", "/v2/images/"+private, nil)
-		c.must(404, "bob", "GET", "/v2/images/"+shared, nil)
-		c.must(200, "bob", "GET", "/v2/images/"+community, nil)
-		c.must(403, "bob", "DELETE", "/v2/images/"+community, nil)
-		c.must(403, "none", "GET", "/v2/images", nil)
-		c.must(404, "none", "GET", "/v2/images/"+private, nil)
-		c.must(401, "", "GET", "/v2/images", nil)
+		c.As("bob").Want(404, "GET", "/v2/images/"+private, nil)
+		c.As("bob").Want(404, "DELETE", "/v2/images/"+private, nil)
+		c.As("bob").Want(404, "GET", "/v2/images/"+shared, nil)
+		c.As("bob").Want(200, "GET", "/v2/images/"+community, nil)
+		c.As("bob").Want(403, "DELETE", "/v2/images/"+community, nil)
+		c.As("none").Want(403, "GET", "/v2/images", nil)
+		c.As("none").Want(404, "GET", "/v2/images/"+private, nil)
+		c.As("").Want(401, "GET", "/v2/images", nil)
 
 		path := "/v2/images/" + shared + "/members"
-		c.must(403, "alice", "POST", "/v2/images/"+private+"/members", map[string]any{"member": "p-bob"})
-		c.must(200, "alice", "POST", path, map[string]any{"member": "p-bob"})
-		c.must(409, "alice", "POST", path, map[string]any{"member": "p-bob"})
+		c.As("alice").Want(403, "POST", "/v2/images/"+private+"/members", map[string]any{"member": "p-bob"})
+		c.As("alice").Want(200, "POST", path, map[string]any{"member": "p-bob"})
+		c.As("alice").Want(409, "POST", path, map[string]any{"member": "p-bob"})
 		if got := listed("bob", ""); got != "public" {
 			t.Errorf("a pending image is listed: %q", got)
 		}
 		if got := listed("bob", "visibility=shared&member_status=pending"); got != "shared" {
 			t.Errorf("pending images: %q", got)
 		}
-		c.must(200, "bob", "GET", "/v2/images/"+shared, nil)
-		c.must(403, "alice", "PUT", path+"/p-bob", map[string]any{"status": "accepted"})
-		c.must(400, "bob", "PUT", path+"/p-bob", map[string]any{"status": "perhaps"})
-		c.must(200, "bob", "PUT", path+"/p-bob", map[string]any{"status": "accepted"})
+		c.As("bob").Want(200, "GET", "/v2/images/"+shared, nil)
+		c.As("alice").Want(403, "PUT", path+"/p-bob", map[string]any{"status": "accepted"})
+		c.As("bob").Want(400, "PUT", path+"/p-bob", map[string]any{"status": "perhaps"})
+		c.As("bob").Want(200, "PUT", path+"/p-bob", map[string]any{"status": "accepted"})
 		if got := listed("bob", ""); got != "public shared" {
 			t.Errorf("an accepted image is not listed: %q", got)
 		}
-		c.must(403, "bob", "DELETE", path+"/p-bob", nil)
-		c.must(204, "alice", "DELETE", path+"/p-bob", nil)
-		c.must(404, "bob", "GET", "/v2/images/"+shared, nil)
+		c.As("bob").Want(403, "DELETE", path+"/p-bob", nil)
+		c.As("alice").Want(204, "DELETE", path+"/p-bob", nil)
+		c.As("bob").Want(404, "GET", "/v2/images/"+shared, nil)
 	})
 }

@@ -37,7 +37,7 @@ func (c *cloud) importBy(status int, who, id, method string, more map[string]any
 			m[k] = v
 		}
 	}
-	c.must(status, who, "POST", "/v2/images/"+id+"/import", body)
+	c.As(who).Want(status, "POST", "/v2/images/"+id+"/import", body)
 }
 
 // twoStores is a cloud with files in two places, which may fetch from this machine.
@@ -52,6 +52,7 @@ func twoStores(t *testing.T, f func(t *testing.T, c *cloud), options ...option) 
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	data := noise(100_000)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -72,16 +73,16 @@ func TestImport(t *testing.T) {
 	twoStores(t, func(t *testing.T, c *cloud) {
 		download := func(who, id string) []byte {
 			t.Helper()
-			return c.must(200, who, "GET", "/v2/images/"+id+"/file", nil).body
+			return c.As(who).Want(200, "GET", "/v2/images/"+id+"/file", nil).Raw
 		}
 		t.Run("glance-direct", func(t *testing.T) {
 			id := c.create("alice")
 			c.importBy(409, "alice", id, "glance-direct", nil)
-			c.must(204, "alice", "PUT", "/v2/images/"+id+"/stage", data)
+			c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/stage", data)
 			if img := c.show("alice", id); img["status"] != "uploading" || img["size"] != 100000.0 {
 				t.Errorf("staged: %v", img)
 			}
-			c.must(409, "alice", "PUT", "/v2/images/"+id+"/stage", data)
+			c.As("alice").Want(409, "PUT", "/v2/images/"+id+"/stage", data)
 			c.importBy(404, "bob", id, "glance-direct", nil)
 			c.importBy(202, "alice", id, "glance-direct", map[string]any{"all_stores": true})
 			c.settle()
@@ -92,17 +93,17 @@ func TestImport(t *testing.T) {
 			if !bytes.Equal(download("alice", id), data) {
 				t.Error("the data differs")
 			}
-			tasks := c.must(200, "alice", "GET", "/v2/images/"+id+"/tasks", nil).object(t)["tasks"].([]any)
+			tasks := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/tasks", nil).Get("tasks").([]any)
 			if len(tasks) != 1 || tasks[0].(map[string]any)["status"] != "success" {
 				t.Errorf("tasks: %v", tasks)
 			}
 			if left, _ := filepath.Glob(filepath.Join(c.svc.Config().DataDir, "staging", "*")); len(left) > 0 {
 				t.Errorf("left in staging: %v", left)
 			}
-			c.must(403, "alice", "DELETE", "/v2/stores/one/"+id, nil)
-			c.must(204, "admin", "DELETE", "/v2/stores/one/"+id, nil)
-			c.must(403, "admin", "DELETE", "/v2/stores/two/"+id, nil)
-			c.must(409, "admin", "DELETE", "/v2/stores/three/"+id, nil)
+			c.As("alice").Want(403, "DELETE", "/v2/stores/one/"+id, nil)
+			c.As("admin").Want(204, "DELETE", "/v2/stores/one/"+id, nil)
+			c.As("admin").Want(403, "DELETE", "/v2/stores/two/"+id, nil)
+			c.As("admin").Want(409, "DELETE", "/v2/stores/three/"+id, nil)
 		})
 		t.Run("web-download", func(t *testing.T) {
 			for _, tc := range []struct{ path, status string }{{"/raw", "active"}, {"/gz", "active"}, {"/cut", "queued"}, {"/none", "queued"}} {
@@ -129,7 +130,7 @@ func TestImport(t *testing.T) {
 		t.Run("copy-image", func(t *testing.T) {
 			id := c.create("alice")
 			c.importBy(403, "alice", id, "copy-image", nil)
-			c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", data)
+			c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", data)
 			c.importBy(403, "alice", id, "copy-image", map[string]any{"stores": []string{"two"}})
 			c.importBy(400, "admin", id, "copy-image", map[string]any{"stores": []string{"one"}})
 			c.importBy(202, "admin", id, "copy-image", map[string]any{"all_stores": true})
@@ -137,12 +138,12 @@ func TestImport(t *testing.T) {
 			if img := c.show("alice", id); img["stores"] != "one,two" || img["status"] != "active" {
 				t.Errorf("copied: %v", img)
 			}
-			c.must(200, "alice", "GET", "/v2/images/"+id+"/file?prefer=two", nil)
-			c.must(400, "alice", "GET", "/v2/images/"+id+"/file?prefer=three", nil)
+			c.As("alice").Want(200, "GET", "/v2/images/"+id+"/file?prefer=two", nil)
+			c.As("alice").Want(400, "GET", "/v2/images/"+id+"/file?prefer=three", nil)
 		})
 		t.Run("glance-download", func(t *testing.T) {
 			src := c.create("alice", "os_distro", "debian", "speed", "fast")
-			c.must(204, "alice", "PUT", "/v2/images/"+src+"/file", data)
+			c.As("alice").Want(204, "PUT", "/v2/images/"+src+"/file", data)
 			for _, tc := range []struct{ who, region, status string }{{"alice", "RegionOne", "active"}, {"bob", "RegionOne", "queued"}, {"alice", "elsewhere", "queued"}} {
 				id := c.create(tc.who, "disk_format", "iso", "container_format", "ovf")
 				c.importBy(400, tc.who, id, "glance-download", map[string]any{"glance_region": tc.region, "glance_image_id": "x"})
@@ -162,24 +163,24 @@ func TestImport(t *testing.T) {
 				"import_from": web.URL + "/raw", "import_from_format": "raw",
 				"image_properties": map[string]any{"name": "by task", "container_format": "bare"},
 			}}
-			c.must(403, "alice", "POST", "/v2/tasks", body)
-			task := c.must(201, "admin", "POST", "/v2/tasks", body).object(t)
+			c.As("alice").Want(403, "POST", "/v2/tasks", body)
+			task := c.As("admin").Want(201, "POST", "/v2/tasks", body).Object()
 			c.settle()
-			shown := c.must(200, "admin", "GET", "/v2/tasks/"+task["id"].(string), nil).object(t)
+			shown := c.As("admin").Want(200, "GET", "/v2/tasks/"+task["id"].(string), nil).Object()
 			if shown["status"] != "success" {
 				t.Errorf("task: %v", shown)
 			}
 			if img := c.show("admin", shown["image_id"].(string)); img["status"] != "active" {
 				t.Errorf("image of task: %v", img)
 			}
-			page := c.must(200, "admin", "GET", "/v2/tasks?limit=1&sort_key=created_at&sort_dir=asc", nil).object(t)
+			page := c.As("admin").Want(200, "GET", "/v2/tasks?limit=1&sort_key=created_at&sort_dir=asc", nil).Object()
 			if len(page["tasks"].([]any)) != 1 || page["next"] == nil {
 				t.Errorf("page of tasks: %v", page)
 			}
-			c.must(204, "admin", "DELETE", "/v2/tasks/"+task["id"].(string), nil)
-			c.must(404, "admin", "GET", "/v2/tasks/"+task["id"].(string), nil)
-			c.must(403, "alice", "GET", "/v2/tasks", nil)
+			c.As("admin").Want(204, "DELETE", "/v2/tasks/"+task["id"].(string), nil)
+			c.As("admin").Want(404, "GET", "/v2/tasks/"+task["id"].(string), nil)
+			c.As("alice").Want(403, "GET", "/v2/tasks", nil)
 		})
-		c.must(409, "alice", "DELETE", "/v2/stores/x/y", nil)
+		c.As("alice").Want(409, "DELETE", "/v2/stores/x/y", nil)
 	})
 }

@@ -9,13 +9,14 @@ import (
 )
 
 func TestListFilters(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cloud) {
 		names := map[string]string{}
 		add := func(name string, size int, more ...any) {
 			id := c.create("alice", append([]any{"name", name}, more...)...)
 			names[id] = name
 			if size > 0 {
-				c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(size))
+				c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", noise(size))
 			}
 		}
 		add("one", 10, "tags", []string{"x", "y"}, "color", "red")
@@ -26,7 +27,7 @@ func TestListFilters(t *testing.T) {
 		list := func(query string) string {
 			t.Helper()
 			var out []string
-			for _, v := range c.must(200, "alice", "GET", "/v2/images?"+query, nil).object(t)["images"].([]any) {
+			for _, v := range c.As("alice").Want(200, "GET", "/v2/images?"+query, nil).Get("images").([]any) {
 				out = append(out, names[v.(map[string]any)["id"].(string)])
 			}
 			return strings.Join(out, "|")
@@ -75,7 +76,7 @@ func TestListFilters(t *testing.T) {
 			"visibility=secret", "member_status=perhaps", "size_min=big", "os_hidden=perhaps", "protected=x", "created_at=gt:yesterday",
 			"name=in:%22open", "name=gt:x", "changes-since=2000-01-01", "created_at=in:2000-01-01", "name=%00", "x%00=y",
 		} {
-			c.must(400, "alice", "GET", "/v2/images?"+bad, nil)
+			c.As("alice").Want(400, "GET", "/v2/images?"+bad, nil)
 		}
 	})
 }
@@ -92,19 +93,20 @@ func keys(m map[string]string) func(func(string) bool) {
 
 // Pages follow each other without a gap or a repetition, whatever the order.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cloud) {
 		const n = 23
 		for i := range n {
 			id := c.create("alice", "name", fmt.Sprintf("n%d", i%4))
 			if i%3 == 0 {
-				c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(1+i%5))
+				c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", noise(1+i%5))
 			}
 		}
 		for _, sort := range []string{"", "sort=name:asc", "sort=name:desc,size:asc", "sort=size:desc", "sort=status:asc,updated_at:desc", "sort=id:asc"} {
 			seen := map[string]bool{}
 			next := "/v2/images?limit=4&" + sort
 			for pages := 0; next != "" && pages < 20; pages++ {
-				body := c.must(200, "alice", "GET", next, nil).object(t)
+				body := c.As("alice").Want(200, "GET", next, nil).Object()
 				for _, v := range body["images"].([]any) {
 					id := v.(map[string]any)["id"].(string)
 					if seen[id] {

@@ -18,6 +18,7 @@ import (
 )
 
 func TestLocations(t *testing.T) {
+	t.Parallel()
 	data := noise(100_000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "x", time.Time{}, bytes.NewReader(data))
@@ -33,7 +34,7 @@ func TestLocations(t *testing.T) {
 		})
 		patch := func(status int, who, id string, ops ...map[string]any) {
 			t.Helper()
-			c.must(status, who, "PATCH", "/v2/images/"+id, ops, "Content-Type", v21)
+			c.As(who).Want(status, "PATCH", "/v2/images/"+id, ops, "Content-Type", v21)
 		}
 		at := func(url string, meta map[string]any) map[string]any {
 			return map[string]any{"url": url, "metadata": meta}
@@ -48,11 +49,11 @@ func TestLocations(t *testing.T) {
 		if img["status"] != "active" || img["size"] != 100000.0 || img["stores"] != "web" {
 			t.Errorf("with a location: %v", img)
 		}
-		if got := c.must(206, "alice", "GET", "/v2/images/"+id+"/file", nil, "Range", "bytes=5-9"); !bytes.Equal(got.body, data[5:10]) {
-			t.Errorf("a part by location: %x", got.body)
+		if got := c.As("alice").Want(206, "GET", "/v2/images/"+id+"/file", nil, "Range", "bytes=5-9"); !bytes.Equal(got.Raw, data[5:10]) {
+			t.Errorf("a part by location: %x", got.Raw)
 		}
-		if got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.body, data) {
-			t.Errorf("by location: %d bytes", len(got.body))
+		if got := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.Raw, data) {
+			t.Errorf("by location: %d bytes", len(got.Raw))
 		}
 		patch(400, "alice", id, map[string]any{"op": "add", "path": "/locations/-", "value": at(server.URL+"/x", map[string]any{})})
 		patch(200, "alice", id, map[string]any{"op": "add", "path": "/locations/0", "value": at(server.URL+"/y", map[string]any{})})
@@ -76,18 +77,18 @@ func TestLocations(t *testing.T) {
 			id := c.create("alice")
 			path := "/v2/images/" + id + "/locations"
 			claim := map[string]any{"os_hash_algo": "sha512", "os_hash_value": tc.hash}
-			c.must(400, "alice", "POST", path, map[string]any{"validation_data": claim})
-			c.must(404, "bob", "POST", path, map[string]any{"url": server.URL})
-			c.must(400, "alice", "POST", path, map[string]any{"url": server.URL, "validation_data": map[string]any{"os_hash_value": "short"}})
-			c.must(202, "alice", "POST", path, map[string]any{"url": server.URL + "/x", "validation_data": claim})
+			c.As("alice").Want(400, "POST", path, map[string]any{"validation_data": claim})
+			c.As("bob").Want(404, "POST", path, map[string]any{"url": server.URL})
+			c.As("alice").Want(400, "POST", path, map[string]any{"url": server.URL, "validation_data": map[string]any{"os_hash_value": "short"}})
+			c.As("alice").Want(202, "POST", path, map[string]any{"url": server.URL + "/x", "validation_data": claim})
 			c.settle()
 			img := c.show("alice", id)
 			if img["status"] != tc.status || tc.status == "active" && img["os_hash_value"] != tc.hash {
 				t.Errorf("claimed %.8s: %v", tc.hash, img)
 			}
-			c.must(403, "alice", "GET", path, nil)
-			c.must(200, "admin", "GET", path, nil)
+			c.As("alice").Want(403, "GET", path, nil)
+			c.As("admin").Want(200, "GET", path, nil)
 		}
-		c.must(403, "alice", "POST", "/v2/images/"+c.create("alice")+"/locations", map[string]any{"url": "file:///etc/passwd"})
+		c.As("alice").Want(403, "POST", "/v2/images/"+c.create("alice")+"/locations", map[string]any{"url": "file:///etc/passwd"})
 	})
 }

@@ -32,6 +32,7 @@ func (l limits) Limits(context.Context, *store.Tx, string) (map[string]int64, er
 }
 
 func TestQuotas(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := limits{"image_count_total": 3, "image_size_total": 2, "image_stage_total": 1, "image_count_uploading": 1}
 		c := newCloud(t, db, func(d *image.Deps) {
@@ -39,42 +40,43 @@ func TestQuotas(t *testing.T) {
 			d.Config.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		})
 		a, b := c.create("alice"), c.create("alice")
-		c.must(204, "alice", "PUT", "/v2/images/"+a+"/file", noise(1<<20+1))
-		c.must(413, "alice", "PUT", "/v2/images/"+b+"/file", noise(1<<20)) // announced: too much
-		usage := c.must(200, "alice", "GET", "/v2/info/usage", nil).object(t)["usage"].(map[string]any)
+		c.As("alice").Want(204, "PUT", "/v2/images/"+a+"/file", noise(1<<20+1))
+		c.As("alice").Want(413, "PUT", "/v2/images/"+b+"/file", noise(1<<20)) // announced: too much
+		usage := c.As("alice").Want(200, "GET", "/v2/info/usage", nil).Get("usage").(map[string]any)
 		size := usage["image_size_total"].(map[string]any)
 		if size["usage"] != 2.0 || size["limit"] != 2.0 {
 			t.Errorf("usage: %v", usage)
 		}
-		c.must(204, "alice", "PUT", "/v2/images/"+b+"/stage", noise(10))
+		c.As("alice").Want(204, "PUT", "/v2/images/"+b+"/stage", noise(10))
 		third := c.create("alice")
-		c.must(413, "alice", "PUT", "/v2/images/"+third+"/stage", noise(10)) // one is being uploaded
-		c.must(413, "alice", "PUT", "/v2/images/"+third+"/file", noise(10))
+		c.As("alice").Want(413, "PUT", "/v2/images/"+third+"/stage", noise(10)) // one is being uploaded
+		c.As("alice").Want(413, "PUT", "/v2/images/"+third+"/file", noise(10))
 		c.importBy(413, "alice", third, "web-download", map[string]any{"uri": "http://127.0.0.1:1/"})
-		c.must(413, "alice", "POST", "/v2/images", map[string]any{})
-		c.must(204, "alice", "DELETE", "/v2/images/"+third, nil)
+		c.As("alice").Want(413, "POST", "/v2/images", map[string]any{})
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+third, nil)
 		c.create("alice")
 		c.create("bob") // another project's usage is its own
 
 		// Each copy in a store counts. Limits hold as they are now.
-		c.must(204, "alice", "DELETE", "/v2/images/"+b, nil)
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+b, nil)
 		delete(l, "image_count_uploading")
 		l["image_count_total"], l["image_size_total"] = 10, 3
 		d := c.create("alice")
 		unannounced := io.MultiReader(bytes.NewReader(noise(1 << 21)))
-		c.must(204, "alice", "PUT", "/v2/images/"+d+"/file", unannounced) // goes beyond the limit, once
+		c.As("alice").Want(204, "PUT", "/v2/images/"+d+"/file", unannounced) // goes beyond the limit, once
 		e := c.create("alice")
-		c.must(413, "alice", "PUT", "/v2/images/"+e+"/file", io.MultiReader(bytes.NewReader(noise(10))))
+		c.As("alice").Want(413, "PUT", "/v2/images/"+e+"/file", io.MultiReader(bytes.NewReader(noise(10))))
 		l["image_size_total"] = -1
-		c.must(204, "alice", "PUT", "/v2/images/"+e+"/file", noise(10))
+		c.As("alice").Want(204, "PUT", "/v2/images/"+e+"/file", noise(10))
 	})
 }
 
 // A copy in a further store takes from the limit too.
 func TestQuotaOfCopies(t *testing.T) {
+	t.Parallel()
 	twoStores(t, func(t *testing.T, c *cloud) {
 		id := c.create("alice")
-		c.must(204, "alice", "PUT", "/v2/images/"+id+"/file", noise(1<<20))
+		c.As("alice").Want(204, "PUT", "/v2/images/"+id+"/file", noise(1<<20))
 		c.importBy(413, "admin", id, "copy-image", map[string]any{"stores": []string{"two"}})
 		if img := c.show("alice", id); img["status"] != "active" || img["os_glance_import_task"] != nil {
 			t.Errorf("after a refused copy: %v", img)
@@ -106,6 +108,7 @@ func certificate(t *testing.T, key crypto.Signer, from time.Time) *x509.Certific
 }
 
 func TestSignatures(t *testing.T) {
+	t.Parallel()
 	data := noise(300_000)
 	sum := sha256.Sum256(data)
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -144,14 +147,14 @@ func TestSignatures(t *testing.T) {
 		} {
 			id := c.create("alice", "img_signature", base64.StdEncoding.EncodeToString(tc.signature), "img_signature_hash_method", tc.method,
 				"img_signature_key_type", tc.kind, "img_signature_certificate_uuid", tc.cert)
-			if a := c.do("alice", "PUT", "/v2/images/"+id+"/file", data); a.status != tc.status {
-				t.Errorf("%s: %d, want %d: %s", tc.name, a.status, tc.status, a.body)
+			if a := c.As("alice").Do("PUT", "/v2/images/"+id+"/file", data); a.Status != tc.status {
+				t.Errorf("%s: %d, want %d: %s", tc.name, a.Status, tc.status, a.Raw)
 			}
 			if tc.status != 204 && c.show("alice", id)["status"] != "queued" {
 				t.Errorf("%s: %v", tc.name, c.show("alice", id))
 			}
 		}
 		c2 := c.create("alice", "img_signature", "x", "img_signature_hash_method", "SHA-256", "img_signature_key_type", "RSA-PSS", "img_signature_certificate_uuid", "rsa")
-		c.must(400, "alice", "PUT", "/v2/images/"+c2+"/file", data)
+		c.As("alice").Want(400, "PUT", "/v2/images/"+c2+"/file", data)
 	})
 }

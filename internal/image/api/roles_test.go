@@ -20,6 +20,7 @@ import (
 // token is for the system or a domain, V others with such a token. Without a
 // token, or with one that nobody gave, everybody is refused.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	const table = `
 GET /v2/images AMRO
 POST /v2/images AMO
@@ -132,14 +133,14 @@ GET /v2/metadefs/resource_types AMRO`
 		}
 		delete(want, key)
 		for _, token := range []string{"", "forged"} {
-			if a := c.do(token, r.Method, replace(r.Path, "x"), nil); a.status != 401 {
-				t.Errorf("%s with the token %q: %d", key, token, a.status)
+			if a := c.As(token).Do(r.Method, replace(r.Path, "x"), nil); a.Status != 401 {
+				t.Errorf("%s with the token %q: %d", key, token, a.Status)
 			}
 		}
 		for _, p := range people {
-			c.do("admin", "POST", "/v2/metadefs/namespaces", namespace)
+			c.As("admin").Do("POST", "/v2/metadefs/namespaces", namespace)
 			id := c.create("alice")
-			c.must(200, "alice", "POST", "/v2/images/"+id+"/members", map[string]any{"member": "p-third"})
+			c.As("alice").Want(200, "POST", "/v2/images/"+id+"/members", map[string]any{"member": "p-third"})
 			headers := []string{}
 			var body any = map[string]any{}
 			switch {
@@ -173,16 +174,16 @@ GET /v2/metadefs/resource_types AMRO`
 			if r.Method == http.MethodGet {
 				body = nil
 			}
-			a := c.do(p.token, r.Method, replace(r.Path, id), body, headers...)
+			a := c.As(p.token).Do(r.Method, replace(r.Path, id), body, headers...)
 			// Whoever is let through may still have asked for nonsense; only a
 			// refusal because of who he is counts.
-			refused := a.status == 403 && strings.Contains(string(a.body), "You are not authorized") ||
-				a.status == 404 && hidden(string(a.body), p.letter)
+			refused := a.Status == 403 && strings.Contains(string(a.Raw), "You are not authorized") ||
+				a.Status == 404 && hidden(string(a.Raw), p.letter)
 			if got, ok := !refused, strings.Contains(allowed, p.letter); got != ok {
-				t.Errorf("%s as %s: let through is %v, want %v: %d %s", key, p.token, got, ok, a.status, a.body)
+				t.Errorf("%s as %s: let through is %v, want %v: %d %s", key, p.token, got, ok, a.Status, a.Raw)
 			}
-			if a.status >= 500 {
-				t.Errorf("%s as %s: %d", key, p.token, a.status)
+			if a.Status >= 500 {
+				t.Errorf("%s as %s: %d", key, p.token, a.Status)
 			}
 		}
 	}

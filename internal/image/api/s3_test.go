@@ -15,6 +15,7 @@ import (
 // Files and a real S3 server side by side: uploads to either, a copy between
 // them, reading by ranges, and nothing left after a deletion.
 func TestFilesAndS3(t *testing.T) {
+	t.Parallel()
 	bucket, err := s3.New(s3.Config{
 		Endpoint: s3test.Server(t), Region: "us-east-1", Bucket: "images", AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey,
 		CreateBucket: true, PartSize: 5 << 20,
@@ -29,27 +30,27 @@ func TestFilesAndS3(t *testing.T) {
 	until(t, "upkeep makes the bucket", func() bool { return bucket.Check(t.Context()) == nil })
 	data := noise(12 << 20)
 	direct, copied := c.create("alice"), c.create("alice")
-	c.must(204, "alice", "PUT", "/v2/images/"+direct+"/file", data, "X-Image-Meta-Store", "bucket")
-	c.must(204, "alice", "PUT", "/v2/images/"+copied+"/file", data)
+	c.As("alice").Want(204, "PUT", "/v2/images/"+direct+"/file", data, "X-Image-Meta-Store", "bucket")
+	c.As("alice").Want(204, "PUT", "/v2/images/"+copied+"/file", data)
 	c.importBy(202, "admin", copied, "copy-image", map[string]any{"stores": []string{"bucket"}})
 	c.settle()
 	if img := c.show("alice", copied); img["stores"] != "files,bucket" {
 		t.Errorf("copied: %v", img)
 	}
-	c.must(204, "admin", "DELETE", "/v2/stores/files/"+copied, nil)
+	c.As("admin").Want(204, "DELETE", "/v2/stores/files/"+copied, nil)
 	for _, id := range []string{direct, copied} {
-		if got := c.must(200, "alice", "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.body, data) {
-			t.Errorf("%d bytes come back, and differ", len(got.body))
+		if got := c.As("alice").Want(200, "GET", "/v2/images/"+id+"/file", nil); !bytes.Equal(got.Raw, data) {
+			t.Errorf("%d bytes come back, and differ", len(got.Raw))
 		}
-		got := c.must(206, "alice", "GET", "/v2/images/"+id+"/file", nil, "Range", "bytes=7000000-7000999")
-		if !bytes.Equal(got.body, data[7_000_000:7_001_000]) {
+		got := c.As("alice").Want(206, "GET", "/v2/images/"+id+"/file", nil, "Range", "bytes=7000000-7000999")
+		if !bytes.Equal(got.Raw, data[7_000_000:7_001_000]) {
 			t.Error("a range differs")
 		}
 		var locations []struct{ URL string }
-		if err := json.Unmarshal(c.must(200, "admin", "GET", "/v2/images/"+id+"/locations", nil).body, &locations); err != nil || len(locations) != 1 {
+		if err := json.Unmarshal(c.As("admin").Want(200, "GET", "/v2/images/"+id+"/locations", nil).Raw, &locations); err != nil || len(locations) != 1 {
 			t.Fatalf("locations: %v, %v", locations, err)
 		}
-		c.must(204, "alice", "DELETE", "/v2/images/"+id, nil)
+		c.As("alice").Want(204, "DELETE", "/v2/images/"+id, nil)
 		until(t, "the object is gone", func() bool {
 			_, err := bucket.Open(t.Context(), locations[0].URL)
 			return errs.Is(err, errs.NotFound)

@@ -156,6 +156,16 @@ func (a Answer) Get(path string) any {
 	return v
 }
 
+// Object is the body, which must be an object.
+func (a Answer) Object() Object {
+	a.t.Helper()
+	o, ok := a.Body.(Object)
+	if !ok {
+		a.t.Fatalf("%s: %d, and no object: %s", a.Request, a.Status, a.Raw)
+	}
+	return o
+}
+
 // Text is Get for a string; "" if it is none.
 func (a Answer) Text(path string) string {
 	s, _ := a.Get(path).(string)

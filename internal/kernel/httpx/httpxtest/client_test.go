@@ -19,7 +19,7 @@ func TestClient(t *testing.T) {
 	defer server.Close()
 	for _, c := range []Client{New(t, server.URL), Direct(t, echo, "/x")} {
 		a := c.As("me").Want(202, "POST", "/y", Object{"n": 1})
-		if a.Text("a.b.c") != "me" || a.Text("list.1.id") != "2" || a.Get("list.2.id") != nil || a.Get("list.x") != nil || a.Get("none.x") != nil {
+		if a.Text("a.b.c") != "me" || len(a.Object()) != 3 || a.Text("list.1.id") != "2" || a.Get("list.2.id") != nil || a.Get("list.x") != nil || a.Get("none.x") != nil {
 			t.Errorf("%s", a.Raw)
 		}
 		a.Same("list", `[{"id":"1"},{"id":"2"}]`)
