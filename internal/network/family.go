@@ -28,6 +28,8 @@ type family[T any, P resource[T]] struct {
 	fresh func() T
 	// valid completes and judges a value before it is written; old is nil for a new one.
 	valid func(ctx context.Context, tx *store.Tx, v, old *T) error
+	// made adds to a new one, once it is written, what refers to it.
+	made func(ctx context.Context, tx *store.Tx, v *T) error
 	// gone clears what hangs from a deleted one, or refuses to.
 	gone func(ctx context.Context, tx *store.Tx, v *T) error
 	// hydrate fills in what other tables know.
@@ -137,7 +139,10 @@ func (f *family[T, P]) createTx(ctx context.Context, tx *store.Tx, n change.Patc
 		}
 	}
 	audit.Created(ctx, P(v).Std().ID)
-	return v, f.table.Insert(ctx, tx, v)
+	if err := f.table.Insert(ctx, tx, v); err != nil || f.made == nil {
+		return v, err
+	}
+	return v, f.made(ctx, tx, v)
 }
 
 // begin gives a new resource its id, owner and times, and asks the policy.

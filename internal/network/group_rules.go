@@ -90,7 +90,7 @@ func (s *Service) CreateSecurityGroupRule(ctx context.Context, tx *store.Tx, r *
 		}
 	}
 	if r.AddressGroupID != "" {
-		if _, err := addressGroups.visible(ctx, s, tx, r.AddressGroupID); err != nil {
+		if _, err := s.AddressGroups.visible(ctx, tx, r.AddressGroupID); err != nil {
 			return err
 		}
 	}

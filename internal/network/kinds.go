@@ -78,14 +78,6 @@ var (
 			t["security_group:tenant_id"], t["ext_parent:tenant_id"] = r.groupProject, r.groupProject
 		},
 	}
-	addressGroups = &kind[AddressGroup, *AddressGroup]{
-		name: "address_group", plural: "address_groups", code: "AddressGroupNotFound", say: "Address group %s could not be found.",
-		table: addressGroupTable, scope: sharedScope("address_group"),
-		hydrate: func(ctx context.Context, tx *store.Tx, vs []*AddressGroup) error {
-			return hydrateShared(ctx, tx, "address_group", vs, func(v *AddressGroup) *bool { return &v.Shared })
-		},
-		target: func(g *AddressGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
-	}
 	pools = &kind[SubnetPool, *SubnetPool]{
 		name: "subnetpool", plural: "subnetpools", code: "SubnetPoolNotFound", say: "Subnet pool %s could not be found.", quota: "subnetpool",
 		table: poolTable, scope: sharedScope("subnetpool"),

@@ -66,7 +66,7 @@ func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) 
 		}
 		return g.ProjectID, nil
 	case "address_group":
-		g, err := addressGroups.visible(ctx, s, tx, r.ObjectID)
+		g, err := s.AddressGroups.visible(ctx, tx, r.ObjectID)
 		if err != nil {
 			return "", err
 		}

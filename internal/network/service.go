@@ -29,6 +29,7 @@ type Deps struct {
 // Tables are where the families are kept; package sqlstore has them.
 type Tables struct {
 	AddressScopes *store.Table[AddressScope]
+	AddressGroups *store.Table[AddressGroup]
 }
 
 // Config is the operator's say. The zero value works.
@@ -79,6 +80,7 @@ type Service struct {
 	onServer func(ctx context.Context, tx *store.Tx, serverID string) error
 	// The families, each with its use cases.
 	AddressScopes *AddressScopes
+	AddressGroups *AddressGroups
 
 	projector *projector
 	status    *statusKeeper
@@ -100,6 +102,7 @@ func New(d Deps) (*Service, error) {
 		fabric: d.Fabric, cfg: d.Config.withDefaults(), onServer: d.OnServer,
 	}
 	s.AddressScopes = newAddressScopes(s, d.Tables.AddressScopes)
+	s.AddressGroups = newAddressGroups(s, d.Tables.AddressGroups)
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
 	return s, nil

@@ -34,7 +34,7 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 	if err != nil {
 		return nil, err
 	}
-	as, err := addressGroupTable.WhereIn(ctx, tx, "id", by[fabric.KindAddresses])
+	as, err := s.AddressGroups.table.All(ctx, tx, store.In("id", by[fabric.KindAddresses]))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s *Service) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement
 	if err != nil {
 		return nil, err
 	}
-	as, err := addressGroupTable.Find(ctx, tx, addressGroupTable.Select())
+	as, err := s.AddressGroups.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}

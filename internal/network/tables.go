@@ -53,8 +53,7 @@ var (
 		column[SecurityGroupRule]{Name: "group_id", Value: func(r *SecurityGroupRule) any { return r.GroupID }},
 		column[SecurityGroupRule]{Name: "remote_group_id", Value: func(r *SecurityGroupRule) any { return r.RemoteGroupID }},
 		column[SecurityGroupRule]{Name: "address_group_id", Value: func(r *SecurityGroupRule) any { return r.AddressGroupID }})...)
-	addressGroupTable = newDocTable("address_group", named[AddressGroup]()...)
-	routerTable       = newDocTable("router", named(
+	routerTable = newDocTable("router", named(
 		column[Router]{Name: "gateway_network_id", Value: func(r *Router) any {
 			if r.Gateway == nil {
 				return ""

@@ -20,7 +20,7 @@ type taggable interface {
 // tagKinds are the collections whose resources can have tags.
 var tagKinds = map[string]taggable{
 	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
-	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules, "address-groups": addressGroups,
+	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules,
 	"rbac-policies": rbacs, "policies": qosPolicies, "trunks": trunks,
 }
 
@@ -30,7 +30,7 @@ func TagCollections() []string {
 	for c := range tagKinds {
 		out = append(out, c)
 	}
-	out = append(out, "address-scopes")
+	out = append(out, "address-scopes", "address-groups")
 	slices.Sort(out)
 	return out
 }
@@ -87,8 +87,11 @@ func (f *family[T, P]) changeTags(ctx context.Context, _ *Service, tx *store.Tx,
 }
 
 func (s *Service) tagKind(collection string) (taggable, error) {
-	if collection == "address-scopes" {
+	switch collection {
+	case "address-scopes":
 		return s.AddressScopes, nil
+	case "address-groups":
+		return s.AddressGroups, nil
 	}
 	if k, ok := tagKinds[collection]; ok {
 		return k, nil

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,11 @@ func collection[R, V any](a *api, c *rest.Resource[V, change.Patch[R], change.Pa
 		}
 		return verb + "_" + c.One
 	}
-	c.Query = &rest.List{Dialect: dialect, Fields: append(as.Fields(), since), Also: []string{"fields", "verbose"}, Sort: oldestFirst, PageSort: idOrder}
+	fields := append(as.Fields(), since)
+	if slices.ContainsFunc(fields, func(f rest.Field) bool { return f.Name == "tags" }) {
+		fields = append(fields, tagFilters...)
+	}
+	c.Query = &rest.List{Dialect: dialect, Fields: fields, Also: []string{"fields", "verbose"}, Sort: oldestFirst, PageSort: idOrder}
 	c.Expected = expected
 	c.View = func(ctx context.Context, r *httpx.Request, _ []*V) (func(*rest.Writer, *V), error) {
 		var fields []string
@@ -102,6 +107,46 @@ var since = rest.Field{Name: "changed_since", NoSort: true, Filter: func(values 
 	return []store.Cond{{Field: "updated_at", Op: store.GreaterEq, Value: t}}, nil
 }}
 
+// tagFilters are the filters of what has tags, beside "tags".
+var tagFilters = []rest.Field{
+	{Name: "tags-any", NoSort: true, Filter: byTags(store.HasAny)},
+	{Name: "not-tags", NoSort: true, Filter: byTags(store.NotAll)},
+	{Name: "not-tags-any", NoSort: true, Filter: byTags(store.NotAny)},
+}
+
+// byTags compares with a list of tags between commas.
+func byTags(op store.Op) func(values []string) ([]store.Cond, error) {
+	return func(values []string) ([]store.Cond, error) {
+		return []store.Cond{{Field: "tags", Op: op, Value: strings.Split(strings.Join(values, ","), ",")}}, nil
+	}
+}
+
+// asBool reads a filter by an attribute that is true or false.
+func asBool(name string) func(text string) (any, error) {
+	return func(text string) (any, error) {
+		v, err := toBool(text)
+		if err != nil {
+			return nil, badRequest("Invalid input for %s. Reason: %s.", name, err)
+		}
+		return v, nil
+	}
+}
+
+// wants reads a filter's text as requests' values are read, so that it finds what
+// they made: lower case where the attribute is, the short form of an address. What
+// cannot be a value finds nothing; "None" is what answers show as null.
+func wants[E any](convert func(any) (E, error)) func(text string) (any, error) {
+	return func(text string) (any, error) {
+		if text == "None" || text == "null" {
+			text = ""
+		}
+		if v, err := convert(text); err == nil && text != "" {
+			return v, nil
+		}
+		return text, nil
+	}
+}
+
 // expected reads If-Match: revision_number=N.
 func expected(r *httpx.Request) (int64, bool, error) {
 	n, err := revision(r)
@@ -111,8 +156,21 @@ func expected(r *httpx.Request) (int64, bool, error) {
 	return *n, true, nil
 }
 
-// own are the attributes that every resource has.
-func own[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard) []rest.Attribute[R, V] {
+// unnamed are the attributes that every resource has.
+func unnamed[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard) []rest.Attribute[R, V] {
+	stamp := func(name string, of func(*network.Standard) time.Time) rest.Attribute[R, V] {
+		return rest.ReadOnly[R](name, func(w *rest.Writer, key string, v *V) { w.Time(key, of(view(v)), rest.Seconds) }).
+			By(name).Filtered(within(name))
+	}
+	return append(owned(req, view),
+		rest.ReadOnly[R]("revision_number", func(w *rest.Writer, key string, v *V) { w.Int(key, view(v).Revision) }).By("revision").Whole(),
+		stamp("created_at", func(s *network.Standard) time.Time { return s.CreatedAt }),
+		stamp("updated_at", func(s *network.Standard) time.Time { return s.UpdatedAt }),
+	)
+}
+
+// owned are the id and both names of the project.
+func owned[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard) []rest.Attribute[R, V] {
 	project := func(name string) rest.Attribute[R, V] {
 		return rest.Set(name, rest.Post, rest.Unset, func(r *R, v any) error {
 			text, err := toText(255)(v)
@@ -124,18 +182,25 @@ func own[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standa
 			return err
 		}, func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).ProjectID) }).By("project_id")
 	}
-	stamp := func(name string, of func(*network.Standard) time.Time) rest.Attribute[R, V] {
-		return rest.ReadOnly[R](name, func(w *rest.Writer, key string, v *V) { w.Time(key, of(view(v)), rest.Seconds) }).
-			By(name).Filtered(within(name))
-	}
 	return []rest.Attribute[R, V]{
 		rest.ReadOnly[R]("id", func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).ID) }).By("id"),
 		project("project_id"), project("tenant_id"),
-		rest.ReadOnly[R]("revision_number", func(w *rest.Writer, key string, v *V) { w.Int(key, view(v).Revision) }).By("revision").Whole(),
-		stamp("created_at", func(s *network.Standard) time.Time { return s.CreatedAt }),
-		stamp("updated_at", func(s *network.Standard) time.Time { return s.UpdatedAt }),
-		rest.Asked("name", rest.Both, "", toText(255), func(r *R) *string { return &req(r).Name },
-			func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).Name) }).By("name"),
+	}
+}
+
+// own are unnamed and the name.
+func own[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard) []rest.Attribute[R, V] {
+	return append(unnamed(req, view), rest.Asked("name", rest.Both, "", toText(255), func(r *R) *string { return &req(r).Name },
+		func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).Name) }).By("name"))
+}
+
+// described are the description and the tags.
+func described[R, V any](req func(*R) *network.Standard, view func(*V) *network.Standard) []rest.Attribute[R, V] {
+	return []rest.Attribute[R, V]{
+		rest.Asked("description", rest.Both, "", toText(255), func(r *R) *string { return &req(r).Description },
+			func(w *rest.Writer, key string, v *V) { w.Text(key, view(v).Description) }).By("description"),
+		rest.Asked("tags", rest.Post, rest.Unset, uniqueListOf(toTag), func(r *R) *[]string { return &req(r).Tags },
+			func(w *rest.Writer, key string, v *V) { w.Texts(key, view(v).Tags) }).Filtered(byTags(store.HasAll)),
 	}
 }
 

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/netip"
 	"strings"
 
 	"kumoi/internal/kernel/errs"
-	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -168,61 +165,4 @@ func intOrNull(n *int) any {
 		return nil
 	}
 	return *n
-}
-
-// addressGroupResource is /v2.0/address-groups.
-func addressGroupResource(s *network.Service) *resource[network.AddressGroup, network.AddressGroup] {
-	type G = network.AddressGroup
-	std := func(g *G) *network.Standard { return &g.Standard }
-	attrs := standard(std, std, "name", "description", "tags")
-	attrs = append(attrs,
-		field("addresses", post, unset, listOf(toMaskedPrefix), func(g *G) *[]netip.Prefix { return &g.Addresses }, func(g *G) any { return texts(g.Addresses) }),
-		shown[G]("shared", func(g *G) any { return g.Shared }),
-	)
-	return &resource[G, G]{
-		member: "address_group", collection: "address_groups", path: "/v2.0/address-groups", attrs: attrs,
-		id: func(g *G) string { return g.ID }, tags: func(g *G) []string { return g.Tags }, begin: func() *G { return &G{} },
-		list: s.AddressGroups, paged: true, show: s.AddressGroup,
-		create: func(ctx context.Context, tx *store.Tx, g *G, c network.Change) (*G, error) {
-			return g, s.CreateAddressGroup(ctx, tx, g, c)
-		},
-		update: s.UpdateAddressGroup, remove: s.DeleteAddressGroup,
-	}
-}
-
-// addressGroupActions add and remove addresses.
-func (a *api) addressGroupActions(r *resource[network.AddressGroup, network.AddressGroup]) []httpx.Route {
-	h := &handlers[network.AddressGroup, network.AddressGroup]{a, r}
-	change := func(add bool) httpx.Handler {
-		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			list, err := listIn(req, "address_group", "addresses")
-			if err != nil {
-				return nil, err
-			}
-			if len(list) == 0 {
-				return nil, badRequest("Invalid input for addresses. Reason: the list is empty.")
-			}
-			one := toMaskedPrefix
-			if !add {
-				one = toAddrOrPrefix // what is not a prefix is not in the group either
-			}
-			addrs, err := listOf(one)(list)
-			if err != nil {
-				return nil, badRequest("Invalid input for addresses. Reason: %s.", err)
-			}
-			var g *network.AddressGroup
-			if err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
-				g, err = a.svc.ChangeAddresses(ctx, tx, idOf(req), add, addrs)
-				return err
-			}); err != nil {
-				return nil, err
-			}
-			return h.answer(ctx, http.StatusOK, g, nil)
-		}
-	}
-	base := "/v2.0/address-groups/{address_group_id}/"
-	return []httpx.Route{
-		{Method: http.MethodPut, Path: base + "add_addresses", Policy: "add_addresses", Handler: change(true)},
-		{Method: http.MethodPut, Path: base + "remove_addresses", Policy: "remove_addresses", Handler: change(false)},
-	}
 }

@@ -22,7 +22,7 @@ func table(a *api) []httpx.Route {
 	rs := ruleResource(s)
 	rs.index()
 	all := func(string) bool { return true }
-	rt, ag, tr := routerResource(s), addressGroupResource(s), trunkResource(s)
+	rt, tr := routerResource(s), trunkResource(s)
 	out := []httpx.Route{
 		{Method: http.MethodGet, Path: "/", Public: true, Handler: versionList},
 		{Method: http.MethodGet, Path: "/v2.0/", Handler: resourceList},
@@ -39,7 +39,7 @@ func table(a *api) []httpx.Route {
 		routes(a, networkResource(s)), routes(a, subnetResource(s)), routes(a, portResource(s)),
 		routes(a, rt), a.routerActions(rt), routes(a, floatingResource(s)), a.forwardingRoutes(),
 		routes(a, groupResource(s, func(r *network.SecurityGroupRule) map[string]any { return rs.view(r, nil, all) })), routes(a, rs),
-		routes(a, defaultRuleResource(s)), routes(a, ag), a.addressGroupActions(ag),
+		routes(a, defaultRuleResource(s)), a.addressGroups(),
 		routes(a, poolResource(s)), a.poolActions(), a.addressScopes(), routes(a, rbacResource(s)),
 		a.quotaRoutes(), a.topologyRoutes(), routes(a, qosResource(s)), routes(a, tr), a.trunkActions(tr), a.qosRoutes(), routes(a, agentResource(s)), routes(a, zoneResource(s)), routes(a, availabilityResource(s)), a.tagRoutes(),
 	} {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"io/fs"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/network"
 )
 
 // before is the schema's history up to a number.
@@ -29,6 +31,60 @@ func before(t *testing.T, number string) store.Migrations {
 		}
 	}
 	return store.Migrations{Service: "network", FS: old}
+}
+
+// moves runs the history up to a number, adds old rows, runs the rest and looks at what became of them.
+func moves(t *testing.T, number string, old []string, check func(ctx context.Context, tx *store.Tx) error) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		if err := db.Migrate(ctx, before(t, number)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Write(ctx, func(tx *store.Tx) error {
+			for _, text := range old {
+				if _, err := tx.Exec(ctx, text); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Migrate(ctx, Migrations()); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Read(ctx, func(tx *store.Tx) error { return check(ctx, tx) }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// stamps are the standard attributes of an old document, without a brace at the end.
+const stamps = `{"ID":"a","ProjectID":"p","Name":"n","Description":"d","Tags":["x"],"Revision":3,"CreatedAt":"2026-01-02T03:04:05.5Z","UpdatedAt":"2026-01-02T03:04:06Z"`
+
+// moved compares what stamps said.
+func moved(t *testing.T, s *network.Standard) {
+	t.Helper()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)
+	if s.ID != "a" || s.ProjectID != "p" || s.Revision != 3 || len(s.Tags) != 1 || s.CreatedAt.Sub(at).Abs() > time.Millisecond || s.UpdatedAt.Before(s.CreatedAt) {
+		t.Errorf("moved: %+v", s)
+	}
+}
+
+func TestAddressGroupsMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	moves(t, "0020", []string{"INSERT INTO address_group (id, project_id, name, doc) VALUES ('a', 'p', 'n', '" + stamps + `,"Addresses":["10.0.0.0/8"]}')`},
+		func(ctx context.Context, tx *store.Tx) error {
+			g, err := addressGroups().Get(ctx, tx, "a")
+			if err != nil {
+				return err
+			}
+			if moved(t, &g.Standard); g.Name != "n" || g.Description != "d" || len(g.Addresses) != 1 {
+				t.Errorf("moved: %+v", g)
+			}
+			return nil
+		})
 }
 
 func TestAddressScopesMoveIntoColumns(t *testing.T) {

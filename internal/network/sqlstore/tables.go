@@ -7,18 +7,45 @@ import (
 
 // Tables are where the network service's families are kept.
 func Tables() network.Tables {
-	return network.Tables{AddressScopes: addressScopes()}
+	return network.Tables{
+		AddressScopes: addressScopes(),
+		AddressGroups: addressGroups(),
+	}
 }
 
-// named are the columns of families that are kept without a document.
-func named(s *network.Standard, c *store.Columns) {
+// standard are the columns of all families that are kept without a document.
+func standard(s *network.Standard, c *store.Columns) {
 	c.Key("id", &s.ID)
 	c.Text("project_id", &s.ProjectID)
-	c.Text("name", &s.Name)
 	c.JSON("tags", &s.Tags)
 	c.Int64("revision", &s.Revision)
 	c.Time("created_at", &s.CreatedAt)
 	c.Time("updated_at", &s.UpdatedAt)
+}
+
+// named are the columns of those that have names.
+func named(s *network.Standard, c *store.Columns) {
+	standard(s, c)
+	c.Text("name", &s.Name)
+}
+
+// described are the columns of those that have names and descriptions.
+func described(s *network.Standard, c *store.Columns) {
+	named(s, c)
+	c.Text("description", &s.Description)
+}
+
+// tagged lets lists of a table be narrowed by its column of tags.
+func tagged[T any](t *store.Table[T]) *store.Table[T] {
+	return t.Set("tags", listed(t.Name()+".tags"))
+}
+
+// listed tells whether a text is in the list that a JSON column holds.
+func listed(column string) store.Expr {
+	return store.Expr{
+		SQLite:   "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)",
+		Postgres: "COALESCE(jsonb_exists(" + column + "::jsonb, ?), FALSE)",
+	}
 }
 
 // shared tells of a table whose rows RBAC policies can share: what a project may
