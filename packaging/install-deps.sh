@@ -30,7 +30,7 @@ packages=(
   # what Kumoi calls on the host
   iproute2 nftables ethtool kmod mount util-linux procps openssh-client ca-certificates
   # what the guest image and config drives are made of
-  busybox-static cpio dropbear-bin e2fsprogs dosfstools mtools genisoimage
+  busybox-static cpio dropbear-bin e2fsprogs dosfstools ntfs-3g mtools genisoimage
 )
 case $arch in
   amd64) packages+=(qemu-system-x86 ipxe-qemu linux-image-cloud-amd64 syslinux syslinux-common) ;;

@@ -53,6 +53,7 @@ func TestLocalDisks(t *testing.T) {
 	}
 	h := newFakeHost(t)
 	spec := h.spec()
+	spec.Hints = map[string]string{"os_type": "linux"}
 	spec.Ephemeral = []hostapi.LocalDisk{{SizeMiB: 64}, {SizeMiB: 32, Format: "vfat", Bus: "scsi"}}
 	spec.Swap = &hostapi.LocalDisk{SizeMiB: 16}
 	h.ensure(spec)
@@ -121,42 +122,32 @@ func TestLocalDisks(t *testing.T) {
 	}
 }
 
-// A guest that is off has written onto its root disk what a prober would take
-// for a disk based on another file: its snapshot shows those bytes, and no
-// other file's.
-func TestSnapshotDoesNotFollowTheGuestsHeader(t *testing.T) {
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed (qemu-utils)", tool)
-		}
-	}
+// A blank disk that was ordered without a file system has the one that Nova
+// gives to guests of such an image.
+func TestDefaultFileSystem(t *testing.T) {
 	h := newFakeHost(t)
-	spec := h.spec()
-	spec.Power, spec.StopGrace = hostapi.PowerStopped, 0
-	h.ensure(spec)
-	root := filepath.Join(h.dir, "servers", spec.ID, "root-0")
-	header := qcow2(1 << 20)
-	copy(header[16<<10:], "/etc/passwd")
-	header[14], header[19] = 64, 11
-	evil := filepath.Join(t.TempDir(), "evil")
-	if err := os.WriteFile(evil, header, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("qemu-io", "-f", "qcow2", "-c", "write -s "+evil+" 0 256k", root).CombinedOutput(); err != nil {
-		t.Fatalf("qemu-io: %v\n%s", err, out)
-	}
-	if err := h.client.Snapshot(h.ctx(), "host-a", hostapi.SnapshotRequest{ServerID: spec.ID, ImageID: "snap"}); err != nil {
-		t.Fatal(err)
-	}
-	copied, raw := filepath.Join(t.TempDir(), "copied"), filepath.Join(t.TempDir(), "raw")
-	if err := os.WriteFile(copied, h.written["snap"], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("qemu-img", "convert", "-f", "qcow2", "-O", "raw", copied, raw).CombinedOutput(); err != nil {
-		t.Fatalf("qemu-img: %v\n%s", err, out)
-	}
-	got, err := os.ReadFile(raw)
-	if err != nil || len(got) != 1<<30 || !bytes.Equal(got[:len(header)], header) {
-		t.Errorf("the snapshot is not the disk as it was: %d bytes, %v", len(got), err)
+	for osType, want := range map[string]struct {
+		tool, magic string
+		at          int
+	}{
+		"": {"mkfs.vfat", "FAT", 0x36}, "linux": {"mkfs.ext4", "\x53\xef", 0x438}, "windows": {"mkfs.ntfs", "NTFS", 3}, "freebsd": {"mkfs.vfat", "FAT", 0x36},
+	} {
+		spec := h.spec()
+		spec.Ephemeral = []hostapi.LocalDisk{{SizeMiB: 32}}
+		if osType != "" {
+			spec.Hints = map[string]string{"os_type": osType}
+		}
+		if _, err := exec.LookPath(want.tool); err != nil {
+			if _, err := h.client.EnsureServer(h.ctx(), "host-a", spec); !errs.Is(err, errs.NoCapacity) || !strings.Contains(err.Error(), want.tool) {
+				t.Errorf("%s without %s: %v", osType, want.tool, err)
+			}
+			continue
+		}
+		h.ensure(spec)
+		m, _ := h.hv.Machine(spec.ID)
+		data, err := os.ReadFile(m.Disks[1].Path)
+		if err != nil || !bytes.HasPrefix(data[want.at:], []byte(want.magic)) {
+			t.Errorf("os_type %q: no %q at %d, %v", osType, want.magic, want.at, err)
+		}
 	}
 }

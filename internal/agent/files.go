@@ -60,7 +60,7 @@ func (a *Agent) ensureDisks(ctx context.Context, s *server, spec *hostapi.Server
 			return err
 		}
 	}
-	if err := s.ensureEphemeral(ctx, spec, off); err != nil {
+	if err := a.ensureEphemeral(ctx, s, spec, off); err != nil {
 		return err
 	}
 	if err := s.ensureSwap(spec.Swap, off); err != nil {

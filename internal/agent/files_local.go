@@ -20,13 +20,13 @@ func ephemeralName(i int, rebuild int64) string {
 
 // ensureEphemeral makes the blank disks that are missing, and lets those of a
 // guest that is off grow with its flavor. Their file systems are the guest's.
-func (s *server) ensureEphemeral(ctx context.Context, spec *hostapi.ServerSpec, off bool) error {
+func (a *Agent) ensureEphemeral(ctx context.Context, s *server, spec *hostapi.ServerSpec, off bool) error {
 	for i, want := range spec.Ephemeral {
 		path, size := s.path(ephemeralName(i, want.Rebuild)), int64(want.SizeMiB)<<20
 		_, err := os.Lstat(path)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			err = createEphemeral(ctx, path, i, want)
+			err = a.createEphemeral(ctx, path, fmt.Sprintf("ephemeral%d", i), want, spec.Hints["os_type"])
 		case err == nil && off:
 			err = disk.GrowBlank(path, size)
 		}
@@ -37,21 +37,35 @@ func (s *server) ensureEphemeral(ctx context.Context, spec *hostapi.ServerSpec, 
 	return nil
 }
 
-// createEphemeral makes a disk with a file system, under its name only when it
-// is complete.
-func createEphemeral(ctx context.Context, path string, i int, want hostapi.LocalDisk) error {
+// createEphemeral makes a disk, with a file system or with the content that it
+// had on another host, under its name only when it is complete.
+func (a *Agent) createEphemeral(ctx context.Context, path, label string, want hostapi.LocalDisk, osType string) (err error) {
 	part, size := filepath.Join(filepath.Dir(path), ".part-"+filepath.Base(path)), int64(want.SizeMiB)<<20
-	if err := disk.CreateBlank(part, size); err != nil {
-		return err
+	if want.From != nil {
+		if err = a.images.Extract(ctx, *want.From, part); err == nil {
+			err = disk.GrowBlank(part, size)
+		}
+	} else if err = disk.CreateBlank(part, size); err == nil {
+		err = disk.Format(ctx, part, fileSystem(want.Format, osType), label, size)
 	}
-	fs := want.Format
-	if fs == "" {
-		fs = "ext4"
-	}
-	if err := disk.Format(ctx, part, fs, fmt.Sprintf("ephemeral%d", i), size); err != nil {
-		return errors.Join(err, os.Remove(part))
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(part))
 	}
 	return os.Rename(part, path)
+}
+
+// fileSystem is what a blank disk is formatted with: what was ordered, or what
+// Nova gives to the guests of such images.
+func fileSystem(ordered, osType string) string {
+	switch {
+	case ordered != "":
+		return ordered
+	case osType == "linux":
+		return "ext4"
+	case osType == "windows":
+		return "ntfs"
+	}
+	return "vfat"
 }
 
 // ensureSwap makes the swap disk, anew if its size is another now: nobody

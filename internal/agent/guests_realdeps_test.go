@@ -48,7 +48,7 @@ ping -c 2 10.5.0.11 && echo db reaches web
 cat /proc/swaps; swapon /dev/vdc && echo swap is on
 mount /dev/vdb /mnt && echo ephemeral is mounted
 echo db is up`, n.nic())
-	db.ConfigDrive, db.Ephemeral, db.Swap = true, []hostapi.LocalDisk{{SizeMiB: 1 << 10}}, &hostapi.LocalDisk{SizeMiB: 64}
+	db.ConfigDrive, db.Ephemeral, db.Swap = true, []hostapi.LocalDisk{{SizeMiB: 1 << 10, Format: "ext4"}}, &hostapi.LocalDisk{SizeMiB: 64}
 	db.Metadata.Files = []hostapi.File{{Path: "/etc/motd", Content: []byte("content of a file\n")}}
 	twin := h.spec("twin", "hostname", other.nic())
 

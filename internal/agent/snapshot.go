@@ -12,11 +12,12 @@ import (
 
 	"kumoi/internal/agent/disk"
 	"kumoi/internal/agent/hypervisor"
+	"kumoi/internal/diskimage"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
 
-// Snapshot copies the server's root disk into an image of the control plane:
+// Snapshot copies a disk of the server into an image of the control plane:
 // a qcow2 that stands alone.
 func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*struct{}, error) {
 	s, err := a.known(r.ServerID)
@@ -25,7 +26,7 @@ func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*stru
 	}
 	copied := s.path("snapshot-" + filepath.Base(r.ImageID))
 	defer os.Remove(copied) //nolint:errcheck // whether or not it was made
-	err = a.copyInTurn(ctx, s, copied)
+	err = a.copyInTurn(ctx, s, r.Ephemeral, copied)
 	if err == nil {
 		err = a.sendImage(ctx, r.ImageID, copied)
 	}
@@ -37,10 +38,10 @@ func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*stru
 	return nil, errors.Join(err, a.writeImage(abort, hostapi.ImageWrite{ImageID: r.ImageID, Abort: errs.As(err).Msg}))
 }
 
-// copyInTurn copies the root disk while nothing else is done to the server.
+// copyInTurn copies a disk while nothing else is done to the server.
 // Other work waits for the copy, and does not end it; only a removal does. What
 // takes long, sending the copy away, is nobody's hindrance.
-func (a *Agent) copyInTurn(ctx context.Context, s *server, path string) error {
+func (a *Agent) copyInTurn(ctx context.Context, s *server, ephemeral int, path string) error {
 	ctx, end, err := s.begin(ctx, removal-1)
 	if err != nil {
 		return err
@@ -52,14 +53,15 @@ func (a *Agent) copyInTurn(ctx context.Context, s *server, path string) error {
 	if s.current() == nil {
 		return errs.New(errs.NotFound, "Host %s has no server %s.", a.cfg.Host, s.id)
 	}
-	return a.copyRoot(ctx, s, path)
+	return a.copyDisk(ctx, s, ephemeral, path)
 }
 
-// copyRoot copies the root disk as it is now; a running guest goes on.
-func (a *Agent) copyRoot(ctx context.Context, s *server, path string) error {
+// copyDisk copies a disk as it is now; a running guest goes on.
+func (a *Agent) copyDisk(ctx context.Context, s *server, ephemeral int, path string) error {
 	spec := s.current()
-	if spec.Root.ImageID == "" {
-		return errs.New(errs.Invalid, "The server boots from a volume; there is no root disk on the host to copy.")
+	layers, size, err := s.copied(spec, ephemeral)
+	if err != nil {
+		return err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -73,18 +75,34 @@ func (a *Agent) copyRoot(ctx context.Context, s *server, path string) error {
 		if err != nil {
 			return err
 		}
-		root := slices.IndexFunc(disks, func(d hypervisor.Disk) bool { return d.Path == s.path(rootName(spec.Rebuild)) })
-		return a.hv.CopyDisk(ctx, s.id, disks[root].Device, path)
+		i := slices.IndexFunc(disks, func(d hypervisor.Disk) bool { return d.Path == layers[0].Path })
+		return a.hv.CopyDisk(ctx, s.id, disks[i].Device, path)
+	}
+	return disk.Convert(ctx, layers, size, path)
+}
+
+// copied are the files of the disk that a snapshot is asked of, as we made
+// them, and the disk's size.
+func (s *server) copied(spec *hostapi.ServerSpec, ephemeral int) ([]diskimage.Layer, int64, error) {
+	switch {
+	case ephemeral < 0 || ephemeral > len(spec.Ephemeral):
+		return nil, 0, errs.New(errs.Invalid, "The server has no ephemeral disk number %d; it has %d.", ephemeral, len(spec.Ephemeral))
+	case ephemeral > 0:
+		path := s.path(ephemeralName(ephemeral-1, spec.Ephemeral[ephemeral-1].Rebuild))
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, 0, fmt.Errorf("ephemeral disk of server %s: %w", s.id, err)
+		}
+		return []diskimage.Layer{{Path: path, Format: "raw"}}, info.Size(), nil
+	case spec.Root.ImageID == "":
+		return nil, 0, errs.New(errs.Invalid, "The server boots from a volume; there is no root disk on the host to copy.")
 	}
 	layers, err := s.layers(rootName(spec.Rebuild), baseName(spec.Rebuild))
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	size, err := disk.Size(layers[0].Path)
-	if err != nil {
-		return err
-	}
-	return disk.Convert(ctx, layers, size, path)
+	return layers, size, err
 }
 
 // sendImage sends a file to the control plane, which hashes and stores the pieces

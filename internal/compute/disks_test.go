@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/compute/computetest"
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/store/storetest"
 )
 
 // local is a block device on the host.
@@ -71,6 +72,57 @@ func TestLocalDisks(t *testing.T) {
 	})
 }
 
+// Disks of every kind follow a server to another host: each ephemeral disk by an
+// image of its own, swap anew. Until they have arrived the host is not told of
+// the server by anybody else, and afterwards no image is left.
+func TestLocalDisksMove(t *testing.T) {
+	c := computetest.New(t, storetest.SQLite(t), true, []string{"h1", "h2"})
+	p := c.Client(t, "p")
+	p.Flavor("f1", object{"OS-FLV-EXT-DATA:ephemeral": 4, "swap": 64})
+	p.Flavor("f2", object{"OS-FLV-EXT-DATA:ephemeral": 6, "swap": 128, "ram": 128})
+	id := p.Server(object{"flavorRef": "f1", "block_device_mapping_v2": []object{
+		local(object{"volume_size": 1, "tag": "a"}), local(object{"volume_size": 3, "tag": "b"}),
+	}})
+	p.Wait(id, "ACTIVE")
+	from, to := c.Agent("h1"), c.Agent("h2")
+	if from.Guest(id) == nil {
+		from, to = to, from
+	}
+	admin := p.As("p:admin")
+	arrive := to.Hold(hostapi.VerbEnsure)
+	admin.Action(202, id, "migrate", nil)
+	admin.WaitTask(id, "resize_finish")
+	var told []hostapi.ServerSpec
+	if err := c.Conn.Request(t.Context(), hostapi.ControlSubject(to.Name, hostapi.ControlSpecs), struct{}{}, &told); err != nil || len(told) != 0 {
+		t.Errorf("the new host is told of %+v before the disks are there, %v", told, err)
+	}
+	arrive()
+	p.Wait(id, "VERIFY_RESIZE")
+	g := to.Guest(id)
+	if len(g.Ephemeral) != 2 || g.Ephemeral[0].From == nil || g.Ephemeral[1].From == nil || g.Ephemeral[0].Tag != "a" || g.Swap == nil {
+		t.Fatalf("moved disks: %+v %+v", g.Ephemeral, g.Swap)
+	}
+	for i, want := range []string{"disk 0", "disk 1", "disk 2"} {
+		image := g.Root.ImageID
+		if i > 0 {
+			image = g.Ephemeral[i-1].From.ImageID
+		}
+		if data, err := c.Images.ReadImage(t.Context(), image, 0, 100); err != nil || string(data) != want {
+			t.Errorf("disk %d was made from %q, %v; want %q", i, data, err, want)
+		}
+	}
+	if n := c.Images.Count(); n != 1 {
+		t.Errorf("%d images are left", n)
+	}
+	p.Action(204, id, "confirmResize", nil)
+	p.Wait(id, "ACTIVE")
+	p.Action(202, id, "resize", object{"flavorRef": "f2"}) // at home: nothing is carried
+	p.Wait(id, "VERIFY_RESIZE")
+	if g = to.Guest(id); g.Ephemeral[0].From != nil || g.Ephemeral[0].SizeMiB != 1<<10 {
+		t.Errorf("after a resize at home: %+v", g.Ephemeral)
+	}
+}
+
 func TestLocalDisksRefused(t *testing.T) {
 	member(t, func(t *testing.T, _ *computetest.Cloud, p *computetest.Client) {
 		p.Flavor("f1", object{"OS-FLV-EXT-DATA:ephemeral": 4, "swap": 64})
@@ -117,6 +169,8 @@ var notHere = map[string]string{
 	"NICs.Subnets.IPv6":    "its subnet is IPv4",
 	"Swap.Rebuild":         "swap is made anew at any time",
 	"Swap.Format":          "swap has no file system",
+	"Swap.From":            "swap is made anew on every host",
+	"Ephemeral.From":       "it has not moved; TestLocalDisksMove has one that did",
 	"StopGrace":            "the cloud of the test gives none",
 }
 

@@ -49,7 +49,7 @@ func (s *Service) mayRead(ctx context.Context, host, image string) error {
 	err := s.read(ctx, func(tx *store.Tx) error {
 		list, err := s.onHost(ctx, tx, host)
 		for _, srv := range list {
-			ok = ok || srv.Root.ImageID == image || srv.SnapshotImageID == image || srv.ShelvedImageID == image ||
+			ok = ok || srv.Root.ImageID == image || srv.carries(image) || srv.ShelvedImageID == image ||
 				srv.Rescue != nil && srv.Rescue.ImageID == image
 		}
 		return err
@@ -77,7 +77,7 @@ func (s *Service) mayWrite(ctx context.Context, host, image string) error {
 	err := s.read(ctx, func(tx *store.Tx) error {
 		list, err := s.onHost(ctx, tx, host)
 		for _, srv := range list {
-			ok = ok || srv.SnapshotImageID == image
+			ok = ok || srv.carries(image)
 		}
 		return err
 	})

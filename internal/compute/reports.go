@@ -167,7 +167,9 @@ func settled(srv *Server) bool {
 	case VMError:
 		return !srv.LaunchedAt.IsZero() && srv.TaskState == TaskNone
 	}
-	return srv.TaskState != TaskDeleting
+	// Where a server moves to, its disks are made from what carries them: its
+	// saga tells the host so, and nobody else may before.
+	return srv.TaskState != TaskDeleting && srv.TaskState != TaskResizeFinish
 }
 
 func (s *Service) answerReadImage(ctx context.Context, host string, m *bus.Msg) (any, error) {

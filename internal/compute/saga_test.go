@@ -3,6 +3,7 @@ package compute_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"kumoi/internal/compute"
@@ -32,7 +33,7 @@ func newWorld(t *testing.T, hosts ...string) *world {
 	c := computetest.New(t, storetest.SQLite(t), false, hosts)
 	w := &world{t: t, c: c, ctx: actor.With(t.Context(), computetest.Actor("p", ""))}
 	p := c.Client(t, "p")
-	p.Flavor("small", nil)
+	p.Flavor("small", object{"OS-FLV-EXT-DATA:ephemeral": 2, "swap": 64})
 	net, err := c.MakeNetwork(t.Context(), "p", "blue", "10.1.0.0/24")
 	if err != nil {
 		t.Fatal(err)
@@ -233,8 +234,8 @@ func TestResizeSaga(t *testing.T) {
 				if a == old {
 					want = hostapi.PowerStopped
 				}
-				if g == nil || g.Power != want {
-					t.Errorf("on %s: %+v, want it %s", a.Name, g, want)
+				if g == nil || g.Power != want || a != old && w.content(t, g) != "disk 0 disk 1" {
+					t.Errorf("on %s: %+v with %q, want it %s", a.Name, g, w.content(t, g), want)
 				}
 			}
 			if w.usedVCPU(t) != 2 || w.c.Images.Count() != 1 {
@@ -252,6 +253,25 @@ func TestResizeSaga(t *testing.T) {
 		}
 		return env
 	})
+}
+
+// content is what the guest's disks were made from.
+func (w *world) content(t *testing.T, g *hostapi.ServerSpec) string {
+	t.Helper()
+	read := func(image string) string {
+		data, err := w.c.Images.ReadImage(w.ctx, image, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	all := []string{read(g.Root.ImageID)}
+	for _, d := range g.Ephemeral {
+		if d.From != nil {
+			all = append(all, read(d.From.ImageID))
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func TestShelveSaga(t *testing.T) {

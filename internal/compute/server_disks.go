@@ -14,6 +14,9 @@ type LocalDisks struct {
 	Swap      *hostapi.LocalDisk  `json:"swap,omitempty"`
 	// Rebuild is the rebuild that made the ephemeral disks anew.
 	Rebuild int64 `json:"rebuild,omitempty"`
+	// Carriers are the images that carry the ephemeral disks to another host,
+	// one each, while the server moves.
+	Carriers []string `json:"carriers,omitempty"`
 }
 
 // ephemeral lists the server's blank disks: those it was ordered with, or one as
@@ -27,6 +30,12 @@ func (srv *Server) ephemeral() []hostapi.LocalDisk {
 		out[i].Rebuild = srv.Local.Rebuild
 	}
 	return out
+}
+
+// carries tells whether an image holds a disk that the server's host writes or
+// reads just now.
+func (srv *Server) carries(image string) bool {
+	return srv.SnapshotImageID == image || slices.Contains(srv.Local.Carriers, image)
 }
 
 // swap is the server's swap disk; nil if it has none.

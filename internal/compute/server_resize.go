@@ -161,7 +161,7 @@ func (s *Service) saveMigration(ctx context.Context, tx *store.Tx, m *Migration)
 	return s.store.UpdateMigration(ctx, tx, m)
 }
 
-// resizeSaga stops the guest, takes its disk along if the host changes, and
+// resizeSaga stops the guest, takes its disks along if the host changes, and
 // starts it with the new flavor. The old host keeps its guest until the owner
 // confirms.
 func (s *Service) resizeSaga() saga.Definition[job] {
@@ -171,11 +171,11 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 		Steps: []saga.Step[job]{
 			{Name: "schedule", Do: s.step("conductor_migrate_server", s.scheduleMove), Undo: s.unscheduleMove},
 			{Name: "stop", Do: s.step("compute_prep_resize", s.stopForMove), Undo: s.restartOld, Timeout: 10 * time.Minute},
-			{Name: "image", Do: s.makeMoveImage, Undo: s.dropImage, Skip: sameHost},
+			{Name: "image", Do: s.makeMoveImages, Undo: s.dropMoveImages, Skip: sameHost},
 			{Name: "copy", Do: s.step("compute_resize_instance", s.copyForMove), Timeout: 2 * time.Hour, Skip: sameHost},
 			{Name: "switch", Do: s.switchOver, Undo: s.switchBack},
 			{Name: "finish", Do: s.step("compute_finish_resize", s.finishMove), Undo: s.unfinishMove, Timeout: 30 * time.Minute},
-			{Name: "clean", Do: s.dropImage, Skip: sameHost},
+			{Name: "clean", Do: s.dropMoveImages, Skip: sameHost},
 		},
 		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
 			m, err := s.migration(ctx, tx, j)
@@ -184,7 +184,7 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 			}
 			m.Status = "finished"
 			srv.VMState, srv.AutoResizeWindow, srv.Fault, srv.SnapshotImageID = VMResized, s.now().UTC(), nil, ""
-			srv.RequestedHost = ""
+			srv.RequestedHost, srv.Local.Carriers = "", nil
 			return s.saveMigration(ctx, tx, m)
 		}),
 		Failed: s.fail(func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error {
@@ -194,6 +194,7 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 			}
 			m.Status = "error"
 			srv.VMState, srv.OldVMState, srv.SnapshotImageID, srv.RequestedHost = j.Back, "", "", ""
+			srv.Local.Carriers = nil
 			s.setFault(srv, j, cause)
 			return s.saveMigration(ctx, tx, m)
 		}),
@@ -274,32 +275,6 @@ func (s *Service) restartOld(ctx context.Context, j *job) error {
 	return err
 }
 
-// makeMoveImage makes the image that carries the disk to the other host.
-func (s *Service) makeMoveImage(ctx context.Context, j *job) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
-		if err != nil || srv.SnapshotImageID == j.Image {
-			return err
-		}
-		if err := s.images.CreateSnapshot(ctx, tx, NewImage{
-			ID: j.Image, Name: srv.Name + "-move", DiskFormat: "qcow2", ContainerFormat: "bare",
-			Properties: map[string]string{"instance_uuid": srv.ID, "image_type": "move"},
-		}); err != nil {
-			return err
-		}
-		srv.SnapshotImageID = j.Image
-		return s.save(ctx, tx, srv)
-	})
-}
-
-func (s *Service) copyForMove(ctx context.Context, j *job) error {
-	image, err := s.images.Image(ctx, j.Image)
-	if err != nil || image.Status == "active" {
-		return err
-	}
-	return s.hosts.Snapshot(ctx, j.OldHost, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: j.Image})
-}
-
 // switchOver makes the new host and flavor the server's.
 func (s *Service) switchOver(ctx context.Context, j *job) error {
 	if j.Host != j.OldHost {
@@ -341,19 +316,17 @@ func (s *Service) takeShape(ctx context.Context, tx *store.Tx, srv *Server, host
 	return nil
 }
 
-// finishMove builds the guest in its new shape; on another host its disk is
-// made from the image that carried it.
+// finishMove builds the guest in its new shape; on another host its disks are
+// made from the images that carried them.
 func (s *Service) finishMove(ctx context.Context, j *job) error {
-	spec, _, err := s.spec(ctx, j.Server)
+	spec, srv, err := s.spec(ctx, j.Server)
 	if err != nil {
 		return err
 	}
 	if j.Host != j.OldHost {
-		image, err := s.images.Image(ctx, j.Image)
-		if err != nil {
+		if err := s.carried(ctx, j, srv, spec); err != nil {
 			return err
 		}
-		spec.Root = carriedBy(image, spec.Root)
 	}
 	report, err := s.hosts.EnsureServer(ctx, j.Host, spec)
 	if err != nil {

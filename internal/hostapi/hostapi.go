@@ -80,11 +80,13 @@ type RootDisk struct {
 // LocalDisk is a blank disk on the host, which lives and dies with its server.
 type LocalDisk struct {
 	SizeMiB int    `json:"size_mib"`
-	Format  string `json:"format,omitempty"` // file system; "": ext4
+	Format  string `json:"format,omitempty"` // file system; "": as guests of the image's os_type have it
 	Bus     string `json:"bus,omitempty"`    // "": as the machine's other disks
 	Tag     string `json:"tag,omitempty"`
 	// Rebuild is the rebuild that the disk was made with: a later one makes another.
 	Rebuild int64 `json:"rebuild,omitempty"`
+	// From is the image that has brought the disk's content from another host.
+	From *RootDisk `json:"from,omitempty"`
 }
 
 // Volume is an attached block device.
@@ -314,12 +316,14 @@ type ServerRef struct {
 	Generation int64 `json:"generation,omitempty"`
 }
 
-// SnapshotRequest asks a host to copy a server's root disk into an image that
+// SnapshotRequest asks a host to copy a disk of a server into an image that
 // the control plane has made; the host sends the bytes with WriteImage.
 type SnapshotRequest struct {
 	ServerID string `json:"server_id"`
 	ImageID  string `json:"image_id"`
-	Live     bool   `json:"live"` // without pausing the guest for longer than its disk's pivot
+	// Ephemeral is 1 for the server's first ephemeral disk, and so on; 0 for its root disk.
+	Ephemeral int  `json:"ephemeral,omitempty"`
+	Live      bool `json:"live"` // without pausing the guest for longer than its disk's pivot
 }
 
 // ImageWrite carries a part of a snapshot; Done ends the image, Abort drops it.

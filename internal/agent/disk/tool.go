@@ -27,6 +27,11 @@ func Convert(ctx context.Context, from []diskimage.Layer, size int64, to string)
 	return Full(diskimage.Convert(ctx, from, diskimage.Layer{Path: to, Format: "qcow2"}, limits(size)))
 }
 
+// Extract writes a disk of size bytes as a raw file.
+func Extract(ctx context.Context, from diskimage.Layer, size int64, to string) error {
+	return Full(diskimage.Convert(ctx, []diskimage.Layer{from}, diskimage.Layer{Path: to, Format: "raw"}, limits(size)))
+}
+
 // Size reads the size of one of our qcow2 disks from its header, which no
 // guest can write to.
 func Size(path string) (int64, error) {

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"kumoi/internal/agent/disk"
+	"kumoi/internal/diskimage"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/logx"
@@ -109,6 +110,23 @@ func (c *Cache) Link(ctx context.Context, want hostapi.RootDisk, path string) (I
 			return Image{}, err
 		}
 	}
+}
+
+// Extract writes the disk in an image into a raw file at path. The image has
+// done its work with that, so the cache forgets it.
+func (c *Cache) Extract(ctx context.Context, want hostapi.RootDisk, path string) error {
+	link := path + ".image"
+	defer os.Remove(link) //nolint:errcheck // whether or not it was made
+	image, err := c.Link(ctx, want, link)
+	if err != nil {
+		return err
+	}
+	if err := disk.Extract(ctx, diskimage.Layer{Path: link, Format: image.Format}, image.VirtualSize, path); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drop(image.ID)
 }
 
 // Get brings the image into the cache.
@@ -231,12 +249,18 @@ func (c *Cache) Trim(keep string) error {
 			continue
 		}
 		c.log.Info("image dropped from the cache", "image", e.id, "bytes", e.bytes)
-		// A crash may have left the image without its description.
-		err := os.Remove(c.path(e.id, ".json"))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		if err := c.drop(e.id); err != nil {
+			return err
 		}
-		if err = errors.Join(err, os.Remove(c.path(e.id, ".img"))); err != nil {
+	}
+	return nil
+}
+
+// drop removes an image. A crash may have left it without its description, and
+// another may have been quicker. It needs the lock.
+func (c *Cache) drop(id string) error {
+	for _, suffix := range []string{".json", ".img"} {
+		if err := os.Remove(c.path(id, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("image cache: %w", err)
 		}
 	}

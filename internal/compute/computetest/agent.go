@@ -5,6 +5,7 @@ package computetest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -181,8 +182,9 @@ func (a *Agent) snapshot(m *bus.Msg) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	data := fmt.Appendf(nil, "disk %d", r.Ephemeral)
 	return nil, a.conn.Request(ctx, hostapi.ControlSubject(a.Name, hostapi.ControlWriteImage),
-		hostapi.ImageWrite{ImageID: r.ImageID, Data: []byte("disk"), Done: true, Size: 4}, nil)
+		hostapi.ImageWrite{ImageID: r.ImageID, Data: data, Done: true, Size: int64(len(data))}, nil)
 }
 
 // reportOf needs the lock.

@@ -115,14 +115,25 @@ func (c *Client) Action(status int, id, action string, args any) Object {
 // Wait waits until a server shows a status and has no task at work.
 func (c *Client) Wait(id, status string) Object {
 	c.T.Helper()
+	return c.wait(id, status, func(s Object) bool { return s["status"] == status && s["OS-EXT-STS:task_state"] == nil })
+}
+
+// WaitTask waits until a server has a task at work.
+func (c *Client) WaitTask(id, task string) Object {
+	c.T.Helper()
+	return c.wait(id, task, func(s Object) bool { return s["OS-EXT-STS:task_state"] == task })
+}
+
+func (c *Client) wait(id, want string, is func(s Object) bool) Object {
+	c.T.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		s := c.Must(200, "GET", "/v2.1/servers/"+id, nil)["server"].(Object)
-		if s["status"] == status && s["OS-EXT-STS:task_state"] == nil {
+		if is(s) {
 			return s
 		}
 		if time.Now().After(deadline) {
-			c.T.Fatalf("server %s is %v (task %v, fault %v), not %s", id, s["status"], s["OS-EXT-STS:task_state"], s["fault"], status)
+			c.T.Fatalf("server %s is %v (task %v, fault %v), not %s", id, s["status"], s["OS-EXT-STS:task_state"], s["fault"], want)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

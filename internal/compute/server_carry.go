@@ -1,0 +1,110 @@
+package compute
+
+import (
+	"context"
+	"fmt"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/store"
+)
+
+// The disks of a server that moves are carried by images, one for each: the
+// saga's for the root disk, and those that the server names for its ephemeral
+// disks. Swap is made anew.
+
+// makeMoveImages makes the images that carry the disks to the other host.
+func (s *Service) makeMoveImages(ctx context.Context, j *job) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.store.Server(ctx, tx, j.Server)
+		if err != nil || srv.SnapshotImageID == j.Image {
+			return err
+		}
+		srv.SnapshotImageID, srv.Local.Carriers = j.Image, nil
+		for range srv.ephemeral() {
+			srv.Local.Carriers = append(srv.Local.Carriers, ids.New())
+		}
+		for i, image := range srv.carriers() {
+			name := srv.Name + "-move"
+			if i > 0 {
+				name = fmt.Sprintf("%s-ephemeral%d", name, i-1)
+			}
+			if err := s.images.CreateSnapshot(ctx, tx, NewImage{
+				ID: image, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
+				Properties: map[string]string{"instance_uuid": srv.ID, "image_type": "move"},
+			}); err != nil {
+				return err
+			}
+		}
+		return s.save(ctx, tx, srv)
+	})
+}
+
+// carriers are the images of a move: the root disk's, then those of the
+// ephemeral disks.
+func (srv *Server) carriers() []string {
+	return append([]string{srv.SnapshotImageID}, srv.Local.Carriers...)
+}
+
+// moving reads a server that moves.
+func (s *Service) moving(ctx context.Context, j *job) (srv *Server, err error) {
+	err = s.read(ctx, func(tx *store.Tx) (err error) {
+		srv, err = s.store.Server(ctx, tx, j.Server)
+		return err
+	})
+	return srv, err
+}
+
+// copyForMove has the old host send its disks. A disk that has arrived before a
+// crash is not sent again.
+func (s *Service) copyForMove(ctx context.Context, j *job) error {
+	srv, err := s.moving(ctx, j)
+	if err != nil {
+		return err
+	}
+	for i, id := range srv.carriers() {
+		image, err := s.images.Image(ctx, id)
+		if err != nil {
+			return err
+		}
+		if image.Status == "active" {
+			continue
+		}
+		if err := s.hosts.Snapshot(ctx, j.OldHost, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: id, Ephemeral: i}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carried has the host make a server's disks from the images that carried them.
+func (s *Service) carried(ctx context.Context, j *job, srv *Server, spec *hostapi.ServerSpec) error {
+	image, err := s.images.Image(ctx, j.Image)
+	if err != nil {
+		return err
+	}
+	spec.Root = carriedBy(image, spec.Root)
+	for i, id := range srv.Local.Carriers {
+		if image, err = s.images.Image(ctx, id); err != nil {
+			return err
+		}
+		from := rootDisk(image, 0)
+		spec.Ephemeral[i].From = &from
+	}
+	return nil
+}
+
+// dropMoveImages deletes the images of a move.
+func (s *Service) dropMoveImages(ctx context.Context, j *job) error {
+	srv, err := s.moving(ctx, j)
+	if err != nil {
+		return err
+	}
+	for _, id := range append([]string{j.Image}, srv.Local.Carriers...) {
+		if err := s.images.DeleteImage(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
