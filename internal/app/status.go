@@ -109,7 +109,7 @@ var counted = []struct{ name, query string }{
 	{"users", "SELECT COUNT(*) FROM identity_user"},
 	{"images", "SELECT COUNT(*) FROM image WHERE status <> 'deleted'"},
 	{"networks", "SELECT COUNT(*) FROM network"},
-	{"ports", "SELECT COUNT(*) FROM port"},
+	{"ports", "SELECT COUNT(*) FROM network_port"},
 	{"servers", "SELECT COUNT(*) FROM compute_server WHERE deleted = FALSE"},
 }
 

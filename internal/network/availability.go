@@ -68,7 +68,7 @@ func countAddresses(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailabil
 		for _, p := range sub.Pools {
 			c.Total.Add(c.Total, distance(p.Start, p.End))
 		}
-		if c.Used, err = store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM ip_allocation WHERE subnet_id = ?", sub.ID); err != nil {
+		if c.Used, err = store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM network_ip_allocation WHERE subnet_id = ?", sub.ID); err != nil {
 			return nil, err
 		}
 		a.Total.Add(a.Total, c.Total)

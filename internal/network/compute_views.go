@@ -61,7 +61,7 @@ func findIn[T any](ctx context.Context, tx *store.Tx, scan func(store.Row) (T, e
 // columns only, since lists of servers ask for thousands.
 func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
 	rows, err := findIn(ctx, tx, scanAddress,
-		"SELECT p.held_by, p.id, p.network_id, p.mac, a.ip, p.attached FROM port p JOIN ip_allocation a ON a.port_id = p.id",
+		"SELECT p.held_by, p.id, p.network_id, p.mac, a.ip, p.attached FROM network_port p JOIN network_ip_allocation a ON a.port_id = p.id",
 		"p.held_by", serverIDs, ofServers)
 	if err != nil || len(rows) == 0 {
 		return map[string][]ServerAddress{}, err
@@ -118,7 +118,7 @@ func (s *Service) ServerSecurityGroups(ctx context.Context, serverIDs []string) 
 // ServerSecurityGroupsTx is ServerSecurityGroups inside the caller's transaction.
 func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
 	rows, err := findIn(ctx, tx, scanPair,
-		"SELECT p.held_by, l.group_id FROM port p JOIN port_security_group l ON l.port_id = p.id",
+		"SELECT p.held_by, l.group_id FROM network_port p JOIN network_port_security_group l ON l.port_id = p.id",
 		"p.held_by", serverIDs, ofServers)
 	if err != nil {
 		return nil, err

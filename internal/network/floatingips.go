@@ -237,8 +237,8 @@ func (s *Service) routerBetween(ctx context.Context, tx *store.Tx, subnetID, ext
 		gateway = ipKey(sub.Gateway)
 	}
 	found, err := store.All(ctx, tx, store.Value[string],
-		`SELECT r.id FROM router r JOIN port p ON p.held_by = r.id AND p.held_as = ?
-		JOIN ip_allocation a ON a.port_id = p.id
+		`SELECT r.id FROM network_router r JOIN network_port p ON p.held_by = r.id AND p.held_as = ?
+		JOIN network_ip_allocation a ON a.port_id = p.id
 		WHERE a.subnet_id = ? AND r.gateway_network_id = ?
 		ORDER BY CASE WHEN a.ip = ? THEN 0 ELSE 1 END, r.id`, OwnerRouterInterface, subnetID, externalID, gateway)
 	if err != nil || len(found) == 0 {
@@ -319,7 +319,7 @@ func (s *Service) dropSpareFloatingIPs(ctx context.Context, tx *store.Tx, networ
 }
 
 func (s *Service) dropFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM port_forwarding WHERE floatingip_id = ?", f.ID); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM network_port_forwarding WHERE floatingip_id = ?", f.ID); err != nil {
 		return err
 	}
 	if err := floatingIPTable.Delete(ctx, tx, f.ID); err != nil {

@@ -165,7 +165,7 @@ func (s *Service) UpdateSecurityGroup(ctx context.Context, tx *store.Tx, id stri
 }
 
 func groupUnused(ctx context.Context, tx *store.Tx, id string) error {
-	n, err := store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM port_security_group WHERE group_id = ?", id)
+	n, err := store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM network_port_security_group WHERE group_id = ?", id)
 	if err == nil && n > 0 {
 		return fault(errs.Conflict, "SecurityGroupInUse", "Security Group %s in use.", id)
 	}

@@ -19,7 +19,7 @@ import (
 // reserve writes an allocation. The table's key makes it impossible to give
 // an address twice; losing a race runs the transaction again.
 func reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, portID string) error {
-	_, err := tx.Exec(ctx, "INSERT INTO ip_allocation (subnet_id, ip, port_id) VALUES (?, ?, ?)", subnetID, ipKey(ip), portID)
+	_, err := tx.Exec(ctx, "INSERT INTO network_ip_allocation (subnet_id, ip, port_id) VALUES (?, ?, ?)", subnetID, ipKey(ip), portID)
 	if store.Duplicate(err) {
 		return fmt.Errorf("address %s: %w", ip, store.ErrAgain)
 	}
@@ -28,7 +28,7 @@ func reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, 
 
 // taken tells which port has the address.
 func taken(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr) (string, error) {
-	id, err := store.One(ctx, tx, store.Value[string], "SELECT port_id FROM ip_allocation WHERE subnet_id = ? AND ip = ?", subnetID, ipKey(ip))
+	id, err := store.One(ctx, tx, store.Value[string], "SELECT port_id FROM network_ip_allocation WHERE subnet_id = ? AND ip = ?", subnetID, ipKey(ip))
 	if isNotFound(err) {
 		return "", nil
 	}
@@ -70,7 +70,7 @@ func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, er
 				end = pool.End
 			}
 			used, err := store.All(ctx, tx, store.Value[string],
-				"SELECT ip FROM ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip", sub.ID, ipKey(start), ipKey(end))
+				"SELECT ip FROM network_ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip", sub.ID, ipKey(start), ipKey(end))
 			if err != nil {
 				return netip.Addr{}, err
 			}
@@ -86,7 +86,7 @@ func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, er
 // aboveAll finds an address of the pool above every given one.
 func aboveAll(ctx context.Context, tx *store.Tx, sub *Subnet, pool Pool) (netip.Addr, error) {
 	last, err := store.All(ctx, tx, store.Value[string],
-		"SELECT ip FROM ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip DESC LIMIT 1", sub.ID, ipKey(pool.Start), ipKey(pool.End))
+		"SELECT ip FROM network_ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip DESC LIMIT 1", sub.ID, ipKey(pool.Start), ipKey(pool.End))
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -361,7 +361,7 @@ func usableIn(cidr netip.Prefix, ip netip.Addr) bool {
 // release frees addresses of the port.
 func release(ctx context.Context, tx *store.Tx, portID string, ips ...FixedIP) error {
 	for _, f := range ips {
-		if _, err := tx.Exec(ctx, "DELETE FROM ip_allocation WHERE subnet_id = ? AND ip = ? AND port_id = ?", f.SubnetID, ipKey(f.IP), portID); err != nil {
+		if _, err := tx.Exec(ctx, "DELETE FROM network_ip_allocation WHERE subnet_id = ? AND ip = ? AND port_id = ?", f.SubnetID, ipKey(f.IP), portID); err != nil {
 			return err
 		}
 	}

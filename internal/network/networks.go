@@ -43,7 +43,7 @@ func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 			n.externalVisible = n.externalVisible || mine
 		}
 	}
-	subs, err := pairsIn(ctx, tx, "SELECT network_id, id FROM subnet", "network_id", idsOf(vs, func(n *Network) string { return n.ID }), "id")
+	subs, err := pairsIn(ctx, tx, "SELECT network_id, id FROM network_subnet", "network_id", idsOf(vs, func(n *Network) string { return n.ID }), "id")
 	if err != nil {
 		return err
 	}
@@ -58,8 +58,8 @@ func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 
 // hydrateScopes reads the address scopes of networks whose subnets come from pools.
 func hydrateScopes(ctx context.Context, tx *store.Tx, byID map[string]*Network, vs []*Network) error {
-	found, err := pairsIn(ctx, tx, `SELECT s.network_id, a.ip_version || a.id FROM subnet s
-		JOIN subnetpool p ON p.id = s.subnetpool_id JOIN network_address_scope a ON a.id = p.address_scope_id`,
+	found, err := pairsIn(ctx, tx, `SELECT s.network_id, a.ip_version || a.id FROM network_subnet s
+		JOIN network_subnetpool p ON p.id = s.subnetpool_id JOIN network_address_scope a ON a.id = p.address_scope_id`,
 		"s.network_id", idsOf(vs, func(n *Network) string { return n.ID }), "s.id")
 	if err != nil || len(found) == 0 {
 		return err
@@ -345,7 +345,7 @@ func (s *Service) bumpNetwork(ctx context.Context, tx *store.Tx, id string) erro
 // networkUnusedByOthers makes sure that sharing with target ("*" or a project)
 // can end, or go over to next alone.
 func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target, next string) error {
-	q := store.Select("SELECT project_id, device_owner FROM port").Where("network_id = ?", n.ID).Where("project_id <> ?", n.ProjectID).
+	q := store.Select("SELECT project_id, device_owner FROM network_port").Where("network_id = ?", n.ID).Where("project_id <> ?", n.ProjectID).
 		Where("project_id <> ''").Where("project_id <> ?", next)
 	if target != "*" {
 		q.Where("project_id = ?", target)
@@ -414,7 +414,7 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM subnet WHERE network_id = ?", id); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM network_subnet WHERE network_id = ?", id); err != nil {
 		return err
 	}
 	if err := s.forgetGrants(ctx, tx, "network", id); err != nil {

@@ -227,11 +227,11 @@ func validatePort(p *Port) error {
 }
 
 func linkGroups(ctx context.Context, tx *store.Tx, p *Port) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM port_security_group WHERE port_id = ?", p.ID); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM network_port_security_group WHERE port_id = ?", p.ID); err != nil {
 		return err
 	}
 	for _, g := range p.SecurityGroups {
-		if _, err := tx.Exec(ctx, "INSERT INTO port_security_group (port_id, group_id) VALUES (?, ?)", p.ID, g); err != nil {
+		if _, err := tx.Exec(ctx, "INSERT INTO network_port_security_group (port_id, group_id) VALUES (?, ?)", p.ID, g); err != nil {
 			return err
 		}
 	}
@@ -498,11 +498,11 @@ func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
 		return err
 	}
 	for _, stmt := range []string{
-		"DELETE FROM port_forwarding WHERE port_id = ?",
-		"DELETE FROM ip_allocation WHERE port_id = ?",
-		"DELETE FROM port_security_group WHERE port_id = ?",
+		"DELETE FROM network_port_forwarding WHERE port_id = ?",
+		"DELETE FROM network_ip_allocation WHERE port_id = ?",
+		"DELETE FROM network_port_security_group WHERE port_id = ?",
 		"DELETE FROM qos_binding WHERE object_id = ?",
-		"DELETE FROM port WHERE id = ?",
+		"DELETE FROM network_port WHERE id = ?",
 	} {
 		if _, err := tx.Exec(ctx, stmt, p.ID); err != nil {
 			return err

@@ -153,11 +153,11 @@ func defaultQoS(ctx context.Context, tx *store.Tx, projectID string) (string, er
 
 // touchQoS marks every port that a policy is in force on.
 func (s *Service) touchQoS(ctx context.Context, tx *store.Tx, policyID string) error {
-	return s.touchPorts(ctx, tx, `SELECT id FROM port WHERE id IN (SELECT object_id FROM qos_binding WHERE policy_id = ?)
+	return s.touchPorts(ctx, tx, `SELECT id FROM network_port WHERE id IN (SELECT object_id FROM qos_binding WHERE policy_id = ?)
 		OR network_id IN (SELECT object_id FROM qos_binding WHERE policy_id = ?)`, policyID, policyID)
 }
 
 // touchQoSOfNetwork marks the ports of a network that has another policy now.
 func (s *Service) touchQoSOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
-	return s.touchPorts(ctx, tx, "SELECT id FROM port WHERE network_id = ?", networkID)
+	return s.touchPorts(ctx, tx, "SELECT id FROM network_port WHERE network_id = ?", networkID)
 }

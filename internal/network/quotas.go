@@ -18,8 +18,8 @@ var DefaultQuotas = map[string]int64{
 
 // quotaTables say where each resource is counted.
 var quotaTables = map[string]string{
-	"network": "network", "subnet": "subnet", "port": "port", "router": "router", "floatingip": "floatingip",
-	"security_group": "security_group", "security_group_rule": "security_group_rule", "subnetpool": "subnetpool", "rbac_policy": "rbac_policy",
+	"network": "network", "subnet": "network_subnet", "port": "network_port", "router": "network_router", "floatingip": "network_floatingip",
+	"security_group": "security_group", "security_group_rule": "security_group_rule", "subnetpool": "network_subnetpool", "rbac_policy": "rbac_policy",
 }
 
 // Quota is one limit and what is used of it.

@@ -10,13 +10,13 @@ import (
 // grantUses are the queries for who uses an object by a grant: project and what
 // of it does.
 var grantUses = map[string]string{
-	"network":        "SELECT project_id, id FROM router WHERE gateway_network_id = ?", // as external; sharing has a check of its own
-	"security_group": "SELECT p.project_id, p.id FROM port p JOIN port_security_group g ON g.port_id = p.id WHERE g.group_id = ?",
+	"network":        "SELECT project_id, id FROM network_router WHERE gateway_network_id = ?", // as external; sharing has a check of its own
+	"security_group": "SELECT p.project_id, p.id FROM network_port p JOIN network_port_security_group g ON g.port_id = p.id WHERE g.group_id = ?",
 	"address_group":  "SELECT project_id, id FROM security_group_rule WHERE address_group_id = ?",
-	"address_scope":  "SELECT project_id, id FROM subnetpool WHERE address_scope_id = ?",
-	"subnetpool":     "SELECT project_id, id FROM subnet WHERE subnetpool_id = ?",
+	"address_scope":  "SELECT project_id, id FROM network_subnetpool WHERE address_scope_id = ?",
+	"subnetpool":     "SELECT project_id, id FROM network_subnet WHERE subnetpool_id = ?",
 	"qos_policy": `SELECT project_id, object_id FROM (
-		SELECT p.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN port p ON p.id = b.object_id
+		SELECT p.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN network_port p ON p.id = b.object_id
 		UNION ALL SELECT n.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN network n ON n.id = b.object_id) AS used
 		WHERE policy_id = ?`,
 }

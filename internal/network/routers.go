@@ -247,7 +247,7 @@ func (s *Service) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP,
 // interfaceSubnets are the subnets that the router is in, the gateway's excepted.
 func (s *Service) interfaceSubnets(ctx context.Context, tx *store.Tx, routerID string) ([]*Subnet, error) {
 	idList, err := store.All(ctx, tx, store.Value[string],
-		`SELECT a.subnet_id FROM ip_allocation a JOIN port p ON p.id = a.port_id
+		`SELECT a.subnet_id FROM network_ip_allocation a JOIN network_port p ON p.id = a.port_id
 		WHERE p.held_by = ? AND p.held_as = ?`, routerID, OwnerRouterInterface)
 	if err != nil {
 		return nil, err

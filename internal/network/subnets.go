@@ -300,7 +300,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c C
 	if err != nil {
 		return err
 	}
-	users, err := store.All(ctx, tx, store.Value[string], "SELECT port_id FROM ip_allocation WHERE subnet_id = ?", id)
+	users, err := store.All(ctx, tx, store.Value[string], "SELECT port_id FROM network_ip_allocation WHERE subnet_id = ?", id)
 	if err != nil {
 		return err
 	}
@@ -321,7 +321,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c C
 		}
 		s.touchPort(tx, p)
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM ip_allocation WHERE subnet_id = ?", id); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM network_ip_allocation WHERE subnet_id = ?", id); err != nil {
 		return err
 	}
 	if err := subnetTable.Delete(ctx, tx, id); err != nil {

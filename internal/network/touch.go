@@ -44,7 +44,7 @@ func (s *Service) touchPorts(ctx context.Context, tx *store.Tx, query string, ar
 // touchRoutersOfNetwork marks the routers that have an interface on the network.
 func (s *Service) touchRoutersOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
 	found, err := store.All(ctx, tx, store.Value[string],
-		"SELECT DISTINCT held_by FROM port WHERE network_id = ? AND held_as LIKE 'network:router_%'", networkID)
+		"SELECT DISTINCT held_by FROM network_port WHERE network_id = ? AND held_as LIKE 'network:router_%'", networkID)
 	for _, id := range found {
 		s.touchRouter(tx, id)
 	}

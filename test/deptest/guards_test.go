@@ -20,8 +20,8 @@ import (
 // foreign are tables that lack their service's prefix.
 var foreign = map[string][]string{
 	"network": {
-		"default_rule", "floatingip", "ip_allocation", "port", "port_forwarding", "port_security_group",
-		"qos_binding", "qos_policy", "qos_rule", "rbac_policy", "router", "security_group", "security_group_rule", "subnet", "subnetpool", "trunk", "trunk_subport",
+		"default_rule",
+		"qos_binding", "qos_policy", "qos_rule", "rbac_policy", "security_group", "security_group_rule", "trunk", "trunk_subport",
 	},
 	"image": {"metadef_association", "metadef_item", "metadef_namespace", "metadef_resource_type", "metadef_standard"},
 }
