@@ -1,50 +1,10 @@
 -- What the migrations of network make; UPDATE_GOLDEN=1 go test ./test/schema writes it.
 
-CREATE TABLE address_group (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    name text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
-CREATE INDEX address_group_project ON address_group USING btree (project_id);
-
 CREATE TABLE default_rule (
     id text NOT NULL,
     doc text NOT NULL,
     PRIMARY KEY (id)
 );
-
-CREATE TABLE floatingip (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    network_id text NOT NULL,
-    port_id text NOT NULL,
-    router_id text NOT NULL,
-    outside_port text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
-CREATE INDEX floatingip_outside ON floatingip USING btree (outside_port);
-
-CREATE INDEX floatingip_port ON floatingip USING btree (port_id);
-
-CREATE INDEX floatingip_project ON floatingip USING btree (project_id, id);
-
-CREATE INDEX floatingip_router ON floatingip USING btree (router_id);
-
-CREATE TABLE ip_allocation (
-    subnet_id text NOT NULL,
-    ip text NOT NULL,
-    port_id text NOT NULL,
-    PRIMARY KEY (subnet_id, ip),
-    FOREIGN KEY (port_id) REFERENCES port(id),
-    FOREIGN KEY (subnet_id) REFERENCES subnet(id)
-);
-
-CREATE INDEX ip_allocation_of ON ip_allocation USING btree (port_id, ip);
 
 CREATE TABLE network (
     id text NOT NULL,
@@ -54,12 +14,30 @@ CREATE TABLE network (
     physical text NOT NULL,
     segment bigint,
     doc text NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (id)
 );
 
 CREATE INDEX network_project ON network USING btree (project_id, id);
 
 CREATE UNIQUE INDEX network_segment ON network USING btree (net_type, physical, segment);
+
+CREATE TABLE network_address_group (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    tags text NOT NULL,
+    addresses text NOT NULL,
+    revision bigint NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX network_address_group_project ON network_address_group USING btree (project_id, id);
 
 CREATE TABLE network_address_scope (
     id text NOT NULL,
@@ -84,14 +62,40 @@ CREATE TABLE network_agent (
     PRIMARY KEY (id)
 );
 
-CREATE TABLE network_quota (
+CREATE TABLE network_floatingip (
+    id text NOT NULL,
     project_id text NOT NULL,
-    resource text NOT NULL,
-    max_count bigint NOT NULL,
-    PRIMARY KEY (project_id, resource)
+    network_id text NOT NULL,
+    port_id text NOT NULL,
+    router_id text NOT NULL,
+    outside_port text NOT NULL,
+    doc text NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id)
 );
 
-CREATE TABLE port (
+CREATE INDEX floatingip_outside ON network_floatingip USING btree (outside_port);
+
+CREATE INDEX floatingip_port ON network_floatingip USING btree (port_id);
+
+CREATE INDEX floatingip_project ON network_floatingip USING btree (project_id, id);
+
+CREATE INDEX floatingip_router ON network_floatingip USING btree (router_id);
+
+CREATE TABLE network_ip_allocation (
+    subnet_id text NOT NULL,
+    ip text NOT NULL,
+    port_id text NOT NULL,
+    PRIMARY KEY (subnet_id, ip),
+    FOREIGN KEY (port_id) REFERENCES network_port(id),
+    FOREIGN KEY (subnet_id) REFERENCES network_subnet(id)
+);
+
+CREATE INDEX ip_allocation_of ON network_ip_allocation USING btree (port_id, ip);
+
+CREATE TABLE network_port (
     id text NOT NULL,
     project_id text NOT NULL,
     name text NOT NULL,
@@ -104,44 +108,105 @@ CREATE TABLE port (
     attached bigint NOT NULL DEFAULT 0,
     held_as text NOT NULL DEFAULT ''::text,
     held_by text NOT NULL DEFAULT ''::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
     UNIQUE (network_id, mac),
     PRIMARY KEY (id),
     FOREIGN KEY (network_id) REFERENCES network(id)
 );
 
-CREATE INDEX port_device ON port USING btree (device_id);
+CREATE INDEX port_device ON network_port USING btree (device_id);
 
-CREATE INDEX port_host ON port USING btree (host);
+CREATE INDEX port_host ON network_port USING btree (host);
 
-CREATE INDEX port_network_owner ON port USING btree (network_id, held_as);
+CREATE INDEX port_network_owner ON network_port USING btree (network_id, held_as);
 
-CREATE INDEX port_project ON port USING btree (project_id, id);
+CREATE INDEX port_project ON network_port USING btree (project_id, id);
 
-CREATE INDEX port_server ON port USING btree (held_by, held_as, attached, id, network_id, mac);
+CREATE INDEX port_server ON network_port USING btree (held_by, held_as, attached, id, network_id, mac);
 
-CREATE TABLE port_forwarding (
+CREATE TABLE network_port_forwarding (
     id text NOT NULL,
     project_id text NOT NULL,
     floatingip_id text NOT NULL,
     port_id text NOT NULL,
     doc text NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (id),
-    FOREIGN KEY (floatingip_id) REFERENCES floatingip(id)
+    FOREIGN KEY (floatingip_id) REFERENCES network_floatingip(id)
 );
 
-CREATE INDEX port_forwarding_ip ON port_forwarding USING btree (floatingip_id);
+CREATE INDEX port_forwarding_ip ON network_port_forwarding USING btree (floatingip_id);
 
-CREATE INDEX port_forwarding_port ON port_forwarding USING btree (port_id);
+CREATE INDEX port_forwarding_port ON network_port_forwarding USING btree (port_id);
 
-CREATE TABLE port_security_group (
+CREATE TABLE network_port_security_group (
     port_id text NOT NULL,
     group_id text NOT NULL,
     PRIMARY KEY (port_id, group_id),
     FOREIGN KEY (group_id) REFERENCES security_group(id),
-    FOREIGN KEY (port_id) REFERENCES port(id)
+    FOREIGN KEY (port_id) REFERENCES network_port(id)
 );
 
-CREATE INDEX port_security_group_group ON port_security_group USING btree (group_id);
+CREATE INDEX port_security_group_group ON network_port_security_group USING btree (group_id);
+
+CREATE TABLE network_quota (
+    project_id text NOT NULL,
+    resource text NOT NULL,
+    max_count bigint NOT NULL,
+    PRIMARY KEY (project_id, resource)
+);
+
+CREATE TABLE network_router (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    name text NOT NULL,
+    gateway_network_id text NOT NULL,
+    doc text NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX router_gateway ON network_router USING btree (gateway_network_id);
+
+CREATE INDEX router_project ON network_router USING btree (project_id, id);
+
+CREATE TABLE network_subnet (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    name text NOT NULL,
+    network_id text NOT NULL,
+    subnetpool_id text NOT NULL,
+    doc text NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id),
+    FOREIGN KEY (network_id) REFERENCES network(id)
+);
+
+CREATE INDEX subnet_network ON network_subnet USING btree (network_id);
+
+CREATE INDEX subnet_pool ON network_subnet USING btree (subnetpool_id);
+
+CREATE INDEX subnet_project ON network_subnet USING btree (project_id, id);
+
+CREATE TABLE network_subnetpool (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    name text NOT NULL,
+    address_scope_id text NOT NULL,
+    doc text NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id)
+);
 
 CREATE TABLE qos_binding (
     object_id text NOT NULL,
@@ -192,19 +257,6 @@ CREATE TABLE rbac_policy (
 
 CREATE INDEX rbac_policy_target ON rbac_policy USING btree (object_type, target);
 
-CREATE TABLE router (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    name text NOT NULL,
-    gateway_network_id text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
-CREATE INDEX router_gateway ON router USING btree (gateway_network_id);
-
-CREATE INDEX router_project ON router USING btree (project_id, id);
-
 CREATE TABLE security_group (
     id text NOT NULL,
     project_id text NOT NULL,
@@ -237,32 +289,6 @@ CREATE INDEX security_group_rule_project ON security_group_rule USING btree (pro
 
 CREATE INDEX security_group_rule_remote ON security_group_rule USING btree (remote_group_id);
 
-CREATE TABLE subnet (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    name text NOT NULL,
-    network_id text NOT NULL,
-    subnetpool_id text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id),
-    FOREIGN KEY (network_id) REFERENCES network(id)
-);
-
-CREATE INDEX subnet_network ON subnet USING btree (network_id);
-
-CREATE INDEX subnet_pool ON subnet USING btree (subnetpool_id);
-
-CREATE INDEX subnet_project ON subnet USING btree (project_id, id);
-
-CREATE TABLE subnetpool (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    name text NOT NULL,
-    address_scope_id text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
 CREATE TABLE trunk (
     id text NOT NULL,
     project_id text NOT NULL,
@@ -271,7 +297,7 @@ CREATE TABLE trunk (
     doc text NOT NULL,
     UNIQUE (port_id),
     PRIMARY KEY (id),
-    FOREIGN KEY (port_id) REFERENCES port(id)
+    FOREIGN KEY (port_id) REFERENCES network_port(id)
 );
 
 CREATE INDEX trunk_project ON trunk USING btree (project_id);
@@ -282,6 +308,6 @@ CREATE TABLE trunk_subport (
     segment bigint NOT NULL,
     UNIQUE (trunk_id, segment),
     PRIMARY KEY (port_id),
-    FOREIGN KEY (port_id) REFERENCES port(id),
+    FOREIGN KEY (port_id) REFERENCES network_port(id),
     FOREIGN KEY (trunk_id) REFERENCES trunk(id)
 );

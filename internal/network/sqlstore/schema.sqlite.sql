@@ -1,38 +1,21 @@
 -- What the migrations of network make; UPDATE_GOLDEN=1 go test ./test/schema writes it.
 
-CREATE TABLE address_group (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX address_group_project ON address_group (project_id);
-
 CREATE TABLE default_rule (
     id TEXT PRIMARY KEY, doc TEXT NOT NULL);
 
-CREATE TABLE floatingip (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, network_id TEXT NOT NULL,
-    port_id TEXT NOT NULL, router_id TEXT NOT NULL, outside_port TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX floatingip_outside ON floatingip (outside_port);
-
-CREATE INDEX floatingip_port ON floatingip (port_id);
-
-CREATE INDEX floatingip_project ON floatingip (project_id, id);
-
-CREATE INDEX floatingip_router ON floatingip (router_id);
-
-CREATE TABLE ip_allocation (
-    subnet_id TEXT NOT NULL REFERENCES subnet (id), ip TEXT NOT NULL,
-    port_id TEXT NOT NULL REFERENCES port (id), PRIMARY KEY (subnet_id, ip));
-
-CREATE INDEX ip_allocation_of ON ip_allocation (port_id, ip);
-
 CREATE TABLE network (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
-    net_type TEXT NOT NULL, physical TEXT NOT NULL, segment BIGINT, doc TEXT NOT NULL);
+    net_type TEXT NOT NULL, physical TEXT NOT NULL, segment BIGINT, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
 CREATE INDEX network_project ON network (project_id, id);
 
 CREATE UNIQUE INDEX network_segment ON network (net_type, physical, segment);
+
+CREATE TABLE network_address_group (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, tags TEXT NOT NULL,
+    addresses TEXT NOT NULL, revision BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL);
+
+CREATE INDEX network_address_group_project ON network_address_group (project_id, id);
 
 CREATE TABLE network_address_scope (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, tags TEXT NOT NULL, ip_version BIGINT NOT NULL,
@@ -43,38 +26,76 @@ CREATE INDEX network_address_scope_project ON network_address_scope (project_id,
 CREATE TABLE network_agent (
     id TEXT PRIMARY KEY, host TEXT NOT NULL, agent_type TEXT NOT NULL, doc TEXT NOT NULL, UNIQUE (host, agent_type));
 
+CREATE TABLE "network_floatingip" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, network_id TEXT NOT NULL,
+    port_id TEXT NOT NULL, router_id TEXT NOT NULL, outside_port TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
+
+CREATE INDEX floatingip_outside ON "network_floatingip" (outside_port);
+
+CREATE INDEX floatingip_port ON "network_floatingip" (port_id);
+
+CREATE INDEX floatingip_project ON "network_floatingip" (project_id, id);
+
+CREATE INDEX floatingip_router ON "network_floatingip" (router_id);
+
+CREATE TABLE "network_ip_allocation" (
+    subnet_id TEXT NOT NULL REFERENCES "network_subnet" (id), ip TEXT NOT NULL,
+    port_id TEXT NOT NULL REFERENCES "network_port" (id), PRIMARY KEY (subnet_id, ip));
+
+CREATE INDEX ip_allocation_of ON "network_ip_allocation" (port_id, ip);
+
+CREATE TABLE "network_port" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
+    network_id TEXT NOT NULL REFERENCES network (id), mac TEXT NOT NULL,
+    device_id TEXT NOT NULL, device_owner TEXT NOT NULL, host TEXT NOT NULL, doc TEXT NOT NULL, attached BIGINT NOT NULL DEFAULT 0, held_as TEXT NOT NULL DEFAULT '', held_by TEXT NOT NULL DEFAULT '', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (network_id, mac));
+
+CREATE INDEX port_device ON "network_port" (device_id);
+
+CREATE INDEX port_host ON "network_port" (host);
+
+CREATE INDEX port_network_owner ON "network_port" (network_id, held_as);
+
+CREATE INDEX port_project ON "network_port" (project_id, id);
+
+CREATE INDEX port_server ON "network_port" (held_by, held_as, attached, id, network_id, mac);
+
+CREATE TABLE "network_port_forwarding" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, floatingip_id TEXT NOT NULL REFERENCES "network_floatingip" (id),
+    port_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
+
+CREATE INDEX port_forwarding_ip ON "network_port_forwarding" (floatingip_id);
+
+CREATE INDEX port_forwarding_port ON "network_port_forwarding" (port_id);
+
+CREATE TABLE "network_port_security_group" (
+    port_id TEXT NOT NULL REFERENCES "network_port" (id), group_id TEXT NOT NULL REFERENCES security_group (id),
+    PRIMARY KEY (port_id, group_id));
+
+CREATE INDEX port_security_group_group ON "network_port_security_group" (group_id);
+
 CREATE TABLE network_quota (
     project_id TEXT NOT NULL, resource TEXT NOT NULL, max_count BIGINT NOT NULL, PRIMARY KEY (project_id, resource));
 
-CREATE TABLE port (
+CREATE TABLE "network_router" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, gateway_network_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
+
+CREATE INDEX router_gateway ON "network_router" (gateway_network_id);
+
+CREATE INDEX router_project ON "network_router" (project_id, id);
+
+CREATE TABLE "network_subnet" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
-    network_id TEXT NOT NULL REFERENCES network (id), mac TEXT NOT NULL,
-    device_id TEXT NOT NULL, device_owner TEXT NOT NULL, host TEXT NOT NULL, doc TEXT NOT NULL, attached BIGINT NOT NULL DEFAULT 0, held_as TEXT NOT NULL DEFAULT '', held_by TEXT NOT NULL DEFAULT '',
-    UNIQUE (network_id, mac));
+    network_id TEXT NOT NULL REFERENCES network (id), subnetpool_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
-CREATE INDEX port_device ON port (device_id);
+CREATE INDEX subnet_network ON "network_subnet" (network_id);
 
-CREATE INDEX port_host ON port (host);
+CREATE INDEX subnet_pool ON "network_subnet" (subnetpool_id);
 
-CREATE INDEX port_network_owner ON port (network_id, held_as);
+CREATE INDEX subnet_project ON "network_subnet" (project_id, id);
 
-CREATE INDEX port_project ON port (project_id, id);
-
-CREATE INDEX port_server ON port (held_by, held_as, attached, id, network_id, mac);
-
-CREATE TABLE port_forwarding (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, floatingip_id TEXT NOT NULL REFERENCES floatingip (id),
-    port_id TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX port_forwarding_ip ON port_forwarding (floatingip_id);
-
-CREATE INDEX port_forwarding_port ON port_forwarding (port_id);
-
-CREATE TABLE port_security_group (
-    port_id TEXT NOT NULL REFERENCES port (id), group_id TEXT NOT NULL REFERENCES security_group (id),
-    PRIMARY KEY (port_id, group_id));
-
-CREATE INDEX port_security_group_group ON port_security_group (group_id);
+CREATE TABLE "network_subnetpool" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, address_scope_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE qos_binding (
     object_id TEXT PRIMARY KEY, object_type TEXT NOT NULL, policy_id TEXT NOT NULL REFERENCES qos_policy (id));
@@ -101,13 +122,6 @@ CREATE TABLE rbac_policy (
 
 CREATE INDEX rbac_policy_target ON rbac_policy (object_type, target);
 
-CREATE TABLE router (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, gateway_network_id TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX router_gateway ON router (gateway_network_id);
-
-CREATE INDEX router_project ON router (project_id, id);
-
 CREATE TABLE security_group (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, is_default BOOLEAN NOT NULL, doc TEXT NOT NULL);
 
@@ -128,25 +142,12 @@ CREATE INDEX security_group_rule_project ON security_group_rule (project_id, id)
 
 CREATE INDEX security_group_rule_remote ON security_group_rule (remote_group_id);
 
-CREATE TABLE subnet (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
-    network_id TEXT NOT NULL REFERENCES network (id), subnetpool_id TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX subnet_network ON subnet (network_id);
-
-CREATE INDEX subnet_pool ON subnet (subnetpool_id);
-
-CREATE INDEX subnet_project ON subnet (project_id, id);
-
-CREATE TABLE subnetpool (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, address_scope_id TEXT NOT NULL, doc TEXT NOT NULL);
-
 CREATE TABLE trunk (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
-    port_id TEXT NOT NULL UNIQUE REFERENCES port (id), doc TEXT NOT NULL);
+    port_id TEXT NOT NULL UNIQUE REFERENCES "network_port" (id), doc TEXT NOT NULL);
 
 CREATE INDEX trunk_project ON trunk (project_id);
 
 CREATE TABLE trunk_subport (
-    port_id TEXT PRIMARY KEY REFERENCES port (id), trunk_id TEXT NOT NULL REFERENCES trunk (id),
+    port_id TEXT PRIMARY KEY REFERENCES "network_port" (id), trunk_id TEXT NOT NULL REFERENCES trunk (id),
     segment BIGINT NOT NULL, UNIQUE (trunk_id, segment));
