@@ -4,10 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
-grep -rlE '^func Fuzz' --include='*_test.go' internal | while read -r file; do
+grep -rlE '^func Fuzz' --include='*_test.go' internal test/federation | while read -r file; do
   for target in $(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | cut -c6-); do
     echo "== $target in $(dirname "$file")"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" "./$(dirname "$file")"
+    go -C "$(dirname "$file")" test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" .
   done
 done
 echo "== the whole gateway"

@@ -6,10 +6,14 @@ version=v2.15.0
 bad=$(gofmt -l cmd internal test)
 [ -z "$bad" ] || { echo "gofmt would change:"; echo "$bad"; exit 1; }
 go vet ./...
+go -C test/federation vet ./...
 tool=build/tools/golangci-lint-$version
 if [ ! -x "$tool" ]; then
   echo "building golangci-lint $version (once)…"
   GOBIN=$PWD/build/tools go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
   mv build/tools/golangci-lint "$tool"
 fi
+tool=$PWD/$tool
 "$tool" run ./...
+cd test/federation
+"$tool" run -c ../../.golangci.yml ./...

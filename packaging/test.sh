@@ -9,6 +9,8 @@ part "lint"
 packaging/lint.sh
 part "unit tests, store suites on SQLite and PostgreSQL, the cloud in one process"
 packaging/with-postgres.sh env CI=true go test ./...
+part "identity with other people's providers and clients, which are a module of their own"
+packaging/with-postgres.sh env CI=true go -C test/federation test ./...
 part "the whole path with real QEMU, libvirt and OVN, driven by the stock client"
 test/e2e/run.sh
 part "done"

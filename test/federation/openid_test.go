@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"kumoi/internal/app"
-	"kumoi/internal/identity/oidc/oidctest"
 	"kumoi/test/apptest"
+	"kumoi/test/federation/oidctest"
 )
 
 const callback = "http://localhost:8080/callback"

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dghubble/oauth1"
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/oauth1"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/identitytest"
@@ -26,6 +27,38 @@ func signedEC2(c *identitytest.Cloud, token, access, secret, date string) identi
 	return c.Do("POST", "/v3/ec2tokens", token, object{"credentials": object{
 		"access": access, "host": "ec2.test", "verb": "GET", "path": "/", "params": params, "signature": b64(mac([]byte(secret), text)),
 	}})
+}
+
+// oauth1Token logs in by OAuth1, as gophercloud does it.
+func oauth1Token(c *identitytest.Cloud, base, admin, userToken, project string) string {
+	c.T.Helper()
+	made := c.Must(201, "POST", "/v3/OS-OAUTH1/consumers", admin, object{"consumer": object{"description": "x"}})
+	id, secret := made.Text("consumer", "id"), made.Text("consumer", "secret")
+	client := &gophercloud.ServiceClient{
+		ProviderClient: &gophercloud.ProviderClient{TokenID: userToken}, Endpoint: base + "/identity/v3/", Type: "identity",
+	}
+	request, err := oauth1.RequestToken(c.T.Context(), client, oauth1.RequestTokenOpts{
+		OAuthConsumerKey: id, OAuthConsumerSecret: secret, OAuthSignatureMethod: oauth1.HMACSHA1, RequestedProjectID: project,
+	}).Extract()
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	verifier := c.Must(200, "PUT", "/v3/OS-OAUTH1/authorize/"+request.OAuthToken, userToken, object{"roles": []object{{"name": "member"}}}).Text("token", "oauth_verifier")
+	access, err := oauth1.CreateAccessToken(c.T.Context(), client, oauth1.CreateAccessTokenOpts{
+		OAuthConsumerKey: id, OAuthConsumerSecret: secret, OAuthSignatureMethod: oauth1.HMACSHA1,
+		OAuthToken: request.OAuthToken, OAuthTokenSecret: request.OAuthTokenSecret, OAuthVerifier: verifier,
+	}).Extract()
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	token, err := oauth1.Create(c.T.Context(), client, oauth1.AuthOptions{
+		OAuthConsumerKey: id, OAuthConsumerSecret: secret, OAuthSignatureMethod: oauth1.HMACSHA1,
+		OAuthToken: access.OAuthToken, OAuthTokenSecret: access.OAuthTokenSecret,
+	}).ExtractTokenID()
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	return token
 }
 
 // A delegated token of any kind touches nothing that proves the person, but for
@@ -61,7 +94,7 @@ func delegatedTokensAreNotTheirOwner(t *testing.T, c *identitytest.Cloud) {
 	trusted := c.Login(bob.UserID, "pw-bob", object{"OS-TRUST:trust": object{"id": trusts["used"]}})
 	delegated := map[string]string{
 		"restricted": restricted, "unrestricted": unrestricted, "trust": trusted,
-		"oauth1": oauth1Token(c, srv.URL, admin, ann.Token, home, func(s string) oauth1.Signer { return &oauth1.HMACSigner{ConsumerSecret: s} }),
+		"oauth1": oauth1Token(c, srv.URL, admin, ann.Token, home),
 		"ec2":    signedEC2(c, admin, access, secret, c.Clock.Now().UTC().Format("2006-01-02T15:04:05Z")).Header.Get("X-Subject-Token"),
 	}
 	user := "/v3/users/" + ann.UserID

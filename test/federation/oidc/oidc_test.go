@@ -22,10 +22,10 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/identitytest"
 	"kumoi/internal/identity/oidc"
-	"kumoi/internal/identity/oidc/oidctest"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/test/federation/oidctest"
 )
 
 type object = map[string]any

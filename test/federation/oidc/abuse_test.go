@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"kumoi/internal/identity/identitytest"
-	"kumoi/internal/identity/oidc/oidctest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/test/federation/oidctest"
 )
 
 // What somebody can try who chooses what a trusted provider says about him.

@@ -1,4 +1,4 @@
-package api_test
+package oauth1_test
 
 import (
 	"bytes"
@@ -13,7 +13,11 @@ import (
 	mrjones "github.com/mrjones/oauth"
 
 	"kumoi/internal/identity/identitytest"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
 )
+
+type object = map[string]any
 
 // asking adds what Keystone wants beyond OAuth1 to a client's requests.
 type asking struct{ project string }
@@ -75,7 +79,8 @@ func oauth1Token(c *identitytest.Cloud, base, admin, userToken, project string, 
 
 // Signatures are those of two libraries that know nothing of each other.
 func TestOAuth1Clients(t *testing.T) {
-	each(t, func(t *testing.T, c *identitytest.Cloud) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := identitytest.New(t, db)
 		admin := c.Admin()
 		project := c.Create(admin, "/v3/projects", "project", object{"name": "p"})
 		ann := c.Persona(admin, "ann", "default", "admin", "project", project)
