@@ -240,12 +240,17 @@ func (f *family[T, P]) visible(ctx context.Context, tx *store.Tx, id string) (*T
 // open loads a resource that the actor wants to change or delete: absent if it
 // may not see it, Forbidden if it may see but not touch it.
 func (f *family[T, P]) open(ctx context.Context, tx *store.Tx, action, id string, named []string) (*T, error) {
+	return f.openFor(ctx, tx, action+"_"+f.name, id, named)
+}
+
+// openFor is open for what a rule allows.
+func (f *family[T, P]) openFor(ctx context.Context, tx *store.Tx, rule, id string, named []string) (*T, error) {
 	v, err := f.load(ctx, tx, id)
 	if err != nil {
 		return nil, err
 	}
 	std, t := P(v).Std(), f.policyTarget(v)
-	if err := f.s.allow(ctx, action+"_"+f.name, named, t); err != nil {
+	if err := f.s.allow(ctx, rule, named, t); err != nil {
 		// Of what is shared with it the actor learns no more than of what is not.
 		if std.ProjectID != actor.From(ctx).ProjectID || !f.s.permits(ctx, "get_"+f.name, t) {
 			return nil, f.notFound(id)

@@ -129,12 +129,17 @@ func (k *kind[T, P]) stamp(s *Service, v *T) {
 // open loads a resource that the actor wants to change or delete: absent if it
 // may not see it, Forbidden if it may see but not touch it.
 func (k *kind[T, P]) open(ctx context.Context, s *Service, tx *store.Tx, action, id string, c Change) (*T, error) {
+	return k.openFor(ctx, s, tx, action+"_"+k.name, id, c)
+}
+
+// openFor is open for what a rule allows.
+func (k *kind[T, P]) openFor(ctx context.Context, s *Service, tx *store.Tx, rule, id string, c Change) (*T, error) {
 	v, err := k.load(ctx, tx, id)
 	if err != nil {
 		return nil, err
 	}
 	t := k.policyTarget(v)
-	if err := s.allow(ctx, action+"_"+k.name, c.Attrs, t); err != nil {
+	if err := s.allow(ctx, rule, c.Attrs, t); err != nil {
 		// Of what is shared with it the actor learns no more than of what is not.
 		if P(v).Std().ProjectID != actor.From(ctx).ProjectID || !s.permits(ctx, "get_"+k.name, t) {
 			return nil, k.notFound(id)

@@ -66,7 +66,6 @@ func Rules() []policy.Rule {
 		"update_network:provider:physical_network", "update_network:provider:segmentation_id",
 		"get_network:segments", "get_network:provider:network_type", "get_network:provider:physical_network",
 		"get_network:provider:segmentation_id", "get_network_ip_availability")
-	add(adminOrMember, "create_networks_tags", "update_networks_tags", "delete_networks_tags", "create_network:tags", "update_network:tags", "delete_network:tags")
 
 	// subnets
 	add(portMember, "create_subnet", "update_subnet", "delete_subnet")
@@ -139,8 +138,7 @@ func Rules() []policy.Rule {
 	// security groups
 	add(adminOrMember, "create_security_group", "update_security_group", "delete_security_group", "create_security_group_rule")
 	add(adminOrReader+" or (role:reader and rule:sg_owner)", "get_security_group_rule")
-	// A rule cannot be changed; what can be are its tags, which ask as every kind's do.
-	add(adminOrMember+" or (role:member and rule:sg_owner)", "delete_security_group_rule", "update_security_group_rule")
+	add(adminOrMember+" or (role:member and rule:sg_owner)", "delete_security_group_rule")
 	add(admin, "create_default_security_group_rule", "delete_default_security_group_rule")
 	add("role:reader", "get_default_security_group_rule")
 
@@ -154,6 +152,7 @@ func Rules() []policy.Rule {
 		"get_dhcp-networks", "get_l3-routers", "get_dhcp-agents", "get_l3-agents")
 	add(adminOrReader, "get_own_quota")
 	add("role:reader or rule:admin_only", "get_availability_zone", "get_service_provider", "get_extension")
+	addTagRules(add)
 	return out
 }
 

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"kumoi/internal/kernel/errs"
@@ -13,8 +14,8 @@ const maxTags = 50
 
 // taggable is a kind of resource for code about tags alone.
 type taggable interface {
-	readTags(ctx context.Context, s *Service, tx *store.Tx, id string) ([]string, error)
-	changeTags(ctx context.Context, s *Service, tx *store.Tx, id string, change func([]string) ([]string, error)) ([]string, error)
+	readTags(ctx context.Context, s *Service, tx *store.Tx, rule, id string) ([]string, error)
+	changeTags(ctx context.Context, s *Service, tx *store.Tx, rule, id string, change func([]string) ([]string, error)) ([]string, error)
 }
 
 // tagKinds are the collections whose resources can have tags.
@@ -25,26 +26,18 @@ var tagKinds = map[string]taggable{
 }
 
 // TagCollections lists the collections whose resources can have tags.
-func TagCollections() []string {
-	out := make([]string, 0, len(tagKinds))
-	for c := range tagKinds {
-		out = append(out, c)
-	}
-	out = append(out, "address-scopes", "address-groups")
-	slices.Sort(out)
-	return out
-}
+func TagCollections() []string { return slices.Sorted(maps.Keys(tagChecks)) }
 
-func (k *kind[T, P]) readTags(ctx context.Context, s *Service, tx *store.Tx, id string) ([]string, error) {
+func (k *kind[T, P]) readTags(ctx context.Context, s *Service, tx *store.Tx, rule, id string) ([]string, error) {
 	v, err := k.visible(ctx, s, tx, id)
 	if err != nil {
 		return nil, err
 	}
-	return P(v).Std().Tags, nil
+	return P(v).Std().Tags, s.check(ctx, rule, k.policyTarget(v))
 }
 
-func (k *kind[T, P]) changeTags(ctx context.Context, s *Service, tx *store.Tx, id string, change func([]string) ([]string, error)) ([]string, error) {
-	v, err := k.open(ctx, s, tx, "update", id, Change{})
+func (k *kind[T, P]) changeTags(ctx context.Context, s *Service, tx *store.Tx, rule, id string, change func([]string) ([]string, error)) ([]string, error) {
+	v, err := k.openFor(ctx, s, tx, rule, id, Change{})
 	if err != nil {
 		return nil, err
 	}
@@ -62,16 +55,16 @@ func (k *kind[T, P]) changeTags(ctx context.Context, s *Service, tx *store.Tx, i
 	return tags, k.save(ctx, s, tx, v)
 }
 
-func (f *family[T, P]) readTags(ctx context.Context, _ *Service, tx *store.Tx, id string) ([]string, error) {
+func (f *family[T, P]) readTags(ctx context.Context, s *Service, tx *store.Tx, rule, id string) ([]string, error) {
 	v, err := f.visible(ctx, tx, id)
 	if err != nil {
 		return nil, err
 	}
-	return P(v).Std().Tags, nil
+	return P(v).Std().Tags, s.check(ctx, rule, f.policyTarget(v))
 }
 
-func (f *family[T, P]) changeTags(ctx context.Context, _ *Service, tx *store.Tx, id string, change func([]string) ([]string, error)) ([]string, error) {
-	v, err := f.open(ctx, tx, "update", id, nil)
+func (f *family[T, P]) changeTags(ctx context.Context, _ *Service, tx *store.Tx, rule, id string, change func([]string) ([]string, error)) ([]string, error) {
+	v, err := f.openFor(ctx, tx, rule, id, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -107,19 +100,19 @@ func (s *Service) Tags(ctx context.Context, collection, id string) ([]string, er
 	}
 	var out []string
 	err = s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = k.readTags(ctx, s, tx, id)
+		out, err = k.readTags(ctx, s, tx, TagRule("get", collection), id)
 		return err
 	})
 	return out, err
 }
 
-// ChangeTags changes the tags of a resource.
-func (s *Service) ChangeTags(ctx context.Context, tx *store.Tx, collection, id string, change func([]string) ([]string, error)) ([]string, error) {
+// ChangeTags changes the tags of a resource; the verb is create, update or delete.
+func (s *Service) ChangeTags(ctx context.Context, tx *store.Tx, verb, collection, id string, change func([]string) ([]string, error)) ([]string, error) {
 	k, err := s.tagKind(collection)
 	if err != nil {
 		return nil, err
 	}
-	return k.changeTags(ctx, s, tx, id, change)
+	return k.changeTags(ctx, s, tx, TagRule(verb, collection), id, change)
 }
 
 // NoTag is the error of a tag that a resource does not have.

@@ -40,6 +40,7 @@ type client struct {
 	url   string
 	token string
 	svc   *network.Service
+	rules *policy.Engine
 }
 
 type object = map[string]any
@@ -49,9 +50,9 @@ func serve(t testing.TB, db *store.DB) *client {
 	if err := db.Migrate(t.Context(), networkstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log, rules := slog.New(slog.DiscardHandler), policy.New()
 	svc, err := network.New(network.Deps{
-		DB: db, Policy: policy.New(), Log: log, Fabric: fake.New(), Tables: networkstore.Tables(), Config: network.Config{ExternalPhysical: "outside"},
+		DB: db, Policy: rules, Log: log, Fabric: fake.New(), Tables: networkstore.Tables(), Config: network.Config{ExternalPhysical: "outside"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func serve(t testing.TB, db *store.DB) *client {
 	}
 	srv := httptest.NewServer(gw)
 	t.Cleanup(srv.Close)
-	return &client{t, srv.URL + "/network", "p", svc}
+	return &client{t, srv.URL + "/network", "p", svc, rules}
 }
 
 // as is the same client with another token.

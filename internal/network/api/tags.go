@@ -17,15 +17,15 @@ func (a *api) tagRoutes() []httpx.Route {
 		base := "/v2.0/" + c + "/{resource_id}/tags"
 		one := base + "/{tag}"
 		h := &tagHandlers{a, c}
-		rule := c + "_tags"
+		rule := func(verb string) string { return network.TagRule(verb, c) }
 		out = append(out,
-			httpx.Route{Method: http.MethodGet, Path: base, Policy: "get_" + rule, Handler: h.list},
-			httpx.Route{Method: http.MethodPut, Path: base, Policy: "update_" + rule, Handler: h.replace},
-			httpx.Route{Method: http.MethodPost, Path: base, Policy: "create_" + rule, Handler: h.addMany},
-			httpx.Route{Method: http.MethodDelete, Path: base, Policy: "delete_" + rule, Handler: h.clear},
-			httpx.Route{Method: http.MethodGet, Path: one, Policy: "get_" + rule, Handler: h.check},
-			httpx.Route{Method: http.MethodPut, Path: one, Policy: "update_" + rule, Handler: h.add},
-			httpx.Route{Method: http.MethodDelete, Path: one, Policy: "delete_" + rule, Handler: h.remove},
+			httpx.Route{Method: http.MethodGet, Path: base, Policy: rule("get"), Handler: h.list},
+			httpx.Route{Method: http.MethodPut, Path: base, Policy: rule("update"), Handler: h.replace},
+			httpx.Route{Method: http.MethodPost, Path: base, Policy: rule("create"), Handler: h.addMany},
+			httpx.Route{Method: http.MethodDelete, Path: base, Policy: rule("delete"), Handler: h.clear},
+			httpx.Route{Method: http.MethodGet, Path: one, Policy: rule("get"), Handler: h.check},
+			httpx.Route{Method: http.MethodPut, Path: one, Policy: rule("update"), Handler: h.add},
+			httpx.Route{Method: http.MethodDelete, Path: one, Policy: rule("delete"), Handler: h.remove},
 		)
 	}
 	return out
@@ -36,9 +36,9 @@ type tagHandlers struct {
 	collection string
 }
 
-func (h *tagHandlers) change(ctx context.Context, req *httpx.Request, f func([]string) ([]string, error)) (tags []string, err error) {
+func (h *tagHandlers) change(ctx context.Context, req *httpx.Request, verb string, f func([]string) ([]string, error)) (tags []string, err error) {
 	err = h.db.Write(ctx, func(tx *store.Tx) (err error) {
-		tags, err = h.svc.ChangeTags(ctx, tx, h.collection, req.Var("resource_id"), f)
+		tags, err = h.svc.ChangeTags(ctx, tx, verb, h.collection, req.Var("resource_id"), f)
 		return err
 	})
 	return tags, err
@@ -94,7 +94,7 @@ func (h *tagHandlers) replace(ctx context.Context, req *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	if tags, err = h.change(ctx, req, func([]string) ([]string, error) { return tags, nil }); err != nil {
+	if tags, err = h.change(ctx, req, "update", func([]string) ([]string, error) { return tags, nil }); err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, map[string]any{"tags": tags}), nil
@@ -105,7 +105,7 @@ func (h *tagHandlers) addMany(ctx context.Context, req *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	tags, err := h.change(ctx, req, func(have []string) ([]string, error) { return unique(append(have, more...)), nil })
+	tags, err := h.change(ctx, req, "create", func(have []string) ([]string, error) { return unique(append(have, more...)), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (h *tagHandlers) addMany(ctx context.Context, req *httpx.Request) (*httpx.R
 }
 
 func (h *tagHandlers) clear(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	if _, err := h.change(ctx, req, func([]string) ([]string, error) { return nil, nil }); err != nil {
+	if _, err := h.change(ctx, req, "delete", func([]string) ([]string, error) { return nil, nil }); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil
@@ -124,7 +124,7 @@ func (h *tagHandlers) add(ctx context.Context, req *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, badRequest("Invalid input for operation: %s.", err)
 	}
-	if _, err := h.change(ctx, req, func(have []string) ([]string, error) { return unique(append(have, tag)), nil }); err != nil {
+	if _, err := h.change(ctx, req, "update", func(have []string) ([]string, error) { return unique(append(have, tag)), nil }); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusCreated), nil
@@ -132,7 +132,7 @@ func (h *tagHandlers) add(ctx context.Context, req *httpx.Request) (*httpx.Respo
 
 func (h *tagHandlers) remove(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
 	tag := req.Var("tag")
-	_, err := h.change(ctx, req, func(have []string) ([]string, error) {
+	_, err := h.change(ctx, req, "delete", func(have []string) ([]string, error) {
 		i := slices.Index(have, tag)
 		if i < 0 {
 			return nil, network.NoTag(tag)
