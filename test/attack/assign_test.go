@@ -67,6 +67,7 @@ func TestMassAssignment(t *testing.T) {
 	for _, c := range changes(before, w.look(w.victim, "")) {
 		t.Errorf("the victim's view has changed:\n  %s", c)
 	}
+	w.stale(func(_, who string) bool { return who == "assign" })
 	t.Logf("%d trials", trials)
 }
 

@@ -58,5 +58,6 @@ func TestLists(t *testing.T) {
 			}
 		}
 	}
+	w.stale(byPersona(false))
 	t.Logf("%d trials", trials)
 }

@@ -163,6 +163,7 @@ func TestCrossTenant(t *testing.T) {
 	for _, c := range changes(whole, w.look(w.victim, "")) {
 		t.Errorf("after all of it:\n  %s", c)
 	}
+	w.stale(byPersona(true))
 	t.Logf("%d routes, %d trials", len(places), trials)
 }
 

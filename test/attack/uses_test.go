@@ -46,6 +46,7 @@ func TestUseByID(t *testing.T) {
 			w.unplant(a)
 		}
 	}
+	w.stale(func(_, who string) bool { return who == "use" || who == "plant" })
 	for _, c := range changes(before, w.look(v, "")) {
 		t.Errorf("the victim's view has changed:\n  %s", c)
 	}

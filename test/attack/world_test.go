@@ -28,6 +28,7 @@ type world struct {
 	other  *tenant
 	people []persona
 	routes []route
+	seen   map[[2]string]bool // rows of known_test.go that were needed
 }
 
 // tenant is a project with a member who has one of every resource.
@@ -42,7 +43,8 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	cloud := apptest.New(t)
 	w := &world{
-		t: t, cloud: cloud, http: httpxtest.New(t, strings.TrimSuffix(cloud.AuthURL(), "/identity/v3")),
+		seen: map[[2]string]bool{},
+		t:    t, cloud: cloud, http: httpxtest.New(t, strings.TrimSuffix(cloud.AuthURL(), "/identity/v3")),
 		roles: map[string]string{}, shared: map[string]string{}, routes: allRoutes(t),
 	}
 	w.admin = w.login(object{"user": object{"name": "admin", "domain": object{"id": "default"}, "password": apptest.AdminPassword}},
