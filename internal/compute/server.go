@@ -4,8 +4,12 @@ import (
 	"strings"
 	"time"
 
+	"kumoi/internal/compute/flavor"
 	"kumoi/internal/hostapi"
 )
+
+// Flavor is a size of servers.
+type Flavor = flavor.Flavor
 
 // VMState is what a server's owner was promised.
 type VMState string
@@ -272,7 +276,14 @@ func statusStates(status string) (vm []VMState, tasks []TaskState, ok bool) {
 }
 
 // resources is what the server takes from a host.
-func (s *Server) resources() Resources { return s.Flavor.resources(s.ImageID == "") }
+func (s *Server) resources() Resources {
+	f := s.Flavor
+	disk := f.Ephemeral + (f.Swap+1023)/1024
+	if s.ImageID != "" {
+		disk += f.Disk
+	}
+	return Resources{VCPU: f.VCPUs, MemoryMB: f.RAM, DiskGB: disk}
+}
 
 // instanceName is the hypervisor's name of the guest.
 func (s *Server) instanceName() string {

@@ -308,7 +308,7 @@ func (s *Service) fitsImage(ctx context.Context, f *Flavor, image *Image) error 
 
 // flavorFor finds a flavor that the actor may use; a body that names another is a bad request.
 func (s *Service) flavorFor(ctx context.Context, tx *store.Tx, id string) (*Flavor, error) {
-	f, err := s.visibleFlavor(ctx, tx, id)
+	f, err := s.Flavors.Get(ctx, tx, id)
 	if err != nil {
 		return nil, invalidIfMissing(err, "Flavor %s could not be found.", id)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/compute/flavor"
 	"kumoi/internal/compute/keypair"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
@@ -85,6 +86,7 @@ func (c Config) withDefaults() Config {
 // Service is the compute service.
 type Service struct {
 	// The families, each with its use cases.
+	Flavors      *flavor.Service
 	Keypairs     *keypair.Service
 	ServerGroups *ServerGroups
 
@@ -126,6 +128,9 @@ func New(d Deps) (*Service, error) {
 	}
 	s.started = s.now()
 	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
+	s.Flavors = flavor.New(flavor.Deps{
+		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,
+	})
 	s.Keypairs = keypair.New(keypair.Deps{
 		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,
 		Limit: func(ctx context.Context, tx *store.Tx) (int, error) {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/compute/flavor"
 	"kumoi/internal/compute/keypair"
 	"kumoi/internal/kernel/store"
 )
 
 // Tables are where families are kept that need no more than a table.
 type Tables struct {
+	Flavors      *store.Table[flavor.Flavor]
+	FlavorAccess *store.Table[flavor.Access]
 	Keypairs     *store.Table[keypair.Keypair]
 	ServerGroups *store.Table[ServerGroup]
 }
@@ -23,15 +26,6 @@ type Store interface {
 	Servers(ctx context.Context, tx *store.Tx, f ServerFilter) ([]*Server, error)
 	ServerTotals(ctx context.Context, tx *store.Tx, projectID, userID string) (ServerTotals, error)
 	GroupHosts(ctx context.Context, tx *store.Tx, groupID string) (map[string]int, error)
-
-	InsertFlavor(ctx context.Context, tx *store.Tx, f *Flavor) error
-	UpdateFlavor(ctx context.Context, tx *store.Tx, f *Flavor) error
-	DeleteFlavor(ctx context.Context, tx *store.Tx, id string) error
-	Flavor(ctx context.Context, tx *store.Tx, id string) (*Flavor, error)
-	Flavors(ctx context.Context, tx *store.Tx, f FlavorFilter) ([]*Flavor, error)
-	FlavorAccess(ctx context.Context, tx *store.Tx, id string) ([]string, error)
-	AddFlavorAccess(ctx context.Context, tx *store.Tx, id, projectID string) error
-	RemoveFlavorAccess(ctx context.Context, tx *store.Tx, id, projectID string) error
 
 	LeaveGroup(ctx context.Context, tx *store.Tx, id string) error
 
@@ -70,17 +64,6 @@ type Store interface {
 
 // ServerTotals is what a project's (or one user's) servers add up to.
 type ServerTotals struct{ Instances, Cores, RAM int }
-
-// FlavorFilter narrows a list of flavors. Sort and page are the store's.
-type FlavorFilter struct {
-	ProjectID        string // sees public ones and those it has access to
-	All              bool   // also private ones
-	Public           *bool
-	MinDisk, MinRAM  int
-	SortKey, SortDir string
-	Marker           string
-	Limit            int
-}
 
 // ServerFilter narrows a list of servers; zero values do not filter.
 type ServerFilter struct {

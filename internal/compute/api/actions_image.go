@@ -7,6 +7,7 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 func text(v any) string { return fmt.Sprint(v) }
@@ -138,13 +139,13 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	resp, err := a.oneServer(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full, v.rebuild = false, true }, func(w *writer) {
-		w.str("adminPass", password)
+	resp, err := a.oneServer(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full, v.rebuild = false, true }, func(w *rest.Writer) {
+		w.Text("adminPass", password)
 		if r.AtLeast(2, 54) && !r.AtLeast(2, 75) {
-			w.nonEmpty("key_name", s.KeyName)
+			w.TextOrNull("key_name", s.KeyName)
 		}
 		if r.AtLeast(2, 57) {
-			w.nonEmpty("user_data", s.UserData)
+			w.TextOrNull("user_data", s.UserData)
 		}
 	})
 	if err != nil {

@@ -3,59 +3,151 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
-	"kumoi/internal/compute"
-	"kumoi/internal/kernel/errs"
+	"kumoi/internal/compute/flavor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
+// flavorRoutes are /flavors.
 func (a *api) flavorRoutes() []httpx.Route {
-	const base, policy = "/v2.1/flavors", "os_compute_api:"
-	return []httpx.Route{
-		{Method: "GET", Path: base, Handler: a.listFlavors(false)},
-		{Method: "GET", Path: base + "/detail", Handler: a.listFlavors(true)},
-		{Method: "POST", Path: base, Policy: policy + "os-flavor-manage:create", Handler: a.createFlavor},
-		{Method: "GET", Path: base + "/{flavor_id}", Handler: a.showFlavor},
-		{Method: "PUT", Path: base + "/{flavor_id}", Min: micro.V(2, 55), Policy: policy + "os-flavor-manage:update", Handler: a.updateFlavor},
-		{Method: "DELETE", Path: base + "/{flavor_id}", Policy: policy + "os-flavor-manage:delete", Handler: a.deleteFlavor},
-		{Method: "GET", Path: base + "/{flavor_id}/os-flavor-access", Policy: policy + "os-flavor-access", Handler: a.listFlavorAccess},
-		{Method: "POST", Path: base + "/{flavor_id}/action", Action: "addTenantAccess", Policy: policy + "os-flavor-access:add_tenant_access", Handler: a.flavorAccess("addTenantAccess")},
-		{Method: "POST", Path: base + "/{flavor_id}/action", Action: "removeTenantAccess", Policy: policy + "os-flavor-access:remove_tenant_access", Handler: a.flavorAccess("removeTenantAccess")},
-		{Method: "GET", Path: base + "/{flavor_id}/os-extra_specs", Policy: policy + "os-flavor-extra-specs:index", Handler: a.listSpecs},
-		{Method: "POST", Path: base + "/{flavor_id}/os-extra_specs", Policy: policy + "os-flavor-extra-specs:create", Handler: a.createSpecs},
-		{Method: "GET", Path: base + "/{flavor_id}/os-extra_specs/{key}", Policy: policy + "os-flavor-extra-specs:show", Handler: a.showSpec},
-		{Method: "PUT", Path: base + "/{flavor_id}/os-extra_specs/{key}", Policy: policy + "os-flavor-extra-specs:update", Handler: a.updateSpec},
-		{Method: "DELETE", Path: base + "/{flavor_id}/os-extra_specs/{key}", Policy: policy + "os-flavor-extra-specs:delete", Handler: a.deleteSpec},
+	flavors := a.svc.Flavors
+	c := rest.Resource[flavor.Flavor, flavor.Flavor, flavor.Patch]{
+		Path: "/v2.1/flavors", Item: "flavor_id", One: "flavor", Many: "flavors", Query: flavorList, Rule: flavorRule,
+		List: flavors.List, Show: flavors.Show, Create: flavors.Create, Update: flavors.Update, Delete: flavors.Delete,
+		ReadNew: newFlavor, ReadPatch: flavorPatch, View: a.viewFlavor, ID: func(f *flavor.Flavor) string { return f.ID },
+		UpdateMethod: http.MethodPut,
+		Created:      func(*httpx.Request) int { return http.StatusOK },
+		Deleted:      func(*httpx.Request) int { return http.StatusAccepted },
+	}
+	detail := rest.Resource[flavor.Flavor, struct{}, struct{}]{
+		Path: "/v2.1/flavors/detail", Many: "flavors", Query: flavorList, Rule: flavorRule, List: flavors.List, View: a.viewFlavor, ID: c.ID,
+	}
+	routes := slices.Concat(detail.Routes(), c.Routes(), a.flavorPartRoutes())
+	for i := range routes {
+		if routes[i].Method == http.MethodPut && routes[i].Path == c.Path+"/{flavor_id}" {
+			routes[i].Min = micro.V(2, 55)
+		}
+	}
+	return routes
+}
+
+// flavorRule names the policy rules; everybody may look at flavors.
+func flavorRule(verb string) string {
+	switch verb {
+	case "list", "show":
+		return ""
+	}
+	return "os_compute_api:os-flavor-manage:" + verb
+}
+
+// flavorList is what lists of flavors can be asked. An administrator who does
+// not choose sees public ones.
+var flavorList = &rest.List{
+	Dialect: func() *rest.Dialect {
+		d := *dialect
+		d.Down, d.TurnsDefault = false, true
+		d.BadSort = func(key string) error {
+			return bad("Invalid input for query parameters sort_key. Value: %s. It is not one of the sort keys", key)
+		}
+		d.BadDir = func(dir string) error {
+			return bad("Invalid input for query parameters sort_dir. Value: %s. It must be asc or desc", dir)
+		}
+		return &d
+	}(),
+	Sort:     []store.Sort{{Field: "id"}},
+	Everyone: "is_public",
+	Fields: append([]rest.Field{
+		{Name: "minDisk", NoSort: true, Filter: atLeast("minDisk", "disk")},
+		{Name: "minRam", NoSort: true, Filter: atLeast("minRam", "ram")},
+		{Name: "is_public", NoSort: true, Filter: isPublic},
+	}, sortedBy(map[string]string{
+		"created_at": "created_at", "deleted": "id", "deleted_at": "id", "disabled": "disabled", "ephemeral_gb": "ephemeral", "flavorid": "id",
+		"id": "id", "is_public": "is_public", "memory_mb": "ram", "name": "name", "root_gb": "disk", "rxtx_factor": "rxtx", "swap": "swap",
+		"updated_at": "updated_at", "vcpu_weight": "vcpus", "vcpus": "vcpus",
+	})...),
+}
+
+// sortedBy are fields that lists are only sorted by: sort keys and what they are in the table.
+func sortedBy(keys map[string]string) []rest.Field {
+	var out []rest.Field
+	for _, k := range sorted(keys) {
+		out = append(out, rest.Field{Name: k, At: keys[k], NoFilter: true})
+	}
+	return out
+}
+
+func atLeast(name, field string) func([]string) ([]store.Cond, error) {
+	return func(values []string) ([]store.Cond, error) {
+		if values[0] == "" {
+			return nil, nil
+		}
+		n, err := strconv.Atoi(values[0])
+		if err != nil || n < 0 {
+			return nil, bad("Invalid %s filter [%s]", name, values[0])
+		}
+		return []store.Cond{{Field: field, Op: store.GreaterEq, Value: n}}, nil
 	}
 }
 
-func (a *api) writeFlavor(ctx context.Context, w *writer, r *httpx.Request, f *compute.Flavor) {
-	w.object("", func() {
-		w.str("id", f.ID)
-		w.str("name", f.Name)
-		w.num("ram", f.RAM)
-		w.num("disk", f.Disk)
-		if f.Swap > 0 || r.AtLeast(2, 75) {
-			w.num("swap", f.Swap)
+func isPublic(values []string) ([]store.Cond, error) {
+	switch v := strings.ToLower(values[0]); v {
+	case "none":
+		return nil, nil
+	case "":
+		return []store.Cond{store.Eq("is_public", true)}, nil
+	default:
+		public, known := httpx.ParseBool(v)
+		if !known {
+			return nil, bad("Invalid is_public filter [%s]", v)
+		}
+		return []store.Cond{store.Eq("is_public", public)}, nil
+	}
+}
+
+// viewFlavor shows little of flavors in the plain list.
+func (a *api) viewFlavor(ctx context.Context, r *httpx.Request, _ []*flavor.Flavor) (func(*rest.Writer, *flavor.Flavor), error) {
+	named, swapless := r.AtLeast(2, 55), !r.AtLeast(2, 75)
+	if r.HTTP.Method == http.MethodGet && r.Var("flavor_id") == "" && !strings.HasSuffix(r.Route.Path, "/detail") {
+		return func(w *rest.Writer, f *flavor.Flavor) {
+			w.Text("id", f.ID)
+			w.Text("name", f.Name)
+			if named {
+				w.TextPointer("description", f.Description)
+			}
+			writeLinks(w, r, "/flavors/"+f.ID)
+		}, nil
+	}
+	specs := r.AtLeast(2, 61) && a.svc.Allowed(ctx, "os-flavor-extra-specs:index")
+	return func(w *rest.Writer, f *flavor.Flavor) {
+		w.Text("id", f.ID)
+		w.Text("name", f.Name)
+		w.Int("ram", int64(f.RAM))
+		w.Int("disk", int64(f.Disk))
+		if f.Swap == 0 && swapless {
+			w.Text("swap", "")
 		} else {
-			w.str("swap", "")
+			w.Int("swap", int64(f.Swap))
 		}
-		w.num("OS-FLV-EXT-DATA:ephemeral", f.Ephemeral)
-		w.bool("OS-FLV-DISABLED:disabled", f.Disabled)
-		w.num("vcpus", f.VCPUs)
-		w.bool("os-flavor-access:is_public", f.Public)
-		w.any("rxtx_factor", rxtx(f.RxTx))
-		if r.AtLeast(2, 55) {
-			w.strOrNull("description", f.Description)
+		w.Int("OS-FLV-EXT-DATA:ephemeral", int64(f.Ephemeral))
+		w.Bool("OS-FLV-DISABLED:disabled", f.Disabled)
+		w.Int("vcpus", int64(f.VCPUs))
+		w.Bool("os-flavor-access:is_public", f.Public)
+		w.Any("rxtx_factor", rxtx(f.RxTx))
+		if named {
+			w.TextPointer("description", f.Description)
 		}
-		if r.AtLeast(2, 61) && a.svc.Allowed(ctx, "os-flavor-extra-specs:index") {
-			w.strings("extra_specs", f.ExtraSpecs)
+		if specs {
+			w.TextMap("extra_specs", f.ExtraSpecs)
 		}
 		writeLinks(w, r, "/flavors/"+f.ID)
-	})
+	}, nil
 }
 
 // rxtx keeps the point in 1.0, as clients compare it.
@@ -67,115 +159,6 @@ func (v rxtx) MarshalJSON() ([]byte, error) {
 		text += ".0"
 	}
 	return []byte(text), nil
-}
-
-func (a *api) listFlavors(detail bool) httpx.Handler {
-	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		f, err := flavorQuery(r)
-		if err != nil {
-			return nil, err
-		}
-		limit := f.Limit
-		f.Limit++
-		flavors, err := a.svc.Flavors(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		more := len(flavors) > limit
-		if more {
-			flavors = flavors[:limit]
-		}
-		w := &writer{}
-		w.object("", func() {
-			w.list("flavors", func() {
-				for _, f := range flavors {
-					if detail {
-						a.writeFlavor(ctx, w, r, f)
-						continue
-					}
-					w.object("", func() {
-						w.str("id", f.ID)
-						w.str("name", f.Name)
-						if r.AtLeast(2, 55) {
-							w.strOrNull("description", f.Description)
-						}
-						writeLinks(w, r, "/flavors/"+f.ID)
-					})
-				}
-			})
-			if more && limit > 0 {
-				nextLink(w, "flavors_links", r, flavors[len(flavors)-1].ID)
-			}
-		})
-		return ok(w), nil
-	}
-}
-
-var flavorSortKeys = []string{
-	"created_at", "deleted", "deleted_at", "disabled", "ephemeral_gb", "flavorid", "id", "is_public", "memory_mb", "name",
-	"root_gb", "rxtx_factor", "swap", "updated_at", "vcpu_weight", "vcpus",
-}
-
-func flavorQuery(r *httpx.Request) (compute.FlavorFilter, error) {
-	q := r.Query
-	out := compute.FlavorFilter{SortKey: q.Get("sort_key"), SortDir: q.Get("sort_dir"), Marker: q.Get("marker")}
-	if r.AtLeast(2, 75) {
-		if err := onlyKnown(r, "limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"); err != nil {
-			return out, err
-		}
-	}
-	var err error
-	if out.Limit, err = pageLimit(r); err != nil {
-		return out, err
-	}
-	if out.SortKey != "" && !contains(flavorSortKeys, out.SortKey) {
-		return out, bad("Invalid input for query parameters sort_key. Value: %s. It is not one of the sort keys", out.SortKey)
-	}
-	if out.SortDir != "" && out.SortDir != "asc" && out.SortDir != "desc" {
-		return out, bad("Invalid input for query parameters sort_dir. Value: %s. It must be asc or desc", out.SortDir)
-	}
-	for name, to := range map[string]*int{"minDisk": &out.MinDisk, "minRam": &out.MinRAM} {
-		if v := q.Get(name); v != "" {
-			n, err := strconv.Atoi(v)
-			if err != nil || n < 0 {
-				return out, bad("Invalid %s filter [%s]", name, v)
-			}
-			*to = n
-		}
-	}
-	switch v := strings.ToLower(q.Get("is_public")); v {
-	case "none":
-		out.All = true
-	case "":
-	default:
-		public, known := httpx.ParseBool(v)
-		if !known {
-			return out, bad("Invalid is_public filter [%s]", v)
-		}
-		out.All, out.Public = true, &public
-	}
-	if out.Public == nil && !out.All { // an administrator who does not choose sees public ones
-		public := true
-		out.All, out.Public = true, &public
-	}
-	return out, nil
-}
-
-func (a *api) flavorResponse(ctx context.Context, r *httpx.Request, f *compute.Flavor) *httpx.Response {
-	w := &writer{}
-	w.object("", func() {
-		w.key("flavor")
-		a.writeFlavor(ctx, w, r, f)
-	})
-	return ok(w)
-}
-
-func (a *api) showFlavor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	f, err := a.svc.Flavor(ctx, r.Var("flavor_id"))
-	if err != nil {
-		return nil, err
-	}
-	return a.flavorResponse(ctx, r, f), nil
 }
 
 const maxInt = 0x7fffffff
@@ -193,219 +176,46 @@ var createFlavorSchema = perVersion(func(minor int) object {
 	return wrapped("flavor", strict(list{"name", "ram", "vcpus", "disk"}, p))
 })
 
-func (a *api) createFlavor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+func newFlavor(r *httpx.Request) (f flavor.Flavor, err error) {
+	b, err := rest.Body[struct {
 		Flavor struct {
-			ID          scalar    `json:"id"`
-			Name        string    `json:"name"`
-			RAM         flexInt   `json:"ram"`
-			VCPUs       flexInt   `json:"vcpus"`
-			Disk        flexInt   `json:"disk"`
-			Ephemeral   flexInt   `json:"OS-FLV-EXT-DATA:ephemeral"`
-			Swap        flexInt   `json:"swap"`
-			RxTx        scalar    `json:"rxtx_factor"`
-			Public      *flexBool `json:"os-flavor-access:is_public"`
-			Description *string   `json:"description"`
+			ID          rest.Text                  `json:"id"`
+			Name        string                     `json:"name"`
+			RAM         rest.Int                   `json:"ram"`
+			VCPUs       rest.Int                   `json:"vcpus"`
+			Disk        rest.Int                   `json:"disk"`
+			Ephemeral   rest.Int                   `json:"OS-FLV-EXT-DATA:ephemeral"`
+			Swap        rest.Int                   `json:"swap"`
+			RxTx        rest.Text                  `json:"rxtx_factor"`
+			Public      change.Optional[rest.Bool] `json:"os-flavor-access:is_public"`
+			Description *string                    `json:"description"`
 		} `json:"flavor"`
-	}
-	if err := a.svc.Check(ctx, "os-flavor-manage:create"); err != nil {
-		return nil, err
-	}
-	if err := body(r, createFlavorSchema, &b); err != nil {
-		return nil, err
+	}](r, createFlavorSchema)
+	if err != nil {
+		return f, err
 	}
 	c := b.Flavor
-	f := compute.Flavor{
+	f = flavor.Flavor{
 		Name: c.Name, RAM: int(c.RAM), VCPUs: int(c.VCPUs), Disk: int(c.Disk), Ephemeral: int(c.Ephemeral), Swap: int(c.Swap),
-		RxTx: 1, Public: true, Description: c.Description,
+		RxTx: 1, Public: bool(c.Public.Or(true)), Description: c.Description,
 	}
 	if c.ID != "null" {
 		f.ID = strings.TrimSpace(string(c.ID))
 	}
-	if c.Public != nil {
-		f.Public = bool(*c.Public)
-	}
 	if c.RxTx != "" {
-		v, err := strconv.ParseFloat(string(c.RxTx), 64)
-		if err != nil || v <= 0 || v > 3.40282e+38 {
-			return nil, bad("Invalid input for field/attribute rxtx_factor. Value: %s. It is out of range", c.RxTx)
+		f.RxTx, err = strconv.ParseFloat(string(c.RxTx), 64)
+		if err != nil || f.RxTx <= 0 || f.RxTx > 3.40282e+38 {
+			return f, bad("Invalid input for field/attribute rxtx_factor. Value: %s. It is out of range", c.RxTx)
 		}
-		f.RxTx = v
 	}
-	made, err := a.svc.CreateFlavor(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	return a.flavorResponse(ctx, r, made), nil
+	return f, nil
 }
 
 var updateFlavorSchema = fixed(wrapped("flavor", strict(list{"description"}, object{
 	"description": object{"type": list{"string", "null"}, "minLength": 0, "maxLength": 65535, "format": "printable"},
 })))
 
-func (a *api) updateFlavor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
-		Flavor struct{ Description *string } `json:"flavor"`
-	}
-	if err := body(r, updateFlavorSchema, &b); err != nil {
-		return nil, err
-	}
-	f, err := a.svc.UpdateFlavor(ctx, r.Var("flavor_id"), b.Flavor.Description)
-	if err != nil {
-		return nil, err
-	}
-	return a.flavorResponse(ctx, r, f), nil
-}
-
-func (a *api) deleteFlavor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DeleteFlavor(ctx, r.Var("flavor_id")); err != nil {
-		return nil, err
-	}
-	return httpx.Empty(http.StatusAccepted), nil
-}
-
-func accessResponse(flavor string, projects []string) *httpx.Response {
-	docs := []object{}
-	for _, p := range projects {
-		docs = append(docs, object{"flavor_id": flavor, "tenant_id": p})
-	}
-	return httpx.JSON(http.StatusOK, object{"flavor_access": docs})
-}
-
-func (a *api) listFlavorAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	projects, err := a.svc.FlavorAccess(ctx, r.Var("flavor_id"))
-	if err != nil {
-		return nil, err
-	}
-	return accessResponse(r.Var("flavor_id"), projects), nil
-}
-
-func (a *api) flavorAccess(action string) httpx.Handler {
-	s := fixed(wrapped(action, strict(list{"tenant"}, object{"tenant": projectType})))
-	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		var b map[string]struct{ Tenant string }
-		if err := body(r, s, &b); err != nil {
-			return nil, err
-		}
-		projects, err := a.svc.ChangeFlavorAccess(ctx, r.Var("flavor_id"), b[action].Tenant, action == "addTenantAccess", r.AtLeast(2, 7))
-		if err != nil {
-			return nil, err
-		}
-		return accessResponse(r.Var("flavor_id"), projects), nil
-	}
-}
-
-var (
-	specValue   = object{"type": list{"string", "number"}, "minLength": 0, "maxLength": 255}
-	specsType   = object{"type": "object", "propertyNames": object{"minLength": 1, "maxLength": 255, "pattern": `^[a-zA-Z0-9-_:. ]{1,255}$`}, "additionalProperties": specValue}
-	specsSchema = fixed(wrapped("extra_specs", specsType))
-	specSchema  = fixed(with(specsType, object{"minProperties": 1, "maxProperties": 1}))
-)
-
-func (a *api) listSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-flavor-extra-specs:index"); err != nil {
-		return nil, err
-	}
-	f, err := a.svc.Flavor(ctx, r.Var("flavor_id"))
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{}
-	w.object("", func() { w.strings("extra_specs", f.ExtraSpecs) })
-	return ok(w), nil
-}
-
-func textMap(in map[string]scalar) map[string]string {
-	out := map[string]string{}
-	for k, v := range in {
-		out[k] = string(v)
-	}
-	return out
-}
-
-func (a *api) createSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
-		Specs map[string]scalar `json:"extra_specs"`
-	}
-	if err := body(r, specsSchema, &b); err != nil {
-		return nil, err
-	}
-	if err := checkSpecs(r, b.Specs); err != nil {
-		return nil, err
-	}
-	if _, err := a.svc.SetExtraSpecs(ctx, r.Var("flavor_id"), "os-flavor-extra-specs:create", textMap(b.Specs)); err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"extra_specs": b.Specs}), nil
-}
-
-func (a *api) showSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-flavor-extra-specs:show"); err != nil {
-		return nil, err
-	}
-	f, err := a.svc.Flavor(ctx, r.Var("flavor_id"))
-	if err != nil {
-		return nil, err
-	}
-	v, found := f.ExtraSpecs[r.Var("key")]
-	if !found {
-		return nil, errs.New(errs.NotFound, "Flavor %s has no extra specs with key %s.", f.ID, r.Var("key"))
-	}
-	return httpx.JSON(http.StatusOK, object{r.Var("key"): v}), nil
-}
-
-func (a *api) updateSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b map[string]scalar
-	if err := body(r, specSchema, &b); err != nil {
-		return nil, err
-	}
-	if _, same := b[r.Var("key")]; !same {
-		return nil, bad("Request body and URI mismatch")
-	}
-	if err := checkSpecs(r, b); err != nil {
-		return nil, err
-	}
-	if _, err := a.svc.SetExtraSpecs(ctx, r.Var("flavor_id"), "os-flavor-extra-specs:update", textMap(b)); err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, b), nil
-}
-
-func (a *api) deleteSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DeleteExtraSpec(ctx, r.Var("flavor_id"), r.Var("key")); err != nil {
-		return nil, err
-	}
-	return httpx.Empty(http.StatusOK), nil
-}
-
-// checkSpecs validates the values of well known extra specs, as 2.86 does.
-func checkSpecs(r *httpx.Request, specs map[string]scalar) error {
-	if !r.AtLeast(2, 86) {
-		return nil
-	}
-	for _, k := range sorted(specs) {
-		v := string(specs[k])
-		allowed, known := knownSpecs[k]
-		switch {
-		case known && allowed != nil && !contains(allowed, v):
-			return bad("Validation failed; '%s' is not one of %v for extra spec %s.", v, allowed, k)
-		case strings.HasPrefix(k, "trait:") && v != "required" && v != "forbidden":
-			return bad("Validation failed; '%s' is not one of [required forbidden] for extra spec %s.", v, k)
-		case !known && strings.HasPrefix(k, "hw:") && !strings.HasPrefix(k, "hw:numa_"):
-			return bad("Validation failed; extra spec '%s' does not appear to be a valid extra spec.", k)
-		}
-	}
-	return nil
-}
-
-// knownSpecs are extra specs of the hw: namespace with their values; nil: any.
-var knownSpecs = map[string][]string{
-	"hw:cpu_policy": {"dedicated", "shared", "mixed"}, "hw:cpu_thread_policy": {"prefer", "isolate", "require"},
-	"hw:emulator_threads_policy": {"isolate", "share"}, "hw:cpu_sockets": nil, "hw:cpu_cores": nil, "hw:cpu_threads": nil,
-	"hw:cpu_max_sockets": nil, "hw:cpu_max_cores": nil, "hw:cpu_max_threads": nil, "hw:cpu_realtime": nil,
-	"hw:cpu_realtime_mask": nil, "hw:cpu_dedicated_mask": nil, "hw:mem_page_size": nil, "hw:pci_numa_affinity_policy": {"required", "preferred", "legacy", "socket"},
-	"hw:serial_port_count": nil, "hw:watchdog_action": {"none", "pause", "poweroff", "reset", "disabled"}, "hw:boot_menu": nil,
-	"hw:hide_hypervisor_id": nil, "hw:mem_encryption": nil, "hw:pmem": nil, "hw:vif_multiqueue_enabled": nil, "hw:tpm_model": nil,
-	"hw:tpm_version": {"1.2", "2.0"}, "hw:video_ram": nil, "hw:viommu_model": nil, "hw:locked_memory": nil, "hw:ephemeral_encryption": nil,
-	"hw:ephemeral_encryption_format": nil, "hw:maxphysaddr_mode": nil, "hw:maxphysaddr_bits": nil, "hw:cpu_realtime_policy": nil,
+func flavorPatch(r *httpx.Request) (flavor.Patch, error) {
+	b, err := rest.Body[struct{ Flavor flavor.Patch }](r, updateFlavorSchema)
+	return b.Flavor, err
 }

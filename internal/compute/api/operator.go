@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 )
 
 // operatorRoutes are for those who run the cloud.
@@ -61,7 +62,7 @@ func (a *api) operatorRoutes() []httpx.Route {
 func aggregateDoc(r *httpx.Request, g *compute.Aggregate) object {
 	doc := object{
 		"id": g.ID, "name": g.Name, "hosts": g.Hosts, "metadata": g.Metadata, "availability_zone": any(nil),
-		"created_at": micros(g.CreatedAt), "updated_at": microsOrNull(g.UpdatedAt), "deleted": false, "deleted_at": nil,
+		"created_at": rest.Micros.Of(g.CreatedAt), "updated_at": rest.Micros.OrNull(g.UpdatedAt), "deleted": false, "deleted_at": nil,
 	}
 	if z := g.Zone(); z != "" {
 		doc["availability_zone"] = z

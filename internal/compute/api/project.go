@@ -7,6 +7,7 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 // projectRoutes are what projects and users have beside servers.
@@ -46,7 +47,7 @@ func (a *api) listZones(detail bool) httpx.Handler {
 			if detail {
 				hosts := object{}
 				for _, h := range z.Hosts {
-					hosts[h.Name] = object{"nova-compute": object{"active": !h.Disabled, "available": h.Up, "updated_at": micros(h.SeenAt)}}
+					hosts[h.Name] = object{"nova-compute": object{"active": !h.Disabled, "available": h.Up, "updated_at": rest.Micros.Of(h.SeenAt)}}
 				}
 				doc["hosts"] = hosts
 			}

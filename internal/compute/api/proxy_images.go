@@ -13,6 +13,7 @@ import (
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 )
 
 // imageRoutes are images as compute showed them until 2.35, their metadata until 2.38.
@@ -181,9 +182,9 @@ func (a *api) listImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{}
-	w.object("", func() { w.strings("metadata", i.Properties) })
-	return ok(w), nil
+	w := rest.NewWriter()
+	w.Object("", func() { w.TextMap("metadata", i.Properties) })
+	return w.Response(http.StatusOK), nil
 }
 
 func (a *api) showImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -225,9 +226,9 @@ func (a *api) putImageMetadata(replace bool) httpx.Handler {
 		if err := p.ChangeImageProperties(ctx, i.ID, b.Metadata, remove); err != nil {
 			return nil, err
 		}
-		w := &writer{}
-		w.object("", func() { w.strings("metadata", all) })
-		return ok(w), nil
+		w := rest.NewWriter()
+		w.Object("", func() { w.TextMap("metadata", all) })
+		return w.Response(http.StatusOK), nil
 	}
 }
 

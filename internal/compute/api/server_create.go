@@ -14,6 +14,7 @@ import (
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
@@ -173,29 +174,29 @@ func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		return nil, err
 	}
 	first := servers[0]
-	w := &writer{}
+	w := rest.NewWriter()
 	if b.Server.ReservationID {
-		w.object("", func() { w.str("reservation_id", first.ReservationID) })
-		return w.response(http.StatusAccepted), nil
+		w.Object("", func() { w.Text("reservation_id", first.ReservationID) })
+		return w.Response(http.StatusAccepted), nil
 	}
-	w.object("", func() {
-		w.object("server", func() {
-			w.str("id", first.ID)
+	w.Object("", func() {
+		w.Object("server", func() {
+			w.Text("id", first.ID)
 			writeLinks(w, r, "/servers/"+first.ID)
-			w.str("OS-DCF:diskConfig", first.DiskConfig)
-			w.list("security_groups", func() {
+			w.Text("OS-DCF:diskConfig", first.DiskConfig)
+			w.List("security_groups", func() {
 				names := first.SecurityGroups
 				if len(names) == 0 {
 					names = []string{"default"}
 				}
 				for _, g := range names {
-					w.object("", func() { w.str("name", g) })
+					w.Object("", func() { w.Text("name", g) })
 				}
 			})
-			w.str("adminPass", first.AdminPass)
+			w.Text("adminPass", first.AdminPass)
 		})
 	})
-	return w.response(http.StatusAccepted).With("Location", r.Link("/v2.1/servers/%s", first.ID)), nil
+	return w.Response(http.StatusAccepted).With("Location", r.Link("/v2.1/servers/%s", first.ID)), nil
 }
 
 // request lifts the body to the service's request.

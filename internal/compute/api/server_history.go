@@ -8,19 +8,20 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 // actionDoc is an action of a server's history.
 func actionDoc(r *httpx.Request, act *compute.Action) object {
 	doc := object{
 		"instance_uuid": act.ServerID, "request_id": act.RequestID, "action": act.Action,
-		"user_id": act.UserID, "project_id": act.ProjectID, "start_time": micros(act.StartedAt), "message": any(nil),
+		"user_id": act.UserID, "project_id": act.ProjectID, "start_time": rest.Micros.Of(act.StartedAt), "message": any(nil),
 	}
 	if act.Message != "" {
 		doc["message"] = act.Message
 	}
 	if r.AtLeast(2, 58) {
-		doc["updated_at"] = micros(act.UpdatedAt)
+		doc["updated_at"] = rest.Micros.Of(act.UpdatedAt)
 	}
 	return doc
 }
@@ -130,7 +131,7 @@ func (a *api) showAction(ctx context.Context, r *httpx.Request) (*httpx.Response
 		events := make([]object, len(act.Events))
 		for i, e := range act.Events {
 			ev := object{
-				"event": e.Name, "start_time": micros(e.StartedAt), "finish_time": microsOrNull(e.EndedAt), "result": e.Result,
+				"event": e.Name, "start_time": rest.Micros.Of(e.StartedAt), "finish_time": rest.Micros.OrNull(e.EndedAt), "result": e.Result,
 			}
 			if privileged || !r.AtLeast(2, 51) {
 				ev["traceback"] = any(nil)

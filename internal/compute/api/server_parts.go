@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
@@ -71,9 +72,9 @@ func (a *api) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{}
-	w.object("", func() { w.strings("metadata", s.Metadata) })
-	return ok(w), nil
+	w := rest.NewWriter()
+	w.Object("", func() { w.TextMap("metadata", s.Metadata) })
+	return w.Response(http.StatusOK), nil
 }
 
 func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
@@ -86,9 +87,9 @@ func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		w := &writer{}
-		w.object("", func() { w.strings("metadata", all) })
-		return ok(w), nil
+		w := rest.NewWriter()
+		w.Object("", func() { w.TextMap("metadata", all) })
+		return w.Response(http.StatusOK), nil
 	}
 }
 
@@ -134,9 +135,9 @@ func (a *api) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{}
-	w.object("", func() { writeAddresses(w, "addresses", d.Addresses[d.Servers[0].ID], false) })
-	return ok(w), nil
+	w := rest.NewWriter()
+	w.Object("", func() { writeAddresses(w, "addresses", d.Addresses[d.Servers[0].ID], false) })
+	return w.Response(http.StatusOK), nil
 }
 
 func (a *api) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -145,13 +146,11 @@ func (a *api) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Respo
 		return nil, err
 	}
 	label := r.Var("network_label")
-	w := &writer{}
+	w := rest.NewWriter()
 	found := false
-	w.object("", func() {
-		w.comma()
-		w.text(label)
-		w.b = append(w.b, ':')
-		w.list("", func() {
+	w.Object("", func() {
+		w.Key(label)
+		w.List("", func() {
 			for _, ad := range d.Addresses[d.Servers[0].ID] {
 				if ad.Network == label {
 					found = true
@@ -163,7 +162,7 @@ func (a *api) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if !found {
 		return nil, errs.New(errs.NotFound, "Instance is not a member of specified network")
 	}
-	return ok(w), nil
+	return w.Response(http.StatusOK), nil
 }
 
 // interfaceDoc is a port as compute shows it.

@@ -6,6 +6,7 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 var updateSchema = perVersion(func(minor int) object {
@@ -42,5 +43,5 @@ func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	}); err != nil {
 		return nil, err
 	}
-	return a.oneServer(ctx, r, "servers:update", http.StatusOK, func(v *serverView) { v.full = false }, func(*writer) {})
+	return a.oneServer(ctx, r, "servers:update", http.StatusOK, func(v *serverView) { v.full = false }, func(*rest.Writer) {})
 }

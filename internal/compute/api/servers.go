@@ -3,13 +3,10 @@ package api
 import (
 	"context"
 	"net/http"
-	"runtime"
-	"slices"
-	"sync"
 
-	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 func (a *api) serverRoutes() []httpx.Route {
@@ -61,57 +58,22 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	if detail {
 		item, size = v.detail, 2048
 	}
-	w := &writer{b: make([]byte, 0, size*len(d.Servers)+64)}
-	w.object("", func() {
-		w.list("servers", func() { w.items(d.Servers, size, item) })
+	w := rest.NewWriter()
+	w.Object("", func() {
+		w.List("servers", func() { rest.Items(w, d.Servers, size, item) })
 		if d.More {
 			nextLink(w, "servers_links", r, d.Servers[len(d.Servers)-1].ID)
 		}
 	})
-	return ok(w), nil
-}
-
-// items writes servers, a long list by several goroutines at once: words are
-// most of what it costs. size is about what one takes.
-func (w *writer) items(list []*compute.Server, size int, item func(*writer, *compute.Server)) {
-	const atLeast = 100 // for which another goroutine is worth it
-	n := max(1, min(runtime.GOMAXPROCS(0), len(list)/atLeast))
-	parts := make([]writer, n)
-	var g sync.WaitGroup
-	panics := make([]any, n) // to be met by the gateway, as if there were one goroutine
-	for i := range parts[1:] {
-		g.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					panics[i+1] = p
-				}
-			}()
-			p, mine := &parts[i+1], list[(i+1)*len(list)/n:(i+2)*len(list)/n]
-			p.b = make([]byte, 0, size*len(mine))
-			for _, s := range mine {
-				item(p, s)
-			}
-		})
-	}
-	for _, s := range list[:len(list)/n] {
-		item(w, s)
-	}
-	g.Wait()
-	if i := slices.IndexFunc(panics, func(p any) bool { return p != nil }); i >= 0 {
-		panic(panics[i])
-	}
-	for _, p := range parts[1:] {
-		w.comma()
-		w.b = append(w.b, p.b...)
-	}
+	return w.Response(http.StatusOK), nil
 }
 
 func (a *api) showServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return a.oneServer(ctx, r, "servers:show", http.StatusOK, func(*serverView) {}, func(*writer) {})
+	return a.oneServer(ctx, r, "servers:show", http.StatusOK, func(*serverView) {}, func(*rest.Writer) {})
 }
 
 // oneServer answers with a server's view; more adds keys of its own.
-func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, status int, adjust func(*serverView), more func(*writer)) (*httpx.Response, error) {
+func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, status int, adjust func(*serverView), more func(*rest.Writer)) (*httpx.Response, error) {
 	s, d, err := a.svc.Describe(ctx, r.Var("server_id"), rule)
 	if err != nil {
 		return nil, err
@@ -119,14 +81,14 @@ func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, stat
 	v := a.serverView(ctx, r, d)
 	v.groups = true
 	adjust(v)
-	w := &writer{}
-	w.object("", func() {
-		w.object("server", func() {
+	w := rest.NewWriter()
+	w.Object("", func() {
+		w.Object("server", func() {
 			v.fields(w, s)
 			more(w)
 		})
 	})
-	return w.response(status), nil
+	return w.Response(status), nil
 }
 
 func (a *api) deleteServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -29,7 +29,7 @@ const computeBinary = "nova-compute"
 func serviceDoc(r *httpx.Request, h *compute.Host) object {
 	doc := object{
 		"id": any(h.Number), "binary": computeBinary, "host": h.Name, "zone": h.Zone, "status": "enabled", "state": "down",
-		"updated_at": microsOrNull(h.SeenAt), "disabled_reason": any(nil),
+		"updated_at": rest.Micros.OrNull(h.SeenAt), "disabled_reason": any(nil),
 	}
 	if r.AtLeast(2, 53) {
 		doc["id"] = h.ServiceID

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/isotime"
+	"kumoi/internal/kernel/rest"
 )
 
 // usagePeriod reads ?start= and ?end=; by default the last four weeks.
@@ -40,7 +41,7 @@ func usagePeriod(r *httpx.Request) (start, end time.Time, detailed bool, err err
 
 func usageDoc(u *compute.Usage, detailed bool) object {
 	doc := object{
-		"tenant_id": u.ProjectID, "start": micros(u.Start), "stop": micros(u.Stop), "total_hours": u.Hours,
+		"tenant_id": u.ProjectID, "start": rest.Micros.Of(u.Start), "stop": rest.Micros.Of(u.Stop), "total_hours": u.Hours,
 		"total_memory_mb_usage": u.RAMHours, "total_vcpus_usage": u.VCPUHours, "total_local_gb_usage": u.DiskHours,
 	}
 	if !detailed {
@@ -56,7 +57,7 @@ func usageDoc(u *compute.Usage, detailed bool) object {
 		list = append(list, object{
 			"instance_id": srv.ID, "name": srv.Name, "hours": s.Hours, "tenant_id": srv.ProjectID, "flavor": srv.Flavor.Name,
 			"vcpus": srv.Flavor.VCPUs, "memory_mb": srv.Flavor.RAM, "local_gb": srv.Flavor.Disk + srv.Flavor.Ephemeral,
-			"started_at": micros(srv.LaunchedAt), "ended_at": microsOrNull(srv.TerminatedAt), "state": state, "uptime": int64(s.Uptime.Seconds()),
+			"started_at": rest.Micros.Of(srv.LaunchedAt), "ended_at": rest.Micros.OrNull(srv.TerminatedAt), "state": state, "uptime": int64(s.Uptime.Seconds()),
 		})
 	}
 	doc["server_usages"] = list
@@ -182,7 +183,7 @@ func migrationDoc(r *httpx.Request, m *compute.Migration) object {
 	doc := object{
 		"id": m.ID, "instance_uuid": m.ServerID, "status": m.Status, "source_compute": m.SourceHost, "source_node": m.SourceHost,
 		"dest_compute": m.DestHost, "dest_node": m.DestHost, "dest_host": any(nil), "old_instance_type_id": any(nil), "new_instance_type_id": any(nil),
-		"created_at": micros(m.CreatedAt), "updated_at": microsOrNull(m.UpdatedAt),
+		"created_at": rest.Micros.Of(m.CreatedAt), "updated_at": rest.Micros.OrNull(m.UpdatedAt),
 	}
 	if r.AtLeast(2, 23) {
 		doc["migration_type"] = m.Type

@@ -8,6 +8,7 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
@@ -39,87 +40,87 @@ func (a *api) serverView(ctx context.Context, r *httpx.Request, d *compute.Detai
 	}
 }
 
-func writeLinks(w *writer, r *httpx.Request, path string) {
-	w.list("links", func() {
-		w.link("self", r.Endpoint+"/v2.1"+path)
-		w.link("bookmark", r.Endpoint+path)
+func writeLinks(w *rest.Writer, r *httpx.Request, path string) {
+	w.List("links", func() {
+		w.Link("self", r.Endpoint+"/v2.1"+path)
+		w.Link("bookmark", r.Endpoint+path)
 	})
 }
 
 // brief is an item of GET /servers.
-func (v *serverView) brief(w *writer, s *compute.Server) {
-	w.object("", func() {
-		w.str("id", s.ID)
-		w.str("name", s.Name)
+func (v *serverView) brief(w *rest.Writer, s *compute.Server) {
+	w.Object("", func() {
+		w.Text("id", s.ID)
+		w.Text("name", s.Name)
 		writeLinks(w, v.r, "/servers/"+s.ID)
 	})
 }
 
 // detail is a server as GET shows it.
-func (v *serverView) detail(w *writer, s *compute.Server) {
-	w.object("", func() { v.fields(w, s) })
+func (v *serverView) detail(w *rest.Writer, s *compute.Server) {
+	w.Object("", func() { v.fields(w, s) })
 }
 
-func (v *serverView) fields(w *writer, s *compute.Server) {
+func (v *serverView) fields(w *rest.Writer, s *compute.Server) {
 	status := s.Status()
-	w.str("id", s.ID)
-	w.str("name", s.Name)
-	w.str("status", status)
-	w.str("tenant_id", s.ProjectID)
-	w.str("user_id", s.UserID)
-	w.strings("metadata", s.Metadata)
-	w.str("hostId", hostID(s.ProjectID, s.Host))
+	w.Text("id", s.ID)
+	w.Text("name", s.Name)
+	w.Text("status", status)
+	w.Text("tenant_id", s.ProjectID)
+	w.Text("user_id", s.UserID)
+	w.TextMap("metadata", s.Metadata)
+	w.Text("hostId", hostID(s.ProjectID, s.Host))
 	v.image(w, s)
 	v.flavor(w, s.Flavor)
-	w.when("created", s.CreatedAt, stampLayout)
-	w.when("updated", s.UpdatedAt, stampLayout)
+	w.Time("created", s.CreatedAt, rest.Seconds)
+	w.Time("updated", s.UpdatedAt, rest.Seconds)
 	writeAddresses(w, "addresses", v.details.Addresses[s.ID], v.full || v.minor >= 75)
-	w.str("accessIPv4", s.AccessIPv4)
-	w.str("accessIPv6", s.AccessIPv6)
+	w.Text("accessIPv4", s.AccessIPv4)
+	w.Text("accessIPv6", s.AccessIPv6)
 	writeLinks(w, v.r, "/servers/"+s.ID)
-	w.str("OS-DCF:diskConfig", s.DiskConfig)
+	w.Text("OS-DCF:diskConfig", s.DiskConfig)
 	switch status {
 	case "ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING":
-		w.num("progress", s.Progress)
+		w.Int("progress", int64(s.Progress))
 	}
 	if s.Fault != nil && (status == "ERROR" || status == "DELETED") {
 		v.fault(w, s.Fault)
 	}
 	if v.minor >= 9 {
-		w.bool("locked", s.Locked)
+		w.Bool("locked", s.Locked)
 	}
 	if v.minor >= 19 {
-		w.strOrNull("description", s.Description)
+		w.TextPointer("description", s.Description)
 	}
 	if v.minor >= 26 {
-		w.list("tags", func() {
+		w.List("tags", func() {
 			for _, t := range s.Tags {
-				w.text(t)
+				w.Text("", t)
 			}
 		})
 	}
 	if v.minor >= 63 {
-		w.null("trusted_image_certificates")
+		w.Null("trusted_image_certificates")
 	}
 	if v.minor >= 71 && v.groups {
-		w.list("server_groups", func() {
+		w.List("server_groups", func() {
 			if s.GroupID != "" {
-				w.text(s.GroupID)
+				w.Text("", s.GroupID)
 			}
 		})
 	}
 	if v.minor >= 73 {
-		w.strOrNull("locked_reason", s.LockReason)
+		w.TextPointer("locked_reason", s.LockReason)
 	}
 	if v.minor >= 96 {
-		w.nonEmpty("pinned_availability_zone", s.PinnedZone)
+		w.TextOrNull("pinned_availability_zone", s.PinnedZone)
 	}
 	if v.minor >= 100 {
-		w.object("scheduler_hints", func() {
+		w.Object("scheduler_hints", func() {
 			for _, k := range sorted(s.Hints) {
-				w.list(k, func() {
+				w.List(k, func() {
 					for _, h := range s.Hints[k] {
-						w.text(h)
+						w.Text("", h)
 					}
 				})
 			}
@@ -131,117 +132,115 @@ func (v *serverView) fields(w *writer, s *compute.Server) {
 }
 
 // extended are the keys that came as extensions, once.
-func (v *serverView) extended(w *writer, s *compute.Server) {
+func (v *serverView) extended(w *rest.Writer, s *compute.Server) {
 	config := ""
 	if s.ConfigDrive {
 		config = "True"
 	}
-	w.str("config_drive", config)
+	w.Text("config_drive", config)
 	zone := s.AvailabilityZone
 	if h := v.details.Hosts[s.Host]; h != nil { // a host may be given to another zone
 		zone = h.Zone
 	}
-	w.str("OS-EXT-AZ:availability_zone", zone)
-	w.nonEmpty("key_name", s.KeyName)
-	w.when("OS-SRV-USG:launched_at", s.LaunchedAt, microsLayout)
-	w.when("OS-SRV-USG:terminated_at", s.TerminatedAt, microsLayout)
+	w.Text("OS-EXT-AZ:availability_zone", zone)
+	w.TextOrNull("key_name", s.KeyName)
+	w.Time("OS-SRV-USG:launched_at", s.LaunchedAt, rest.Micros)
+	w.Time("OS-SRV-USG:terminated_at", s.TerminatedAt, rest.Micros)
 	v.securityGroups(w, s)
-	w.nonEmpty("OS-EXT-STS:task_state", string(s.TaskState))
-	w.str("OS-EXT-STS:vm_state", string(s.VMState))
-	w.num("OS-EXT-STS:power_state", int(s.PowerState))
-	w.list("os-extended-volumes:volumes_attached", func() {})
+	w.TextOrNull("OS-EXT-STS:task_state", string(s.TaskState))
+	w.Text("OS-EXT-STS:vm_state", string(s.VMState))
+	w.Int("OS-EXT-STS:power_state", int64(s.PowerState))
+	w.List("os-extended-volumes:volumes_attached", func() {})
 	if v.admin {
-		w.nonEmpty("OS-EXT-SRV-ATTR:host", s.Host)
-		w.str("OS-EXT-SRV-ATTR:instance_name", s.InstanceName())
-		w.nonEmpty("OS-EXT-SRV-ATTR:hypervisor_hostname", s.Host)
+		w.TextOrNull("OS-EXT-SRV-ATTR:host", s.Host)
+		w.Text("OS-EXT-SRV-ATTR:instance_name", s.InstanceName())
+		w.TextOrNull("OS-EXT-SRV-ATTR:hypervisor_hostname", s.Host)
 	}
 	if v.minor >= 3 && v.admin {
-		w.str("OS-EXT-SRV-ATTR:reservation_id", s.ReservationID)
-		w.num("OS-EXT-SRV-ATTR:launch_index", s.LaunchIndex)
-		w.str("OS-EXT-SRV-ATTR:kernel_id", s.ImageProps["kernel_id"])
-		w.str("OS-EXT-SRV-ATTR:ramdisk_id", s.ImageProps["ramdisk_id"])
-		w.str("OS-EXT-SRV-ATTR:root_device_name", rootDevice)
+		w.Text("OS-EXT-SRV-ATTR:reservation_id", s.ReservationID)
+		w.Int("OS-EXT-SRV-ATTR:launch_index", int64(s.LaunchIndex))
+		w.Text("OS-EXT-SRV-ATTR:kernel_id", s.ImageProps["kernel_id"])
+		w.Text("OS-EXT-SRV-ATTR:ramdisk_id", s.ImageProps["ramdisk_id"])
+		w.Text("OS-EXT-SRV-ATTR:root_device_name", rootDevice)
 		if !v.rebuild {
-			w.nonEmpty("OS-EXT-SRV-ATTR:user_data", s.UserData)
+			w.TextOrNull("OS-EXT-SRV-ATTR:user_data", s.UserData)
 		}
 	}
 	if v.minor >= 90 || v.minor >= 3 && v.admin {
-		w.str("OS-EXT-SRV-ATTR:hostname", s.Hostname)
+		w.Text("OS-EXT-SRV-ATTR:hostname", s.Hostname)
 	}
 	if v.minor >= 16 && v.hostStatus {
-		w.str("host_status", compute.HostStatus(v.details.Hosts[s.Host]))
+		w.Text("host_status", compute.HostStatus(v.details.Hosts[s.Host]))
 	}
 }
 
-func (v *serverView) image(w *writer, s *compute.Server) {
+func (v *serverView) image(w *rest.Writer, s *compute.Server) {
 	if s.ImageID == "" {
-		w.str("image", "")
+		w.Text("image", "")
 		return
 	}
-	w.object("image", func() {
-		w.str("id", s.ImageID)
-		w.list("links", func() { w.link("bookmark", v.r.Endpoint+"/images/"+s.ImageID) })
+	w.Object("image", func() {
+		w.Text("id", s.ImageID)
+		w.List("links", func() { w.Link("bookmark", v.r.Endpoint+"/images/"+s.ImageID) })
 		if v.minor >= 98 {
-			w.strings("properties", s.ImageProps)
+			w.TextMap("properties", s.ImageProps)
 		}
 	})
 }
 
-func (v *serverView) flavor(w *writer, f *compute.Flavor) {
-	w.object("flavor", func() {
+func (v *serverView) flavor(w *rest.Writer, f *compute.Flavor) {
+	w.Object("flavor", func() {
 		if v.minor < 47 {
-			w.str("id", f.ID)
-			w.list("links", func() { w.link("bookmark", v.r.Endpoint+"/flavors/"+f.ID) })
+			w.Text("id", f.ID)
+			w.List("links", func() { w.Link("bookmark", v.r.Endpoint+"/flavors/"+f.ID) })
 			return
 		}
-		w.num("vcpus", f.VCPUs)
-		w.num("ram", f.RAM)
-		w.num("disk", f.Disk)
-		w.num("ephemeral", f.Ephemeral)
-		w.num("swap", f.Swap)
-		w.str("original_name", f.Name)
+		w.Int("vcpus", int64(f.VCPUs))
+		w.Int("ram", int64(f.RAM))
+		w.Int("disk", int64(f.Disk))
+		w.Int("ephemeral", int64(f.Ephemeral))
+		w.Int("swap", int64(f.Swap))
+		w.Text("original_name", f.Name)
 		if v.specs {
-			w.strings("extra_specs", f.ExtraSpecs)
+			w.TextMap("extra_specs", f.ExtraSpecs)
 		}
 	})
 }
 
-func (v *serverView) fault(w *writer, f *compute.Fault) {
-	w.object("fault", func() {
-		w.num("code", f.Code)
-		w.str("created", stamp(f.Created))
-		w.str("message", f.Message)
+func (v *serverView) fault(w *rest.Writer, f *compute.Fault) {
+	w.Object("fault", func() {
+		w.Int("code", int64(f.Code))
+		w.Time("created", f.Created, rest.Seconds)
+		w.Text("message", f.Message)
 		if f.Details != "" && v.faults { // they name the host
-			w.str("details", f.Details)
+			w.Text("details", f.Details)
 		}
 	})
 }
 
-func (v *serverView) securityGroups(w *writer, s *compute.Server) {
+func (v *serverView) securityGroups(w *rest.Writer, s *compute.Server) {
 	groups := v.details.Groups[s.ID]
 	if len(groups) == 0 {
 		return
 	}
-	w.list("security_groups", func() {
+	w.List("security_groups", func() {
 		for _, g := range groups {
-			w.object("", func() { w.str("name", g.Name) })
+			w.Object("", func() { w.Text("name", g.Name) })
 		}
 	})
 }
 
 // writeAddresses groups addresses by network, in the order they come.
-func writeAddresses(w *writer, key string, addresses []network.ServerAddress, extended bool) {
-	w.object(key, func() {
+func writeAddresses(w *rest.Writer, key string, addresses []network.ServerAddress, extended bool) {
+	w.Object(key, func() {
 		var done []string
 		for i, first := range addresses {
 			if contains(done, first.Network) {
 				continue
 			}
 			done = append(done, first.Network)
-			w.comma()
-			w.text(first.Network)
-			w.b = append(w.b, ':')
-			w.list("", func() {
+			w.Key(first.Network)
+			w.List("", func() {
 				for _, ad := range addresses[i:] {
 					if ad.Network == first.Network {
 						writeAddress(w, ad, extended)
@@ -261,14 +260,14 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-func writeAddress(w *writer, ad network.ServerAddress, extended bool) {
-	w.object("", func() {
+func writeAddress(w *rest.Writer, ad network.ServerAddress, extended bool) {
+	w.Object("", func() {
 		version := 4
 		if ad.IP.Is6() {
 			version = 6
 		}
-		w.num("version", version)
-		w.str("addr", ad.IP.String())
+		w.Int("version", int64(version))
+		w.Text("addr", ad.IP.String())
 		if !extended {
 			return
 		}
@@ -276,8 +275,8 @@ func writeAddress(w *writer, ad network.ServerAddress, extended bool) {
 		if ad.Floating {
 			kind = "floating"
 		}
-		w.str("OS-EXT-IPS:type", kind)
-		w.str("OS-EXT-IPS-MAC:mac_addr", ad.MAC)
+		w.Text("OS-EXT-IPS:type", kind)
+		w.Text("OS-EXT-IPS-MAC:mac_addr", ad.MAC)
 	})
 }
 
@@ -300,8 +299,8 @@ func hostID(project, host string) string {
 }
 
 // nextLink writes the "…_links" of a page behind which another follows.
-func nextLink(w *writer, key string, r *httpx.Request, marker string) {
-	w.list(key, func() {
-		w.link("next", r.PageURL(map[string]string{"marker": marker}))
+func nextLink(w *rest.Writer, key string, r *httpx.Request, marker string) {
+	w.List(key, func() {
+		w.Link("next", r.PageURL(map[string]string{"marker": marker}))
 	})
 }

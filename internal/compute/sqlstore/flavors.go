@@ -1,122 +1,59 @@
 package sqlstore
 
 import (
-	"context"
-	"errors"
-	"strings"
+	"database/sql/driver"
+	"fmt"
+	"strconv"
 
-	"kumoi/internal/compute"
-	"kumoi/internal/kernel/errs"
+	"kumoi/internal/compute/flavor"
 	"kumoi/internal/kernel/store"
 )
 
-const flavorColumns = "id, name, description, vcpus, ram, disk, ephemeral, swap, rxtx, is_public, disabled, extra_specs, created_at, updated_at"
-
-func flavorValues(f *compute.Flavor) []any {
-	specs := f.ExtraSpecs
-	if specs == nil {
-		specs = map[string]string{}
-	}
-	return []any{
-		f.ID, f.Name, f.Description, f.VCPUs, f.RAM, f.Disk, f.Ephemeral, f.Swap, f.RxTx,
-		f.Public, f.Disabled, toJSON(specs), store.Micros(f.CreatedAt), store.Micros(f.UpdatedAt),
-	}
+func flavors() *store.Table[flavor.Flavor] {
+	return store.NewTable("compute_flavor", func(f *flavor.Flavor, c *store.Columns) {
+		c.Key("id", &f.ID)
+		c.Text("name", &f.Name)
+		c.NullText("description", &f.Description)
+		c.Int("vcpus", &f.VCPUs)
+		c.Int("ram", &f.RAM)
+		c.Int("disk", &f.Disk)
+		c.Int("ephemeral", &f.Ephemeral)
+		c.Int("swap", &f.Swap)
+		c.Custom("rxtx", store.KindInt, (*factor)(&f.RxTx))
+		c.Bool("is_public", &f.Public)
+		c.Bool("disabled", &f.Disabled)
+		c.JSON("extra_specs", &f.ExtraSpecs)
+		c.Time("created_at", &f.CreatedAt)
+		c.Time("updated_at", &f.UpdatedAt)
+	}).Condition("usable", store.SQL("is_public OR EXISTS (SELECT 1 FROM compute_flavor_access a WHERE a.flavor_id = compute_flavor.id AND a.project_id = ?)"))
 }
 
-func scanFlavor(r store.Row) (*compute.Flavor, error) {
-	f := &compute.Flavor{}
-	return f, r.Scan(&f.ID, &f.Name, &f.Description, &f.VCPUs, &f.RAM, &f.Disk, &f.Ephemeral, &f.Swap, &f.RxTx,
-		&f.Public, &f.Disabled, jsonOf{&f.ExtraSpecs}, timeOf{&f.CreatedAt}, timeOf{&f.UpdatedAt})
+func flavorAccess() *store.Table[flavor.Access] {
+	return store.NewTable("compute_flavor_access", func(a *flavor.Access, c *store.Columns) {
+		c.Key("flavor_id", &a.FlavorID)
+		c.Key("project_id", &a.ProjectID)
+	})
 }
 
-// InsertFlavor adds a flavor; a taken id or name gives Exists.
-func (*Store) InsertFlavor(ctx context.Context, tx *store.Tx, f *compute.Flavor) error {
-	_, err := tx.Exec(ctx, "INSERT INTO compute_flavor ("+flavorColumns+") VALUES (?"+strings.Repeat(", ?", 13)+")", flavorValues(f)...)
+// factor is a column of a fraction.
+type factor float64
+
+// Value writes it.
+func (f *factor) Value() (driver.Value, error) { return float64(*f), nil }
+
+// Scan reads it.
+func (f *factor) Scan(src any) (err error) {
+	switch v := src.(type) {
+	case float64:
+		*f = factor(v)
+	case int64:
+		*f = factor(v)
+	case []byte:
+		var n float64
+		n, err = strconv.ParseFloat(string(v), 64)
+		*f = factor(n)
+	default:
+		err = fmt.Errorf("scan %T as a fraction", src)
+	}
 	return err
-}
-
-// UpdateFlavor writes a flavor.
-func (*Store) UpdateFlavor(ctx context.Context, tx *store.Tx, f *compute.Flavor) error {
-	return tx.ExecOne(ctx, "UPDATE compute_flavor SET "+
-		strings.ReplaceAll(strings.TrimPrefix(flavorColumns, "id, "), ",", " = ?,")+" = ? WHERE id = ?",
-		append(flavorValues(f)[1:], f.ID)...)
-}
-
-// DeleteFlavor removes a flavor and its access list.
-func (*Store) DeleteFlavor(ctx context.Context, tx *store.Tx, id string) error {
-	if err := tx.ExecOne(ctx, "DELETE FROM compute_flavor WHERE id = ?", id); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, "DELETE FROM compute_flavor_access WHERE flavor_id = ?", id)
-	return err
-}
-
-// Flavor finds a flavor by its id.
-func (*Store) Flavor(ctx context.Context, tx *store.Tx, id string) (*compute.Flavor, error) {
-	return store.One(ctx, tx, scanFlavor, "SELECT "+flavorColumns+" FROM compute_flavor WHERE id = ?", id)
-}
-
-var flavorSort = map[string]string{
-	"flavorid": "id", "name": "name", "memory_mb": "ram", "root_gb": "disk", "ephemeral_gb": "ephemeral",
-	"vcpus": "vcpus", "swap": "swap", "rxtx_factor": "rxtx", "disabled": "disabled", "is_public": "is_public",
-	"created_at": "created_at", "updated_at": "updated_at", "id": "id", "vcpu_weight": "vcpus",
-}
-
-// Flavors lists flavors.
-func (st *Store) Flavors(ctx context.Context, tx *store.Tx, f compute.FlavorFilter) ([]*compute.Flavor, error) {
-	q := store.Select("SELECT " + flavorColumns + " FROM compute_flavor")
-	switch {
-	case f.All && f.Public != nil:
-		q.Where("is_public = ?", *f.Public)
-	case !f.All:
-		q.Where("is_public = ? OR id IN (SELECT flavor_id FROM compute_flavor_access WHERE project_id = ?)", true, f.ProjectID)
-	}
-	if f.MinDisk > 0 {
-		q.Where("disk >= ?", f.MinDisk)
-	}
-	if f.MinRAM > 0 {
-		q.Where("ram >= ?", f.MinRAM)
-	}
-	column, ok := flavorSort[f.SortKey]
-	if !ok {
-		column = "id"
-	}
-	dir, op := "ASC", ">"
-	if f.SortDir == "desc" {
-		dir, op = "DESC", "<"
-	}
-	q.OrderBy(column + " " + dir + ", id " + dir).Limit(f.Limit)
-	if f.Marker != "" {
-		m, err := st.Flavor(ctx, tx, f.Marker)
-		if errors.Is(err, store.ErrNoRows) {
-			return nil, errs.New(errs.Invalid, "marker [%s] not found", f.Marker)
-		}
-		if err != nil {
-			return nil, err
-		}
-		of := map[string]any{
-			"id": m.ID, "name": m.Name, "ram": m.RAM, "disk": m.Disk, "ephemeral": m.Ephemeral, "vcpus": m.VCPUs,
-			"swap": m.Swap, "rxtx": m.RxTx, "disabled": m.Disabled, "is_public": m.Public,
-			"created_at": store.Micros(m.CreatedAt), "updated_at": store.Micros(m.UpdatedAt),
-		}[column]
-		q.Where(column+" "+op+" ? OR ("+column+" = ? AND id "+op+" ?)", of, of, m.ID)
-	}
-	return store.Find(ctx, tx, scanFlavor, q)
-}
-
-// FlavorAccess lists the projects that may use a private flavor.
-func (*Store) FlavorAccess(ctx context.Context, tx *store.Tx, id string) ([]string, error) {
-	return store.All(ctx, tx, store.Value[string],
-		"SELECT project_id FROM compute_flavor_access WHERE flavor_id = ? ORDER BY project_id", id)
-}
-
-// AddFlavorAccess lets a project use a flavor; Exists if it may already.
-func (*Store) AddFlavorAccess(ctx context.Context, tx *store.Tx, id, projectID string) error {
-	_, err := tx.Exec(ctx, "INSERT INTO compute_flavor_access (flavor_id, project_id) VALUES (?, ?)", id, projectID)
-	return err
-}
-
-// RemoveFlavorAccess takes that away; NotFound if the project had no access.
-func (*Store) RemoveFlavorAccess(ctx context.Context, tx *store.Tx, id, projectID string) error {
-	return tx.ExecOne(ctx, "DELETE FROM compute_flavor_access WHERE flavor_id = ? AND project_id = ?", id, projectID)
 }

@@ -122,7 +122,7 @@ func scanColumns(r store.Row, only []int) (*compute.Server, error) {
 	}
 	s.AutoResizeWindow, s.CreatedAt, s.UpdatedAt = store.Time(resized), store.Time(created), store.Time(updated)
 	s.LaunchedAt, s.TerminatedAt, s.DeletedAt = store.Time(launched), store.Time(terminated), store.Time(deleted)
-	f, err := flavors.get(flavor)
+	f, err := sizes.get(flavor)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (m *memo[T]) get(text string) (*T, error) {
 }
 
 var (
-	flavors    memo[compute.Flavor]
+	sizes      memo[compute.Flavor]
 	roots      memo[hostapi.RootDisk]
 	properties memo[map[string]string]
 )

@@ -22,7 +22,7 @@ type Store struct{}
 
 // Tables are the families that need no more than a table.
 func Tables() compute.Tables {
-	return compute.Tables{Keypairs: keypairs(), ServerGroups: serverGroups()}
+	return compute.Tables{Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups()}
 }
 
 // New returns the store.

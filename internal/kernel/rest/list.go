@@ -21,9 +21,11 @@ type Dialect struct {
 	Infinite string
 	// Sorting is the syntax, Down the direction where none is said, and Ties
 	// the order of rows that are equal in what was asked for.
-	Sorting Sorting
-	Down    bool
-	Ties    []store.Sort
+	// TurnsDefault lets a direction without a key turn the order of lists that ask for none.
+	Sorting      Sorting
+	Down         bool
+	TurnsDefault bool
+	Ties         []store.Sort
 	// Reverse names the parameter that asks for the page before the marker.
 	Reverse string
 	// AnyValue takes all values of a filter that is named several times; else the first counts.
@@ -125,7 +127,7 @@ func (l *List) known(name string) bool {
 	case "sort":
 		return l.Sorting == SortWords
 	}
-	return name == l.Reverse || name == l.Everyone || slices.Contains(l.Also, name)
+	return name == l.Reverse || slices.Contains(l.Also, name)
 }
 
 // Query reads a request's query string.
@@ -140,7 +142,7 @@ func (l *List) Query(r *httpx.Request) (store.Query, error) {
 		if err != nil {
 			return q, err
 		}
-		if !known {
+		if !known && name != l.Everyone {
 			unknown = append(unknown, name)
 		}
 	}
@@ -259,15 +261,16 @@ func (l *List) order(q *store.Query, r *httpx.Request) error {
 		}
 		s := store.Sort{Field: l.Fields[at].at(), Desc: l.Down}
 		if i < len(dirs) {
-			switch dirs[i] {
-			case "asc", "desc":
-				s.Desc = dirs[i] == "desc"
-			case "":
-			default:
-				return worded(l.BadDir, dirs[i], "Unknown sort direction %q, must be one of: asc, desc.", dirs[i])
+			if s.Desc, err = l.down(dirs[i]); err != nil {
+				return err
 			}
 		}
 		q.Sort = append(q.Sort, s)
+	}
+	if len(keys) == 0 && len(dirs) > 0 && l.TurnsDefault && len(l.Sort) == 1 {
+		down, err := l.down(dirs[0])
+		q.Sort = []store.Sort{{Field: l.Sort[0].Field, Desc: down}}
+		return err
 	}
 	switch {
 	case len(q.Sort) > 0:
@@ -278,6 +281,17 @@ func (l *List) order(q *store.Query, r *httpx.Request) error {
 		q.Sort = l.Sort
 	}
 	return nil
+}
+
+// down reads a direction.
+func (l *List) down(dir string) (bool, error) {
+	switch dir {
+	case "asc", "desc":
+		return dir == "desc", nil
+	case "":
+		return l.Down, nil
+	}
+	return false, worded(l.BadDir, dir, "Unknown sort direction %q, must be one of: asc, desc.", dir)
 }
 
 func (l *List) sorting(r *httpx.Request) (keys, dirs []string, err error) {

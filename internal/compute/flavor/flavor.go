@@ -1,9 +1,11 @@
-package compute
+// Package flavor keeps flavors, their extra specs, and which projects may use
+// private ones. Servers copy their flavor when they are made or resized:
+// changing or deleting one touches no server.
+package flavor
 
 import "time"
 
-// Flavor is a size of servers. Servers keep a copy of theirs: changing or
-// deleting a flavor touches no server.
+// Flavor is a size of servers.
 type Flavor struct {
 	ID          string            `json:"id"` // flavorid: any text
 	Name        string            `json:"name"`
@@ -21,11 +23,5 @@ type Flavor struct {
 	UpdatedAt   time.Time         `json:"-"`
 }
 
-// resources is what a server of this flavor takes from its host.
-func (f *Flavor) resources(fromVolume bool) Resources {
-	disk := f.Ephemeral + (f.Swap+1023)/1024
-	if !fromVolume {
-		disk += f.Disk
-	}
-	return Resources{VCPU: f.VCPUs, MemoryMB: f.RAM, DiskGB: disk}
-}
+// Access lets a project use a private flavor.
+type Access struct{ FlavorID, ProjectID string }
