@@ -7,12 +7,12 @@ import (
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
 )
 
 // servers are all that there are, for a person to choose from.
 func (k *control) servers(ctx context.Context) ([]ServerRow, error) {
-	deleted := false
-	d, err := k.compute.List(ctx, compute.ListServers{ServerFilter: compute.ServerFilter{Deleted: &deleted}, AllProjects: true}, false)
+	d, err := k.compute.List(ctx, compute.ListServers{Query: store.Query{Where: []store.Cond{store.Eq("deleted", false)}, Everyone: true}}, false)
 	if err != nil {
 		return nil, err
 	}

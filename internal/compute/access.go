@@ -16,7 +16,7 @@ func serverNotFound(id string) error {
 // load reads a server for the context's actor and checks a rule about it.
 // Servers of other projects do not exist for anybody but administrators.
 func (s *Service) load(ctx context.Context, tx *store.Tx, id, rule string) (*Server, error) {
-	srv, err := s.store.Server(ctx, tx, id)
+	srv, err := s.servers.Get(ctx, tx, id)
 	if err != nil {
 		return nil, notFound(err, "Instance %s could not be found.", id)
 	}
@@ -58,5 +58,5 @@ func (s *Service) change(ctx context.Context, id, rule string, f func(tx *store.
 // save writes a server that was changed.
 func (s *Service) save(ctx context.Context, tx *store.Tx, srv *Server) error {
 	srv.UpdatedAt = s.now().UTC()
-	return s.store.UpdateServer(ctx, tx, srv)
+	return s.servers.Update(ctx, tx, srv)
 }

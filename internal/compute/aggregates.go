@@ -4,159 +4,176 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 
+	"kumoi/internal/kernel/audit"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
 )
 
-// Aggregates lists all host aggregates.
-func (s *Service) Aggregates(ctx context.Context) ([]*Aggregate, error) {
-	if err := s.Check(ctx, "os-aggregates:index"); err != nil {
-		return nil, err
-	}
-	var list []*Aggregate
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.store.Aggregates(ctx, tx)
-		return err
-	})
-	return list, err
+// Aggregates are the use cases of host aggregates.
+type Aggregates struct {
+	s     *Service
+	table *store.Table[Aggregate]
 }
 
-// Aggregate returns one.
-func (s *Service) Aggregate(ctx context.Context, id int64) (*Aggregate, error) {
-	if err := s.Check(ctx, "os-aggregates:show"); err != nil {
+// all reads all aggregates, as they were made.
+func (g *Aggregates) all(ctx context.Context, tx *store.Tx) ([]*Aggregate, error) {
+	page, err := g.table.List(ctx, tx, store.Query{Sort: []store.Sort{{Field: "id"}}})
+	return page.Rows, err
+}
+
+// get finds an aggregate by the number that a request names.
+func (g *Aggregates) get(ctx context.Context, tx *store.Tx, id string) (*Aggregate, error) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "Invalid input for field/attribute aggregate_id. Value: %s. '%s' is not an integer", id, id)
+	}
+	a, err := g.table.First(ctx, tx, store.Eq("id", n))
+	return a, notFound(err, "Aggregate %d could not be found.", n)
+}
+
+// List lists host aggregates.
+func (g *Aggregates) List(ctx context.Context, q store.Query) (page store.Page[Aggregate], err error) {
+	if err := g.s.Check(ctx, "os-aggregates:index"); err != nil {
+		return page, err
+	}
+	err = g.s.read(ctx, func(tx *store.Tx) (err error) {
+		page, err = g.table.List(ctx, tx, q)
+		return err
+	})
+	return page, err
+}
+
+// Show returns one.
+func (g *Aggregates) Show(ctx context.Context, id string) (a *Aggregate, err error) {
+	if err := g.s.Check(ctx, "os-aggregates:show"); err != nil {
 		return nil, err
 	}
-	var a *Aggregate
-	err := s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.store.Aggregates(ctx, tx)
-		if err != nil {
-			return err
-		}
-		a, err = pick(list, id)
+	err = g.s.read(ctx, func(tx *store.Tx) (err error) {
+		a, err = g.get(ctx, tx, id)
 		return err
 	})
 	return a, err
 }
 
-func pick(list []*Aggregate, id int64) (*Aggregate, error) {
-	for _, a := range list {
-		if a.ID == id {
-			return a, nil
-		}
-	}
-	return nil, errs.New(errs.NotFound, "Aggregate %d could not be found.", id)
-}
+// NewAggregate is what an aggregate is made of; it may be a zone.
+type NewAggregate struct{ Name, Zone string }
 
-// CreateAggregate adds an aggregate.
-func (s *Service) CreateAggregate(ctx context.Context, name, zone string) (*Aggregate, error) {
-	if err := s.Check(ctx, "os-aggregates:create"); err != nil {
+// Create adds an aggregate.
+func (g *Aggregates) Create(ctx context.Context, n NewAggregate) (*Aggregate, error) {
+	if err := g.s.Check(ctx, "os-aggregates:create"); err != nil {
 		return nil, err
 	}
-	a := &Aggregate{UUID: ids.New(), Name: name, Metadata: map[string]string{}, Hosts: []string{}, CreatedAt: s.now().UTC()}
-	if zone != "" {
-		a.Metadata["availability_zone"] = zone
+	a := &Aggregate{UUID: ids.New(), Name: n.Name, Metadata: map[string]string{}, Hosts: []string{}, CreatedAt: g.s.now().UTC()}
+	if n.Zone != "" {
+		a.Metadata[zoneKey] = n.Zone
 	}
-	err := s.write(ctx, func(tx *store.Tx) error {
-		list, err := s.store.Aggregates(ctx, tx)
-		if err != nil {
+	err := g.s.write(ctx, func(tx *store.Tx) (err error) {
+		if err := g.free(ctx, tx, a.Name, 0); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(list, func(o *Aggregate) bool { return o.Name == name }) {
-			return errs.New(errs.Exists, "Aggregate %s already exists.", name)
-		}
-		if a.ID, err = s.store.Next(ctx, tx, "aggregate"); err != nil {
+		if a.ID, err = g.s.store.Next(ctx, tx, "aggregate"); err != nil {
 			return err
 		}
-		return s.store.PutAggregate(ctx, tx, a)
+		audit.Created(ctx, strconv.FormatInt(a.ID, 10))
+		return g.table.Insert(ctx, tx, a)
 	})
 	return a, err
 }
 
-// pinnedElsewhere tells whether an owner insists on another zone than this one.
-func pinnedElsewhere(servers []*Server, zone string) bool {
-	return slices.ContainsFunc(servers, func(s *Server) bool { return s.PinnedZone != "" && s.PinnedZone != zone })
+// free refuses a name that another aggregate has.
+func (g *Aggregates) free(ctx context.Context, tx *store.Tx, name string, but int64) error {
+	taken, err := g.table.Any(ctx, tx, store.Eq("name", name), store.Ne("id", but))
+	if err == nil && taken {
+		err = errs.New(errs.Exists, "Aggregate %s already exists.", name)
+	}
+	return err
 }
 
-// ChangeAggregate lets f change an aggregate. A host does not change its zone
-// while it has servers whose owners asked for the old one.
-func (s *Service) ChangeAggregate(ctx context.Context, id int64, rule string, f func(tx *store.Tx, a *Aggregate, all []*Aggregate) error) (*Aggregate, error) {
-	if err := s.Check(ctx, rule); err != nil {
+// change lets f change an aggregate. A host does not change its zone while it
+// has servers whose owners asked for the old one.
+func (g *Aggregates) change(ctx context.Context, id, rule string, f func(tx *store.Tx, a *Aggregate, all []*Aggregate) error) (a *Aggregate, err error) {
+	if err := g.s.Check(ctx, rule); err != nil {
 		return nil, err
 	}
-	var a *Aggregate
-	err := s.write(ctx, func(tx *store.Tx) error {
-		list, err := s.store.Aggregates(ctx, tx)
-		if err != nil {
+	err = g.s.write(ctx, func(tx *store.Tx) (err error) {
+		if a, err = g.get(ctx, tx, id); err != nil {
 			return err
 		}
-		if a, err = pick(list, id); err != nil {
+		all, err := g.all(ctx, tx)
+		if err != nil {
 			return err
 		}
 		zone := a.Zone()
-		if err := f(tx, a, list); err != nil {
+		if err := f(tx, a, all); err != nil {
 			return err
 		}
 		if a.Zone() != zone {
-			if err := s.checkZoneChange(ctx, tx, a, list); err != nil {
+			if err := g.checkZoneChange(ctx, tx, a, all); err != nil {
 				return err
 			}
 		}
-		a.UpdatedAt = s.now().UTC()
-		return s.store.PutAggregate(ctx, tx, a)
+		a.UpdatedAt = g.s.now().UTC()
+		return g.table.Update(ctx, tx, a)
 	})
-	return a, exists(err, "Aggregate %s already exists.", nameOf(a))
+	return a, err
 }
 
-func nameOf(a *Aggregate) string {
-	if a == nil {
-		return ""
-	}
-	return a.Name
-}
-
-func (s *Service) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggregate, all []*Aggregate) error {
+func (g *Aggregates) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggregate, all []*Aggregate) error {
 	for _, host := range a.Hosts {
 		for _, o := range all {
 			if o.ID != a.ID && o.Zone() != "" && a.Zone() != "" && o.Zone() != a.Zone() && slices.Contains(o.Hosts, host) {
 				return errs.New(errs.Conflict, "Cannot perform action 'update aggregate' on aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
 			}
 		}
-		servers, err := s.onHost(ctx, tx, host)
+		pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
 		if err != nil {
 			return err
 		}
-		if pinnedElsewhere(servers, a.Zone()) {
+		if pinned {
 			return errs.New(errs.Conflict, "Cannot perform action 'update aggregate' on aggregate %d. Reason: One or more hosts contain instances in this zone.", a.ID)
 		}
 	}
 	return nil
 }
 
-// UpdateAggregate renames an aggregate or its zone.
-func (s *Service) UpdateAggregate(ctx context.Context, id int64, name *string, zone **string) (*Aggregate, error) {
-	return s.ChangeAggregate(ctx, id, "os-aggregates:update", func(_ *store.Tx, a *Aggregate, all []*Aggregate) error {
-		if name != nil {
-			if slices.ContainsFunc(all, func(o *Aggregate) bool { return o.Name == *name && o.ID != id }) {
-				return errs.New(errs.Exists, "Aggregate %s already exists.", *name)
+// pinnedElsewhere tells whether a host has a server whose owner insists on another zone than this one.
+func (g *Aggregates) pinnedElsewhere(ctx context.Context, tx *store.Tx, host, zone string) (bool, error) {
+	return g.s.servers.Any(ctx, tx, store.Eq("host", host), store.Eq("deleted", false), store.Ne("pinned_zone", ""), store.Ne("pinned_zone", zone))
+}
+
+// AggregatePatch is what can be changed of an aggregate itself; a null zone is none.
+type AggregatePatch struct {
+	Name change.Optional[string]
+	Zone change.Optional[string] `json:"availability_zone"`
+}
+
+// Update renames an aggregate or its zone.
+func (g *Aggregates) Update(ctx context.Context, id string, p AggregatePatch) (*Aggregate, error) {
+	return g.change(ctx, id, "os-aggregates:update", func(tx *store.Tx, a *Aggregate, _ []*Aggregate) error {
+		if p.Name.Set {
+			if err := g.free(ctx, tx, p.Name.Value, a.ID); err != nil {
+				return err
 			}
-			a.Name = *name
+			a.Name = p.Name.Value
 		}
-		if zone != nil {
+		if p.Zone.Set {
 			a.Metadata = maps.Clone(a.Metadata)
-			delete(a.Metadata, "availability_zone")
-			if *zone != nil {
-				a.Metadata["availability_zone"] = **zone
+			delete(a.Metadata, zoneKey)
+			if !p.Zone.Null {
+				a.Metadata[zoneKey] = p.Zone.Value
 			}
 		}
 		return nil
 	})
 }
 
-// SetAggregateMetadata adds to an aggregate's metadata; a nil value removes its key.
-func (s *Service) SetAggregateMetadata(ctx context.Context, id int64, set map[string]*string) (*Aggregate, error) {
-	return s.ChangeAggregate(ctx, id, "os-aggregates:set_metadata", func(_ *store.Tx, a *Aggregate, _ []*Aggregate) error {
+// SetMetadata adds to an aggregate's metadata; a nil value removes its key.
+func (g *Aggregates) SetMetadata(ctx context.Context, id string, set map[string]*string) (*Aggregate, error) {
+	return g.change(ctx, id, "os-aggregates:set_metadata", func(_ *store.Tx, a *Aggregate, _ []*Aggregate) error {
 		for k, v := range set {
 			if v == nil {
 				delete(a.Metadata, k)
@@ -168,90 +185,75 @@ func (s *Service) SetAggregateMetadata(ctx context.Context, id int64, set map[st
 	})
 }
 
-// AddAggregateHost puts a host into an aggregate.
-func (s *Service) AddAggregateHost(ctx context.Context, id int64, host string) (*Aggregate, error) {
-	return s.ChangeAggregate(ctx, id, "os-aggregates:add_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
-		if _, err := s.store.Host(ctx, tx, host); err != nil {
+// AddHost puts a host into an aggregate.
+func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, error) {
+	return g.change(ctx, id, "os-aggregates:add_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
+		if _, err := g.s.hostStates.Get(ctx, tx, host); err != nil {
 			return notFound(err, "Compute host %s could not be found.", host)
 		}
 		if slices.Contains(a.Hosts, host) {
-			return errs.New(errs.Exists, "Cannot add host to aggregate %d. Reason: Host %s already exists in the aggregate.", id, host)
+			return errs.New(errs.Exists, "Cannot add host to aggregate %d. Reason: Host %s already exists in the aggregate.", a.ID, host)
 		}
 		for _, o := range all {
-			if o.ID != id && slices.Contains(o.Hosts, host) && a.Zone() != "" && o.Zone() != "" && a.Zone() != o.Zone() {
-				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", id, o.Zone())
+			if o.ID != a.ID && slices.Contains(o.Hosts, host) && a.Zone() != "" && o.Zone() != "" && a.Zone() != o.Zone() {
+				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
 			}
 		}
-		if a.Zone() != "" {
-			if err := s.checkHostEmpty(ctx, tx, a, all, host); err != nil {
+		if a.Zone() != "" && a.Zone() != g.s.cfg.DefaultZone && !inZone(all, a.Zone(), host, 0) {
+			pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
+			if err != nil {
 				return err
+			}
+			if pinned {
+				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", a.ID, host)
 			}
 		}
 		a.Hosts = append(a.Hosts, host)
 		slices.Sort(a.Hosts)
-		return nil
+		return g.s.store.SetAggregateHosts(ctx, tx, a)
 	})
 }
 
-// checkHostEmpty refuses to carry servers into another zone.
-func (s *Service) checkHostEmpty(ctx context.Context, tx *store.Tx, a *Aggregate, all []*Aggregate, host string) error {
-	for _, o := range all {
-		if o.Zone() == a.Zone() && slices.Contains(o.Hosts, host) {
-			return nil
-		}
-	}
-	if a.Zone() == s.cfg.DefaultZone {
-		return nil
-	}
-	servers, err := s.onHost(ctx, tx, host)
-	if err == nil && pinnedElsewhere(servers, a.Zone()) {
-		err = errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", a.ID, host)
-	}
-	return err
+// inZone tells whether an aggregate, another than one, puts a host into a zone.
+func inZone(all []*Aggregate, zone, host string, but int64) bool {
+	return slices.ContainsFunc(all, func(o *Aggregate) bool { return o.ID != but && o.Zone() == zone && slices.Contains(o.Hosts, host) })
 }
 
-// RemoveAggregateHost takes a host out of an aggregate.
-func (s *Service) RemoveAggregateHost(ctx context.Context, id int64, host string) (*Aggregate, error) {
-	return s.ChangeAggregate(ctx, id, "os-aggregates:remove_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
+// RemoveHost takes a host out of an aggregate.
+func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregate, error) {
+	return g.change(ctx, id, "os-aggregates:remove_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
 		i := slices.Index(a.Hosts, host)
 		if i < 0 {
-			return errs.New(errs.NotFound, "Cannot remove host %s in aggregate %d: it is not in it.", host, id)
+			return errs.New(errs.NotFound, "Cannot remove host %s in aggregate %d: it is not in it.", host, a.ID)
 		}
-		if a.Zone() != "" && a.Zone() != s.cfg.DefaultZone {
-			kept := slices.ContainsFunc(all, func(o *Aggregate) bool {
-				return o.ID != id && o.Zone() == a.Zone() && slices.Contains(o.Hosts, host)
-			})
-			servers, err := s.onHost(ctx, tx, host)
+		if a.Zone() != "" && a.Zone() != g.s.cfg.DefaultZone && !inZone(all, a.Zone(), host, a.ID) {
+			pinned, err := g.pinnedElsewhere(ctx, tx, host, g.s.cfg.DefaultZone)
 			if err != nil {
 				return err
 			}
-			if !kept && pinnedElsewhere(servers, s.cfg.DefaultZone) {
-				return errs.New(errs.Conflict, "Cannot remove host from aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", id, host)
+			if pinned {
+				return errs.New(errs.Conflict, "Cannot remove host from aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", a.ID, host)
 			}
 		}
 		a.Hosts = slices.Delete(a.Hosts, i, i+1)
-		return nil
+		return g.s.store.SetAggregateHosts(ctx, tx, a)
 	})
 }
 
-// DeleteAggregate removes an aggregate without hosts.
-func (s *Service) DeleteAggregate(ctx context.Context, id int64) error {
-	if err := s.Check(ctx, "os-aggregates:delete"); err != nil {
+// Delete removes an aggregate without hosts.
+func (g *Aggregates) Delete(ctx context.Context, id string) error {
+	if err := g.s.Check(ctx, "os-aggregates:delete"); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *store.Tx) error {
-		list, err := s.store.Aggregates(ctx, tx)
-		if err != nil {
-			return err
-		}
-		a, err := pick(list, id)
+	return g.s.write(ctx, func(tx *store.Tx) error {
+		a, err := g.get(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		if len(a.Hosts) > 0 {
-			return errs.New(errs.Invalid, "Cannot remove aggregate %d. Reason: Host aggregate is not empty.", id)
+			return errs.New(errs.Invalid, "Cannot remove aggregate %d. Reason: Host aggregate is not empty.", a.ID)
 		}
-		return s.store.DeleteAggregate(ctx, tx, id)
+		return g.table.Delete(ctx, tx, a.UUID)
 	})
 }
 
@@ -263,14 +265,10 @@ type Zone struct {
 
 // Zones lists the availability zones with their hosts.
 func (s *Service) Zones(ctx context.Context, rule string) ([]Zone, error) {
-	if err := s.Check(ctx, rule); err != nil {
+	hosts, err := s.Hosts(ctx, rule)
+	if err != nil {
 		return nil, err
 	}
-	var hosts []*Host
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		hosts, err = s.hostsTx(ctx, tx)
-		return err
-	})
 	by := map[string][]*Host{}
 	for _, h := range hosts {
 		by[h.Zone] = append(by[h.Zone], h)
@@ -282,5 +280,5 @@ func (s *Service) Zones(ctx context.Context, rule string) ([]Zone, error) {
 	for _, name := range sortedKeys(by) {
 		out = append(out, Zone{name, by[name]})
 	}
-	return out, err
+	return out, nil
 }

@@ -52,7 +52,7 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	st := sqlstore.New()
+	st := sqlstore.Tables().Servers
 	flavor := &compute.Flavor{ID: "small", Name: "small", VCPUs: 1, RAM: 64, Disk: 1}
 	err = c.DB.Write(ctx, func(tx *store.Tx) error {
 		for i := range n {
@@ -63,7 +63,7 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 				VMState: compute.VMActive, PowerState: compute.PowerRunning, Power: hostapi.PowerRunning, DiskConfig: "MANUAL",
 				Metadata: map[string]string{"role": "web"}, AvailabilityZone: "nova", CreatedAt: now, UpdatedAt: now, LaunchedAt: now,
 			}
-			if err := st.InsertServer(ctx, tx, s); err != nil {
+			if err := st.Insert(ctx, tx, s); err != nil {
 				return err
 			}
 			p := &network.Port{NetworkID: net, AdminStateUp: true, DeviceID: s.ID, DeviceOwner: "compute:nova", HeldAs: network.HeldByServer, HeldBy: s.ID, PortSecurity: true}

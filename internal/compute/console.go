@@ -71,13 +71,13 @@ func (s *Service) CreateConsole(ctx context.Context, id, protocol, kind string) 
 			return errs.New(errs.Invalid, "Unavailable console type %s.", kind)
 		}
 		now := s.now().UTC()
-		if err := s.store.DeleteConsolesBefore(ctx, tx, now); err != nil {
+		if _, err := s.consoles.DeleteWhere(ctx, tx, store.Cond{Field: "expires_at", Op: store.LessEqual, Value: now}); err != nil {
 			return err
 		}
 		random := make([]byte, 32)
 		_, _ = rand.Read(random) // never fails
 		out = &ConsoleAccess{Token: hex.EncodeToString(random), Kind: k, Server: srv}
-		return s.store.InsertConsole(ctx, tx, Console{
+		return s.consoles.Insert(ctx, tx, &Console{
 			TokenHash: hashConsoleToken(out.Token), ServerID: srv.ID, Kind: k, ExpiresAt: now.Add(s.cfg.ConsoleTTL),
 		})
 	})
@@ -97,8 +97,11 @@ func hasScreen(srv *Server) bool { return hints(srv)["hw_video_model"] != "none"
 // console finds what a token opens now. Every token that does not open anything,
 // for whatever reason, costs the same one look and gives the same NotFound.
 func (s *Service) console(ctx context.Context, token string) (c Console, err error) {
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		c, err = s.store.Console(ctx, tx, hashConsoleToken(token))
+	err = s.read(ctx, func(tx *store.Tx) error {
+		found, err := s.consoles.Get(ctx, tx, hashConsoleToken(token))
+		if err == nil {
+			c = *found
+		}
 		return notFound(err, "Token not found")
 	})
 	if err == nil && !s.now().Before(c.ExpiresAt) {
@@ -118,7 +121,7 @@ func (s *Service) ShowConsole(ctx context.Context, token string) (*Server, error
 	}
 	var srv *Server
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		srv, err = s.store.Server(ctx, tx, c.ServerID)
+		srv, err = s.servers.Get(ctx, tx, c.ServerID)
 		return notFound(err, "Token not found")
 	})
 	return srv, err
@@ -147,7 +150,7 @@ func (s *Service) OpenConsole(ctx context.Context, c Console) (*ConsoleSession, 
 	ctx = actor.AsSystem(ctx, "console")
 	var srv *Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		srv, err = s.store.Server(ctx, tx, c.ServerID)
+		srv, err = s.servers.Get(ctx, tx, c.ServerID)
 		return notFound(err, "Instance %s could not be found.", c.ServerID)
 	})
 	if err != nil {

@@ -46,12 +46,12 @@ func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) 
 			return err
 		}
 		e.Server, e.Status, e.Actions = srv, srv.Status(), nil
-		list, err := s.store.Actions(ctx, tx, id)
+		list, err := s.actionsOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		for i := len(list) - 1; i >= 0; i-- {
-			a, err := s.store.ActionByRequest(ctx, tx, id, list[i].RequestID)
+			a, err := s.actionByRequest(ctx, tx, id, list[i].RequestID)
 			if err != nil {
 				return err
 			}
@@ -91,11 +91,11 @@ func (s *Service) lastReport(ctx context.Context, tx *store.Tx, srv *Server) (*h
 	if srv.Host == "" {
 		return nil, nil
 	}
-	h, err := s.store.Host(ctx, tx, srv.Host)
+	g, err := s.guests.Get(ctx, tx, srv.Host)
 	if err != nil {
 		return nil, nil //nolint:nilerr // a host that was forgotten has nothing to say
 	}
-	for _, r := range h.Report.Servers {
+	for _, r := range g.Reports {
 		if r.ServerID == srv.ID {
 			return &r, nil
 		}

@@ -12,14 +12,14 @@ import (
 // is not known.
 func TestExplanationReads(t *testing.T) {
 	at := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
-	step := func(name string, second int, result string) Event {
-		return Event{Name: name, Result: result, StartedAt: at.Add(time.Duration(second) * time.Second), EndedAt: at.Add(time.Duration(second+1) * time.Second)}
+	step := func(name string, second int, result string) *Event {
+		return &Event{Name: name, Result: result, StartedAt: at.Add(time.Duration(second) * time.Second), EndedAt: at.Add(time.Duration(second+1) * time.Second)}
 	}
 	e := &Explanation{
 		Server: &Server{ID: "s", Name: "web", Host: "h1"}, Status: "ACTIVE", Decision: []string{"host h1 fits"},
 		Actions: []ExplainedAction{{Took: 3 * time.Second, Action: Action{
 			Action: "create", RequestID: "req-1", StartedAt: at,
-			Events: []Event{step("third", 2, "Success"), step("second", 1, "Success"), step("first", 0, "Error")}, // newest first, as stored
+			Events: []*Event{step("third", 2, "Success"), step("second", 1, "Success"), step("first", 0, "Error")}, // newest first, as stored
 		}}},
 		Ports: []ExplainedPort{{ID: "p", MAC: "fa:16:3e:00:00:01", NetworkID: "n", Addresses: []string{"10.0.0.3"}, Status: "DOWN"}},
 		Guest: &hostapi.ServerReport{Host: "h1", Power: hostapi.PowerRunning, Domain: "kumoi-s"},

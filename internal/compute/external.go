@@ -25,7 +25,7 @@ func (s *Service) TakeEvents(ctx context.Context, events []ExternalEvent) ([]Ext
 		e := &events[i]
 		var srv *Server
 		err := s.read(ctx, func(tx *store.Tx) (err error) {
-			srv, err = s.store.Server(ctx, tx, e.ServerID)
+			srv, err = s.servers.Get(ctx, tx, e.ServerID)
 			return err
 		})
 		switch {
@@ -59,7 +59,7 @@ func (s *Service) TakeEvents(ctx context.Context, events []ExternalEvent) ([]Ext
 func (s *Service) powerUpdate(ctx context.Context, id, tag string) error {
 	power := map[string]hostapi.Power{"POWER_ON": hostapi.PowerRunning, "POWER_OFF": hostapi.PowerStopped}[tag]
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
+		srv, err := s.servers.Get(ctx, tx, id)
 		if err != nil || srv.TaskState != TaskNone || power == "" {
 			return err
 		}
@@ -69,41 +69,32 @@ func (s *Service) powerUpdate(ctx context.Context, id, tag string) error {
 	})
 }
 
-// MigrationFilter narrows a list of migrations; zero values do not filter.
-type MigrationFilter struct {
-	ServerID, Status, Type, Host, SourceHost, UserID, ProjectID string
-}
+// Migrations are the use cases of moves of servers.
+type Migrations struct{ s *Service }
 
-// Migrations lists moves of servers, newest first.
-func (s *Service) Migrations(ctx context.Context, f MigrationFilter) ([]*Migration, error) {
-	if err := s.Check(ctx, "os-migrations:index"); err != nil {
-		return nil, err
+// List lists moves of servers, newest first.
+func (m Migrations) List(ctx context.Context, q store.Query) (page store.Page[Migration], err error) {
+	if err := m.s.Check(ctx, "os-migrations:index"); err != nil {
+		return page, err
 	}
-	return s.migrations(ctx, f)
-}
-
-func (s *Service) migrations(ctx context.Context, f MigrationFilter) ([]*Migration, error) {
-	var out []*Migration
-	err := s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.store.Migrations(ctx, tx, f.ServerID)
-		out = nil
-		for _, m := range list {
-			if (f.Status == "" || m.Status == f.Status) && (f.Type == "" || m.Type == f.Type) &&
-				(f.Host == "" || m.SourceHost == f.Host || m.DestHost == f.Host) && (f.SourceHost == "" || m.SourceHost == f.SourceHost) &&
-				(f.UserID == "" || m.UserID == f.UserID) && (f.ProjectID == "" || m.ProjectID == f.ProjectID) {
-				out = append(out, m)
-			}
-		}
+	err = m.s.read(ctx, func(tx *store.Tx) (err error) {
+		page, err = m.s.migrations.List(ctx, tx, q)
 		return err
 	})
-	return out, err
+	return page, err
+}
+
+// movesOf lists the moves of a server, newest first.
+func (s *Service) movesOf(ctx context.Context, tx *store.Tx, serverID string) ([]*Migration, error) {
+	page, err := s.migrations.List(ctx, tx, store.Query{Where: []store.Cond{store.Eq("server_id", serverID)}, Sort: newest})
+	return page.Rows, err
 }
 
 // ServerMigrations lists the live migrations of a server in progress: none, as
 // this cloud moves servers only while they are stopped.
 func (s *Service) ServerMigrations(ctx context.Context, id, rule string) error {
 	return s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
+		srv, err := s.servers.Get(ctx, tx, id)
 		if err != nil || srv.Deleted {
 			return serverNotFound(id)
 		}

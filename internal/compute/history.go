@@ -73,7 +73,7 @@ func (s *Service) record(ctx context.Context, tx *store.Tx, srv *Server, action 
 		action = w
 	}
 	who, now := actor.From(ctx), s.now().UTC()
-	return id, s.store.InsertAction(ctx, tx, &Action{
+	return id, s.actions.Insert(ctx, tx, &Action{
 		ID: id, ServerID: srv.ID, RequestID: who.RequestID, Action: action,
 		UserID: who.UserID, ProjectID: who.ProjectID, StartedAt: now, UpdatedAt: now,
 	})
@@ -85,7 +85,23 @@ func (s *Service) recordDone(ctx context.Context, tx *store.Tx, srv *Server, act
 	if err != nil {
 		return err
 	}
-	return s.store.FinishAction(ctx, tx, id, "", s.now().UTC())
+	return s.finishAction(ctx, tx, id, "")
+}
+
+// finishAction says that an action has ended; message is empty if well.
+func (s *Service) finishAction(ctx context.Context, tx *store.Tx, id int64, message string) error {
+	now := s.now().UTC()
+	_, err := s.actions.Patch(ctx, tx, store.Changes{"message": message, "ended_at": now, "updated_at": now}, store.Eq("id", id))
+	return err
+}
+
+// recordEvent adds an ended step to an action.
+func (s *Service) recordEvent(ctx context.Context, tx *store.Tx, e *Event) error {
+	if err := s.events.Insert(ctx, tx, e); err != nil {
+		return err
+	}
+	_, err := s.actions.Patch(ctx, tx, store.Changes{"updated_at": e.EndedAt}, store.Eq("id", e.ActionID))
+	return err
 }
 
 // step wraps a saga step so that the server's history shows it as an event,
@@ -94,13 +110,13 @@ func (s *Service) step(name string, do func(ctx context.Context, j *job) error) 
 	return func(ctx context.Context, j *job) error {
 		start := s.now().UTC()
 		err := do(ctx, j)
-		e := Event{Name: name, Host: j.Host, Result: "Success", StartedAt: start, EndedAt: s.now().UTC()}
+		e := Event{ActionID: j.Action, Name: name, Host: j.Host, Result: "Success", StartedAt: start, EndedAt: s.now().UTC()}
 		if err != nil {
 			e.Result, e.Details, e.Traceback = "Error", errs.As(err).Msg, err.Error()
 		}
 		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if werr := s.write(logCtx, func(tx *store.Tx) error { return s.store.InsertEvent(logCtx, tx, j.Action, e) }); werr != nil {
+		if werr := s.write(logCtx, func(tx *store.Tx) error { return s.recordEvent(logCtx, tx, &e) }); werr != nil {
 			s.log.WarnContext(ctx, "event not recorded", "server", j.Server, "event", name, "error", werr)
 		}
 		return err
@@ -110,7 +126,7 @@ func (s *Service) step(name string, do func(ctx context.Context, j *job) error) 
 // finish ends an action well: f changes the server a last time.
 func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error) func(context.Context, *store.Tx, *job) error {
 	return func(ctx context.Context, tx *store.Tx, j *job) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
@@ -118,7 +134,7 @@ func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, j *job, srv *
 		if err := f(ctx, tx, j, srv); err != nil {
 			return err
 		}
-		if err := s.store.FinishAction(ctx, tx, j.Action, "", s.now().UTC()); err != nil {
+		if err := s.finishAction(ctx, tx, j.Action, ""); err != nil {
 			return err
 		}
 		return s.settle(ctx, tx, srv)
@@ -128,7 +144,7 @@ func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, j *job, srv *
 // fail ends an action badly: f says what becomes of the server.
 func (s *Service) fail(f func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error) func(context.Context, *store.Tx, *job, *errs.Error) error {
 	return func(ctx context.Context, tx *store.Tx, j *job, cause *errs.Error) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
@@ -136,7 +152,7 @@ func (s *Service) fail(f func(ctx context.Context, tx *store.Tx, j *job, srv *Se
 		if err := f(ctx, tx, j, srv, cause); err != nil {
 			return err
 		}
-		if err := s.store.FinishAction(ctx, tx, j.Action, "Error", s.now().UTC()); err != nil {
+		if err := s.finishAction(ctx, tx, j.Action, "Error"); err != nil {
 			return err
 		}
 		return s.settle(ctx, tx, srv)
@@ -149,7 +165,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 	if !srv.DeleteRequested || srv.Deleted {
 		return s.save(ctx, tx, srv)
 	}
-	list, err := s.store.Actions(ctx, tx, srv.ID)
+	list, err := s.actionsOf(ctx, tx, srv.ID)
 	if err != nil {
 		return err
 	}
@@ -192,40 +208,76 @@ func (s *Service) setFault(srv *Server, j *job, cause *errs.Error) {
 // onHost says for administrators what went wrong on a host.
 func onHost(host string, err error) string { return fmt.Sprintf("On host %s: %s", host, err) }
 
-// Actions returns a server's history, newest first. Deleted servers keep theirs.
-func (s *Service) Actions(ctx context.Context, serverID string, deletedToo bool) ([]*Action, error) {
-	var list []*Action
-	err := s.read(ctx, func(tx *store.Tx) error {
-		if err := s.loadHistory(ctx, tx, serverID, "os-instance-actions:list", deletedToo); err != nil {
-			return err
-		}
-		var err error
-		list, err = s.store.Actions(ctx, tx, serverID)
-		return err
-	})
-	return list, err
+// newest is the order of histories.
+var newest = []store.Sort{{Field: "id", Desc: true}}
+
+// actionsOf reads a server's history, newest first, without its events.
+func (s *Service) actionsOf(ctx context.Context, tx *store.Tx, serverID string) ([]*Action, error) {
+	page, err := s.actions.List(ctx, tx, store.Query{Where: []store.Cond{store.Eq("server_id", serverID)}, Sort: newest})
+	return page.Rows, err
 }
 
-// Action returns one action with its events.
-func (s *Service) Action(ctx context.Context, serverID, requestID string, deletedToo bool) (*Action, error) {
-	var a *Action
-	err := s.read(ctx, func(tx *store.Tx) error {
-		if err := s.loadHistory(ctx, tx, serverID, "os-instance-actions:show", deletedToo); err != nil {
+// History are the use cases of one server's actions. Deleted servers keep theirs.
+type History struct {
+	s          *Service
+	serverID   string
+	deletedToo bool
+}
+
+// History returns the use cases of a server's actions.
+func (s *Service) History(serverID string, deletedToo bool) History {
+	return History{s, serverID, deletedToo}
+}
+
+// List lists actions, newest first.
+func (h History) List(ctx context.Context, q store.Query) (page store.Page[Action], err error) {
+	err = h.s.read(ctx, func(tx *store.Tx) (err error) {
+		if err := h.load(ctx, tx, "os-instance-actions:list"); err != nil {
 			return err
 		}
-		var err error
-		a, err = s.store.ActionByRequest(ctx, tx, serverID, requestID)
-		return notFound(err, "Action for request_id %s on instance %s not found", requestID, serverID)
+		page, err = h.s.actions.List(ctx, tx, q.Within(store.Eq("server_id", h.serverID)))
+		return err
+	})
+	return page, err
+}
+
+// Show returns the newest action of a request, with its events, newest first.
+func (h History) Show(ctx context.Context, requestID string) (a *Action, err error) {
+	err = h.s.read(ctx, func(tx *store.Tx) (err error) {
+		if err := h.load(ctx, tx, "os-instance-actions:show"); err != nil {
+			return err
+		}
+		a, err = h.s.actionByRequest(ctx, tx, h.serverID, requestID)
+		return notFound(err, "Action for request_id %s on instance %s not found", requestID, h.serverID)
 	})
 	return a, err
 }
 
-func (s *Service) loadHistory(ctx context.Context, tx *store.Tx, id, rule string, deletedToo bool) error {
-	srv, err := s.store.Server(ctx, tx, id)
+func (s *Service) actionByRequest(ctx context.Context, tx *store.Tx, serverID, requestID string) (*Action, error) {
+	page, err := s.actions.List(ctx, tx, store.Query{
+		Where: []store.Cond{store.Eq("server_id", serverID), store.Eq("request_id", requestID)}, Sort: newest, Limit: 1,
+	})
+	if err == nil && len(page.Rows) == 0 {
+		err = store.ErrNoRows
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := page.Rows[0]
+	events, err := s.events.List(ctx, tx, store.Query{
+		Where: []store.Cond{store.Eq("action_id", a.ID)}, Sort: []store.Sort{{Field: "started_at", Desc: true}, {Field: "ended_at", Desc: true}},
+	})
+	a.Events = events.Rows
+	return a, err
+}
+
+func (h History) load(ctx context.Context, tx *store.Tx, rule string) error {
+	s, id := h.s, h.serverID
+	srv, err := s.servers.Get(ctx, tx, id)
 	if err != nil {
 		return notFound(err, "Instance %s could not be found.", id)
 	}
-	if srv.Deleted && !deletedToo || srv.ProjectID != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
+	if srv.Deleted && !h.deletedToo || srv.ProjectID != actor.From(ctx).ProjectID && !s.isAdmin(ctx) {
 		return serverNotFound(id)
 	}
 	return s.checkServer(ctx, srv, rule)

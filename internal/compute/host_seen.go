@@ -13,7 +13,7 @@ import (
 func (s *Service) HostSeenSince(ctx context.Context, name string, since time.Time) (bool, error) {
 	var seen time.Time
 	err := s.read(ctx, func(tx *store.Tx) error {
-		h, err := s.store.Host(ctx, tx, name)
+		h, err := s.hostStates.Get(ctx, tx, name)
 		if err == nil {
 			seen = h.SeenAt
 		}

@@ -11,17 +11,17 @@ import (
 type HostLoad struct {
 	Host           *Host
 	Used, Reserved Resources
-	Servers        []*Server
-	Busy           int // servers with a task at work
+	Count          HostCount
+	Servers        []*Server // if they were asked for
 }
 
-// HostLoads returns all hosts with their servers and claims.
-func (s *Service) HostLoads(ctx context.Context, rule string) ([]*HostLoad, error) {
+// HostLoads returns all hosts with their claims and how many servers they have,
+// and, if that is asked for, with the servers.
+func (s *Service) HostLoads(ctx context.Context, rule string, withServers bool) (out []*HostLoad, err error) {
 	if err := s.Check(ctx, rule); err != nil {
 		return nil, err
 	}
-	var out []*HostLoad
-	err := s.read(ctx, func(tx *store.Tx) error {
+	err = s.read(ctx, func(tx *store.Tx) error {
 		out = nil
 		hosts, err := s.hostsTx(ctx, tx)
 		if err != nil {
@@ -31,36 +31,36 @@ func (s *Service) HostLoads(ctx context.Context, rule string) ([]*HostLoad, erro
 		if err != nil {
 			return err
 		}
-		alive := false
-		servers, err := s.store.Servers(ctx, tx, ServerFilter{Deleted: &alive, SortKeys: []string{"created_at"}, SortDirs: []string{"asc"}})
+		counts, err := s.store.HostCounts(ctx, tx)
 		if err != nil {
 			return err
 		}
 		by := map[string]*HostLoad{}
 		for _, h := range hosts {
-			l := &HostLoad{Host: h, Used: used[h.Name], Reserved: inventory(h, s.cfg).Reserved}
+			l := &HostLoad{Host: h, Used: used[h.Name], Reserved: inventory(h, s.cfg).Reserved, Count: counts[h.Name]}
 			by[h.Name] = l
 			out = append(out, l)
 		}
-		for _, srv := range servers {
+		if !withServers {
+			return nil
+		}
+		servers, err := s.shownServers.List(ctx, tx, store.Query{Where: []store.Cond{store.Eq("deleted", false)}, Sort: []store.Sort{{Field: "created_at"}}})
+		for _, srv := range servers.Rows {
 			if l := by[srv.Host]; l != nil {
 				l.Servers = append(l.Servers, srv)
-				if srv.TaskState != TaskNone {
-					l.Busy++
-				}
 			}
 		}
-		return nil
+		return err
 	})
 	return out, err
 }
 
 // CacheImages has all hosts of an aggregate fetch images ahead of their use.
-func (s *Service) CacheImages(ctx context.Context, aggregateID int64, images []string) error {
+func (s *Service) CacheImages(ctx context.Context, aggregateID string, images []string) error {
 	if err := s.Check(ctx, "compute:aggregates:images"); err != nil {
 		return err
 	}
-	a, err := s.Aggregate(ctx, aggregateID)
+	a, err := s.Aggregates.Show(ctx, aggregateID)
 	if err != nil {
 		return err
 	}

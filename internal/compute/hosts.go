@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -20,7 +21,7 @@ func (s *Service) up(h *Host) bool {
 func (s *Service) silent(ctx context.Context, name string) (bool, error) {
 	var h *Host
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		h, err = s.store.Host(ctx, tx, name)
+		h, err = s.hostStates.Get(ctx, tx, name)
 		return err
 	})
 	if errors.Is(err, store.ErrNoRows) {
@@ -31,32 +32,20 @@ func (s *Service) silent(ctx context.Context, name string) (bool, error) {
 
 // hostsTx reads all hosts, with their zones and whether they are up.
 func (s *Service) hostsTx(ctx context.Context, tx *store.Tx) ([]*Host, error) {
-	hosts, err := s.store.Hosts(ctx, tx)
+	page, err := s.hostTable.List(ctx, tx, store.Query{Sort: []store.Sort{{Field: "number"}}})
 	if err != nil {
 		return nil, err
 	}
-	zones, err := s.zones(ctx, tx)
+	return page.Rows, s.situate(ctx, tx, page.Rows)
+}
+
+// situate fills in what is read with hosts: their zones and whether they are up.
+func (s *Service) situate(ctx context.Context, tx *store.Tx, hosts []*Host) error {
+	zones, err := s.store.Zones(ctx, tx)
 	for _, h := range hosts {
 		h.Zone, h.Up = s.zoneOf(zones, h.Name), s.up(h)
 	}
-	return hosts, err
-}
-
-// zones maps hosts to the zones that aggregates put them in.
-func (s *Service) zones(ctx context.Context, tx *store.Tx) (map[string]string, error) {
-	aggregates, err := s.store.Aggregates(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]string{}
-	for _, a := range aggregates {
-		if zone := a.Zone(); zone != "" {
-			for _, h := range a.Hosts {
-				out[h] = zone
-			}
-		}
-	}
-	return out, nil
+	return err
 }
 
 func (s *Service) zoneOf(zones map[string]string, host string) string {
@@ -79,66 +68,72 @@ func (s *Service) Hosts(ctx context.Context, rule string) ([]*Host, error) {
 	return hosts, err
 }
 
-// ChangeHost lets f change what the operator says about the host that match
-// finds: disabled, forced down.
-func (s *Service) ChangeHost(ctx context.Context, match func(*Host) bool, missing error, f func(*Host) error) (*Host, error) {
-	if err := s.Check(ctx, "os-services:update"); err != nil {
+// HostPatch is what the operator says about a host.
+type HostPatch struct {
+	Disabled   change.Optional[bool]
+	Reason     string // for being disabled
+	ForcedDown change.Optional[bool]
+	// Maintenance is what no host can be put into.
+	Maintenance bool
+}
+
+// ChangeHost changes what the operator says about the host of which by holds.
+func (s *Service) ChangeHost(ctx context.Context, rule string, by store.Cond, missing error, p HostPatch) (host *Host, err error) {
+	if err := s.Check(ctx, rule); err != nil {
 		return nil, err
 	}
-	var host *Host
-	err := s.write(ctx, func(tx *store.Tx) error {
-		hosts, err := s.hostsTx(ctx, tx)
+	err = s.write(ctx, func(tx *store.Tx) error {
+		h, err := s.hostTable.First(ctx, tx, by)
+		if errors.Is(err, store.ErrNoRows) {
+			return missing
+		}
 		if err != nil {
 			return err
 		}
-		for _, h := range hosts {
-			if match(h) {
-				whole, err := s.store.Host(ctx, tx, h.Name)
-				if err != nil {
-					return err
-				}
-				h.Report = whole.Report
-				if err := f(h); err != nil {
-					return err
-				}
-				h.UpdatedAt = s.now().UTC()
-				h.Up, host = s.up(h), h
-				return s.store.PutHost(ctx, tx, h)
-			}
+		if p.Maintenance {
+			return errs.New(errs.Unsupported, "Virt driver does not implement host maintenance mode.")
 		}
-		return missing
+		if p.Disabled.Set {
+			h.Disabled, h.DisabledReason = p.Disabled.Value, p.Reason
+		}
+		p.ForcedDown.Into(&h.ForcedDown)
+		h.UpdatedAt = s.now().UTC()
+		host = h
+		if err := s.situate(ctx, tx, []*Host{h}); err != nil {
+			return err
+		}
+		return s.hostTable.Update(ctx, tx, h)
 	})
 	return host, err
 }
 
-// DeleteHost forgets a host that runs no servers.
-func (s *Service) DeleteHost(ctx context.Context, match func(*Host) bool, missing error) error {
+// DeleteHost forgets the host of which by holds, if it runs no servers.
+func (s *Service) DeleteHost(ctx context.Context, by store.Cond, missing error) error {
 	if err := s.Check(ctx, "os-services:delete"); err != nil {
 		return err
 	}
 	return s.write(ctx, func(tx *store.Tx) error {
-		hosts, err := s.store.Hosts(ctx, tx)
+		h, err := s.hostTable.First(ctx, tx, by)
+		if errors.Is(err, store.ErrNoRows) {
+			return missing
+		}
 		if err != nil {
 			return err
 		}
-		for _, h := range hosts {
-			if !match(h) {
-				continue
-			}
-			alive := false
-			servers, err := s.store.Servers(ctx, tx, ServerFilter{Host: h.Name, Deleted: &alive, Limit: 1})
-			if err != nil {
-				return err
-			}
-			if len(servers) > 0 {
-				return errs.New(errs.Conflict, "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.")
-			}
-			if err := s.placement.RemoveHost(ctx, tx, h.Name); err != nil {
-				return err
-			}
-			return s.store.DeleteHost(ctx, tx, h.Name)
+		busy, err := s.servers.Any(ctx, tx, store.Eq("host", h.Name), store.Eq("deleted", false))
+		if err != nil {
+			return err
 		}
-		return missing
+		if busy {
+			return errs.New(errs.Conflict, "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.")
+		}
+		if err := s.placement.RemoveHost(ctx, tx, h.Name); err != nil {
+			return err
+		}
+		if err := s.store.LeaveAggregates(ctx, tx, h.Name); err != nil {
+			return err
+		}
+		return s.hostTable.Delete(ctx, tx, h.Name)
 	})
 }
 

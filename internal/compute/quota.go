@@ -36,9 +36,33 @@ const (
 // Quota is one limit and what counts against it.
 type Quota struct{ Limit, InUse, Reserved int }
 
+// ownQuotas are the limits that an owner has of its own, by resource.
+func (s *Service) ownQuotas(ctx context.Context, tx *store.Tx, kind, owner string) (map[string]int, error) {
+	rows, err := s.quotas.All(ctx, tx, store.Eq("kind", kind), store.Eq("owner", owner))
+	out := make(map[string]int, len(rows))
+	for _, l := range rows {
+		out[l.Resource] = l.Hard
+	}
+	return out, err
+}
+
+func (s *Service) setQuota(ctx context.Context, tx *store.Tx, l Limit) error {
+	err := s.quotas.Update(ctx, tx, &l)
+	if errs.Is(err, errs.NotFound) {
+		err = s.quotas.Insert(ctx, tx, &l)
+	}
+	return err
+}
+
+// deleteQuotas returns an owner to the defaults.
+func (s *Service) deleteQuotas(ctx context.Context, tx *store.Tx, kind, owner string) error {
+	_, err := s.quotas.DeleteWhere(ctx, tx, store.Eq("kind", kind), store.Eq("owner", owner))
+	return err
+}
+
 // defaultQuotas are the limits of a project that has none of its own.
 func (s *Service) defaultQuotas(ctx context.Context, tx *store.Tx) (map[string]int, error) {
-	class, err := s.store.Quotas(ctx, tx, quotaClass, "default")
+	class, err := s.ownQuotas(ctx, tx, quotaClass, "default")
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +80,7 @@ func (s *Service) limits(ctx context.Context, tx *store.Tx, projectID string) (m
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.store.Quotas(ctx, tx, quotaProject, projectID)
+	own, err := s.ownQuotas(ctx, tx, quotaProject, projectID)
 	for k, v := range own {
 		out[k] = v
 	}
@@ -140,7 +164,7 @@ func (s *Service) QuotaSet(ctx context.Context, rule, projectID, userID string) 
 			return err
 		}
 		if userID != "" {
-			own, err := s.store.Quotas(ctx, tx, quotaUser, projectID+"/"+userID)
+			own, err := s.ownQuotas(ctx, tx, quotaUser, projectID+"/"+userID)
 			if err != nil {
 				return err
 			}
@@ -232,7 +256,7 @@ func (s *Service) SetQuotas(ctx context.Context, projectID, userID string, set m
 			if userID != "" && limit[resource] >= 0 && (hard > limit[resource] || hard < 0) {
 				return errs.New(errs.Invalid, "Quota limit %d for %s must be less than or equal to %d.", hard, resource, limit[resource])
 			}
-			if err := s.store.SetQuota(ctx, tx, kind, owner, resource, hard); err != nil {
+			if err := s.setQuota(ctx, tx, Limit{kind, owner, resource, hard}); err != nil {
 				return err
 			}
 			q := now[resource]
@@ -255,9 +279,9 @@ func (s *Service) ResetQuotas(ctx context.Context, projectID, userID string) err
 	}
 	return s.write(ctx, func(tx *store.Tx) error {
 		if userID != "" {
-			return s.store.DeleteQuotas(ctx, tx, quotaUser, projectID+"/"+userID)
+			return s.deleteQuotas(ctx, tx, quotaUser, projectID+"/"+userID)
 		}
-		return s.store.DeleteQuotas(ctx, tx, quotaProject, projectID)
+		return s.deleteQuotas(ctx, tx, quotaProject, projectID)
 	})
 }
 
@@ -269,7 +293,7 @@ func (s *Service) SetClassQuotas(ctx context.Context, class string, set map[stri
 	var out map[string]int
 	err := s.write(ctx, func(tx *store.Tx) error {
 		for _, resource := range sortedKeys(set) {
-			if err := s.store.SetQuota(ctx, tx, quotaClass, class, resource, set[resource]); err != nil {
+			if err := s.setQuota(ctx, tx, Limit{quotaClass, class, resource, set[resource]}); err != nil {
 				return err
 			}
 		}
@@ -298,7 +322,7 @@ func (s *Service) classQuotas(ctx context.Context, tx *store.Tx, class string) (
 	if err != nil || class == "default" {
 		return out, err
 	}
-	own, err := s.store.Quotas(ctx, tx, quotaClass, class)
+	own, err := s.ownQuotas(ctx, tx, quotaClass, class)
 	for k, v := range own {
 		out[k] = v
 	}

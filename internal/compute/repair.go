@@ -85,7 +85,7 @@ func (s *Service) repairHost(ctx context.Context, host string) (repairReport, er
 			if mine[r.ServerID] {
 				continue
 			}
-			srv, err := s.store.Server(ctx, tx, r.ServerID)
+			srv, err := s.servers.Get(ctx, tx, r.ServerID)
 			if err != nil && !errors.Is(err, store.ErrNoRows) {
 				return err
 			}
@@ -129,7 +129,7 @@ func (s *Service) repairHost(ctx context.Context, host string) (repairReport, er
 func (s *Service) repairServer(ctx context.Context, id, host string, r hostapi.ServerReport, present bool) (bool, error) {
 	idle := false
 	err := s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
+		srv, err := s.servers.Get(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (s *Service) repairServer(ctx context.Context, id, host string, r hostapi.S
 func (s *Service) recall(ctx context.Context, host, id string) error {
 	stays, busy := false, false
 	err := s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
+		srv, err := s.servers.Get(ctx, tx, id)
 		if errors.Is(err, store.ErrNoRows) {
 			return nil
 		}
@@ -188,7 +188,7 @@ func (s *Service) repairStranger(ctx context.Context, host, id string, srv *Serv
 		if err != nil {
 			return err
 		}
-		moves, err := s.store.Migrations(ctx, tx, id)
+		moves, err := s.movesOf(ctx, tx, id)
 		keep = busy
 		for _, m := range moves { // an unconfirmed resize keeps the old guest
 			keep = keep || m.SourceHost == host && (m.Status == "finished" || m.Status == "running")
@@ -234,8 +234,7 @@ func (s *Service) resizeTask() task.Task {
 	return task.Task{Name: "compute-auto-confirm", Every: 10 * time.Minute, Run: func(ctx context.Context) (string, error) {
 		var due []string
 		err := s.read(ctx, func(tx *store.Tx) error {
-			alive := false
-			list, err := s.store.Servers(ctx, tx, ServerFilter{VMStates: []VMState{VMResized}, Deleted: &alive})
+			list, err := s.servers.All(ctx, tx, store.Eq("vm_state", string(VMResized)), store.Eq("deleted", false))
 			for _, srv := range list {
 				if srv.TaskState == TaskNone && s.now().Sub(srv.AutoResizeWindow) > 24*time.Hour {
 					due = append(due, srv.ID)

@@ -28,11 +28,10 @@ func (s *Service) takeHostReport(ctx context.Context, name string, m *bus.Msg) e
 // TakeHostReport records a heartbeat, and what has changed with it.
 func (s *Service) TakeHostReport(ctx context.Context, r hostapi.HostReport) error {
 	var host *Host
-	var zone string
 	revived := false
 	err := s.write(ctx, func(tx *store.Tx) error {
 		now := s.now().UTC()
-		h, err := s.store.Host(ctx, tx, r.Host)
+		h, err := s.hostTable.Get(ctx, tx, r.Host)
 		fresh := errors.Is(err, store.ErrNoRows)
 		if fresh {
 			h, err = s.registerHost(ctx, tx, r.Host, now)
@@ -48,18 +47,17 @@ func (s *Service) TakeHostReport(ctx context.Context, r hostapi.HostReport) erro
 				return err
 			}
 		}
-		zones, err := s.zones(ctx, tx)
-		if err != nil {
+		host = h
+		if err := s.situate(ctx, tx, []*Host{h}); err != nil {
 			return err
 		}
-		host, zone = h, s.zoneOf(zones, h.Name)
-		return s.store.PutHost(ctx, tx, h)
+		return s.saveHost(ctx, tx, h, fresh)
 	})
 	if err != nil {
 		return err
 	}
 	if err := s.network.HostReport(ctx, network.HostReport{
-		Host: host.Name, AZ: zone, Chassis: r.ChassisID, Mappings: r.BridgeMappings, Alive: true,
+		Host: host.Name, AZ: host.Zone, Chassis: r.ChassisID, Mappings: r.BridgeMappings, Alive: true,
 	}); err != nil {
 		s.log.WarnContext(ctx, "the network did not take a host's report", "host", host.Name, "error", err)
 	}
@@ -67,6 +65,20 @@ func (s *Service) TakeHostReport(ctx context.Context, r hostapi.HostReport) erro
 		s.tasks.Wake(repairTaskName)
 	}
 	return nil
+}
+
+// saveHost writes a host that has reported, and apart what it said of its guests.
+func (s *Service) saveHost(ctx context.Context, tx *store.Tx, h *Host, fresh bool) error {
+	row := *h
+	row.Report.Servers = nil
+	write := s.hostTable.Update
+	if fresh {
+		write = s.hostTable.Insert
+	}
+	if err := write(ctx, tx, &row); err != nil {
+		return err
+	}
+	return s.guests.Update(ctx, tx, &Guests{h.Name, h.Report.Servers})
 }
 
 // takeServerReport believes a host about one of its servers.
@@ -83,7 +95,7 @@ func (s *Service) takeServerReport(ctx context.Context, host string, m *bus.Msg)
 // server's and the news is news.
 func (s *Service) observe(ctx context.Context, host string, r *hostapi.ServerReport) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, r.ServerID)
+		srv, err := s.servers.Get(ctx, tx, r.ServerID)
 		if errors.Is(err, store.ErrNoRows) {
 			return nil // an orphan: the repair looks at those
 		}
@@ -155,8 +167,7 @@ func (s *Service) answerSpecs(ctx context.Context, host string, _ *bus.Msg) (any
 
 // onHost lists the servers whose guests are on a host.
 func (s *Service) onHost(ctx context.Context, tx *store.Tx, host string) ([]*Server, error) {
-	alive := false
-	return s.store.Servers(ctx, tx, ServerFilter{Host: host, Deleted: &alive})
+	return s.servers.All(ctx, tx, store.Eq("host", host), store.Eq("deleted", false))
 }
 
 // settled tells whether a server has a guest that nobody is making or unmaking.

@@ -36,7 +36,10 @@ type Aggregate struct {
 }
 
 // Zone is the availability zone that the aggregate makes; "" if none.
-func (a *Aggregate) Zone() string { return a.Metadata["availability_zone"] }
+func (a *Aggregate) Zone() string { return a.Metadata[zoneKey] }
+
+// zoneKey is what makes an aggregate a zone, among its metadata.
+const zoneKey = "availability_zone"
 
 // Host is a machine that runs servers, as its last report and its operator say.
 type Host struct {
@@ -67,11 +70,12 @@ type Action struct {
 	UserID, ProjectID             string
 	Message                       string
 	StartedAt, EndedAt, UpdatedAt time.Time
-	Events                        []Event
+	Events                        []*Event
 }
 
 // Event is one step of an action.
 type Event struct {
+	ActionID                               int64
 	Name, Host, Result, Details, Traceback string
 	StartedAt, EndedAt                     time.Time
 }

@@ -106,7 +106,7 @@ func (s *Service) tryHere(do func(context.Context, *job) error) func(context.Con
 // schedule chooses a host and takes what the server needs there.
 func (s *Service) schedule(ctx context.Context, j *job) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (s *Service) noHost(err error, j *job) error {
 
 // place notes where the server is from now on.
 func (s *Service) place(ctx context.Context, tx *store.Tx, srv *Server, host string) error {
-	zones, err := s.zones(ctx, tx)
+	zones, err := s.store.Zones(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *Service) unschedule(ctx context.Context, j *job) error {
 		if err := s.placement.Release(ctx, tx, j.Server); err != nil {
 			return err
 		}
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (s *Service) releasePorts(ctx context.Context, j *job) error {
 func (s *Service) prefetch(ctx context.Context, j *job) error {
 	var srv *Server
 	err := s.write(ctx, func(tx *store.Tx) (err error) {
-		if srv, err = s.store.Server(ctx, tx, j.Server); err != nil {
+		if srv, err = s.servers.Get(ctx, tx, j.Server); err != nil {
 			return err
 		}
 		if srv.TaskState != TaskDeleting {

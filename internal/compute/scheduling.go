@@ -18,7 +18,7 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer
 	if err != nil {
 		return nil, err
 	}
-	aggregates, err := s.store.Aggregates(ctx, tx)
+	aggregates, err := s.Aggregates.all(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer
 	if err := f.group(ctx, tx, s); err != nil {
 		return nil, err
 	}
-	if err := f.hints(ctx, tx, s.store); err != nil {
+	if err := f.hints(ctx, tx, s.servers.Table); err != nil {
 		return nil, err
 	}
 	req := ClaimRequest{
@@ -121,7 +121,7 @@ func (f *filter) group(ctx context.Context, tx *store.Tx, s *Service) error {
 }
 
 // hints reads same_host and different_host.
-func (f *filter) hints(ctx context.Context, tx *store.Tx, st Store) error {
+func (f *filter) hints(ctx context.Context, tx *store.Tx, servers *store.Table[Server]) error {
 	hostsOf := func(key string) (map[string]bool, error) {
 		if len(f.srv.Hints[key]) == 0 {
 			return nil, nil
@@ -131,7 +131,7 @@ func (f *filter) hints(ctx context.Context, tx *store.Tx, st Store) error {
 			if !ids.IsUUID(id) {
 				continue
 			}
-			other, err := st.Server(ctx, tx, id)
+			other, err := servers.Get(ctx, tx, id)
 			if err == nil && !other.Deleted && other.ProjectID == f.srv.ProjectID {
 				out[other.Host] = true
 			} else if err != nil && !errs.Is(err, errs.NotFound) {

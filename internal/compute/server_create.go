@@ -105,7 +105,7 @@ func (s *Service) CreateServers(ctx context.Context, r CreateServer) ([]*Server,
 
 // insert writes one server, its ports and its saga.
 func (s *Service) insert(ctx context.Context, tx *store.Tx, srv *Server, r CreateServer) error {
-	if err := s.store.InsertServer(ctx, tx, srv); err != nil {
+	if err := s.servers.Insert(ctx, tx, srv); err != nil {
 		return err
 	}
 	audit.Created(ctx, srv.ID)

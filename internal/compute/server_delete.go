@@ -50,21 +50,21 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 			{Name: "image", Do: s.dropShelvedImage},
 		},
 		Done: func(ctx context.Context, tx *store.Tx, j *job) error {
-			srv, err := s.store.Server(ctx, tx, j.Server)
+			srv, err := s.servers.Get(ctx, tx, j.Server)
 			if err != nil {
 				return err
 			}
 			if err := s.releaseClaims(ctx, tx, srv); err != nil {
 				return err
 			}
-			if err := s.store.DeleteConsoles(ctx, tx, srv.ID); err != nil {
+			if _, err := s.consoles.DeleteWhere(ctx, tx, store.Eq("server_id", srv.ID)); err != nil {
 				return err
 			}
 			now := s.now().UTC()
 			srv.VMState, srv.TaskState, srv.PowerState = VMDeleted, TaskNone, PowerUnknown
 			srv.Deleted, srv.DeletedAt, srv.TerminatedAt = true, now, now
 			srv.AdminPass, srv.Files, srv.UserData = "", nil, ""
-			if err := s.store.FinishAction(ctx, tx, j.Action, "", now); err != nil {
+			if err := s.finishAction(ctx, tx, j.Action, ""); err != nil {
 				return err
 			}
 			return s.save(ctx, tx, srv)
@@ -83,14 +83,14 @@ func (s *Service) removeGuests(ctx context.Context, j *job) error {
 	var hosts []string
 	err := s.read(ctx, func(tx *store.Tx) error {
 		hosts = nil
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
 		if srv.Host != "" {
 			hosts = append(hosts, srv.Host)
 		}
-		moves, err := s.store.Migrations(ctx, tx, srv.ID)
+		moves, err := s.movesOf(ctx, tx, srv.ID)
 		for _, m := range moves {
 			if m.Status == "finished" && m.SourceHost != srv.Host {
 				hosts = append(hosts, m.SourceHost)
@@ -116,7 +116,7 @@ func (s *Service) dropPorts(ctx context.Context, j *job) error {
 func (s *Service) dropShelvedImage(ctx context.Context, j *job) error {
 	var image string
 	err := s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err == nil {
 			image = srv.ShelvedImageID
 		}
@@ -136,7 +136,7 @@ func (s *Service) releaseClaims(ctx context.Context, tx *store.Tx, srv *Server) 
 	if err := s.placement.Release(ctx, tx, srv.ID); err != nil {
 		return err
 	}
-	moves, err := s.store.Migrations(ctx, tx, srv.ID)
+	moves, err := s.movesOf(ctx, tx, srv.ID)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *Service) releaseClaims(ctx context.Context, tx *store.Tx, srv *Server) 
 			return err
 		}
 		m.Status, m.UpdatedAt = "deleted", s.now().UTC()
-		if err := s.store.UpdateMigration(ctx, tx, m); err != nil {
+		if err := s.migrations.Update(ctx, tx, m); err != nil {
 			return err
 		}
 	}

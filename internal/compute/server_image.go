@@ -108,7 +108,7 @@ func (s *Service) snapshotSaga() saga.Definition[job] {
 // between begins again from the first byte, as the image is written by offset.
 func (s *Service) copyDisk(ctx context.Context, j *job) error {
 	err := s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil || srv.TaskState != TaskSnapshotPending {
 			return err
 		}

@@ -217,7 +217,7 @@ func (s *Service) Refresh(ctx context.Context, id string) error {
 // RefreshTx is Refresh inside the caller's transaction; a server that is gone
 // has nothing to refresh.
 func (s *Service) RefreshTx(ctx context.Context, tx *store.Tx, id string) error {
-	srv, err := s.store.Server(ctx, tx, id)
+	srv, err := s.servers.Get(ctx, tx, id)
 	if errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted {
 		return nil
 	}

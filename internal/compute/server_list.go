@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"regexp/syntax"
+	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
-	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -19,8 +21,7 @@ import (
 // ListServers is a request for a list: what the database can decide, and
 // patterns that are matched afterwards.
 type ListServers struct {
-	ServerFilter
-	AllProjects bool
+	store.Query
 	// Patterns are regular expressions.
 	Name, IP, IP6, Description, Hostname string
 	Metadata                             []map[string]string // all must be there
@@ -45,55 +46,44 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 	if err := s.Check(ctx, rule); err != nil {
 		return nil, err
 	}
-	who := actor.From(ctx)
-	if r.AllProjects {
-		if err := s.check(ctx, rule+":get_all_tenants", policy.Target{"project_id": who.ProjectID}); err != nil {
-			return nil, err
-		}
-	} else {
-		r.ProjectID = who.ProjectID
+	q := r.Query
+	if !q.Everyone {
+		q = q.Within(store.Eq("project_id", actor.From(ctx).ProjectID))
+	} else if err := s.Check(ctx, rule+":get_all_tenants"); err != nil {
+		return nil, err
 	}
-	if none := r.applyStatuses(); none {
+	states, none := statusConds(r.Statuses)
+	if none {
 		return &Details{}, nil
 	}
-	match, err := r.matcher()
+	match, literals, err := r.matcher()
 	if err != nil {
 		return nil, err
 	}
-	out := &Details{}
-	limit := r.Limit
-	filter := r.ServerFilter
-	filter.Shown = true
-	if filter.Limit > 0 {
-		filter.Limit++ // one more tells whether another page follows
-	}
+	q = q.Filter(append(states, literals...)...)
 	byAddress := r.IP != "" || r.IP6 != ""
-	if match != nil || byAddress {
-		filter.Limit = 0
+	if byAddress && q.Limit > 0 {
+		q.Limit = 0 // the network knows addresses
 	}
+	out := &Details{}
 	err = s.read(ctx, func(tx *store.Tx) error {
-		var err error
-		if out.Servers, err = s.store.Servers(ctx, tx, filter); err != nil {
-			return err
-		}
-		if detail {
-			out.Hosts, err = s.hostMap(ctx, tx)
+		page, err := s.shownServers.ListKept(ctx, tx, q, match)
+		out.Servers, out.More = page.Rows, page.More
+		if err == nil && detail {
+			out.Hosts, err = s.hostsOf(ctx, tx, page.Rows)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if match != nil {
-		out.Servers = keep(out.Servers, match)
-	}
 	if byAddress {
 		if err := s.keepAddresses(ctx, out, r); err != nil {
 			return nil, err
 		}
-	}
-	if limit > 0 && len(out.Servers) > limit {
-		out.Servers, out.More = out.Servers[:limit], true
+		if r.Limit > 0 && len(out.Servers) > r.Limit {
+			out.Servers, out.More = out.Servers[:r.Limit], true
+		}
 	}
 	if !detail {
 		return out, nil
@@ -110,7 +100,7 @@ func (s *Service) Describe(ctx context.Context, id, rule string) (*Server, *Deta
 			return err
 		}
 		d.Servers = []*Server{srv}
-		d.Hosts, err = s.hostMap(ctx, tx)
+		d.Hosts, err = s.hostsOf(ctx, tx, d.Servers)
 		return err
 	})
 	if err != nil {
@@ -142,24 +132,37 @@ func (s *Service) surround(ctx context.Context, d *Details) error {
 	return g.Wait()
 }
 
-func (s *Service) hostMap(ctx context.Context, tx *store.Tx) (map[string]*Host, error) {
-	hosts, err := s.hostsTx(ctx, tx)
-	out := make(map[string]*Host, len(hosts))
+// hostsOf reads what views of servers tell of their hosts.
+func (s *Service) hostsOf(ctx context.Context, tx *store.Tx, servers []*Server) (map[string]*Host, error) {
+	var names []string
+	for _, srv := range servers {
+		if srv.Host != "" && (len(names) == 0 || names[len(names)-1] != srv.Host) && !slices.Contains(names, srv.Host) {
+			names = append(names, srv.Host)
+		}
+	}
+	out := make(map[string]*Host, len(names))
+	if len(names) == 0 {
+		return out, nil
+	}
+	hosts, err := s.hostStates.All(ctx, tx, store.In("name", names))
+	if err != nil {
+		return nil, err
+	}
 	for _, h := range hosts {
 		out[h.Name] = h
 	}
-	return out, err
+	return out, s.situate(ctx, tx, hosts)
 }
 
-// applyStatuses narrows the filter to status words; none tells that no server can match.
-func (r *ListServers) applyStatuses() (none bool) {
-	if len(r.Statuses) == 0 {
-		return false
+// statusConds narrows a list to status words; none tells that no server can match.
+func statusConds(words []string) (conds []store.Cond, none bool) {
+	if len(words) == 0 {
+		return nil, false
 	}
-	vm := []VMState{}
-	anyTask := false
+	var vm []VMState
 	var tasks []TaskState
-	for _, word := range r.Statuses {
+	anyTask := false
+	for _, word := range words {
 		v, t, ok := statusStates(word)
 		if !ok {
 			continue
@@ -169,19 +172,28 @@ func (r *ListServers) applyStatuses() (none bool) {
 		anyTask = anyTask || t == nil
 	}
 	if len(vm) == 0 {
-		return true
+		return nil, true
 	}
-	r.VMStates = vm
+	conds = append(conds, store.In("vm_state", texts(vm)))
 	if !anyTask {
-		r.TaskStates = tasks
+		conds = append(conds, store.In("task_state", texts(tasks)))
 	}
-	return false
+	return conds, false
 }
 
-// matcher builds the check that the database cannot make; nil if there is none.
-func (r *ListServers) matcher() (func(*Server) bool, error) {
+func texts[T ~string](in []T) []string {
+	out := make([]string, len(in))
+	for i, w := range in {
+		out[i] = string(w)
+	}
+	return out
+}
+
+// matcher builds the check that the database cannot make, nil if there is none,
+// and what of it the database can: the letters that must be there.
+func (r *ListServers) matcher() (match func([]*Server) ([]*Server, error), literals []store.Cond, err error) {
 	var checks []func(*Server) bool
-	pattern := func(text string, of func(*Server) string) error {
+	pattern := func(text, field string, of func(*Server) string) error {
 		if text == "" {
 			return nil
 		}
@@ -190,19 +202,22 @@ func (r *ListServers) matcher() (func(*Server) bool, error) {
 			return err
 		}
 		checks = append(checks, func(s *Server) bool { return re.MatchString(of(s)) })
+		if part := literal(re); part != "" {
+			literals = append(literals, store.Cond{Field: field, Op: store.IContains, Value: part})
+		}
 		return nil
 	}
-	err := errors.Join(
-		pattern(r.Name, func(s *Server) string { return s.Name }),
-		pattern(r.Hostname, func(s *Server) string { return s.Hostname }),
-		pattern(r.Description, func(s *Server) string {
+	err = errors.Join(
+		pattern(r.Name, "name", func(s *Server) string { return s.Name }),
+		pattern(r.Hostname, "hostname", func(s *Server) string { return s.Hostname }),
+		pattern(r.Description, "description", func(s *Server) string {
 			if s.Description == nil {
 				return ""
 			}
 			return *s.Description
 		}))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, want := range r.Metadata {
 		checks = append(checks, func(s *Server) bool {
@@ -215,16 +230,38 @@ func (r *ListServers) matcher() (func(*Server) bool, error) {
 		})
 	}
 	if len(checks) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return func(s *Server) bool {
-		for _, c := range checks {
-			if !c(s) {
-				return false
+	return func(list []*Server) ([]*Server, error) {
+		return keep(list, func(s *Server) bool {
+			return !slices.ContainsFunc(checks, func(holds func(*Server) bool) bool { return !holds(s) })
+		}), nil
+	}, literals, nil
+}
+
+// literal is the longest text that whatever matches the expression has in it, in
+// some case. The databases fold the case of ASCII alike, and of k and s there
+// are further forms.
+func literal(re *regexp.Regexp) (longest string) {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	parts := []*syntax.Regexp{tree}
+	if tree = tree.Simplify(); tree.Op == syntax.OpConcat {
+		parts = tree.Sub
+	}
+	for _, p := range parts {
+		if p.Op != syntax.OpLiteral {
+			continue
+		}
+		for _, word := range strings.FieldsFunc(string(p.Rune), func(r rune) bool { return r > unicode.MaxASCII || strings.ContainsRune("kKsS", r) }) {
+			if len(word) > len(longest) {
+				longest = word
 			}
 		}
-		return true
-	}, nil
+	}
+	return longest
 }
 
 // compile reads a pattern of a filter. What is no regular expression is taken by the letter.

@@ -119,26 +119,18 @@ func (s *Service) newMigration(ctx context.Context, tx *store.Tx, srv *Server, k
 		ID: n, UUID: ids.New(), ServerID: srv.ID, ProjectID: who.ProjectID, UserID: who.UserID, Type: kind,
 		Status: "pre-migrating", SourceHost: srv.Host, OldFlavor: srv.Flavor, NewFlavor: to, CreatedAt: now, UpdatedAt: now,
 	}
-	return m, s.store.InsertMigration(ctx, tx, m)
+	return m, s.migrations.Insert(ctx, tx, m)
 }
 
 func (s *Service) migration(ctx context.Context, tx *store.Tx, j *job) (*Migration, error) {
-	list, err := s.store.Migrations(ctx, tx, j.Server)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range list {
-		if m.ID == j.Migration {
-			return m, nil
-		}
-	}
-	return nil, errs.New(errs.NotFound, "Migration %d for server %s could not be found.", j.Migration, j.Server)
+	m, err := s.migrations.First(ctx, tx, store.Eq("server_id", j.Server), store.Eq("id", j.Migration))
+	return m, notFound(err, "Migration %d for server %s could not be found.", j.Migration, j.Server)
 }
 
 // withMigration changes a server and a migration of it in one transaction.
 func (s *Service) withMigration(ctx context.Context, j *job, f func(tx *store.Tx, srv *Server, m *Migration) error) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
@@ -158,7 +150,7 @@ func (s *Service) withMigration(ctx context.Context, j *job, f func(tx *store.Tx
 
 func (s *Service) saveMigration(ctx context.Context, tx *store.Tx, m *Migration) error {
 	m.UpdatedAt = s.now().UTC()
-	return s.store.UpdateMigration(ctx, tx, m)
+	return s.migrations.Update(ctx, tx, m)
 }
 
 // resizeSaga stops the guest, takes its disks along if the host changes, and
@@ -257,7 +249,7 @@ func (s *Service) stopForMove(ctx context.Context, j *job) error {
 // setPower changes what a server's host is to be told.
 func (s *Service) setPower(ctx context.Context, id string, p hostapi.Power) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
+		srv, err := s.servers.Get(ctx, tx, id)
 		if err != nil || srv.Power == p {
 			return err
 		}

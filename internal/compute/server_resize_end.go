@@ -12,16 +12,16 @@ import (
 
 // finished finds the migration that waits for the owner's word.
 func (s *Service) finished(ctx context.Context, tx *store.Tx, srv *Server) (*Migration, error) {
-	list, err := s.store.Migrations(ctx, tx, srv.ID)
+	page, err := s.migrations.List(ctx, tx, store.Query{Where: []store.Cond{
+		store.Eq("server_id", srv.ID), store.Eq("status", "finished"), store.In("type", []string{"resize", "migration"}),
+	}, Sort: newest, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range list {
-		if m.Status == "finished" && (m.Type == "resize" || m.Type == "migration") {
-			return m, nil
-		}
+	if len(page.Rows) == 0 {
+		return nil, errs.New(errs.Invalid, "Instance has not been resized.")
 	}
-	return nil, errs.New(errs.Invalid, "Instance has not been resized.")
+	return page.Rows[0], nil
 }
 
 // ConfirmResize keeps a server's new shape and removes what is left of the old.

@@ -89,23 +89,34 @@ type Service struct {
 	Flavors      *flavor.Service
 	Keypairs     *keypair.Service
 	ServerGroups *ServerGroups
+	Aggregates   *Aggregates
+	Migrations   Migrations
 
-	db        *store.DB
-	store     Store
-	policy    *policy.Engine
-	sagas     *saga.Engine
-	tasks     *task.Runner
-	bus       bus.Conn
-	hosts     hostapi.Client
-	network   Network
-	images    Images
-	imageData ImageData
-	placement Placement
-	identity  Identity
-	volumes   Volumes
-	log       *slog.Logger
-	now       func() time.Time
-	cfg       Config
+	db                    *store.DB
+	store                 Store
+	servers               told
+	shownServers          *store.Table[Server]
+	actions               *store.Table[Action]
+	events                *store.Table[Event]
+	migrations            *store.Table[Migration]
+	consoles              *store.Table[Console]
+	quotas                *store.Table[Limit]
+	hostTable, hostStates *store.Table[Host]
+	guests                *store.Table[Guests]
+	policy                *policy.Engine
+	sagas                 *saga.Engine
+	tasks                 *task.Runner
+	bus                   bus.Conn
+	hosts                 hostapi.Client
+	network               Network
+	images                Images
+	imageData             ImageData
+	placement             Placement
+	identity              Identity
+	volumes               Volumes
+	log                   *slog.Logger
+	now                   func() time.Time
+	cfg                   Config
 
 	started time.Time
 	grants  imageGrants
@@ -118,7 +129,7 @@ type Service struct {
 // their engines.
 func New(d Deps) (*Service, error) {
 	s := &Service{
-		db: d.DB, store: told{d.Store, d.Events}, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
+		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
 		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
 		placement: d.Placement, identity: d.Identity, volumes: d.Volumes,
 		log: logx.Or(d.Log).With("component", "compute"), now: d.Clock, cfg: d.Config.withDefaults(),
@@ -127,6 +138,11 @@ func New(d Deps) (*Service, error) {
 		s.now = time.Now
 	}
 	s.started = s.now()
+	t := d.Tables
+	s.servers, s.shownServers, s.actions, s.events, s.migrations = told{t.Servers, d.Events}, t.ShownServers, t.Actions, t.Events, t.Migrations
+	s.consoles, s.quotas, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Quotas, t.Hosts, t.HostStates, t.Guests
+	s.Migrations = Migrations{s}
+	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
 	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
 	s.Flavors = flavor.New(flavor.Deps{
 		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,

@@ -15,7 +15,7 @@ import (
 func (s *Service) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Server, error) {
 	var srv *Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		srv, err = s.store.Server(ctx, tx, id)
+		srv, err = s.servers.Get(ctx, tx, id)
 		return notFound(err, "Instance %s could not be found.", id)
 	})
 	if err != nil {

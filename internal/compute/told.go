@@ -7,9 +7,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// told is a Store that publishes what becomes of servers, where their rows change.
+// told is the table of servers that publishes what becomes of them, where their rows change.
 type told struct {
-	Store
+	*store.Table[Server]
 	events *event.Log
 }
 
@@ -29,17 +29,17 @@ type serverState struct {
 	Fault      string     `json:"fault,omitempty"`
 }
 
-// InsertServer inserts a server and tells of it.
-func (t told) InsertServer(ctx context.Context, tx *store.Tx, s *Server) error {
-	if err := t.Store.InsertServer(ctx, tx, s); err != nil {
+// Insert adds a server and tells of it.
+func (t told) Insert(ctx context.Context, tx *store.Tx, s *Server) error {
+	if err := t.Table.Insert(ctx, tx, s); err != nil {
 		return err
 	}
 	return t.tell(ctx, tx, s, "create", "create.start")
 }
 
-// UpdateServer updates a server and tells of it.
-func (t told) UpdateServer(ctx context.Context, tx *store.Tx, s *Server) error {
-	if err := t.Store.UpdateServer(ctx, tx, s); err != nil {
+// Update writes a server and tells of it.
+func (t told) Update(ctx context.Context, tx *store.Tx, s *Server) error {
+	if err := t.Table.Update(ctx, tx, s); err != nil {
 		return err
 	}
 	if s.Deleted {

@@ -40,9 +40,15 @@ func (s *Service) Usage(ctx context.Context, projectID string, start, stop time.
 	}
 	var servers []*Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		servers, err = s.store.Servers(ctx, tx, ServerFilter{
-			ProjectID: projectID, LivedAfter: start, LivedBefore: stop, SortKeys: []string{"created_at"}, SortDirs: []string{"asc"},
-		})
+		q := store.Query{Sort: []store.Sort{{Field: "created_at"}}, Where: []store.Cond{
+			{Field: "launched_at", Op: store.Greater, Value: time.Time{}}, {Field: "launched_at", Op: store.LessEqual, Value: stop},
+			store.Or(store.Eq("terminated_at", time.Time{}), store.Cond{Field: "terminated_at", Op: store.GreaterEq, Value: start}),
+		}}
+		if projectID != "" {
+			q = q.Within(store.Eq("project_id", projectID))
+		}
+		page, err := s.shownServers.List(ctx, tx, q)
+		servers = page.Rows
 		return err
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ var dialect = &rest.Dialect{
 		if !r.AtLeast(2, 75) {
 			return nil
 		}
-		return bad("Invalid input for query parameters. Additional properties are not allowed ('%s' was unexpected)", names[0])
+		return unexpected(names[0])
 	},
 	NoMarker: func(marker string) error { return bad("marker [%s] not found", marker) },
 	BadLimit: func(text string) error {
@@ -26,3 +26,19 @@ var unsorted = func() *rest.Dialect {
 	d.Sorting = rest.SortNever
 	return &d
 }()
+
+func unexpected(name string) error {
+	return bad("Invalid input for query parameters. Additional properties are not allowed ('%s' was unexpected)", name)
+}
+
+// strictSince is a dialect of lists that know no order and refuse unknown parameters since a version.
+func strictSince(minor int) *rest.Dialect {
+	d := *unsorted
+	d.Unknown = func(r *httpx.Request, names []string) error {
+		if r.AtLeast(2, minor) {
+			return unexpected(names[0])
+		}
+		return nil
+	}
+	return &d
+}

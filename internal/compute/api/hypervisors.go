@@ -77,7 +77,7 @@ func addLoad(doc object, h *compute.HostLoad) {
 	doc["memory_mb"], doc["memory_mb_used"], doc["free_ram_mb"] = rep.MemoryMiB, h.Used.MemoryMB+h.Reserved.MemoryMB, rep.MemoryMiB-h.Used.MemoryMB-h.Reserved.MemoryMB
 	doc["local_gb"], doc["local_gb_used"], doc["free_disk_gb"] = rep.DiskGiB, h.Used.DiskGB, rep.DiskGiB-h.Used.DiskGB
 	doc["disk_available_least"] = rep.DiskFreeGiB
-	doc["running_vms"], doc["current_workload"] = len(h.Servers), h.Busy
+	doc["running_vms"], doc["current_workload"] = h.Count.Servers, h.Count.Busy
 }
 
 // uptimeText is what uptime(1) would say on the host.
@@ -94,13 +94,16 @@ func (a *api) listHypervisors(detail bool) httpx.Handler {
 		if detail {
 			rule = "os-hypervisors:list-detail"
 		}
-		hosts, err := a.svc.HostLoads(ctx, rule)
+		withServers, err := wantsServers(r)
 		if err != nil {
 			return nil, err
 		}
-		withServers := false
+		hosts, err := a.svc.HostLoads(ctx, rule, withServers)
+		if err != nil {
+			return nil, err
+		}
 		if r.AtLeast(2, 53) {
-			if hosts, withServers, err = filterHypervisors(r, hosts); err != nil {
+			if hosts, err = filterHypervisors(r, hosts); err != nil {
 				return nil, err
 			}
 		}
@@ -129,21 +132,25 @@ func (a *api) listHypervisors(detail bool) httpx.Handler {
 	}
 }
 
-// filterHypervisors reads the pattern and with_servers of 2.53.
-func filterHypervisors(r *httpx.Request, hosts []*compute.HostLoad) ([]*compute.HostLoad, bool, error) {
-	if err := onlyKnown(r, "limit", "marker", "hypervisor_hostname_pattern", "with_servers"); err != nil {
-		return nil, false, err
+// wantsServers reads the with_servers of 2.53.
+func wantsServers(r *httpx.Request) (bool, error) {
+	if !r.AtLeast(2, 53) {
+		return false, nil
 	}
-	withServers, err := r.Bool("with_servers", false)
-	if err != nil {
-		return nil, false, err
+	return r.Bool("with_servers", false)
+}
+
+// filterHypervisors reads the pattern of 2.53.
+func filterHypervisors(r *httpx.Request, hosts []*compute.HostLoad) ([]*compute.HostLoad, error) {
+	if err := onlyKnown(r, "limit", "marker", "hypervisor_hostname_pattern", "with_servers"); err != nil {
+		return nil, err
 	}
 	pattern := r.Query.Get("hypervisor_hostname_pattern")
 	if pattern == "" {
-		return hosts, withServers, nil
+		return hosts, nil
 	}
 	if r.Query.Has("limit") || r.Query.Has("marker") {
-		return nil, false, bad("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
+		return nil, bad("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
 	}
 	var kept []*compute.HostLoad
 	for _, h := range hosts {
@@ -152,9 +159,9 @@ func filterHypervisors(r *httpx.Request, hosts []*compute.HostLoad) ([]*compute.
 		}
 	}
 	if len(kept) == 0 {
-		return nil, false, errs.New(errs.NotFound, "No hypervisor matching '%s' could be found.", pattern)
+		return nil, errs.New(errs.NotFound, "No hypervisor matching '%s' could be found.", pattern)
 	}
-	return kept, withServers, nil
+	return kept, nil
 }
 
 func addServers(r *httpx.Request, doc object, h *compute.HostLoad) {
@@ -167,8 +174,8 @@ func addServers(r *httpx.Request, doc object, h *compute.HostLoad) {
 	}
 }
 
-func (a *api) findHypervisor(ctx context.Context, r *httpx.Request, rule string) (*compute.HostLoad, error) {
-	hosts, err := a.svc.HostLoads(ctx, rule)
+func (a *api) findHypervisor(ctx context.Context, r *httpx.Request, rule string, withServers bool) (*compute.HostLoad, error) {
+	hosts, err := a.svc.HostLoads(ctx, rule, withServers)
 	if err != nil {
 		return nil, err
 	}
@@ -187,25 +194,23 @@ func (a *api) findHypervisor(ctx context.Context, r *httpx.Request, rule string)
 }
 
 func (a *api) showHypervisor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	h, err := a.findHypervisor(ctx, r, "os-hypervisors:show")
+	withServers, err := wantsServers(r)
+	if err != nil {
+		return nil, err
+	}
+	h, err := a.findHypervisor(ctx, r, "os-hypervisors:show", withServers)
 	if err != nil {
 		return nil, err
 	}
 	doc := a.hypervisorDoc(r, h)
-	if r.AtLeast(2, 53) {
-		withServers, err := r.Bool("with_servers", false)
-		if err != nil {
-			return nil, err
-		}
-		if withServers {
-			addServers(r, doc, h)
-		}
+	if withServers {
+		addServers(r, doc, h)
 	}
 	return httpx.JSON(http.StatusOK, object{"hypervisor": doc}), nil
 }
 
 func (a *api) hypervisorUptime(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	h, err := a.findHypervisor(ctx, r, "os-hypervisors:uptime")
+	h, err := a.findHypervisor(ctx, r, "os-hypervisors:uptime", false)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +224,7 @@ func (a *api) hypervisorUptime(ctx context.Context, r *httpx.Request) (*httpx.Re
 
 func (a *api) searchHypervisors(what string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		hosts, err := a.svc.HostLoads(ctx, "os-hypervisors:"+what)
+		hosts, err := a.svc.HostLoads(ctx, "os-hypervisors:"+what, what == "servers")
 		if err != nil {
 			return nil, err
 		}
@@ -243,7 +248,7 @@ func (a *api) searchHypervisors(what string) httpx.Handler {
 }
 
 func (a *api) hypervisorStatistics(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	hosts, err := a.svc.HostLoads(ctx, "os-hypervisors:statistics")
+	hosts, err := a.svc.HostLoads(ctx, "os-hypervisors:statistics", false)
 	if err != nil {
 		return nil, err
 	}

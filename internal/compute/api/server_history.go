@@ -3,159 +3,88 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
-// actionDoc is an action of a server's history.
-func actionDoc(r *httpx.Request, act *compute.Action) object {
-	doc := object{
-		"instance_uuid": act.ServerID, "request_id": act.RequestID, "action": act.Action,
-		"user_id": act.UserID, "project_id": act.ProjectID, "start_time": rest.Micros.Of(act.StartedAt), "message": any(nil),
+// historyRoutes are a server's /os-instance-actions.
+func (a *api) historyRoutes() []httpx.Route {
+	c := rest.Resource[compute.Action, struct{}, struct{}]{
+		Path: "/v2.1/servers/{server_id}/os-instance-actions", Item: "request_id", One: "instanceAction", Many: "instanceActions",
+		Rule: func(verb string) string { return "os_compute_api:os-instance-actions:" + verb }, Verbs: "list show",
+		Bind: func(c *rest.Resource[compute.Action, struct{}, struct{}], r *httpx.Request) {
+			h := a.svc.History(r.Var("server_id"), r.AtLeast(2, 21))
+			c.List, c.Show = h.List, h.Show
+		},
+		Query: historyList, View: a.viewAction, ID: func(act *compute.Action) string { return act.RequestID },
 	}
-	if act.Message != "" {
-		doc["message"] = act.Message
-	}
-	if r.AtLeast(2, 58) {
-		doc["updated_at"] = rest.Micros.Of(act.UpdatedAt)
-	}
-	return doc
+	return c.Routes()
 }
 
-func (a *api) listActions(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	actions, err := a.svc.Actions(ctx, r.Var("server_id"), r.AtLeast(2, 21))
-	if err != nil {
-		return nil, err
-	}
-	more := false
-	if r.AtLeast(2, 58) {
-		if actions, more, err = pageActions(r, actions); err != nil {
-			return nil, err
-		}
-	}
-	docs := make([]object, len(actions))
-	for i, act := range actions {
-		docs[i] = actionDoc(r, act)
-	}
-	out := object{"instanceActions": docs}
-	if more {
-		out["links"] = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": actions[len(actions)-1].RequestID})}}
-	}
-	return httpx.JSON(http.StatusOK, out), nil
-}
-
-// pageActions cuts a history by time, marker and limit.
-func pageActions(r *httpx.Request, actions []*compute.Action) ([]*compute.Action, bool, error) {
-	known := []string{"limit", "marker", "changes-since"}
-	if r.AtLeast(2, 66) {
-		known = append(known, "changes-before")
-	}
-	if err := onlyKnown(r, known...); err != nil {
-		return nil, false, err
-	}
-	since, before, err := readChanges(r.Query)
-	if err != nil {
-		return nil, false, err
-	}
-	var kept []*compute.Action
-	for _, act := range actions {
-		if within(act.UpdatedAt, since, before) {
-			kept = append(kept, act)
-		}
-	}
-	return page(r, kept, func(act *compute.Action) string { return act.RequestID })
-}
-
-// page cuts a list in memory behind ?marker= and to ?limit=.
-func page[T any](r *httpx.Request, items []T, id func(T) string) ([]T, bool, error) {
-	limit, err := pageLimit(r)
-	if err != nil {
-		return nil, false, err
-	}
-	if marker := r.Query.Get("marker"); marker != "" {
-		found := false
-		for i, it := range items {
-			if id(it) == marker {
-				items, found = items[i+1:], true
-				break
+// historyList is what a history can be asked; there are pages and times since 2.58.
+var historyList = &rest.List{
+	Dialect: func() *rest.Dialect {
+		d := *strictSince(58)
+		d.Links = func(w *rest.Writer, r *httpx.Request, _ string, p rest.Part) {
+			if p.More {
+				w.List("links", func() { w.Link("next", r.PageURL(map[string]string{"marker": p.Last})) })
 			}
 		}
-		if !found {
-			return nil, false, bad("marker [%s] not found", marker)
-		}
-	}
-	if len(items) > limit {
-		return items[:limit], limit > 0, nil
-	}
-	return items, false, nil
+		return &d
+	}(),
+	Paged:  func(r *httpx.Request) bool { return r.AtLeast(2, 58) },
+	Sort:   []store.Sort{{Field: "id", Desc: true}},
+	Fields: changeFields(58, 66), More: changes(58),
 }
 
-// offsetPage cuts a list in memory behind ?offset= items and to ?limit=.
-func offsetPage[T any](r *httpx.Request, items []T) ([]T, error) {
-	limit, err := pageLimit(r)
-	if err != nil {
-		return nil, err
-	}
-	if v := r.Query.Get("offset"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			return nil, bad("Invalid input for query parameters offset. Value: %s. It is not a non-negative integer", v)
-		}
-		items = items[min(n, len(items)):]
-	}
-	return items[:min(limit, len(items))], nil
-}
-
-// onlyKnown refuses other query parameters than these.
-func onlyKnown(r *httpx.Request, known ...string) error {
-	for _, k := range sorted(r.Query) {
-		if !contains(known, k) {
-			return bad("Invalid input for query parameters. Additional properties are not allowed ('%s' was unexpected)", k)
-		}
-	}
-	return nil
-}
-
-func (a *api) showAction(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	act, err := a.svc.Action(ctx, r.Var("server_id"), r.Var("request_id"), r.AtLeast(2, 21))
-	if err != nil {
-		return nil, err
-	}
-	doc := actionDoc(r, act)
+// viewAction shows an action, and its events if it was asked for by itself.
+func (a *api) viewAction(ctx context.Context, r *httpx.Request, _ []*compute.Action) (func(*rest.Writer, *compute.Action), error) {
 	privileged := a.svc.Allowed(ctx, "os-instance-actions:events")
-	if privileged || r.AtLeast(2, 51) {
-		events := make([]object, len(act.Events))
-		for i, e := range act.Events {
-			ev := object{
-				"event": e.Name, "start_time": rest.Micros.Of(e.StartedAt), "finish_time": rest.Micros.OrNull(e.EndedAt), "result": e.Result,
-			}
-			if privileged || !r.AtLeast(2, 51) {
-				ev["traceback"] = any(nil)
-				if e.Traceback != "" {
-					ev["traceback"] = e.Traceback
-				}
-			}
-			if r.AtLeast(2, 62) {
-				ev["hostId"] = hostID(act.ProjectID, e.Host)
-				if privileged {
-					ev["host"] = e.Host
-				}
-			}
-			if r.AtLeast(2, 84) && a.svc.Allowed(ctx, "os-instance-actions:events:details") {
-				ev["details"] = any(nil)
-				if e.Details != "" {
-					ev["details"] = e.Details
-				}
-			}
-			events[i] = ev
+	events := r.Var("request_id") != "" && (privileged || r.AtLeast(2, 51))
+	details := events && r.AtLeast(2, 84) && a.svc.Allowed(ctx, "os-instance-actions:events:details")
+	return func(w *rest.Writer, act *compute.Action) {
+		w.Text("instance_uuid", act.ServerID)
+		w.Text("request_id", act.RequestID)
+		w.Text("action", act.Action)
+		w.Text("user_id", act.UserID)
+		w.Text("project_id", act.ProjectID)
+		w.Time("start_time", act.StartedAt, rest.Micros)
+		w.TextOrNull("message", act.Message)
+		if r.AtLeast(2, 58) {
+			w.Time("updated_at", act.UpdatedAt, rest.Micros)
 		}
-		doc["events"] = events
+		if !events {
+			return
+		}
+		w.List("events", func() {
+			for _, e := range act.Events {
+				w.Object("", func() { viewEvent(w, r, act, e, privileged, details) })
+			}
+		})
+	}, nil
+}
+
+func viewEvent(w *rest.Writer, r *httpx.Request, act *compute.Action, e *compute.Event, privileged, details bool) {
+	w.Text("event", e.Name)
+	w.Time("start_time", e.StartedAt, rest.Micros)
+	w.Time("finish_time", e.EndedAt, rest.Micros)
+	w.Text("result", e.Result)
+	if privileged || !r.AtLeast(2, 51) {
+		w.TextOrNull("traceback", e.Traceback)
 	}
-	return httpx.JSON(http.StatusOK, object{"instanceAction": doc}), nil
+	if r.AtLeast(2, 62) {
+		w.Text("hostId", hostID(act.ProjectID, e.Host))
+		if privileged {
+			w.Text("host", e.Host)
+		}
+	}
+	if details {
+		w.TextOrNull("details", e.Details)
+	}
 }
 
 func (a *api) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
@@ -53,12 +54,10 @@ func (a *api) serverPartRoutes() []httpx.Route {
 	add("GET", "/topology", "server-topology:index", a.topology).Min = micro.V(2, 78)
 	add("GET", "/os-server-password", "os-server-password:show", a.showPassword)
 	add("DELETE", "/os-server-password", "os-server-password:clear", a.clearPassword)
-	add("GET", "/os-instance-actions", "os-instance-actions:list", a.listActions)
-	add("GET", "/os-instance-actions/{request_id}", "os-instance-actions:show", a.showAction)
 	add("POST", "/remote-consoles", "os-remote-consoles", a.remoteConsole)
 	last := &routes[len(routes)-1]
 	last.Min, last.Variants = micro.V(2, 6), []string{"vnc", "spice", "serial", "rdp", "mks"}
-	return append(routes, a.attachmentRoutes()...)
+	return slices.Concat(routes, a.historyRoutes(), a.attachmentRoutes())
 }
 
 var metadataSchema = fixed(wrapped("metadata", metaType))

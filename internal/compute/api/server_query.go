@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +13,8 @@ import (
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/isotime"
+	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
 // maxLimit is the longest page of any list.
@@ -42,11 +43,96 @@ var openParams = map[string]int{
 	"limit": 1, "marker": 1, "sort_key": 1, "sort_dir": 1, "display_name": 1,
 }
 
-var sortKeys = []string{
-	"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "created_at",
-	"display_description", "display_name", "host", "hostname", "image_ref", "instance_type_id", "kernel_id", "key_name",
-	"launch_index", "launched_at", "locked_by", "node", "power_state", "progress", "project_id", "ramdisk_id",
-	"root_device_name", "task_state", "terminated_at", "updated_at", "user_id", "uuid", "vm_state",
+// serverList is what lists of servers are sorted by, and the filters that the
+// database decides by one column.
+var serverList = &rest.List{
+	Dialect: func() *rest.Dialect {
+		d := *dialect
+		d.Unknown = nil // judged by version and role
+		d.BadSort = func(key string) error {
+			return bad("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of the sort keys", key, key)
+		}
+		d.BadDir = func(dir string) error {
+			return bad("Invalid sort direction, must be 'asc' or 'desc', not '%s'.", dir)
+		}
+		return &d
+	}(),
+	Sort: []store.Sort{{Field: "created_at", Desc: true}},
+	Fields: append([]rest.Field{
+		given("user_id", "user_id", nil), given("host", "host", nil), given("node", "host", nil),
+		given("image", "image_id", idOf), given("image_ref", "image_id", idOf), given("flavor", "flavor_id", idOf),
+		given("reservation_id", "reservation_id", nil), given("availability_zone", "availability_zone", nil), given("key_name", "key_name", nil),
+		given("access_ip_v4", "access_ipv4", nil), given("access_ip_v6", "access_ipv6", nil), given("uuid", "id", nil), given("locked_by", "locked_by", nil),
+		number("launch_index"), number("progress"), number("power_state"), yesOrNo("config_drive"), yesOrNo("locked"),
+		notBefore("created_at"), notBefore("launched_at"), notBefore("terminated_at"),
+		{Name: "vm_state", NoSort: true, Filter: oneOf("vm_state")}, {Name: "task_state", NoSort: true, Filter: oneOf("task_state")},
+		tagged("tags", store.HasAll), tagged("tags-any", store.HasAny), tagged("not-tags", store.NotAll), tagged("not-tags-any", store.NotAny),
+	}, sortedBy(map[string]string{
+		"access_ip_v4": "access_ipv4", "access_ip_v6": "access_ipv6", "auto_disk_config": "disk_config",
+		"availability_zone": "availability_zone", "config_drive": "config_drive", "created_at": "created_at",
+		"display_description": "description", "display_name": "name", "host": "host", "hostname": "hostname",
+		"image_ref": "image_id", "instance_type_id": "flavor_id", "kernel_id": "image_id", "ramdisk_id": "image_id",
+		"key_name": "key_name", "launch_index": "launch_index", "launched_at": "launched_at", "node": "host",
+		"power_state": "power_state", "progress": "progress", "project_id": "project_id", "root_device_name": "id",
+		"task_state": "task_state", "terminated_at": "terminated_at", "updated_at": "updated_at", "user_id": "user_id",
+		"uuid": "id", "vm_state": "vm_state", "locked": "locked", "locked_by": "locked_by",
+	})...),
+}
+
+// filter is a filter that an empty value does not ask for.
+func filter(name, field string, op store.Op, read func(text string) (any, error)) rest.Field {
+	return rest.Field{Name: name, NoSort: true, Filter: func(values []string) ([]store.Cond, error) {
+		if values[0] == "" {
+			return nil, nil
+		}
+		v, err := read(values[0])
+		return []store.Cond{{Field: field, Op: op, Value: v}}, err
+	}}
+}
+
+func given(name, field string, of func(string) string) rest.Field {
+	return filter(name, field, store.Equal, func(text string) (any, error) {
+		if of != nil {
+			text = of(text)
+		}
+		return text, nil
+	})
+}
+
+func number(name string) rest.Field {
+	return filter(name, name, store.Equal, func(text string) (any, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			err = bad("Invalid input for query parameters %s. Value: %s. It is not an integer", name, text)
+		}
+		return n, err
+	})
+}
+
+func yesOrNo(name string) rest.Field {
+	return filter(name, name, store.Equal, func(text string) (any, error) {
+		b, known := httpx.ParseBool(text)
+		if !known {
+			return nil, bad("Invalid input for query parameters %s. Value: %s. It is not a boolean", name, text)
+		}
+		return b, nil
+	})
+}
+
+func notBefore(name string) rest.Field {
+	return filter(name, name, store.GreaterEq, func(text string) (any, error) {
+		var t time.Time
+		err := readTime(url.Values{name: {text}}, name, &t)
+		return t, err
+	})
+}
+
+func oneOf(field string) func([]string) ([]store.Cond, error) {
+	return func(values []string) ([]store.Cond, error) { return []store.Cond{store.In(field, values)}, nil }
+}
+
+func tagged(name string, op store.Op) rest.Field {
+	return filter(name, "has_tag", op, func(text string) (any, error) { return strings.Split(text, ","), nil })
 }
 
 // serverQuery reads the query of a list of servers.
@@ -67,54 +153,33 @@ func (a *api) serverQuery(ctx context.Context, r *httpx.Request) (compute.ListSe
 	if !free && minor < 5 {
 		q.Del("ip6")
 	}
+	own := *r // only with what this actor may ask in this version
+	own.Query = q
+	for _, k := range q["sort_key"] {
+		switch {
+		case k == "locked" && minor < 73:
+			return out, serverList.BadSort(k)
+		case (k == "host" || k == "node") && !free:
+			return out, errs.New(errs.Forbidden, "Only administrators can sort servers by %s", k)
+		}
+	}
+	var err error
+	if out.Query, err = serverList.Query(&own); err != nil {
+		return out, err
+	}
+	if out.Marker != "" && !ids.IsUUID(out.Marker) {
+		return out, serverList.NoMarker(out.Marker)
+	}
 	for _, read := range []func(context.Context, *httpx.Request, url.Values, *compute.ListServers) error{
-		a.readPage, a.readScope, a.readStates, readTimes, readPlain, readTags, readRare,
+		a.readScope, a.readStates, readPatterns, readRare,
 	} {
 		if err := read(ctx, r, q, &out); err != nil {
 			return out, err
 		}
 	}
-	return out, nil
-}
-
-func (a *api) readPage(ctx context.Context, r *httpx.Request, q url.Values, out *compute.ListServers) error {
-	var err error
-	if out.Limit, err = pageLimit(r); err != nil {
-		return err
-	}
-	out.Marker = q.Get("marker")
-	if out.Marker != "" && !ids.IsUUID(out.Marker) {
-		return bad("marker [%s] not found", out.Marker)
-	}
-	out.SortKeys, out.SortDirs = q["sort_key"], q["sort_dir"]
-	for _, k := range out.SortKeys {
-		if !slices.Contains(sortKeys, k) && !(k == "locked" && r.AtLeast(2, 73)) {
-			return bad("Invalid input for query parameters sort_key. Value: %s. '%s' is not one of the sort keys", k, k)
-		}
-		if (k == "host" || k == "node") && !a.svc.Allowed(ctx, "servers:allow_all_filters") {
-			return errs.New(errs.Forbidden, "Only administrators can sort servers by %s", k)
-		}
-	}
-	for _, d := range out.SortDirs {
-		if d != "asc" && d != "desc" {
-			return bad("Invalid sort direction, must be 'asc' or 'desc', not '%s'.", d)
-		}
-	}
-	return nil
-}
-
-// pageLimit reads ?limit= as Nova does: a page is never longer than maxLimit.
-func pageLimit(r *httpx.Request) (int, error) {
-	if v, given := r.Query["limit"]; given {
-		n, err := strconv.Atoi(v[0])
-		if err != nil || n < 0 {
-			return 0, bad("Invalid input for query parameters limit. Value: %s. '%s' is not a non-negative integer", v[0], v[0])
-		}
-		if n == 0 { // an empty page, as asked for
-			return 0, nil
-		}
-	}
-	return r.Limit(maxLimit)
+	changed, err := readChanges(q)
+	out.Where = append(out.Where, changed...)
+	return out, err
 }
 
 func (a *api) readScope(ctx context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
@@ -127,17 +192,15 @@ func (a *api) readScope(ctx context.Context, _ *httpx.Request, q url.Values, out
 			}
 			all = value
 		}
-		out.AllProjects = all
+		out.Everyone = all
 	}
 	project := q.Get("project_id")
 	if project == "" {
 		project = q.Get("tenant_id")
 	}
-	if project != "" && a.svc.Allowed(ctx, "servers:index:get_all_tenants") {
-		// Naming a project without all_tenants narrows to the own one, as ever.
-		if out.AllProjects {
-			out.ProjectID = project
-		}
+	// Naming a project without all_tenants narrows to the own one, as ever.
+	if project != "" && out.Everyone && a.svc.Allowed(ctx, "servers:index:get_all_tenants") {
+		out.Query = out.Within(store.Eq("project_id", project))
 	}
 	return nil
 }
@@ -149,45 +212,27 @@ func (a *api) readStates(ctx context.Context, r *httpx.Request, q url.Values, ou
 			return bad("Invalid status value")
 		}
 	}
-	alive := false
-	out.Deleted = &alive
-	if q.Has("changes-since") || q.Has("changes-before") {
-		out.Deleted = nil
+	var deleted any
+	if !q.Has("changes-since") && !q.Has("changes-before") {
+		deleted = false
 	}
 	if v := q.Get("deleted"); v != "" {
-		deleted, known := httpx.ParseBool(v)
+		asked, known := httpx.ParseBool(v)
 		if !known {
 			return bad("Invalid input for query parameters deleted. Value: %s. It is not a boolean", v)
 		}
-		out.Deleted = &deleted
+		deleted = asked
 	}
 	if len(out.Statuses) == 1 && strings.EqualFold(out.Statuses[0], "DELETED") {
 		if !a.svc.Allowed(ctx, "servers:allow_all_filters") {
 			return errs.New(errs.Forbidden, "Only administrators may list deleted instances")
 		}
-		gone := true
-		out.Deleted = &gone
+		deleted = true
 	}
-	for _, v := range q["vm_state"] {
-		out.VMStates = append(out.VMStates, compute.VMState(v))
-	}
-	for _, v := range q["task_state"] {
-		out.TaskStates = append(out.TaskStates, compute.TaskState(v))
+	if deleted != nil {
+		out.Query = out.Filter(store.Eq("deleted", deleted))
 	}
 	return nil
-}
-
-func readTimes(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
-	for name, to := range map[string]*time.Time{
-		"created_at": &out.CreatedAt, "launched_at": &out.LaunchedAt, "terminated_at": &out.TerminatedAt,
-	} {
-		if err := readTime(q, name, to); err != nil {
-			return err
-		}
-	}
-	var err error
-	out.ChangedSince, out.ChangedBefore, err = readChanges(q)
-	return err
 }
 
 func readTime(q url.Values, name string, to *time.Time) error {
@@ -203,31 +248,50 @@ func readTime(q url.Values, name string, to *time.Time) error {
 	return nil
 }
 
+// changeFields are the parameters of readChanges, each with the version that brought it.
+func changeFields(since, before int) []rest.Field {
+	none := func([]string) ([]store.Cond, error) { return nil, nil }
+	return []rest.Field{
+		{Name: "changes-since", NoSort: true, Since: since, Filter: none}, {Name: "changes-before", NoSort: true, Since: before, Filter: none},
+	}
+}
+
+// changes reads them since a version, for lists.
+func changes(since int) func(r *httpx.Request) ([]store.Cond, error) {
+	return func(r *httpx.Request) ([]store.Cond, error) {
+		if !r.AtLeast(2, since) {
+			return nil, nil
+		}
+		return readChanges(r.Query)
+	}
+}
+
 // readChanges reads changes-since and changes-before. What we show of times are
 // whole seconds, so before takes in all of the second that it names.
-func readChanges(q url.Values) (since, before time.Time, err error) {
-	if err = readTime(q, "changes-since", &since); err != nil {
-		return
+func readChanges(q url.Values) (conds []store.Cond, err error) {
+	var since, before time.Time
+	if err := readTime(q, "changes-since", &since); err != nil {
+		return nil, err
 	}
-	if err = readTime(q, "changes-before", &before); err != nil || before.IsZero() {
-		return
+	if err := readTime(q, "changes-before", &before); err != nil {
+		return nil, err
+	}
+	if !since.IsZero() {
+		conds = append(conds, store.Cond{Field: "updated_at", Op: store.GreaterEq, Value: since})
+	}
+	if before.IsZero() {
+		return conds, nil
 	}
 	if since.After(before) {
-		err = bad("The value of changes-since must be less than or equal to changes-before.")
-		return
+		return nil, bad("The value of changes-since must be less than or equal to changes-before.")
 	}
 	if before.Nanosecond() == 0 {
 		before = before.Add(time.Second - time.Microsecond)
 	}
-	return
+	return append(conds, store.Cond{Field: "updated_at", Op: store.LessEqual, Value: before}), nil
 }
 
-// within tells whether a change lies between the two, either of which may be zero.
-func within(t, since, before time.Time) bool {
-	return !t.Before(since) && (before.IsZero() || !t.After(before))
-}
-
-func readPlain(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
+func readPatterns(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
 	first := func(names ...string) string {
 		for _, n := range names {
 			if v := q.Get(n); v != "" {
@@ -238,41 +302,7 @@ func readPlain(_ context.Context, _ *httpx.Request, q url.Values, out *compute.L
 	}
 	out.Name = first("name", "display_name")
 	out.Description = first("description", "display_description")
-	out.Hostname = first("hostname")
-	out.Image, out.FlavorID = idOf(first("image", "image_ref")), idOf(first("flavor"))
-	out.IP, out.IP6 = first("ip"), first("ip6")
-	out.Host, out.Node, out.UserID = first("host"), first("node"), first("user_id")
-	out.ReservationID, out.Zone, out.KeyName = first("reservation_id"), first("availability_zone"), first("key_name")
-	out.AccessIPv4, out.AccessIPv6 = first("access_ip_v4"), first("access_ip_v6")
-	if v := first("uuid"); v != "" {
-		out.ID = []string{v}
-	}
-	for name, to := range map[string]**int{"launch_index": &out.LaunchIndex, "progress": &out.Progress} {
-		if v := first(name); v != "" {
-			n, err := strconv.Atoi(v)
-			if err != nil {
-				return bad("Invalid input for query parameters %s. Value: %s. It is not an integer", name, v)
-			}
-			*to = &n
-		}
-	}
-	if v := first("power_state"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil {
-			return bad("Invalid input for query parameters power_state. Value: %s. It is not an integer", v)
-		}
-		p := compute.PowerState(n)
-		out.PowerState = &p
-	}
-	for name, to := range map[string]**bool{"config_drive": &out.ConfigDrive, "locked": &out.Locked} {
-		if v := first(name); v != "" {
-			b, known := httpx.ParseBool(v)
-			if !known {
-				return bad("Invalid input for query parameters %s. Value: %s. It is not a boolean", name, v)
-			}
-			*to = &b
-		}
-	}
+	out.Hostname, out.IP, out.IP6 = first("hostname"), first("ip"), first("ip6")
 	return nil
 }
 
@@ -287,19 +317,15 @@ func readRare(_ context.Context, _ *httpx.Request, q url.Values, out *compute.Li
 			return bad("Invalid input for query parameters %s. Value: %s. This cloud does not filter servers by it.", name, q.Get(name))
 		}
 	}
-	out.LockedBy = q.Get("locked_by")
 	if v := q.Get("root_device_name"); v != "" && v != rootDevice {
-		out.ID = []string{}
+		out.Query = out.Filter(store.In("id", []string{}))
 	}
 	if v := q.Get("auto_disk_config"); v != "" {
 		auto, known := httpx.ParseBool(v)
 		if !known {
 			return bad("Invalid input for query parameters auto_disk_config. Value: %s. It is not a boolean", v)
 		}
-		out.DiskConfig = "MANUAL"
-		if auto {
-			out.DiskConfig = "AUTO"
-		}
+		out.Query = out.Filter(store.Eq("disk_config", map[bool]string{true: "AUTO", false: "MANUAL"}[auto]))
 	}
 	for _, v := range q["metadata"] {
 		var want map[string]string
@@ -318,15 +344,4 @@ func idOf(ref string) string {
 	}
 	ref = strings.TrimRight(ref, "/")
 	return ref[strings.LastIndex(ref, "/")+1:]
-}
-
-func readTags(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
-	for name, to := range map[string]*[]string{
-		"tags": &out.Tags, "tags-any": &out.TagsAny, "not-tags": &out.NotTags, "not-tags-any": &out.NotTagsAny,
-	} {
-		if v := q.Get(name); v != "" {
-			*to = strings.Split(v, ",")
-		}
-	}
-	return nil
 }

@@ -48,10 +48,7 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	}
 	d, err := a.svc.List(ctx, q, detail)
 	if err != nil {
-		return nil, err
-	}
-	if r.Query.Get("limit") != "" && q.Limit == 0 {
-		return httpx.JSON(http.StatusOK, object{"servers": []object{}}), nil
+		return nil, serverList.Marked(err, q.Query)
 	}
 	v := a.serverView(ctx, r, d)
 	item, size := v.brief, 384
@@ -62,7 +59,7 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	w.Object("", func() {
 		w.List("servers", func() { rest.Items(w, d.Servers, size, item) })
 		if d.More {
-			nextLink(w, "servers_links", r, d.Servers[len(d.Servers)-1].ID)
+			rest.NovaLinks(w, r, "servers", rest.Part{More: true, Last: d.Servers[len(d.Servers)-1].ID})
 		}
 	})
 	return w.Response(http.StatusOK), nil

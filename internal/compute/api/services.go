@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
 func isUUID(s string) bool { return ids.IsUUID(s) }
@@ -74,47 +77,46 @@ func (a *api) listServices(ctx context.Context, r *httpx.Request) (*httpx.Respon
 
 // serviceChange is what an operator says about a host.
 type serviceChange struct {
-	Host       string    `json:"host"`
-	Binary     string    `json:"binary"`
-	Status     string    `json:"status"`
-	Reason     string    `json:"disabled_reason"`
-	ForcedDown *flexBool `json:"forced_down"`
+	Host       string                     `json:"host"`
+	Binary     string                     `json:"binary"`
+	Status     string                     `json:"status"`
+	Reason     string                     `json:"disabled_reason"`
+	ForcedDown change.Optional[rest.Bool] `json:"forced_down"`
 }
 
-func (c *serviceChange) apply(h *compute.Host) {
+func (c *serviceChange) patch() compute.HostPatch {
+	p := compute.HostPatch{ForcedDown: change.Optional[bool]{Set: c.ForcedDown.Set, Value: bool(c.ForcedDown.Value)}}
 	switch c.Status {
 	case "enabled":
-		h.Disabled, h.DisabledReason = false, ""
+		p.Disabled = change.Of(false)
 	case "disabled":
-		h.Disabled, h.DisabledReason = true, c.Reason
+		p.Disabled, p.Reason = change.Of(true), c.Reason
 	}
-	if c.ForcedDown != nil {
-		h.ForcedDown = bool(*c.ForcedDown)
-	}
+	return p
 }
 
-var oldServiceSchemas = map[string]*rest.Schema{
-	"enable":             fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}})),
-	"disable":            fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}})),
-	"disable-log-reason": fixed(strict(list{"host", "binary", "disabled_reason"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}, "disabled_reason": nameType})),
-	"force-down":         fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": object{"type": "string", "minLength": 1, "maxLength": 255}, "forced_down": boolType})),
-}
+var (
+	binaryType        = object{"type": "string", "minLength": 1, "maxLength": 255}
+	oldServiceSchemas = map[string]*rest.Schema{
+		"enable":             fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": binaryType})),
+		"disable":            fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": binaryType})),
+		"disable-log-reason": fixed(strict(list{"host", "binary", "disabled_reason"}, object{"host": hostType, "binary": binaryType, "disabled_reason": nameType})),
+		"force-down":         fixed(strict(list{"host", "binary"}, object{"host": hostType, "binary": binaryType, "forced_down": boolType})),
+	}
+)
 
 func (a *api) oldServiceUpdate(what string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if err := a.svc.Check(ctx, "os-services:update"); err != nil {
-			return nil, err
-		}
-		var c serviceChange
-		if err := body(r, oldServiceSchemas[what], &c); err != nil {
+		c, err := rest.Body[serviceChange](r, oldServiceSchemas[what])
+		if err != nil {
 			return nil, err
 		}
 		c.Status = map[string]string{"enable": "enabled", "disable": "disabled", "disable-log-reason": "disabled"}[what]
-		missing := errs.New(errs.NotFound, "Could not find binary %s on host %s.", c.Binary, c.Host)
-		h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.Name == c.Host && c.Binary == computeBinary }, missing, func(h *compute.Host) error {
-			c.apply(h)
-			return nil
-		})
+		by := store.Eq("name", c.Host)
+		if c.Binary != computeBinary {
+			by = store.In("name", []string{})
+		}
+		h, err := a.svc.ChangeHost(ctx, "os-services:update", by, errs.New(errs.NotFound, "Could not find binary %s on host %s.", c.Binary, c.Host), c.patch())
 		if err != nil {
 			return nil, err
 		}
@@ -136,25 +138,18 @@ var updateServiceSchema = fixed(with(strict(nil, object{
 }), object{"minProperties": 1}))
 
 func (a *api) updateService(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-services:update"); err != nil {
-		return nil, err
-	}
 	id := r.Var("service_id")
 	if !isUUID(id) {
 		return nil, bad("Invalid uuid %s", id)
 	}
-	var c serviceChange
-	if err := body(r, updateServiceSchema, &c); err != nil {
+	c, err := rest.Body[serviceChange](r, updateServiceSchema)
+	if err != nil {
 		return nil, err
 	}
 	if c.Reason != "" && c.Status != "disabled" {
 		return nil, bad("Specifying disabled_reason requires that status is disabled.")
 	}
-	h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.ServiceID == id },
-		errs.New(errs.NotFound, "Service %s could not be found.", id), func(h *compute.Host) error {
-			c.apply(h)
-			return nil
-		})
+	h, err := a.svc.ChangeHost(ctx, "os-services:update", store.Eq("service_id", id), errs.New(errs.NotFound, "Service %s could not be found.", id), c.patch())
 	if err != nil {
 		return nil, err
 	}
@@ -162,20 +157,18 @@ func (a *api) updateService(ctx context.Context, r *httpx.Request) (*httpx.Respo
 }
 
 func (a *api) deleteService(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-services:delete"); err != nil {
-		return nil, err
-	}
 	id := r.Var("service_id")
-	if _, err := strconv.Atoi(id); r.AtLeast(2, 53) && !isUUID(id) || !r.AtLeast(2, 53) && err != nil {
+	by := store.Eq("service_id", id)
+	if !r.AtLeast(2, 53) {
+		n, err := strconv.Atoi(id)
+		if err != nil {
+			return nil, bad("Invalid service id %s", id)
+		}
+		by = store.Eq("number", n)
+	} else if !isUUID(id) {
 		return nil, bad("Invalid service id %s", id)
 	}
-	match := func(h *compute.Host) bool {
-		if r.AtLeast(2, 53) {
-			return h.ServiceID == id
-		}
-		return strconv.FormatInt(h.Number, 10) == id
-	}
-	if err := a.svc.DeleteHost(ctx, match, errs.New(errs.NotFound, "Service %s could not be found.", id)); err != nil {
+	if err := a.svc.DeleteHost(ctx, by, errs.New(errs.NotFound, "Service %s could not be found.", id)); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil
@@ -197,7 +190,7 @@ func (a *api) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response,
 }
 
 func (a *api) showHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	hosts, err := a.svc.HostLoads(ctx, "os-hosts:show")
+	hosts, err := a.svc.HostLoads(ctx, "os-hosts:show", true)
 	if err != nil {
 		return nil, err
 	}
@@ -236,26 +229,19 @@ var updateHostSchema = fixed(object{
 })
 
 func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-hosts:update"); err != nil {
-		return nil, err
-	}
-	var b struct {
+	b, err := rest.Body[struct {
 		Status      string `json:"status"`
 		Maintenance string `json:"maintenance_mode"`
-	}
-	if err := body(r, updateHostSchema, &b); err != nil {
+	}](r, updateHostSchema)
+	if err != nil {
 		return nil, err
 	}
 	name := r.Var("host_name")
-	disable := b.Status != "" && (b.Status[0] == 'd' || b.Status[0] == 'D')
-	h, err := a.svc.ChangeHost(ctx, func(h *compute.Host) bool { return h.Name == name },
-		errs.New(errs.NotFound, "Compute host %s could not be found.", name), func(h *compute.Host) error {
-			if b.Maintenance != "" {
-				return errs.New(errs.Unsupported, "Virt driver does not implement host maintenance mode.")
-			}
-			h.Disabled = disable
-			return nil
-		})
+	p := compute.HostPatch{Maintenance: b.Maintenance != ""}
+	if b.Status != "" {
+		p.Disabled = change.Of(strings.EqualFold(b.Status, "disable"))
+	}
+	h, err := a.svc.ChangeHost(ctx, "os-hosts:update", store.Eq("name", name), errs.New(errs.NotFound, "Compute host %s could not be found.", name), p)
 	if err != nil {
 		return nil, err
 	}

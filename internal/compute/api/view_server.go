@@ -297,10 +297,3 @@ func hostID(project, host string) string {
 	hostIDs.Store(k, v)
 	return v
 }
-
-// nextLink writes the "…_links" of a page behind which another follows.
-func nextLink(w *rest.Writer, key string, r *httpx.Request, marker string) {
-	w.List(key, func() {
-		w.Link("next", r.PageURL(map[string]string{"marker": marker}))
-	})
-}

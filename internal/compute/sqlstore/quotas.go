@@ -3,31 +3,28 @@ package sqlstore
 import (
 	"context"
 
+	"kumoi/internal/compute"
 	"kumoi/internal/kernel/store"
 )
 
-// Quotas returns the limits that an owner has of its own, by resource.
-func (*Store) Quotas(ctx context.Context, tx *store.Tx, kind, owner string) (map[string]int, error) {
-	out := map[string]int{}
-	_, err := store.All(ctx, tx, func(r store.Row) (struct{}, error) {
-		var resource string
-		var hard int
-		err := r.Scan(&resource, &hard)
-		out[resource] = hard
-		return struct{}{}, err
-	}, "SELECT resource, hard FROM compute_quota WHERE kind = ? AND owner = ?", kind, owner)
-	return out, err
+func limits() *store.Table[compute.Limit] {
+	return store.NewTable("compute_quota", func(l *compute.Limit, c *store.Columns) {
+		c.Key("kind", &l.Kind)
+		c.Key("owner", &l.Owner)
+		c.Key("resource", &l.Resource)
+		c.Int("hard", &l.Hard)
+	})
 }
 
-// SetQuota gives an owner a limit.
-func (*Store) SetQuota(ctx context.Context, tx *store.Tx, kind, owner, resource string, hard int) error {
-	_, err := tx.Exec(ctx, `INSERT INTO compute_quota (kind, owner, resource, hard) VALUES (?, ?, ?, ?)
-		ON CONFLICT (kind, owner, resource) DO UPDATE SET hard = excluded.hard`, kind, owner, resource, hard)
-	return err
-}
-
-// DeleteQuotas returns an owner to the defaults.
-func (*Store) DeleteQuotas(ctx context.Context, tx *store.Tx, kind, owner string) error {
-	_, err := tx.Exec(ctx, "DELETE FROM compute_quota WHERE kind = ? AND owner = ?", kind, owner)
-	return err
+// ServerTotals adds up a project's servers, or one user's in it, from an index alone.
+func (*Store) ServerTotals(ctx context.Context, tx *store.Tx, projectID, userID string) (compute.ServerTotals, error) {
+	q := "SELECT COUNT(*), COALESCE(SUM(vcpus), 0), COALESCE(SUM(ram), 0) FROM compute_server WHERE project_id = ? AND deleted = ?"
+	args := []any{projectID, false}
+	if userID != "" {
+		q += " AND user_id = ?"
+		args = append(args, userID)
+	}
+	return store.One(ctx, tx, func(r store.Row) (t compute.ServerTotals, err error) {
+		return t, r.Scan(&t.Instances, &t.Cores, &t.RAM)
+	}, q, args...)
 }

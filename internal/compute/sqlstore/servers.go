@@ -2,9 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/json"
-	"slices"
-	"strings"
+	"fmt"
 	"sync"
 
 	"kumoi/internal/compute"
@@ -12,143 +12,117 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// serverColumns are the columns of compute_server in the order of
-// serverValues and scanServer.
-var serverColumns = []string{
-	"id", "project_id", "user_id", "name", "description", "hostname", "reservation_id", "launch_index",
-	"image_id", "image_props", "root", "local_disks", "flavor_id", "flavor", "vcpus", "ram",
-	"key_name", "key_type", "public_key", "user_data", "config_drive", "metadata", "files", "admin_pass",
-	"security_groups", "hints", "tags", "availability_zone", "pinned_zone", "host", "domain", "requested_host",
-	"vm_state", "task_state", "power_state", "progress", "locked", "locked_by", "lock_reason",
-	"access_ipv4", "access_ipv6", "disk_config", "fault", "password",
-	"generation", "boot", "hard_boot", "rebuild", "power", "rescue", "snapshot_image_id", "old_vm_state", "host_sequence",
-	"shelved_image_id", "delete_requested", "group_id", "resized_at",
-	"created_at", "updated_at", "launched_at", "terminated_at", "deleted_at", "deleted",
+// servers are whole servers.
+func servers() *store.Table[compute.Server] {
+	return listable(store.NewTable("compute_server", func(s *compute.Server, c *store.Columns) {
+		shownColumns(s, c)
+		hiddenColumns(s, c)
+	}))
 }
 
-// hidden are the columns that no list shows: what only hosts are told, and what
-// guards sagas. Half the time of a long list is the database handing over columns.
-var hidden = []string{
-	"root", "local_disks", "vcpus", "ram", "key_type", "public_key", "files", "admin_pass", "security_groups", "requested_host", "password",
-	"generation", "boot", "hard_boot", "rebuild", "power", "rescue", "snapshot_image_id", "old_vm_state", "host_sequence",
-	"shelved_image_id", "delete_requested", "resized_at",
+// shownServers are servers without what no list shows: what only hosts are told,
+// and what guards sagas. Half the time of a long list is the database handing
+// over columns.
+func shownServers() *store.Table[compute.Server] {
+	return listable(store.NewTable("compute_server", shownColumns))
 }
 
-// shown are the indices of the other columns.
-var shown = func() (out []int) {
-	for i, c := range serverColumns {
-		if !slices.Contains(hidden, c) {
-			out = append(out, i)
-		}
-	}
-	return out
-}()
-
-var selectShown = func() string {
-	var names []string
-	for _, i := range shown {
-		names = append(names, serverColumns[i])
-	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM compute_server"
-}()
-
-var (
-	selectServer = "SELECT " + strings.Join(serverColumns, ", ") + " FROM compute_server"
-	insertServer = "INSERT INTO compute_server (" + strings.Join(serverColumns, ", ") +
-		") VALUES (?" + strings.Repeat(", ?", len(serverColumns)-1) + ")"
-	updateServer = "UPDATE compute_server SET " + strings.Join(serverColumns[1:], " = ?, ") + " = ? WHERE id = ?"
-)
-
-func serverValues(s *compute.Server) []any {
-	fault, rescue := "", ""
-	if s.Rescue != nil {
-		rescue = toJSON(s.Rescue)
-	}
-	if s.Fault != nil {
-		fault = toJSON(s.Fault)
-	}
-	return []any{
-		s.ID, s.ProjectID, s.UserID, s.Name, s.Description, s.Hostname, s.ReservationID, s.LaunchIndex,
-		s.ImageID, toJSON(s.ImageProps), toJSON(s.Root), toJSON(s.Local), s.Flavor.ID, toJSON(s.Flavor), s.Flavor.VCPUs, s.Flavor.RAM,
-		s.KeyName, s.KeyType, s.PublicKey, s.UserData, s.ConfigDrive, toJSON(s.Metadata), toJSON(s.Files), s.AdminPass,
-		toJSON(s.SecurityGroups), toJSON(s.Hints), toJSON(s.Tags), s.AvailabilityZone, s.PinnedZone, s.Host, s.Domain, s.RequestedHost,
-		string(s.VMState), string(s.TaskState), int(s.PowerState), s.Progress, s.Locked, s.LockedBy, s.LockReason,
-		s.AccessIPv4, s.AccessIPv6, s.DiskConfig, fault, s.Password,
-		s.Generation, s.Boot, s.HardBoot, s.Rebuild, string(s.Power), rescue, s.SnapshotImageID, string(s.OldVMState), s.HostSequence,
-		s.ShelvedImageID, s.DeleteRequested, s.GroupID, store.Micros(s.AutoResizeWindow),
-		store.Micros(s.CreatedAt), store.Micros(s.UpdatedAt), store.Micros(s.LaunchedAt),
-		store.Micros(s.TerminatedAt), store.Micros(s.DeletedAt), s.Deleted,
-	}
+// listable adds what lists ask for beside columns.
+func listable(t *store.Table[compute.Server]) *store.Table[compute.Server] {
+	return t.Set("has_tag", store.Expr{
+		SQLite:   "EXISTS (SELECT 1 FROM json_each(compute_server.tags) WHERE value = ?)",
+		Postgres: "COALESCE(jsonb_exists(compute_server.tags::jsonb, ?), FALSE)",
+	})
 }
 
-func scanServer(r store.Row) (*compute.Server, error) {
-	return scanColumns(r, nil)
+func shownColumns(s *compute.Server, c *store.Columns) {
+	size := s.Flavor
+	if size == nil {
+		size = &compute.Flavor{}
+	}
+	c.Key("id", &s.ID)
+	c.Text("project_id", &s.ProjectID)
+	c.Text("user_id", &s.UserID)
+	c.Text("name", &s.Name)
+	c.NullText("description", &s.Description)
+	c.Text("hostname", &s.Hostname)
+	c.Text("reservation_id", &s.ReservationID)
+	c.Int("launch_index", &s.LaunchIndex)
+	c.Text("image_id", &s.ImageID)
+	c.Custom("image_props", store.KindText, shared[map[string]string]{&s.ImageProps, &properties})
+	c.Derived("flavor_id", store.KindText, size.ID)
+	c.Custom("flavor", store.KindText, sharedPointer[compute.Flavor]{&s.Flavor, &sizes})
+	c.Text("key_name", &s.KeyName)
+	c.Text("user_data", &s.UserData)
+	c.Bool("config_drive", &s.ConfigDrive)
+	c.Custom("metadata", store.KindText, shared[map[string]string]{&s.Metadata, &properties})
+	c.Custom("hints", store.KindText, sparse{&s.Hints})
+	c.Custom("tags", store.KindText, sparse{&s.Tags})
+	c.Text("availability_zone", &s.AvailabilityZone)
+	c.Text("pinned_zone", &s.PinnedZone)
+	c.Text("host", &s.Host)
+	c.Text("domain", &s.Domain)
+	c.Text("vm_state", (*string)(&s.VMState))
+	c.Text("task_state", (*string)(&s.TaskState))
+	c.Int("power_state", (*int)(&s.PowerState))
+	c.Int("progress", &s.Progress)
+	c.Bool("locked", &s.Locked)
+	c.Text("locked_by", &s.LockedBy)
+	c.NullText("lock_reason", &s.LockReason)
+	c.Text("access_ipv4", &s.AccessIPv4)
+	c.Text("access_ipv6", &s.AccessIPv6)
+	c.Text("disk_config", &s.DiskConfig)
+	c.Custom("fault", store.KindText, orEmpty[compute.Fault]{&s.Fault})
+	c.Text("group_id", &s.GroupID)
+	c.Time("created_at", &s.CreatedAt)
+	c.Time("updated_at", &s.UpdatedAt)
+	c.Time("launched_at", &s.LaunchedAt)
+	c.Time("terminated_at", &s.TerminatedAt)
+	c.Time("deleted_at", &s.DeletedAt)
+	c.Bool("deleted", &s.Deleted)
 }
 
-// scanShown reads a row of selectShown.
-func scanShown(r store.Row) (*compute.Server, error) { return scanColumns(r, shown) }
+func hiddenColumns(s *compute.Server, c *store.Columns) {
+	size := s.Flavor
+	if size == nil {
+		size = &compute.Flavor{}
+	}
+	c.Custom("root", store.KindText, shared[hostapi.RootDisk]{&s.Root, &roots})
+	c.Custom("local_disks", store.KindText, sparse{&s.Local})
+	c.Derived("vcpus", store.KindInt, size.VCPUs)
+	c.Derived("ram", store.KindInt, size.RAM)
+	c.Text("key_type", &s.KeyType)
+	c.Text("public_key", &s.PublicKey)
+	c.Custom("files", store.KindText, sparse{&s.Files})
+	c.Text("admin_pass", &s.AdminPass)
+	c.Custom("security_groups", store.KindText, sparse{&s.SecurityGroups})
+	c.Text("requested_host", &s.RequestedHost)
+	c.Text("password", &s.Password)
+	c.Int64("generation", &s.Generation)
+	c.Int64("boot", &s.Boot)
+	c.Int64("hard_boot", &s.HardBoot)
+	c.Int64("rebuild", &s.Rebuild)
+	c.Text("power", (*string)(&s.Power))
+	c.Custom("rescue", store.KindText, orEmpty[hostapi.RootDisk]{&s.Rescue})
+	c.Text("snapshot_image_id", &s.SnapshotImageID)
+	c.Text("old_vm_state", (*string)(&s.OldVMState))
+	c.Int64("host_sequence", &s.HostSequence)
+	c.Text("shelved_image_id", &s.ShelvedImageID)
+	c.Bool("delete_requested", &s.DeleteRequested)
+	c.Time("resized_at", &s.AutoResizeWindow)
+}
 
-// scanColumns reads the columns with the indices, or all.
-func scanColumns(r store.Row, only []int) (*compute.Server, error) {
-	s := &compute.Server{}
-	var props, root, flavorID, flavor, fault, metadata string
-	var vcpus, ram, resized, created, updated, launched, terminated, deleted int64
-	dest := []any{
-		&s.ID, &s.ProjectID, &s.UserID, &s.Name, &s.Description, &s.Hostname, &s.ReservationID, &s.LaunchIndex,
-		&s.ImageID, &props, &root, jsonOf{&s.Local}, &flavorID, &flavor, &vcpus, &ram,
-		&s.KeyName, &s.KeyType, &s.PublicKey, &s.UserData, &s.ConfigDrive, &metadata,
-		jsonOf{&s.Files},
-		&s.AdminPass,
-		jsonOf{&s.SecurityGroups},
-		jsonOf{&s.Hints},
-		jsonOf{&s.Tags},
-		&s.AvailabilityZone, &s.PinnedZone, &s.Host, &s.Domain, &s.RequestedHost,
-		&s.VMState, &s.TaskState, &s.PowerState, &s.Progress, &s.Locked, &s.LockedBy, &s.LockReason,
-		&s.AccessIPv4, &s.AccessIPv6, &s.DiskConfig, &fault, &s.Password,
-		&s.Generation, &s.Boot, &s.HardBoot, &s.Rebuild, &s.Power,
-		jsonOf{&s.Rescue},
-		&s.SnapshotImageID, &s.OldVMState, &s.HostSequence,
-		&s.ShelvedImageID, &s.DeleteRequested, &s.GroupID, &resized,
-		&created, &updated, &launched, &terminated, &deleted, &s.Deleted,
-	}
-	if only != nil {
-		for to, from := range only {
-			dest[to] = dest[from]
-		}
-		dest = dest[:len(only)]
-	}
-	if err := r.Scan(dest...); err != nil {
-		return nil, err
-	}
-	s.AutoResizeWindow, s.CreatedAt, s.UpdatedAt = store.Time(resized), store.Time(created), store.Time(updated)
-	s.LaunchedAt, s.TerminatedAt, s.DeletedAt = store.Time(launched), store.Time(terminated), store.Time(deleted)
-	f, err := sizes.get(flavor)
-	if err != nil {
-		return nil, err
-	}
-	s.Flavor = f
-	if only == nil {
-		disk, err := roots.get(root)
-		if err != nil {
-			return nil, err
-		}
-		s.Root = *disk
-	}
-	p, err := properties.get(props)
-	if err != nil {
-		return nil, err
-	}
-	s.ImageProps = *p
-	m, err := properties.get(metadata)
-	if err != nil {
-		return nil, err
-	}
-	s.Metadata = *m
-	if fault != "" {
-		s.Fault = &compute.Fault{}
-		return s, json.Unmarshal([]byte(fault), s.Fault)
-	}
-	return s, nil
+// GroupHosts counts the group's servers on each host.
+func (*Store) GroupHosts(ctx context.Context, tx *store.Tx, groupID string) (map[string]int, error) {
+	out := map[string]int{}
+	_, err := store.All(ctx, tx, func(r store.Row) (struct{}, error) {
+		var host string
+		var n int
+		err := r.Scan(&host, &n)
+		out[host] = n
+		return struct{}{}, err
+	}, "SELECT host, COUNT(*) FROM compute_server WHERE group_id = ? AND deleted = ? AND host <> '' GROUP BY host", groupID, false)
+	return out, err
 }
 
 // memo decodes JSON texts that many rows share, once each. What it returns
@@ -161,6 +135,12 @@ type memo[T any] struct {
 const (
 	memoSize = 2000
 	memoText = 4 << 10 // longer ones are decoded each time
+)
+
+var (
+	sizes      memo[compute.Flavor]
+	roots      memo[hostapi.RootDisk]
+	properties memo[map[string]string]
 )
 
 func (m *memo[T]) get(text string) (*T, error) {
@@ -184,55 +164,89 @@ func (m *memo[T]) get(text string) (*T, error) {
 	return v, nil
 }
 
-var (
-	sizes      memo[compute.Flavor]
-	roots      memo[hostapi.RootDisk]
-	properties memo[map[string]string]
-)
+// shared is a JSON column that many rows have alike.
+type shared[T any] struct {
+	at   *T
+	memo *memo[T]
+}
 
-// InsertServer adds a server.
-func (*Store) InsertServer(ctx context.Context, tx *store.Tx, s *compute.Server) error {
-	_, err := tx.Exec(ctx, insertServer, serverValues(s)...)
+// Value writes it.
+func (c shared[T]) Value() (driver.Value, error) { return toJSON(c.at), nil }
+
+// Scan reads it.
+func (c shared[T]) Scan(src any) error {
+	text, err := textOf(src)
+	if err != nil {
+		return err
+	}
+	v, err := c.memo.get(text)
+	if err == nil {
+		*c.at = *v
+	}
 	return err
 }
 
-// UpdateServer writes a server that was read in the same transaction.
-func (*Store) UpdateServer(ctx context.Context, tx *store.Tx, s *compute.Server) error {
-	return tx.ExecOne(ctx, updateServer, append(serverValues(s)[1:], s.ID)...)
+// sharedPointer is shared for a field that is a pointer.
+type sharedPointer[T any] struct {
+	at   **T
+	memo *memo[T]
 }
 
-// Server finds a server, a deleted one too.
-func (*Store) Server(ctx context.Context, tx *store.Tx, id string) (*compute.Server, error) {
-	return store.One(ctx, tx, scanServer, selectServer+" WHERE id = ?", id)
+// Value writes it.
+func (c sharedPointer[T]) Value() (driver.Value, error) { return toJSON(*c.at), nil }
+
+// Scan reads it.
+func (c sharedPointer[T]) Scan(src any) error {
+	text, err := textOf(src)
+	if err == nil {
+		*c.at, err = c.memo.get(text)
+	}
+	return err
 }
 
-// ServerTotals adds up a project's servers, or one user's in it.
-func (*Store) ServerTotals(ctx context.Context, tx *store.Tx, projectID, userID string) (compute.ServerTotals, error) {
-	q := "SELECT COUNT(*), COALESCE(SUM(vcpus), 0), COALESCE(SUM(ram), 0) FROM compute_server WHERE project_id = ? AND deleted = ?"
-	args := []any{projectID, false}
-	if userID != "" {
-		q += " AND user_id = ?"
-		args = append(args, userID)
+// sparse is a JSON column that most rows leave empty, which takes no decoding.
+type sparse struct{ at any }
+
+// Value writes it.
+func (c sparse) Value() (driver.Value, error) { return toJSON(c.at), nil }
+
+// Scan reads it.
+func (c sparse) Scan(src any) error {
+	text, err := textOf(src)
+	switch {
+	case err != nil || text == "" || text == "null" || text == "{}" || text == "[]":
+		return err
 	}
-	return store.One(ctx, tx, func(r store.Row) (t compute.ServerTotals, err error) {
-		return t, r.Scan(&t.Instances, &t.Cores, &t.RAM)
-	}, q, args...)
+	return json.Unmarshal([]byte(text), c.at)
 }
 
-// GroupHosts counts the group's servers on each host.
-func (*Store) GroupHosts(ctx context.Context, tx *store.Tx, groupID string) (map[string]int, error) {
-	type on struct {
-		host string
-		n    int
+// orEmpty is a JSON column that is "" for nil.
+type orEmpty[T any] struct{ at **T }
+
+// Value writes it.
+func (c orEmpty[T]) Value() (driver.Value, error) {
+	if *c.at == nil {
+		return "", nil
 	}
-	rows, err := store.All(ctx, tx, func(r store.Row) (o on, err error) { return o, r.Scan(&o.host, &o.n) },
-		"SELECT host, COUNT(*) FROM compute_server WHERE group_id = ? AND deleted = ? AND host <> '' GROUP BY host", groupID, false)
-	if err != nil {
-		return nil, err
+	return toJSON(*c.at), nil
+}
+
+// Scan reads it.
+func (c orEmpty[T]) Scan(src any) error {
+	text, err := textOf(src)
+	if err != nil || text == "" {
+		return err
 	}
-	out := map[string]int{}
-	for _, o := range rows {
-		out[o.host] = o.n
+	*c.at = new(T)
+	return json.Unmarshal([]byte(text), *c.at)
+}
+
+func textOf(src any) (string, error) {
+	switch s := src.(type) {
+	case string:
+		return s, nil
+	case []byte:
+		return string(s), nil
 	}
-	return out, nil
+	return "", fmt.Errorf("scan %T as JSON", src)
 }

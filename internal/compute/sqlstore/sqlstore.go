@@ -5,7 +5,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"time"
 
 	"kumoi/internal/compute"
 	"kumoi/internal/kernel/store"
@@ -17,13 +16,17 @@ var files embed.FS
 // Migrations is the schema's history.
 func Migrations() store.Migrations { return store.Migrations{Service: "compute", FS: files} }
 
-// Store is compute.Store; it has no state of its own.
-type Store struct{}
-
-// Tables are the families that need no more than a table.
+// Tables are where compute keeps what it keeps.
 func Tables() compute.Tables {
-	return compute.Tables{Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups()}
+	return compute.Tables{
+		Servers: servers(), ShownServers: shownServers(), Actions: actions(), Events: events(), Migrations: migrations(), Consoles: consoles(),
+		Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups(), Quotas: limits(),
+		Hosts: hosts(), HostStates: hostStates(), Guests: guests(), Aggregates: aggregates(),
+	}
 }
+
+// Store is compute.Store: sums, counts and what lies across tables. It has no state of its own.
+type Store struct{}
 
 // New returns the store.
 func New() *Store { return &Store{} }
@@ -46,28 +49,4 @@ func toJSON(v any) string {
 		panic(err)
 	}
 	return string(b)
-}
-
-// jsonOf scans a JSON column into a value; an empty column leaves it alone.
-type jsonOf struct{ to any }
-
-func (j jsonOf) Scan(src any) error {
-	text, ok := src.(string)
-	if b, bytes := src.([]byte); bytes {
-		text, ok = string(b), true
-	}
-	if !ok || text == "" || text == "null" || text == "{}" || text == "[]" {
-		return nil
-	}
-	return json.Unmarshal([]byte(text), j.to)
-}
-
-// timeOf scans a time column.
-type timeOf struct{ to *time.Time }
-
-func (t timeOf) Scan(src any) error {
-	if us, ok := src.(int64); ok {
-		*t.to = store.Time(us)
-	}
-	return nil
 }

@@ -86,6 +86,8 @@ type Field struct {
 	Read func(text string) (any, error)
 	// Filter makes the conditions itself, from all values.
 	Filter func(values []string) ([]store.Cond, error)
+	// Since is the minor version that brought the filter.
+	Since int
 	// NoSort and NoFilter leave one of the two.
 	NoSort, NoFilter bool
 }
@@ -109,6 +111,8 @@ type List struct {
 	// microversion there are pages at all; nil: from the first.
 	ByOffset bool
 	Paged    func(r *httpx.Request) bool
+	// More makes conditions of several parameters together, which Fields name too.
+	More func(r *httpx.Request) ([]store.Cond, error)
 	// Sort is the order of lists that ask for none, PageSort that of their pages.
 	Sort, PageSort []store.Sort
 }
@@ -138,7 +142,7 @@ func (l *List) Query(r *httpx.Request) (store.Query, error) {
 		if l.known(name) {
 			continue
 		}
-		known, err := l.filter(&q, name, values)
+		known, err := l.filter(&q, r.Version.Minor, name, values)
 		if err != nil {
 			return q, err
 		}
@@ -152,6 +156,13 @@ func (l *List) Query(r *httpx.Request) (store.Query, error) {
 			return q, err
 		}
 	}
+	if l.More != nil {
+		more, err := l.More(r)
+		if err != nil {
+			return q, err
+		}
+		q.Where = append(q.Where, more...)
+	}
 	if l.Reverse != "" {
 		q.Reverse, _ = httpx.ParseBool(r.Query.Get(l.Reverse))
 	}
@@ -164,14 +175,14 @@ func (l *List) Query(r *httpx.Request) (store.Query, error) {
 }
 
 // filter adds the conditions of one parameter, if the list knows it.
-func (l *List) filter(q *store.Query, name string, values []string) (known bool, err error) {
+func (l *List) filter(q *store.Query, minor int, name string, values []string) (known bool, err error) {
 	field, op, rest := name, store.Equal, ""
 	if l.Operator != nil {
 		if field, op, rest = l.Operator(name, values[0]); rest != values[0] {
 			values = []string{rest}
 		}
 	}
-	i := slices.IndexFunc(l.Fields, func(f Field) bool { return f.Name == field && !f.NoFilter })
+	i := slices.IndexFunc(l.Fields, func(f Field) bool { return f.Name == field && !f.NoFilter && f.Since <= minor })
 	if i < 0 {
 		return false, nil
 	}
