@@ -22,7 +22,7 @@ func (s *Service) Sagas(kind string) saga.Definition[Job] {
 // Generation is a server's, for the harness.
 func (s *Service) Generation(ctx context.Context, id string) (n int64, err error) {
 	err = s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, id)
+		srv, err := s.servers.Get(ctx, tx, id)
 		if err == nil {
 			n = srv.Generation
 		}

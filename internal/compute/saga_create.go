@@ -211,7 +211,7 @@ func (s *Service) removeFrom(ctx context.Context, host, server string) error {
 	}
 	var generation int64
 	err := s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, server)
+		srv, err := s.servers.Get(ctx, tx, server)
 		if errors.Is(err, store.ErrNoRows) {
 			return nil
 		}

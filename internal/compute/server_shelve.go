@@ -50,7 +50,7 @@ func (s *Service) shelveSaga() saga.Definition[job] {
 			}), Undo: func(ctx context.Context, j *job) error {
 				// The guest may be removed by now, and comes back as a newer one.
 				err := s.write(ctx, func(tx *store.Tx) error {
-					srv, err := s.store.Server(ctx, tx, j.Server)
+					srv, err := s.servers.Get(ctx, tx, j.Server)
 					if err != nil {
 						return err
 					}

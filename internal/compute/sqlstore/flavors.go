@@ -1,10 +1,6 @@
 package sqlstore
 
 import (
-	"database/sql/driver"
-	"fmt"
-	"strconv"
-
 	"kumoi/internal/compute/flavor"
 	"kumoi/internal/kernel/store"
 )
@@ -19,7 +15,7 @@ func flavors() *store.Table[flavor.Flavor] {
 		c.Int("disk", &f.Disk)
 		c.Int("ephemeral", &f.Ephemeral)
 		c.Int("swap", &f.Swap)
-		c.Custom("rxtx", store.KindInt, (*factor)(&f.RxTx))
+		c.Float("rxtx", &f.RxTx)
 		c.Bool("is_public", &f.Public)
 		c.Bool("disabled", &f.Disabled)
 		c.JSON("extra_specs", &f.ExtraSpecs)
@@ -33,27 +29,4 @@ func flavorAccess() *store.Table[flavor.Access] {
 		c.Key("flavor_id", &a.FlavorID)
 		c.Key("project_id", &a.ProjectID)
 	})
-}
-
-// factor is a column of a fraction.
-type factor float64
-
-// Value writes it.
-func (f *factor) Value() (driver.Value, error) { return float64(*f), nil }
-
-// Scan reads it.
-func (f *factor) Scan(src any) (err error) {
-	switch v := src.(type) {
-	case float64:
-		*f = factor(v)
-	case int64:
-		*f = factor(v)
-	case []byte:
-		var n float64
-		n, err = strconv.ParseFloat(string(v), 64)
-		*f = factor(n)
-	default:
-		err = fmt.Errorf("scan %T as a fraction", src)
-	}
-	return err
 }
