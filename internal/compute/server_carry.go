@@ -17,7 +17,7 @@ import (
 // makeMoveImages makes the images that carry the disks to the other host.
 func (s *Service) makeMoveImages(ctx context.Context, j *job) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.store.Server(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil || srv.SnapshotImageID == j.Image {
 			return err
 		}
@@ -50,7 +50,7 @@ func (srv *Server) carriers() []string {
 // moving reads a server that moves.
 func (s *Service) moving(ctx context.Context, j *job) (srv *Server, err error) {
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		srv, err = s.store.Server(ctx, tx, j.Server)
+		srv, err = s.servers.Get(ctx, tx, j.Server)
 		return err
 	})
 	return srv, err

@@ -215,15 +215,19 @@ CREATE TABLE compute_server (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX compute_server_all ON compute_server USING btree (deleted, created_at, id);
-
 CREATE INDEX compute_server_changed ON compute_server USING btree (updated_at);
 
 CREATE INDEX compute_server_group_of ON compute_server USING btree (group_id, deleted);
 
 CREATE INDEX compute_server_host ON compute_server USING btree (host, deleted);
 
-CREATE INDEX compute_server_listed ON compute_server USING btree (project_id, deleted, created_at, id);
+CREATE INDEX compute_server_of_all ON compute_server USING btree (deleted, created_at, id, name, vm_state);
+
+CREATE INDEX compute_server_of_project ON compute_server USING btree (project_id, deleted, created_at, id, name, vm_state);
+
+CREATE INDEX compute_server_on_host ON compute_server USING btree (deleted, host, task_state);
+
+CREATE INDEX compute_server_totals ON compute_server USING btree (project_id, deleted, user_id, vcpus, ram);
 
 CREATE TABLE compute_server_group (
     id text NOT NULL,

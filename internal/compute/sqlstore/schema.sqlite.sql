@@ -199,15 +199,19 @@ CREATE TABLE compute_server (
     deleted           BOOLEAN NOT NULL
 , local_disks TEXT NOT NULL DEFAULT '{}');
 
-CREATE INDEX compute_server_all ON compute_server (deleted, created_at, id);
-
 CREATE INDEX compute_server_changed ON compute_server (updated_at);
 
 CREATE INDEX compute_server_group_of ON compute_server (group_id, deleted);
 
 CREATE INDEX compute_server_host ON compute_server (host, deleted);
 
-CREATE INDEX compute_server_listed ON compute_server (project_id, deleted, created_at, id);
+CREATE INDEX compute_server_of_all ON compute_server (deleted, created_at, id, name, vm_state);
+
+CREATE INDEX compute_server_of_project ON compute_server (project_id, deleted, created_at, id, name, vm_state);
+
+CREATE INDEX compute_server_on_host ON compute_server (deleted, host, task_state);
+
+CREATE INDEX compute_server_totals ON compute_server (project_id, deleted, user_id, vcpus, ram);
 
 CREATE TABLE compute_server_group (
     id         TEXT PRIMARY KEY,
