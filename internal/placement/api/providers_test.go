@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -164,6 +166,33 @@ func TestProviderFilters(t *testing.T) {
 		c.at("1.23").Want(400, "GET", "/resource_providers?member_of="+g1+"&member_of="+g2, nil)
 		c.at("1.31").Want(400, "GET", "/resource_providers?member_of=!"+g1, nil)
 		c.at("1.38").Want(400, "GET", "/resource_providers?required=in:HW_CPU_X86_AVX", nil)
+	})
+}
+
+// A provider has room for an amount if it is within its units and free now, in a
+// list as in a search.
+func TestProvidersWithRoom(t *testing.T) {
+	each(t, func(t *testing.T, c *cloud) {
+		c.provider(u1, "a", "", nil)
+		c.Want(200, "PUT", "/resource_providers/"+u1+"/inventories", `{"resource_provider_generation": 0, "inventories": {
+			"VCPU": {"total": 10, "reserved": 2, "min_unit": 2, "max_unit": 6, "step_size": 2, "allocation_ratio": 1.5}}}`)
+		c.Want(204, "PUT", "/allocations/"+c1, claim(map[string]string{u1: `{"VCPU": 6}`}, "null")) // of 12
+		room := func(want ...int) {
+			t.Helper()
+			for n := 1; n <= 8; n++ {
+				path := fmt.Sprintf("?resources=VCPU:%d", n)
+				listed := c.Want(200, "GET", "/resource_providers"+path, nil).Get("resource_providers").([]any)
+				found := c.Want(200, "GET", "/allocation_candidates"+path, nil).Get("allocation_requests").([]any)
+				if fits := slices.Contains(want, n); (len(listed) == 1) != fits || (len(found) == 1) != fits {
+					t.Errorf("%d: %d listed, %d found, want %v", n, len(listed), len(found), fits)
+				}
+			}
+		}
+		room(2, 4, 6)
+		c.Want(204, "PUT", "/allocations/"+c2, claim(map[string]string{u1: `{"VCPU": 2}`}, "null"))
+		room(2, 4)
+		c.Want(204, "DELETE", "/allocations/"+c1, nil)
+		room(2, 4, 6)
 	})
 }
 
