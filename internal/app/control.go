@@ -108,7 +108,7 @@ func assemble(g ground) (*services, error) {
 		return nil, err
 	}
 	s.image, err = image.New(image.Deps{
-		DB: g.db, Store: imagestore.New(), Tables: imagestore.Tables(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
+		DB: g.db, Tables: imagestore.Tables(), Policy: s.policy, Log: g.log, Config: imageConfig, Stores: g.stores,
 		Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Limits: imageLimits{s.identity, imageConfig.Region}, Regions: imageRegions{s.identity, g.db, imageConfig.Region},
 	})
 	if err != nil {

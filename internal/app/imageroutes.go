@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
 )
 
 // HostImageRow is an image in a host's cache as the command line shows it; one
@@ -52,20 +53,20 @@ func (c *Cloud) imageOperations() {
 
 // namedImage finds an image by id, or by a name that only one has.
 func (k *control) namedImage(ctx context.Context, name string) (*image.Image, error) {
-	img, err := k.image.Get(ctx, name)
+	img, err := k.image.Show(ctx, name)
 	if !errs.Is(err, errs.NotFound) {
 		return img, err
 	}
-	list, _, err := k.image.List(ctx, image.ListRequest{Limit: 2, Filters: []image.Filter{{Field: "name", Op: "eq", Values: []any{name}}}})
+	page, err := k.image.List(ctx, store.Query{Limit: 2, Where: []store.Cond{store.Eq("name", name)}})
 	switch {
 	case err != nil:
 		return nil, err
-	case len(list) == 0:
+	case len(page.Rows) == 0:
 		return nil, errs.New(errs.NotFound, "There is no image with the id or name %q.", name)
-	case len(list) > 1:
+	case len(page.Rows) > 1:
 		return nil, errs.New(errs.Conflict, "Several images are named %q; give the id of one.", name)
 	}
-	return list[0], nil
+	return page.Rows[0], nil
 }
 
 func (k *control) cacheRows(ctx context.Context, hosts []compute.HostImages) ([]HostImageRow, error) {
@@ -78,7 +79,7 @@ func (k *control) cacheRows(ctx context.Context, hosts []compute.HostImages) ([]
 		for _, c := range h.Cache.Images {
 			row.Image, row.Format, row.SHA512, row.Bytes, row.Used, row.Disks = c.ID, c.Format, c.SHA512, c.Bytes, c.Used, c.Disks
 			row.Name = "(deleted)"
-			img, err := k.image.Get(ctx, c.ID)
+			img, err := k.image.Show(ctx, c.ID)
 			switch {
 			case err == nil:
 				row.Name = img.Name

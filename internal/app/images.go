@@ -21,7 +21,7 @@ type computeImages struct{ *image.Service }
 var _ compute.Images = computeImages{}
 
 func (c computeImages) Image(ctx context.Context, id string) (*compute.Image, error) {
-	img, err := c.Get(ctx, id)
+	img, err := c.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -49,19 +49,17 @@ func (c computeImages) DeleteImageTx(ctx context.Context, tx *store.Tx, id strin
 }
 
 func (c computeImages) ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error) {
-	list, _, err := c.List(ctx, image.ListRequest{Limit: 1000, Filters: []image.Filter{
-		{Field: "owner", Op: "eq", Values: []any{owner}}, property("image_type", "backup"), property("backup_type", kind), property("instance_uuid", serverID),
+	page, err := c.List(ctx, store.Query{Limit: 1000, Where: []store.Cond{
+		store.Eq("owner", owner), property("image_type", "backup"), property("backup_type", kind), property("instance_uuid", serverID),
 	}})
-	ids := make([]string, len(list))
-	for i, img := range list {
+	ids := make([]string, len(page.Rows))
+	for i, img := range page.Rows {
 		ids[i] = img.ID
 	}
 	return ids, err
 }
 
-func property(name, value string) image.Filter {
-	return image.Filter{Field: name, Property: true, Op: "eq", Values: []any{value}}
-}
+func property(name, value string) store.Cond { return store.Is("property", []any{name, value}) }
 
 // imageLimits are identity's unified limits as the image service wants them.
 type imageLimits struct {

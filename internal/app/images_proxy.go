@@ -13,37 +13,34 @@ var _ compute.ImageProxy = computeImages{}
 
 // ListImages lists images for clients of compute's oldest versions.
 func (c computeImages) ListImages(ctx context.Context, f compute.ImageFilter) ([]*compute.Image, bool, error) {
-	r := image.ListRequest{MarkerID: f.Marker, Limit: f.Limit}
-	base := func(field, op string, value any) {
-		r.Filters = append(r.Filters, image.Filter{Field: field, Op: op, Values: []any{value}})
-	}
+	q := store.Query{Marker: f.Marker, Limit: f.Limit}
 	if f.Name != "" {
-		base("name", "eq", f.Name)
+		q = q.Filter(store.Eq("name", f.Name))
 	}
 	if f.Status != "" {
-		base("status", "eq", f.Status)
+		q = q.Filter(store.Eq("status", f.Status))
 	}
 	if !f.ChangedSince.IsZero() {
-		base("updated_at", "gte", store.Micros(f.ChangedSince))
+		q = q.Filter(store.Cond{Field: "updated_at", Op: store.GreaterEq, Value: f.ChangedSince})
 	}
 	if f.Type != "" {
-		r.Filters = append(r.Filters, property("image_type", f.Type))
+		q = q.Filter(property("image_type", f.Type))
 	}
 	if f.ServerID != "" {
-		r.Filters = append(r.Filters, property("instance_uuid", f.ServerID))
+		q = q.Filter(property("instance_uuid", f.ServerID))
 	}
-	list, more, err := c.List(ctx, r)
+	page, err := c.List(ctx, q)
 	if err != nil {
 		return nil, false, err
 	}
 	var out []*compute.Image
-	for _, img := range list {
+	for _, img := range page.Rows {
 		if f.MinDiskGiB != nil && img.MinDisk < int64(*f.MinDiskGiB) || f.MinRAMMiB != nil && img.MinRAM < int64(*f.MinRAMMiB) {
 			continue
 		}
 		out = append(out, computeImage(img))
 	}
-	return out, more, nil
+	return out, page.More, nil
 }
 
 // ChangeImageProperties sets and removes properties of an image.

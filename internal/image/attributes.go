@@ -35,7 +35,9 @@ func checkSettable(name string) error {
 	return nil
 }
 
-// base tells whether name is an attribute of every image, not a property.
+// IsAttribute tells whether name is an attribute of every image, not a property.
+func IsAttribute(name string) bool { return base(name) }
+
 func base(name string) bool {
 	switch name {
 	case "name", "owner", "visibility", "container_format", "disk_format", "min_disk", "min_ram",

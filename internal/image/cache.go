@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"kumoi/internal/image/backend"
@@ -24,16 +25,12 @@ type CacheEntry struct {
 	LastModified time.Time
 }
 
-// CacheStore is the persistence of the cache.
-type CacheStore interface {
-	// QueueCache queues an image unless it is cached or queued there already.
-	QueueCache(ctx context.Context, tx *store.Tx, e CacheEntry) error
-	// CacheEntries lists a node's entries, the least recently used first; those
-	// of all nodes with "".
-	CacheEntries(ctx context.Context, tx *store.Tx, node string) ([]CacheEntry, error)
-	SaveCache(ctx context.Context, tx *store.Tx, e CacheEntry) error
-	TouchCache(ctx context.Context, tx *store.Tx, imageID, node string, now time.Time) error
-	DeleteCache(ctx context.Context, tx *store.Tx, imageID, node string) error
+// List are this node's copies of images that lie far away, and the queue for
+// them. Only administrators deal with it.
+type Cache struct {
+	s       *Service
+	table   *store.Table[CacheEntry]
+	touched sync.Map // images that were read since their hits were counted
 }
 
 const (
@@ -43,22 +40,22 @@ const (
 	cachePause = time.Second
 )
 
-func (s *Service) cachedPath(id string) string { return filepath.Join(s.cacheDir(), id) }
+func (f *Cache) path(id string) string { return filepath.Join(f.s.cacheDir(), id) }
 
-// openCached opens this node's copy of an image, if it has one. A copy has its
+// open opens this node's copy of an image, if it has one. A copy has its
 // name only when it is whole, and its hash was right then.
-func (s *Service) openCached(img *Image) backend.Object {
-	f, err := os.Open(s.cachedPath(img.ID))
+func (f *Cache) open(img *Image) backend.Object {
+	file, err := os.Open(f.path(img.ID))
 	if err != nil {
 		return nil
 	}
-	info, err := f.Stat()
+	info, err := file.Stat()
 	if err != nil || img.Size == nil || info.Size() != *img.Size {
-		f.Close()
+		file.Close()
 		return nil
 	}
-	s.touched.Store(img.ID, true)
-	return &cachedFile{f: f, size: info.Size()}
+	f.touched.Store(img.ID, true)
+	return &cachedFile{f: file, size: info.Size()}
 }
 
 // cachedFile is a cached image, open for reading.
@@ -77,63 +74,76 @@ func (c *cachedFile) Range(_ context.Context, off, n int64) (io.ReadCloser, erro
 	return io.NopCloser(io.NewSectionReader(c.f, off, n)), nil
 }
 
-// wantCached queues an image that was read from far away.
-func (s *Service) wantCached(ctx context.Context, img *Image, l Location) {
-	n, ok := s.named(l.Store)
-	if !ok || n.Backend.Type() == "file" || img.Size == nil || *img.Size > s.cfg.CacheSize {
+// want queues an image that was read from far away.
+func (f *Cache) want(ctx context.Context, img *Image, l Location) {
+	n, ok := f.s.named(l.Store)
+	if !ok || n.Backend.Type() == "file" || img.Size == nil || *img.Size > f.s.cfg.CacheSize {
 		return
 	}
-	if err := s.queueCache(context.WithoutCancel(ctx), img.ID); err != nil {
-		s.log.WarnContext(ctx, "image not queued for the cache", "image_id", img.ID, "error", err)
+	if err := f.queue(context.WithoutCancel(ctx), img.ID); err != nil {
+		f.s.log.WarnContext(ctx, "image not queued for the cache", "image_id", img.ID, "error", err)
 	}
 }
 
-func (s *Service) queueCache(ctx context.Context, id string) error {
-	now := s.now()
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		tx.AfterCommit(func() { time.AfterFunc(cachePause, func() { s.tasks.Wake(cacheTask) }) })
-		return s.store.QueueCache(ctx, tx, CacheEntry{ImageID: id, Node: s.cfg.Node, LastAccessed: now, LastModified: now})
+func (f *Cache) queue(ctx context.Context, id string) error {
+	now := f.s.now()
+	err := f.s.db.Write(ctx, func(tx *store.Tx) error {
+		tx.AfterCommit(func() { time.AfterFunc(cachePause, func() { f.s.upkeep.Wake(cacheTask) }) })
+		if _, err := f.table.Get(ctx, tx, id, f.s.cfg.Node); !errs.Is(err, errs.NotFound) {
+			return err // it is cached or queued already
+		}
+		return f.table.Insert(ctx, tx, &CacheEntry{ImageID: id, Node: f.s.cfg.Node, LastAccessed: now, LastModified: now})
 	})
+	if store.Duplicate(err) { // somebody else was faster
+		return nil
+	}
+	return err
 }
 
-// dropCached removes this node's copy of an image.
-func (s *Service) dropCached(id string) {
-	if err := os.Remove(s.cachedPath(id)); err != nil && !os.IsNotExist(err) {
-		s.log.Warn("cached image not removed", "image_id", id, "error", err)
+// drop removes this node's copy of an image.
+func (f *Cache) drop(id string) {
+	if err := os.Remove(f.path(id)); err != nil && !os.IsNotExist(err) {
+		f.s.log.Warn("cached image not removed", "image_id", id, "error", err)
 	}
 }
 
-func (s *Service) cacheEntries(ctx context.Context, node string) ([]CacheEntry, error) {
-	var out []CacheEntry
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.store.CacheEntries(ctx, tx, node)
+// entries lists a node's entries, the least recently used first; those of all
+// nodes with "".
+func (f *Cache) entries(ctx context.Context, node string) ([]*CacheEntry, error) {
+	q := store.Query{Sort: []store.Sort{{Field: "last_accessed"}, {Field: "image_id"}}}
+	if node != "" {
+		q.Where = []store.Cond{store.Eq("node", node)}
+	}
+	var page store.Page[CacheEntry]
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		page, err = f.table.List(ctx, tx, q)
 		return err
 	})
-	return out, err
+	return page.Rows, err
 }
 
-// fillCache is the cache's upkeep: it fetches what is queued, forgets what is
+// fill is the cache's upkeep: it fetches what is queued, forgets what is
 // gone, and keeps the size.
-func (s *Service) fillCache(ctx context.Context) (string, error) {
-	if err := s.countHits(ctx); err != nil {
+func (f *Cache) fill(ctx context.Context) (string, error) {
+	if err := f.countHits(ctx); err != nil {
 		return "", err
 	}
-	entries, err := s.cacheEntries(ctx, s.cfg.Node)
+	entries, err := f.entries(ctx, f.s.cfg.Node)
 	if err != nil {
 		return "", err
 	}
 	fetched := 0
 	for _, e := range entries {
-		img, err := s.image(ctx, e.ImageID)
-		_, statErr := os.Stat(s.cachedPath(e.ImageID))
+		img, err := f.s.image(ctx, e.ImageID)
+		_, statErr := os.Stat(f.path(e.ImageID))
 		switch {
 		case errs.Is(err, errs.NotFound), err == nil && e.Cached && statErr != nil, err == nil && !e.Cached && img.Status != Active:
-			s.dropCached(e.ImageID)
-			err = s.forgetCached(ctx, e.ImageID)
+			f.drop(e.ImageID)
+			err = f.forget(ctx, e.ImageID)
 		case err == nil && !e.Cached:
-			if ferr := s.fetchCached(ctx, img, e); ferr != nil {
-				s.log.WarnContext(ctx, "image not cached", "image_id", e.ImageID, "error", ferr)
-				err = s.forgetCached(ctx, e.ImageID)
+			if ferr := f.fetch(ctx, img); ferr != nil {
+				f.s.log.WarnContext(ctx, "image not cached", "image_id", e.ImageID, "error", ferr)
+				err = f.forget(ctx, e.ImageID)
 				break
 			}
 			fetched++
@@ -142,39 +152,47 @@ func (s *Service) fillCache(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	files, bytes, err := s.pruneCache(ctx)
+	files, bytes, err := f.prune(ctx)
 	return fmt.Sprintf("%d images cached, %d with %d bytes dropped", fetched, files, bytes), err
 }
 
 // countHits writes down which copies were read since last time.
-func (s *Service) countHits(ctx context.Context) error {
+func (f *Cache) countHits(ctx context.Context) error {
 	var ids []string
-	s.touched.Range(func(id, _ any) bool {
-		s.touched.Delete(id)
+	f.touched.Range(func(id, _ any) bool {
+		f.touched.Delete(id)
 		ids = append(ids, id.(string))
 		return true
 	})
 	if len(ids) == 0 {
 		return nil
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
 		for _, id := range ids {
-			if err := s.store.TouchCache(ctx, tx, id, s.cfg.Node, s.now()); err != nil {
-				return ignoreMissing(err)
+			e, err := f.table.Get(ctx, tx, id, f.s.cfg.Node)
+			if errs.Is(err, errs.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			e.Hits, e.LastAccessed = e.Hits+1, f.s.now()
+			if err := f.table.Update(ctx, tx, e); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-func (s *Service) forgetCached(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error { return ignoreMissing(s.store.DeleteCache(ctx, tx, id, s.cfg.Node)) })
+func (f *Cache) forget(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return ignoreMissing(f.table.Delete(ctx, tx, id, f.s.cfg.Node)) })
 }
 
-// fetchCached copies an image into the cache and believes it only if its hash
+// fetch copies an image into the cache and believes it only if its hash
 // is right.
-func (s *Service) fetchCached(ctx context.Context, img *Image, e CacheEntry) error {
-	data, err := s.open(ctx, img, nil)
+func (f *Cache) fetch(ctx context.Context, img *Image) error {
+	data, err := f.s.open(ctx, img, nil)
 	if err != nil {
 		return err
 	}
@@ -184,15 +202,15 @@ func (s *Service) fetchCached(ctx context.Context, img *Image, e CacheEntry) err
 		return err
 	}
 	defer r.Close()
-	part := s.cachedPath(img.ID) + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	part := f.path(img.ID) + ".part"
+	file, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(part)
-	defer f.Close()
-	m := newMeter(&bounded{ctx: ctx, r: r, left: s.cfg.SizeCap}, s.cfg.SizeCap, nil)
-	_, err = io.CopyBuffer(f, onlyReader{m}, make([]byte, blockSize))
+	defer file.Close()
+	m := newMeter(&bounded{ctx: ctx, r: r, left: f.s.cfg.SizeCap}, f.s.cfg.SizeCap, nil)
+	_, err = io.CopyBuffer(file, onlyReader{m}, make([]byte, blockSize))
 	sum := m.sum()
 	if err != nil {
 		return err
@@ -200,19 +218,22 @@ func (s *Service) fetchCached(ctx context.Context, img *Image, e CacheEntry) err
 	if img.HashAlgo == hashAlgo && img.HashValue != sum.hash {
 		return errs.New(errs.Unavailable, "The data that was read is not the image's: its hash differs.")
 	}
-	if err := os.Rename(part, s.cachedPath(img.ID)); err != nil {
+	if err := os.Rename(part, f.path(img.ID)); err != nil {
 		return err
 	}
-	e.Cached, e.Size, e.LastModified = true, sum.size, s.now()
-	return s.db.Write(ctx, func(tx *store.Tx) error { return s.store.SaveCache(ctx, tx, e) })
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		_, err := f.table.Patch(ctx, tx, store.Changes{"cached": true, "size": sum.size, "last_modified": f.s.now()},
+			store.Eq("image_id", img.ID), store.Eq("node", f.s.cfg.Node))
+		return err
+	})
 }
 
 // onlyReader hides all methods but Read.
 type onlyReader struct{ io.Reader }
 
-// pruneCache drops the least recently used copies until the rest fits.
-func (s *Service) pruneCache(ctx context.Context) (files int, bytes int64, err error) {
-	entries, err := s.cacheEntries(ctx, s.cfg.Node)
+// prune drops the least recently used copies until the rest fits.
+func (f *Cache) prune(ctx context.Context) (files int, bytes int64, err error) {
+	entries, err := f.entries(ctx, f.s.cfg.Node)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -221,14 +242,14 @@ func (s *Service) pruneCache(ctx context.Context) (files int, bytes int64, err e
 		total += e.Size
 	}
 	for _, e := range entries {
-		if total <= s.cfg.CacheSize {
+		if total <= f.s.cfg.CacheSize {
 			break
 		}
 		if !e.Cached {
 			continue
 		}
-		s.dropCached(e.ImageID)
-		if err := s.forgetCached(ctx, e.ImageID); err != nil {
+		f.drop(e.ImageID)
+		if err := f.forget(ctx, e.ImageID); err != nil {
 			return files, bytes, err
 		}
 		files, bytes, total = files+1, bytes+e.Size, total-e.Size
@@ -236,38 +257,38 @@ func (s *Service) pruneCache(ctx context.Context) (files int, bytes int64, err e
 	return files, bytes, nil
 }
 
-// Cache lists what the cache of this node holds and what is queued for it.
-func (s *Service) Cache(ctx context.Context) ([]CacheEntry, error) {
-	if err := s.policy.Check(ctx, "cache_list", own(ctx)); err != nil {
+// List lists what the cache of this node holds and what is queued for it.
+func (f *Cache) List(ctx context.Context) ([]*CacheEntry, error) {
+	if err := f.s.policy.Check(ctx, "cache_list", own(ctx)); err != nil {
 		return nil, err
 	}
-	if err := s.countHits(ctx); err != nil {
+	if err := f.countHits(ctx); err != nil {
 		return nil, err
 	}
-	return s.cacheEntries(ctx, s.cfg.Node)
+	return f.entries(ctx, f.s.cfg.Node)
 }
 
-// QueueForCache has an image copied into the cache soon.
-func (s *Service) QueueForCache(ctx context.Context, id string) error {
-	img, err := s.Get(ctx, id)
+// Queue has an image copied into the cache soon.
+func (f *Cache) Queue(ctx context.Context, id string) error {
+	img, err := f.s.Show(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := s.check(ctx, "cache_image", img); err != nil {
+	if err := f.s.check(ctx, "cache_image", img); err != nil {
 		return err
 	}
 	if img.Status != Active {
 		return errs.New(errs.Invalid, "Only images with status active can be targeted for queueing")
 	}
-	return s.queueCache(ctx, img.ID)
+	return f.queue(ctx, img.ID)
 }
 
-// DropFromCache takes an image out of the cache and its queue.
-func (s *Service) DropFromCache(ctx context.Context, id string) error {
-	if err := s.policy.Check(ctx, "cache_delete", own(ctx)); err != nil {
+// Drop takes an image out of the cache and its queue.
+func (f *Cache) Drop(ctx context.Context, id string) error {
+	if err := f.s.policy.Check(ctx, "cache_delete", own(ctx)); err != nil {
 		return err
 	}
-	entries, err := s.cacheEntries(ctx, s.cfg.Node)
+	entries, err := f.entries(ctx, f.s.cfg.Node)
 	if err != nil {
 		return err
 	}
@@ -275,30 +296,30 @@ func (s *Service) DropFromCache(ctx context.Context, id string) error {
 	for _, e := range entries {
 		known = known || e.ImageID == id
 	}
-	if _, err := s.image(ctx, id); err != nil && !known {
+	if _, err := f.s.image(ctx, id); err != nil && !known {
 		return errs.New(errs.NotFound, "Image %s not found.", quotable(id))
 	}
 	if !known {
 		return nil
 	}
-	s.dropCached(id)
-	return s.forgetCached(ctx, id)
+	f.drop(id)
+	return f.forget(ctx, id)
 }
 
-// ClearCache empties the cache, its queue, or both, and tells how many images
+// Clear empties the cache, its queue, or both, and tells how many images
 // that dropped.
-func (s *Service) ClearCache(ctx context.Context, cached, queued bool) (dropped int, err error) {
-	if err := s.policy.Check(ctx, "cache_delete", own(ctx)); err != nil {
+func (f *Cache) Clear(ctx context.Context, cached, queued bool) (dropped int, err error) {
+	if err := f.s.policy.Check(ctx, "cache_delete", own(ctx)); err != nil {
 		return 0, err
 	}
-	entries, err := s.cacheEntries(ctx, s.cfg.Node)
+	entries, err := f.entries(ctx, f.s.cfg.Node)
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range entries {
 		if e.Cached && cached || !e.Cached && queued {
-			s.dropCached(e.ImageID)
-			if err := s.forgetCached(ctx, e.ImageID); err != nil {
+			f.drop(e.ImageID)
+			if err := f.forget(ctx, e.ImageID); err != nil {
 				return dropped, err
 			}
 			dropped++
@@ -307,12 +328,12 @@ func (s *Service) ClearCache(ctx context.Context, cached, queued bool) (dropped 
 	return dropped, nil
 }
 
-// CleanCache removes unfinished and unknown files from the cache's folder.
-func (s *Service) CleanCache(ctx context.Context) error {
-	if err := s.policy.Check(ctx, "cache_clean", own(ctx)); err != nil {
+// Clean removes unfinished and unknown files from the cache's folder.
+func (f *Cache) Clean(ctx context.Context) error {
+	if err := f.s.policy.Check(ctx, "cache_clean", own(ctx)); err != nil {
 		return err
 	}
-	entries, err := s.cacheEntries(ctx, s.cfg.Node)
+	entries, err := f.entries(ctx, f.s.cfg.Node)
 	if err != nil {
 		return err
 	}
@@ -320,37 +341,37 @@ func (s *Service) CleanCache(ctx context.Context) error {
 	for _, e := range entries {
 		known[e.ImageID] = e.Cached
 	}
-	files, err := os.ReadDir(s.cacheDir())
+	files, err := os.ReadDir(f.s.cacheDir())
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		info, err := f.Info()
-		fresh := err == nil && s.now().Sub(info.ModTime()) < time.Minute // may be on its way in
-		if !known[f.Name()] && !fresh {
-			s.dropCached(f.Name())
+	for _, file := range files {
+		info, err := file.Info()
+		fresh := err == nil && f.s.now().Sub(info.ModTime()) < time.Minute // may be on its way in
+		if !known[file.Name()] && !fresh {
+			f.drop(file.Name())
 		}
 	}
 	return nil
 }
 
-// PruneCache shrinks the cache to its limit and tells what that dropped.
-func (s *Service) PruneCache(ctx context.Context) (files int, bytes int64, err error) {
-	if err := s.policy.Check(ctx, "cache_prune", own(ctx)); err != nil {
+// Prune shrinks the cache to its limit and tells what that dropped.
+func (f *Cache) Prune(ctx context.Context) (files int, bytes int64, err error) {
+	if err := f.s.policy.Check(ctx, "cache_prune", own(ctx)); err != nil {
 		return 0, 0, err
 	}
-	return s.pruneCache(ctx)
+	return f.prune(ctx)
 }
 
-// CachedNodes lists the nodes that have a copy of the image.
-func (s *Service) CachedNodes(ctx context.Context, id string) ([]string, error) {
-	if err := s.policy.Check(ctx, "list_cached_nodes", own(ctx)); err != nil {
+// Nodes lists the nodes that have a copy of the image.
+func (f *Cache) Nodes(ctx context.Context, id string) ([]string, error) {
+	if err := f.s.policy.Check(ctx, "list_cached_nodes", own(ctx)); err != nil {
 		return nil, err
 	}
-	if _, err := s.Get(ctx, id); err != nil {
+	if _, err := f.s.Show(ctx, id); err != nil {
 		return nil, err
 	}
-	entries, err := s.cacheEntries(ctx, "")
+	entries, err := f.entries(ctx, "")
 	nodes := []string{}
 	for _, e := range entries {
 		if e.ImageID == id && e.Cached {

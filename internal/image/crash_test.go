@@ -67,7 +67,7 @@ func openNode(dir string, log io.Writer, wrap func(backend.Backend) backend.Back
 	}
 	cfg := image.DefaultConfig(filepath.Join(dir, "data"))
 	cfg.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	n.svc, err = image.New(image.Deps{DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: policy.New(), Log: lg, Config: cfg, Stores: stores, Sagas: n.sagas, Tasks: n.tasks})
+	n.svc, err = image.New(image.Deps{DB: db, Tables: sqlstore.Tables(), Policy: policy.New(), Log: lg, Config: cfg, Stores: stores, Sagas: n.sagas, Tasks: n.tasks})
 	if err != nil {
 		return nil, err
 	}
@@ -276,12 +276,12 @@ func recover1(t *testing.T, dir, op string) {
 	if err := n.sagas.WaitIdle(ctx); err != nil {
 		t.Fatal(err)
 	}
-	img, err := n.svc.Get(ctx, crashID)
+	img, err := n.svc.Show(ctx, crashID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	settled := func() bool {
-		if img, err = n.svc.Get(ctx, crashID); err != nil {
+		if img, err = n.svc.Show(ctx, crashID); err != nil {
 			t.Fatal(err)
 		}
 		want := len(img.Locations)

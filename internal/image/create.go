@@ -33,7 +33,7 @@ func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, attributes map[str
 	if err := s.enforce(ctx, tx, img.Owner, need{"image_count_total", 1}); err != nil {
 		return nil, err
 	}
-	if err := s.store.CreateImage(ctx, tx, img); err != nil {
+	if err := s.insert(ctx, tx, img); err != nil {
 		return nil, err
 	}
 	audit.Created(ctx, img.ID)

@@ -35,7 +35,7 @@ func (s *Service) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
 
 // remove deletes the record and leaves its bytes to the reaper.
 func (s *Service) remove(ctx context.Context, tx *store.Tx, img *Image) error {
-	if err := s.store.DeleteImage(ctx, tx, img.ID); err != nil {
+	if err := s.erase(ctx, tx, img); err != nil {
 		return err
 	}
 	if _, busy := img.Properties[propTask]; busy {
@@ -50,7 +50,7 @@ func (s *Service) remove(ctx context.Context, tx *store.Tx, img *Image) error {
 	}
 	tx.AfterCommit(func() {
 		s.dropStaged(img.ID)
-		s.dropCached(img.ID)
+		s.Cache.drop(img.ID)
 	})
 	return nil
 }
@@ -63,6 +63,6 @@ func (s *Service) discard(ctx context.Context, tx *store.Tx, l Location, imageID
 	if n, ok := s.named(l.Store); ok && n.Backend.ReadOnly() {
 		return nil
 	}
-	tx.AfterCommit(func() { s.tasks.Wake(reapTask) })
-	return s.store.AddGarbage(ctx, tx, Garbage{ID: ids.New(), Store: l.Store, URL: l.URL, ImageID: imageID, NotBefore: s.now()})
+	tx.AfterCommit(func() { s.upkeep.Wake(reapTask) })
+	return s.tables.Garbage.Insert(ctx, tx, &Garbage{ID: ids.New(), Store: l.Store, URL: l.URL, ImageID: imageID, NotBefore: s.now()})
 }

@@ -23,7 +23,7 @@ type Data struct {
 // Download opens an image's data for the actor. prefer names stores to read
 // from before others.
 func (s *Service) Download(ctx context.Context, id string, prefer ...string) (*Data, error) {
-	img, err := s.Get(ctx, id)
+	img, err := s.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) Download(ctx context.Context, id string, prefer ...string) (*D
 // OpenData opens the data of an active image for Kumoi itself, which feeds it
 // to hosts in ranges.
 func (s *Service) OpenData(ctx context.Context, id string) (*Data, error) {
-	img, err := s.Get(actor.AsSystem(ctx, "image"), id)
+	img, err := s.Show(actor.AsSystem(ctx, "image"), id)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) open(ctx context.Context, img *Image, prefer []string) (*Data,
 	if img.Status != Active && img.Status != Deactivated || len(img.Locations) == 0 {
 		return nil, ErrNoData
 	}
-	if obj := s.openCached(img); obj != nil {
+	if obj := s.Cache.open(img); obj != nil {
 		return &Data{Object: obj, Image: img}, nil
 	}
 	var failures []error
@@ -72,7 +72,7 @@ func (s *Service) open(ctx context.Context, img *Image, prefer []string) (*Data,
 			err = errs.New(errs.Unavailable, "The store %s has %d bytes of image %s, not %d.", l.Store, obj.Size(), img.ID, *img.Size)
 		}
 		if err == nil {
-			s.wantCached(ctx, img, l)
+			s.Cache.want(ctx, img, l)
 			return &Data{Object: obj, Image: img}, nil
 		}
 		s.log.WarnContext(ctx, "image cannot be read from a store", "image_id", img.ID, "store", l.Store, "error", err)

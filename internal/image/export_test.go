@@ -8,3 +8,6 @@ type ImportState = importState
 // ImportSaga and LocationSaga are the service's sagas, for the harness.
 func (s *Service) ImportSaga() saga.Definition[ImportState]   { return s.importSaga() }
 func (s *Service) LocationSaga() saga.Definition[ImportState] { return s.locationSaga() }
+
+// Scoped is the query that a list of images makes of a request's.
+var Scoped = (*Service).scoped

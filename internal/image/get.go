@@ -2,14 +2,16 @@ package image
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-// Get returns an image that the actor may see.
-func (s *Service) Get(ctx context.Context, id string) (*Image, error) {
+// Show returns an image that the actor may see.
+func (s *Service) Show(ctx context.Context, id string) (*Image, error) {
 	var img *Image
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		img, err = s.visible(ctx, tx, id)
@@ -24,8 +26,10 @@ func (s *Service) Get(ctx context.Context, id string) (*Image, error) {
 // visible loads an image if the actor may know of it: an administrator, the
 // owner, a member, or anybody if it is public or a community image.
 func (s *Service) visible(ctx context.Context, tx *store.Tx, id string) (*Image, error) {
-	project := actor.From(ctx).ProjectID
-	img, err := s.store.Image(ctx, tx, id, project)
+	img, err := s.tables.Images.Get(ctx, tx, id)
+	if err == nil {
+		err = s.membership(ctx, tx, img)
+	}
 	if errs.Is(err, errs.NotFound) {
 		return nil, notFound(id)
 	}
@@ -34,52 +38,125 @@ func (s *Service) visible(ctx context.Context, tx *store.Tx, id string) (*Image,
 	}
 	switch {
 	case img.Visibility == Public, img.Visibility == Community,
-		img.Owner != "" && img.Owner == project,
-		img.Visibility == Shared && img.MemberID != "",
+		img.Owner != "" && img.Owner == actor.From(ctx).ProjectID,
+		img.MemberID != "",
 		s.admin(ctx):
 		return img, nil
 	}
 	return nil, notFound(id)
 }
 
-// ListRequest is what a list may be narrowed and ordered by.
-type ListRequest struct {
-	MemberStatus string // accepted unless set
-	Visibility   Visibility
-	Filters      []Filter
-	Tags         []string
-	Sort         []SortKey
-	MarkerID     string
-	Limit        int // 0 asks for nothing
+// membership notes on others' shared images whether the actor's project is a member.
+func (s *Service) membership(ctx context.Context, tx *store.Tx, images ...*Image) error {
+	project := actor.From(ctx).ProjectID
+	byID, ids := map[string]*Image{}, []string(nil)
+	for _, img := range images {
+		if img.Visibility == Shared && img.Owner != project {
+			byID[img.ID], ids = img, append(ids, img.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	members, err := s.tables.Members.All(ctx, tx, store.In("image_id", ids), store.Eq("member_id", project))
+	for _, m := range members {
+		byID[m.ImageID].MemberID = project
+	}
+	return err
 }
 
-// List returns one page of the images that the actor may see. more tells that
-// the page is full, so that another may follow.
-func (s *Service) List(ctx context.Context, r ListRequest) (images []*Image, more bool, err error) {
+// List returns a page of the images that the actor may see. Conditions on
+// "visibility" and "member_status" are relative to the actor; both know the
+// word "all".
+func (s *Service) List(ctx context.Context, q store.Query) (page store.Page[Image], err error) {
 	if err := s.policy.Check(ctx, "get_images", own(ctx)); err != nil {
-		return nil, false, err
+		return page, err
 	}
-	q := Query{
-		Everything: s.admin(ctx), Project: actor.From(ctx).ProjectID, MemberStatus: r.MemberStatus,
-		Visibility: r.Visibility, Filters: r.Filters, Tags: r.Tags, Sort: r.Sort, Limit: r.Limit,
-	}
-	if q.MemberStatus == "" {
-		q.MemberStatus = "accepted"
-	}
-	if len(q.Sort) == 0 {
-		q.Sort = []SortKey{{Field: "created_at", Desc: true}}
-	}
-	if q.Limit = min(q.Limit, s.cfg.PageMax); q.Limit == 0 {
-		return nil, false, nil
-	}
+	q = s.scoped(ctx, q)
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		if r.MarkerID != "" {
-			if q.Marker, err = s.visible(ctx, tx, r.MarkerID); err != nil {
-				return errs.New(errs.Invalid, "The marker %s is not an image.", quotable(r.MarkerID))
-			}
+		if page, err = s.tables.Images.List(ctx, tx, q); err != nil {
+			return unmarked(err, q, "an image")
 		}
-		images, err = s.store.Images(ctx, tx, q)
-		return err
+		return s.membership(ctx, tx, page.Rows...)
 	})
-	return images, err == nil && len(images) == q.Limit, err
+	return page, err
+}
+
+// unmarked words that a query's marker is not what is listed.
+func unmarked(err error, q store.Query, what string) error {
+	if errors.Is(err, store.ErrNoMarker) {
+		return errs.New(errs.Invalid, "The marker %s is not %s.", quotable(q.Marker), what)
+	}
+	return err
+}
+
+// scoped turns what a request asks for into what the actor gets of it.
+func (s *Service) scoped(ctx context.Context, q store.Query) store.Query {
+	project := actor.From(ctx).ProjectID
+	wanted, status := wantedOf(&q)
+	q.Sort, q.Cap = aged(q.Sort), s.cfg.PageMax
+	if s.admin(ctx) {
+		return q.Filter(administered(project, wanted)...)
+	}
+	visible := store.Or(store.Is("of", project), store.Is("among", string(Public)), store.Is("among", string(Community)), store.Is("shared with", project))
+	return q.Within(visible).Filter(listed(project, wanted, status)...)
+}
+
+// wantedOf takes the conditions that are relative to the actor out of a query.
+func wantedOf(q *store.Query) (wanted Visibility, status string) {
+	status = "accepted"
+	q.Where = slices.DeleteFunc(slices.Clone(q.Where), func(c store.Cond) bool {
+		text, _ := c.Value.(string)
+		switch c.Field {
+		case "visibility":
+			wanted = Visibility(text)
+		case "member_status":
+			status = text
+		default:
+			return false
+		}
+		return true
+	})
+	return wanted, status
+}
+
+// administered are the images that administrators see for a visibility.
+func administered(project string, wanted Visibility) []store.Cond {
+	switch wanted {
+	case "all":
+		return nil
+	case "":
+		return []store.Cond{store.Or(store.Ne("visibility", string(Community)), store.Eq("owner", project))}
+	}
+	return []store.Cond{store.Eq("visibility", string(wanted))}
+}
+
+// listed are the images that a project sees for a visibility, those shared with
+// it only where it is a member with the status.
+func listed(project string, wanted Visibility, status string) []store.Cond {
+	shared := store.Is("shared as", []any{project, status})
+	if status == "all" {
+		shared = store.Is("shared with", project)
+	}
+	is := store.Eq("visibility", string(wanted))
+	switch wanted {
+	case "":
+		return []store.Cond{store.Or(store.Is("of", project), store.Is("among", string(Public)), shared)}
+	case "all":
+		return []store.Cond{store.Or(store.Is("of", project), store.Is("among", string(Public)), store.Is("among", string(Community)), shared)}
+	case Shared:
+		return []store.Cond{is, store.Or(store.Is("of", project), shared)}
+	case Private:
+		return []store.Cond{is, store.Eq("owner", project)}
+	}
+	return []store.Cond{is}
+}
+
+// aged completes an order by age, the newest first if nothing else is said.
+func aged(sort []store.Sort) []store.Sort {
+	if len(sort) == 0 {
+		sort = []store.Sort{{Field: "created_at", Desc: true}}
+	}
+	desc := sort[0].Desc
+	return append(slices.Clip(sort), store.Sort{Field: "created_at", Desc: desc}, store.Sort{Field: "id", Desc: desc})
 }

@@ -15,7 +15,7 @@ const hashKind = "image.location"
 // active when its data was read there and is what was claimed of it. Ordinary
 // users may name places on the web; services also those of our stores.
 func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) error {
-	img, err := s.Get(ctx, id)
+	img, err := s.Show(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) 
 	if err != nil {
 		return errs.New(errs.Forbidden, "%s", errs.As(err).Msg)
 	}
-	t := s.newTask(ctx, "location_import", img.ID, map[string]any{"image_id": img.ID, "loc_url": url, "validation_data": claimed})
+	t := s.Tasks.begun(ctx, "location_import", img.ID, map[string]any{"image_id": img.ID, "loc_url": url, "validation_data": claimed})
 	t.Status = "processing"
 	st := importState{TaskID: t.ID, ImageID: img.ID, Method: "location", URI: loc.URL, Stores: []string{loc.Store}, Claimed: v}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
@@ -48,10 +48,10 @@ func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) 
 			return err
 		}
 		img.Properties[propTask], img.UpdatedAt = t.ID, s.now()
-		if err := s.store.SaveImage(ctx, tx, img); err != nil {
+		if err := s.save(ctx, tx, img); err != nil {
 			return err
 		}
-		if err := s.store.CreateTask(ctx, tx, t); err != nil {
+		if err := s.tables.Tasks.Insert(ctx, tx, t); err != nil {
 			return err
 		}
 		_, err = s.sagas.Start(ctx, tx, hashKind, "image/"+img.ID, st)
@@ -106,7 +106,7 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func (s *Service) locationDone(ctx context.Context, tx *store.Tx, st *importState) error {
-	img, err := s.store.Image(ctx, tx, st.ImageID, "")
+	img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
 	if err != nil {
 		return errs.New(errs.Gone, "The image was deleted meanwhile.")
 	}
@@ -124,8 +124,8 @@ func (s *Service) locationDone(ctx context.Context, tx *store.Tx, st *importStat
 	}
 	delete(img.Properties, propTask)
 	img.UpdatedAt = s.now()
-	if err := s.store.SaveImage(ctx, tx, img); err != nil {
+	if err := s.save(ctx, tx, img); err != nil {
 		return err
 	}
-	return s.endTask(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
+	return s.Tasks.end(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
 }

@@ -39,7 +39,7 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 	if !slices.Contains(s.cfg.ImportMethods, r.Method) {
 		return errs.New(errs.Invalid, "Unknown import method name '%s'.", quotable(r.Method))
 	}
-	img, err := s.Get(ctx, id)
+	img, err := s.Show(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 	if len(stores) == 0 {
 		return s.importedAlready(ctx, img.ID)
 	}
-	t := s.newTask(ctx, "api_image_import", img.ID, map[string]any{
+	t := s.Tasks.begun(ctx, "api_image_import", img.ID, map[string]any{
 		"image_id": img.ID, "import_req": r.Body, "backend": stores,
 	})
 	st := importState{
@@ -206,10 +206,10 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 		img.Properties[propImporting] = strings.Join(st.Stores, ",")
 		img.Properties[propFailed] = ""
 		img.UpdatedAt = s.now()
-		if err := s.store.SaveImage(ctx, tx, img); err != nil {
+		if err := s.save(ctx, tx, img); err != nil {
 			return err
 		}
-		if err := s.store.CreateTask(ctx, tx, t); err != nil {
+		if err := s.tables.Tasks.Insert(ctx, tx, t); err != nil {
 			return err
 		}
 		_, err = s.sagas.Start(ctx, tx, importKind, "image/"+img.ID, st)

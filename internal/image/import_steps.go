@@ -13,7 +13,6 @@ import (
 
 	"kumoi/internal/diskimage"
 	"kumoi/internal/image/webget"
-	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -269,13 +268,13 @@ func (s *Service) showProgress(ctx context.Context, st *importState) {
 		}
 	}
 	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.store.Image(ctx, tx, st.ImageID, "")
+		img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
 		if err != nil || img.Properties[propTask] != st.TaskID {
 			return ignoreMissing(err)
 		}
 		img.Properties[propImporting] = strings.Join(left, ",")
 		img.Properties[propFailed] = strings.Join(st.Failed, ",")
-		return s.store.SaveImage(ctx, tx, img)
+		return s.save(ctx, tx, img)
 	})
 	if err != nil {
 		s.log.WarnContext(ctx, "import's progress not shown", "image_id", st.ImageID, "error", err)
@@ -303,7 +302,7 @@ func (s *Service) discardImported(ctx context.Context, tx *store.Tx, st *importS
 
 // importDone makes the image active with its new locations.
 func (s *Service) importDone(ctx context.Context, tx *store.Tx, st *importState) error {
-	img, err := s.store.Image(ctx, tx, st.ImageID, "")
+	img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
 	if errs.Is(err, errs.NotFound) {
 		return errs.New(errs.Gone, "The image was deleted during its import.")
 	}
@@ -335,14 +334,14 @@ func (s *Service) importDone(ctx context.Context, tx *store.Tx, st *importState)
 		tx.AfterCommit(func() { s.dropStaged(st.ImageID) })
 	}
 	s.endProgress(img, st)
-	if err := s.store.SaveImage(ctx, tx, img); err != nil {
+	if err := s.save(ctx, tx, img); err != nil {
 		return err
 	}
 	if err := s.discardImported(ctx, tx, st, st.Failed); err != nil {
 		return err
 	}
 	s.tokens.Delete(st.TaskID)
-	return s.endTask(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
+	return s.Tasks.end(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
 }
 
 // endProgress takes the marks of the import off the image.
@@ -362,10 +361,10 @@ func (s *Service) importFailed(ctx context.Context, tx *store.Tx, st *importStat
 	if cause != nil {
 		message = cause.Msg
 	}
-	if err := s.endTask(ctx, tx, st.TaskID, "failure", message, nil); err != nil {
+	if err := s.Tasks.end(ctx, tx, st.TaskID, "failure", message, nil); err != nil {
 		return err
 	}
-	img, err := s.store.Image(ctx, tx, st.ImageID, "")
+	img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
 	if err != nil {
 		return ignoreMissing(err)
 	}
@@ -376,14 +375,14 @@ func (s *Service) importFailed(ctx context.Context, tx *store.Tx, st *importStat
 	}
 	st.Failed = st.Stores
 	s.endProgress(img, st)
-	return s.store.SaveImage(ctx, tx, img)
+	return s.save(ctx, tx, img)
 }
 
 // image loads an image for the service itself.
 func (s *Service) image(ctx context.Context, id string) (*Image, error) {
 	var img *Image
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		img, err = s.store.Image(ctx, tx, id, actor.From(ctx).ProjectID)
+		img, err = s.tables.Images.Get(ctx, tx, id)
 		return err
 	})
 	if errs.Is(err, errs.NotFound) {

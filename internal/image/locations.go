@@ -18,7 +18,7 @@ func (s *Service) ShowsLocations(ctx context.Context, img *Image) bool {
 
 // Locations lists an image's locations, for services.
 func (s *Service) Locations(ctx context.Context, id string) ([]Location, error) {
-	img, err := s.Get(ctx, id)
+	img, err := s.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (s *Service) enforce(ctx context.Context, tx *store.Tx, project string, nee
 	if err != nil || len(limits) == 0 {
 		return err
 	}
-	u, err := s.store.Usage(ctx, tx, project)
+	u, err := s.tables.Usage(ctx, tx, project)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *Service) ProjectUsage(ctx context.Context) (map[string]QuotaUsage, erro
 		if err != nil {
 			return err
 		}
-		u, err := s.store.Usage(ctx, tx, project)
+		u, err := s.tables.Usage(ctx, tx, project)
 		for _, r := range Resources {
 			q := QuotaUsage{Usage: units(u.of(r), r), Limit: -1}
 			if l, ok := limits[r]; ok {

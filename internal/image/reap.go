@@ -22,9 +22,9 @@ func (s *Service) reap(ctx context.Context) (string, error) {
 	}
 	removed := 0
 	for {
-		var due []Garbage
+		var due []*Garbage
 		err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-			due, err = s.store.DueGarbage(ctx, tx, s.now(), 100)
+			due, err = s.dueGarbage(ctx, tx)
 			return err
 		})
 		if err != nil || len(due) == 0 {
@@ -43,7 +43,7 @@ func (s *Service) reap(ctx context.Context) (string, error) {
 // and the image is queued again.
 func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		expired, err := s.store.ExpiredUploads(ctx, tx, s.now())
+		expired, err := s.expiredUploads(ctx, tx)
 		given = len(expired)
 		return err
 	})
@@ -51,21 +51,21 @@ func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
 		return 0, err
 	}
 	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		expired, err := s.store.ExpiredUploads(ctx, tx, s.now())
+		expired, err := s.expiredUploads(ctx, tx)
 		given = len(expired)
 		if err != nil {
 			return err
 		}
 		for _, u := range expired {
-			if err := s.store.DeleteUpload(ctx, tx, u.URL); err != nil {
+			if err := s.tables.Uploads.Delete(ctx, tx, u.URL); err != nil {
 				return err
 			}
 			if u.Store == "" {
 				tx.AfterCommit(func() { s.dropStaged(u.ImageID) })
-			} else if err := s.store.AddGarbage(ctx, tx, Garbage{ID: ids.New(), Store: u.Store, URL: u.URL, ImageID: u.ImageID, NotBefore: s.now()}); err != nil {
+			} else if err := s.tables.Garbage.Insert(ctx, tx, &Garbage{ID: ids.New(), Store: u.Store, URL: u.URL, ImageID: u.ImageID, NotBefore: s.now()}); err != nil {
 				return err
 			}
-			img, err := s.store.Image(ctx, tx, u.ImageID, "")
+			img, err := s.tables.Images.Get(ctx, tx, u.ImageID)
 			if errs.Is(err, errs.NotFound) {
 				continue
 			}
@@ -80,7 +80,7 @@ func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
 				return err
 			}
 			img.UpdatedAt = s.now()
-			if err := s.store.SaveImage(ctx, tx, img); err != nil {
+			if err := s.save(ctx, tx, img); err != nil {
 				return err
 			}
 			s.log.WarnContext(ctx, "upload was given up; the image is queued again", "image_id", img.ID, "url", u.URL)
@@ -90,10 +90,22 @@ func (s *Service) reapUploads(ctx context.Context) (given int, err error) {
 	return given, err
 }
 
-func (s *Service) reapOne(ctx context.Context, g Garbage) error {
+func (s *Service) expiredUploads(ctx context.Context, tx *store.Tx) ([]*Upload, error) {
+	return s.tables.Uploads.All(ctx, tx, store.Cond{Field: "lease_until", Op: store.Less, Value: s.now()})
+}
+
+// dueGarbage is data whose removal should be tried now.
+func (s *Service) dueGarbage(ctx context.Context, tx *store.Tx) ([]*Garbage, error) {
+	page, err := s.tables.Garbage.List(ctx, tx, store.Query{
+		Where: []store.Cond{{Field: "not_before", Op: store.LessEqual, Value: s.now()}}, Sort: []store.Sort{{Field: "not_before"}}, Limit: 100,
+	})
+	return page.Rows, err
+}
+
+func (s *Service) reapOne(ctx context.Context, g *Garbage) error {
 	var inUse bool
 	if err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		inUse, err = s.store.URLInUse(ctx, tx, g.URL)
+		inUse, err = s.inUse(ctx, tx, g.URL)
 		return err
 	}); err != nil {
 		return err
@@ -104,18 +116,18 @@ func (s *Service) reapOne(ctx context.Context, g Garbage) error {
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		if err == nil {
-			return ignoreMissing(s.store.DeleteGarbage(ctx, tx, g.ID))
+			return ignoreMissing(s.tables.Garbage.Delete(ctx, tx, g.ID))
 		}
 		g.Attempts++
 		wait := min(time.Second<<min(g.Attempts, 12), time.Hour)
 		g.NotBefore = s.now().Add(wait)
 		s.log.WarnContext(ctx, "data of a deleted image could not be removed; will try again",
 			"image_id", g.ImageID, "url", g.URL, "attempts", g.Attempts, "in", wait, "error", err)
-		return ignoreMissing(s.store.DelayGarbage(ctx, tx, g))
+		return ignoreMissing(s.tables.Garbage.Update(ctx, tx, g))
 	})
 }
 
-func (s *Service) eraseUnless(ctx context.Context, inUse bool, g Garbage) error {
+func (s *Service) eraseUnless(ctx context.Context, inUse bool, g *Garbage) error {
 	if inUse {
 		return nil
 	}

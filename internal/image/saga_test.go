@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		stores = append([]image.NamedStore{{ID: id, Backend: b}}, stores...)
 	}
 	var err error
-	w.svc, err = image.New(image.Deps{DB: w.db, Store: sqlstore.New(), Policy: policy.New(), Log: log, Config: cfg, Stores: stores, Sagas: w.sagas, Tasks: w.tasks})
+	w.svc, err = image.New(image.Deps{DB: w.db, Tables: sqlstore.Tables(), Policy: policy.New(), Log: log, Config: cfg, Stores: stores, Sagas: w.sagas, Tasks: w.tasks})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (w *world) env(t *testing.T, d saga.Definition[image.ImportState]) sagatest
 // settled looks at the image once its saga has ended.
 func (w *world) settled(t *testing.T, want image.Status, locations int) *image.Image {
 	t.Helper()
-	img, err := w.svc.Get(asAdmin(t.Context()), crashID)
+	img, err := w.svc.Show(asAdmin(t.Context()), crashID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,6 @@ import (
 // Deps is what the service needs.
 type Deps struct {
 	DB     *store.DB
-	Store  Store
 	Tables Tables
 	Policy *policy.Engine
 	Log    *slog.Logger
@@ -49,9 +48,16 @@ type Deps struct {
 type Service struct {
 	// Members are the projects that images are shared with.
 	Members *Members
+	// Tasks are the records of imports.
+	Tasks *Tasks
+	// Cache are this node's copies of images that lie far away.
+	Cache *Cache
+	// Metadefs is the catalogue of metadata definitions.
+	Metadefs *metadef.Service
 
 	db     *store.DB
-	store  Store
+	tables Tables
+	events *event.Log
 	policy *policy.Engine
 	log    *slog.Logger
 	clock  func() time.Time
@@ -61,12 +67,10 @@ type Service struct {
 	certs  Certificates
 	region Regions
 
-	defs    *metadef.Service
-	sagas   *saga.Engine
-	tasks   *task.Runner
-	tokens  sync.Map // import task id → the token of who asked, for glance-download
-	touched sync.Map // cached images that were read since their hits were counted
-	away    sync.Map // store id → why it could not be reached last time
+	sagas  *saga.Engine
+	upkeep *task.Runner
+	tokens sync.Map // import task id → the token of who asked, for glance-download
+	away   sync.Map // store id → why it could not be reached last time
 }
 
 // New makes the service and registers its policy rules.
@@ -78,15 +82,15 @@ func New(d Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		db: d.DB, store: told{d.Store, d.Events}, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
+		db: d.DB, tables: d.Tables, events: d.Events, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
 		cfg: d.Config, stores: d.Stores, limits: d.Limits, certs: d.Certificates, region: d.Regions,
-		sagas: d.Sagas, tasks: d.Tasks,
+		sagas: d.Sagas, upkeep: d.Tasks,
 	}
-	s.Members = &Members{s, d.Tables.Members}
+	s.Members, s.Tasks, s.Cache = &Members{s, d.Tables.Members}, &Tasks{s, d.Tables.Tasks}, &Cache{s: s, table: d.Tables.Cache}
+	s.Metadefs = metadef.New(metadef.Deps{DB: d.DB, Tables: d.Tables.Metadef, Policy: d.Policy, Now: s.now, PageMax: d.Config.PageMax})
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.defs = metadef.New(d.DB, d.Store, d.Policy, s.now)
 	if s.cfg.DefaultStore == "" && len(d.Stores) > 0 {
 		s.cfg.DefaultStore = d.Stores[0].ID
 	}
@@ -108,17 +112,21 @@ func (s *Service) Start(ctx context.Context) error {
 			return fmt.Errorf("image: %w", err)
 		}
 	}
-	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.store.ExpireUploads(ctx, tx, s.cfg.Node) }); err != nil {
+	err := s.db.Write(ctx, func(tx *store.Tx) error {
+		_, err := s.tables.Uploads.Patch(ctx, tx, store.Changes{"lease_until": time.Time{}}, store.Eq("node", s.cfg.Node))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
-	if err := s.defs.Seed(ctx); err != nil {
+	if err := s.Metadefs.Seed(ctx); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
-	s.tasks.Add(
+	s.upkeep.Add(
 		task.Task{Name: reapTask, Every: s.cfg.Lease / 2, AtStart: true, Run: s.reap},
-		task.Task{Name: cacheTask, Every: time.Minute, AtStart: true, Run: s.fillCache},
+		task.Task{Name: cacheTask, Every: time.Minute, AtStart: true, Run: s.Cache.fill},
 		task.Task{Name: "image.stores", Every: time.Minute, AtStart: true, Run: s.checkStores},
-		task.Task{Name: "image.tasks", Every: 10 * time.Minute, Run: s.expireTasks},
+		task.Task{Name: "image.tasks", Every: 10 * time.Minute, Run: s.Tasks.expire},
 	)
 	return nil
 }
@@ -131,9 +139,6 @@ func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microse
 
 func (s *Service) stagingDir() string { return filepath.Join(s.cfg.DataDir, "staging") }
 func (s *Service) cacheDir() string   { return filepath.Join(s.cfg.DataDir, "cache") }
-
-// Metadefs is the catalogue of metadata definitions.
-func (s *Service) Metadefs() *metadef.Service { return s.defs }
 
 // Config returns the configuration in force.
 func (s *Service) Config() Config { return s.cfg }

@@ -47,12 +47,12 @@ func (s *Service) Stage(ctx context.Context, id string, r io.Reader, size int64)
 		n, err = s.writeStaged(ctx, img.ID, r, size)
 		return err
 	}, func(tx *store.Tx) error {
-		cur, err := s.store.Image(ctx, tx, img.ID, "")
+		cur, err := s.tables.Images.Get(ctx, tx, img.ID)
 		if err != nil {
 			return errs.New(errs.Gone, "Image %s could not be found after upload.", img.ID)
 		}
 		cur.Size, cur.UpdatedAt = &n, s.now()
-		return s.store.SaveImage(ctx, tx, cur)
+		return s.save(ctx, tx, cur)
 	})
 	if err != nil {
 		s.dropStaged(img.ID)

@@ -2,48 +2,53 @@ package image
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"kumoi/internal/image/metadef"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-// Tables are where families are kept that need no more than a table.
-type Tables struct{ Members *store.Table[Member] }
-
-// Store is the other persistence that images need; package sqlstore is it. Methods
-// report a missing row with NotFound and know nothing of policy.
-type Store interface {
-	// Images. CreateImage reports Exists if the id is, or ever was, taken; SaveImage writes
-	// the whole record with its properties, tags and locations if its generation
-	// is still the stored one, else Conflict. project is whose membership is
-	// looked up for Image.MemberID.
-	CreateImage(ctx context.Context, tx *store.Tx, img *Image) error
-	Image(ctx context.Context, tx *store.Tx, id, project string) (*Image, error)
-	Images(ctx context.Context, tx *store.Tx, q Query) ([]*Image, error)
-	SaveImage(ctx context.Context, tx *store.Tx, img *Image) error
-	DeleteImage(ctx context.Context, tx *store.Tx, id string) error
-
-	// Data being written, and data to be removed.
-	AddUpload(ctx context.Context, tx *store.Tx, u Upload) error
-	RenewUpload(ctx context.Context, tx *store.Tx, url string, until time.Time) error
-	DeleteUpload(ctx context.Context, tx *store.Tx, url string) error
-	// ExpireUploads ends the leases of a process that has just begun: it holds none.
-	ExpireUploads(ctx context.Context, tx *store.Tx, node string) error
-	ExpiredUploads(ctx context.Context, tx *store.Tx, now time.Time) ([]Upload, error)
-	AddGarbage(ctx context.Context, tx *store.Tx, g Garbage) error
-	DueGarbage(ctx context.Context, tx *store.Tx, now time.Time, limit int) ([]Garbage, error)
-	DelayGarbage(ctx context.Context, tx *store.Tx, g Garbage) error
-	DeleteGarbage(ctx context.Context, tx *store.Tx, id string) error
-	// URLInUse tells whether some image or upload still has a location with the URL.
-	URLInUse(ctx context.Context, tx *store.Tx, url string) (bool, error)
-
+// Tables are where the service keeps what it knows; package sqlstore declares
+// them. Images are read with their properties, tags and locations, which are
+// written by insert and save.
+//
+// Images have the conditions "of" (a project owns it), "among" (it has the
+// visibility), "shared with" (a project is a member) and "shared as" (a project
+// is one with a status), and "property" (a property has a value).
+type Tables struct {
+	Images *store.Table[Image]
+	// Deleted are the ids of images that are gone: they never name another one.
+	Deleted    *store.Table[DeletedRow]
+	Properties *store.Table[PropertyRow]
+	Tags       *store.Table[TagRow]
+	Locations  *store.Table[LocationRow]
+	Members    *store.Table[Member]
+	Tasks      *store.Table[Task]
+	Cache      *store.Table[CacheEntry]
+	// Uploads are data being written, Garbage data to be removed.
+	Uploads *store.Table[Upload]
+	Garbage *store.Table[Garbage]
 	// Usage counts what a project has, for its quotas.
-	Usage(ctx context.Context, tx *store.Tx, project string) (Usage, error)
+	Usage   func(ctx context.Context, tx *store.Tx, project string) (Usage, error)
+	Metadef metadef.Tables
+}
 
-	TaskStore
-	CacheStore
-	metadef.Store
+// DeletedRow is the id of a deleted image, in lower case.
+type DeletedRow struct{ ID string }
+
+// PropertyRow is a property of an image.
+type PropertyRow struct{ ImageID, Name, Value string }
+
+// TagRow is a tag of an image.
+type TagRow struct{ ImageID, Value string }
+
+// LocationRow is a location of an image, at its place among them.
+type LocationRow struct {
+	Location
+	ImageID  string
+	Position int
 }
 
 // Upload is data on its way into a store: the place is known before the first
@@ -74,30 +79,89 @@ type Usage struct {
 	CountUploading int64
 }
 
-// Query selects a page of images.
-type Query struct {
-	// Everything is for administrators: no scope but what Visibility says.
-	Everything   bool
-	Project      string
-	MemberStatus string     // of images shared with Project: accepted, pending, rejected, all
-	Visibility   Visibility // "" as a user expects; "all" with others' community images too
-	Filters      []Filter
-	Tags         []string // all of them
-	Sort         []SortKey
-	Marker       *Image // the last image of the page before
-	Limit        int
+// insert adds an image with all that belongs to it, and tells of it. Its id must
+// be new: whoever boots by one that was once somebody's must not get what a
+// stranger put there.
+func (s *Service) insert(ctx context.Context, tx *store.Tx, img *Image) error {
+	taken, err := s.tables.Images.Any(ctx, tx, store.Eq("id", img.ID))
+	if err == nil && !taken { // in this order: one that is deleted meanwhile is seen here
+		taken, err = s.tables.Deleted.Any(ctx, tx, store.Eq("id", strings.ToLower(img.ID)))
+	}
+	if err != nil {
+		return err
+	}
+	if taken {
+		return errs.New(errs.Exists, "Image ID %s already exists!", img.ID)
+	}
+	if err := s.tables.Images.Insert(ctx, tx, img); err != nil {
+		return err
+	}
+	if err := s.insertParts(ctx, tx, img); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, img, "create")
 }
 
-// Filter compares one attribute, or one property, of an image.
-type Filter struct {
-	Field    string
-	Property bool
-	Op       string // eq, neq, gt, gte, lt, lte, in
-	Values   []any  // one; several with in
+// save writes an image with all that belongs to it, if nobody changed it since
+// it was read, and tells of it.
+func (s *Service) save(ctx context.Context, tx *store.Tx, img *Image) error {
+	if err := s.tables.Images.Update(ctx, tx, img); err != nil {
+		if errs.Is(err, errs.Conflict) {
+			err = errs.New(errs.Conflict, "The image %s was changed by somebody else meanwhile.", img.ID)
+		}
+		return err
+	}
+	its := store.Eq("image_id", img.ID)
+	if _, err := s.tables.Properties.DeleteWhere(ctx, tx, its); err != nil {
+		return err
+	}
+	if _, err := s.tables.Tags.DeleteWhere(ctx, tx, its); err != nil {
+		return err
+	}
+	if _, err := s.tables.Locations.DeleteWhere(ctx, tx, its); err != nil {
+		return err
+	}
+	if err := s.insertParts(ctx, tx, img); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, img, "update")
 }
 
-// SortKey is one attribute to sort by.
-type SortKey struct {
-	Field string
-	Desc  bool
+// erase removes an image with all that belongs to it, and tells of it.
+func (s *Service) erase(ctx context.Context, tx *store.Tx, img *Image) error {
+	if err := s.tables.Images.Delete(ctx, tx, img.ID); err != nil {
+		return err
+	}
+	if err := s.tables.Deleted.Insert(ctx, tx, &DeletedRow{strings.ToLower(img.ID)}); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, img, "delete")
+}
+
+func (s *Service) insertParts(ctx context.Context, tx *store.Tx, img *Image) error {
+	for name, value := range img.Properties {
+		if err := s.tables.Properties.Insert(ctx, tx, &PropertyRow{img.ID, name, value}); err != nil {
+			return err
+		}
+	}
+	for _, tag := range img.Tags {
+		if err := s.tables.Tags.Insert(ctx, tx, &TagRow{img.ID, tag}); err != nil {
+			return err
+		}
+	}
+	for i, l := range img.Locations {
+		if err := s.tables.Locations.Insert(ctx, tx, &LocationRow{l, img.ID, i}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inUse tells whether an image or an upload has the URL.
+func (s *Service) inUse(ctx context.Context, tx *store.Tx, url string) (bool, error) {
+	used, err := s.tables.Locations.Any(ctx, tx, store.Eq("url", url))
+	if err != nil || used {
+		return used, err
+	}
+	return s.tables.Uploads.Any(ctx, tx, store.Eq("url", url))
 }

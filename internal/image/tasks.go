@@ -29,103 +29,87 @@ type Task struct {
 	ExpiresAt time.Time
 }
 
-// TaskQuery selects a page of tasks.
-type TaskQuery struct {
-	Project string // "" for everybody's
-	ImageID string
-	Type    string
-	Status  string
-	Sort    []SortKey // created_at, updated_at, expires_at, id, type, status
-	Marker  *Task
-	Limit   int
+// NewTask is what a task is asked to do.
+type NewTask struct {
+	Type  string
+	Input map[string]any
 }
 
-// TaskStore is the persistence of tasks.
-type TaskStore interface {
-	CreateTask(ctx context.Context, tx *store.Tx, t *Task) error
-	Task(ctx context.Context, tx *store.Tx, id string) (*Task, error)
-	Tasks(ctx context.Context, tx *store.Tx, q TaskQuery) ([]*Task, error)
-	SaveTask(ctx context.Context, tx *store.Tx, t *Task) error
-	DeleteTask(ctx context.Context, tx *store.Tx, id string) error
-	DeleteExpiredTasks(ctx context.Context, tx *store.Tx, now time.Time) (int64, error)
+// Tasks are the records of imports. Administrators see all, others those of
+// their images.
+type Tasks struct {
+	s     *Service
+	table *store.Table[Task]
 }
 
-// newTask is a task of the context's actor that begins now.
-func (s *Service) newTask(ctx context.Context, kind, imageID string, input map[string]any) *Task {
-	a, now := actor.From(ctx), s.now()
+// begun is a task of the context's actor that begins now.
+func (f *Tasks) begun(ctx context.Context, kind, imageID string, input map[string]any) *Task {
+	a, now := actor.From(ctx), f.s.now()
 	return &Task{
 		ID: ids.New(), Type: kind, Status: "pending", Owner: a.ProjectID, ImageID: imageID,
 		UserID: a.UserID, RequestID: a.RequestID, Input: input, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
-// endTask records how a task ended; one that is gone is nobody's concern.
-func (s *Service) endTask(ctx context.Context, tx *store.Tx, id, status, message string, result map[string]any) error {
-	t, err := s.store.Task(ctx, tx, id)
+// end records how a task ended; one that is gone is nobody's concern.
+func (f *Tasks) end(ctx context.Context, tx *store.Tx, id, status, message string, result map[string]any) error {
+	t, err := f.table.Get(ctx, tx, id)
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	t.Status, t.Message, t.Result, t.UpdatedAt = status, message, result, s.now()
-	t.ExpiresAt = t.UpdatedAt.Add(s.cfg.TaskLife)
-	return s.store.SaveTask(ctx, tx, t)
+	t.Status, t.Message, t.Result, t.UpdatedAt = status, message, result, f.s.now()
+	t.ExpiresAt = t.UpdatedAt.Add(f.s.cfg.TaskLife)
+	return f.table.Update(ctx, tx, t)
 }
 
-// TasksOfImage lists the tasks of an image that the actor may see. Whence its
-// owner has it, and who asked for that, is not for all who may use the image.
-func (s *Service) TasksOfImage(ctx context.Context, id string) ([]*Task, error) {
-	img, err := s.Get(ctx, id)
+// may checks the rule that guards the task API, then the operation's own.
+func (f *Tasks) may(ctx context.Context, rule string) error {
+	if err := f.s.policy.Check(ctx, "tasks_api_access", own(ctx)); err != nil {
+		return err
+	}
+	return f.s.policy.Check(ctx, rule, own(ctx))
+}
+
+// OfImage lists the tasks of an image that the actor may see, the oldest first.
+// Whence its owner has it, and who asked for that, is not for all who may use
+// the image.
+func (f *Tasks) OfImage(ctx context.Context, id string) ([]*Task, error) {
+	img, err := f.s.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	var tasks []*Task
-	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		q := TaskQuery{ImageID: img.ID, Sort: []SortKey{{Field: "created_at"}}}
-		if project := actor.From(ctx).ProjectID; project != img.Owner && !s.admin(ctx) {
-			q.Project = project
+	var page store.Page[Task]
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		q := store.Query{Where: []store.Cond{store.Eq("image_id", img.ID)}, Sort: []store.Sort{{Field: "created_at"}}}
+		if project := actor.From(ctx).ProjectID; project != img.Owner && !f.s.admin(ctx) {
+			q = q.Filter(store.Eq("owner", project))
 		}
-		tasks, err = s.store.Tasks(ctx, tx, q)
+		page, err = f.table.List(ctx, tx, q)
 		return err
 	})
-	return tasks, err
+	return page.Rows, err
 }
 
-// Tasks lists tasks for administrators.
-func (s *Service) Tasks(ctx context.Context, q TaskQuery, marker string) ([]*Task, bool, error) {
-	if err := s.mayTask(ctx, "get_tasks"); err != nil {
-		return nil, false, err
+// List lists tasks for administrators.
+func (f *Tasks) List(ctx context.Context, q store.Query) (page store.Page[Task], err error) {
+	if err := f.may(ctx, "get_tasks"); err != nil {
+		return page, err
 	}
-	var tasks []*Task
-	if q.Limit = min(q.Limit, s.cfg.PageMax); q.Limit == 0 {
-		return nil, false, nil
-	}
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		if marker != "" {
-			if q.Marker, err = s.store.Task(ctx, tx, marker); err != nil {
-				return errs.New(errs.Invalid, "The marker %s is not a task.", quotable(marker))
-			}
-		}
-		tasks, err = s.store.Tasks(ctx, tx, q)
-		return err
+	q.Sort, q.Cap = aged(q.Sort), f.s.cfg.PageMax
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		page, err = f.table.List(ctx, tx, q)
+		return unmarked(err, q, "a task")
 	})
-	return tasks, err == nil && q.Limit > 0 && len(tasks) == q.Limit, err
+	return page, err
 }
 
-// mayTask checks the rule that guards the task API, then the operation's own.
-func (s *Service) mayTask(ctx context.Context, rule string) error {
-	if err := s.policy.Check(ctx, "tasks_api_access", own(ctx)); err != nil {
-		return err
-	}
-	return s.policy.Check(ctx, rule, own(ctx))
-}
-
-// Task returns one task to an administrator.
-func (s *Service) Task(ctx context.Context, id string) (*Task, error) {
-	if err := s.mayTask(ctx, "get_task"); err != nil {
+// Show returns one task to an administrator.
+func (f *Tasks) Show(ctx context.Context, id string) (t *Task, err error) {
+	if err := f.may(ctx, "get_task"); err != nil {
 		return nil, err
 	}
-	var t *Task
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		t, err = s.store.Task(ctx, tx, id)
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		t, err = f.table.Get(ctx, tx, id)
 		return err
 	})
 	if errs.Is(err, errs.NotFound) {
@@ -134,58 +118,59 @@ func (s *Service) Task(ctx context.Context, id string) (*Task, error) {
 	return t, err
 }
 
-// CreateTask is the older way to import: it makes an image with the input's
+// Create is the older way to import: it makes an image with the input's
 // properties and fills it from a URL.
-func (s *Service) CreateTask(ctx context.Context, kind string, input map[string]any) (*Task, error) {
-	if err := s.mayTask(ctx, "add_task"); err != nil {
+func (f *Tasks) Create(ctx context.Context, n NewTask) (*Task, error) {
+	if err := f.may(ctx, "add_task"); err != nil {
 		return nil, err
 	}
-	if kind != "import" {
-		return nil, errs.New(errs.Invalid, "Invalid type for a task: %q; only import can be created here.", quotable(kind))
+	if n.Type != "import" {
+		return nil, errs.New(errs.Invalid, "Invalid type for a task: %q; only import can be created here.", quotable(n.Type))
 	}
-	uri, _ := input["import_from"].(string)
-	properties, ok := input["image_properties"].(map[string]any)
+	uri, _ := n.Input["import_from"].(string)
+	properties, ok := n.Input["image_properties"].(map[string]any)
 	if uri == "" || !ok {
 		return nil, errs.New(errs.Invalid, "Input does not contain 'import_from' and 'image_properties'.")
 	}
-	if _, err := s.webRules().Check(uri); err != nil {
+	if _, err := f.s.webRules().Check(uri); err != nil {
 		return nil, err
 	}
 	attributes := map[string]any{}
 	for k, v := range properties {
 		attributes[k] = v
 	}
-	if f, ok := input["import_from_format"].(string); ok && f != "" && attributes["disk_format"] == nil {
-		attributes["disk_format"] = f
+	if format, ok := n.Input["import_from_format"].(string); ok && format != "" && attributes["disk_format"] == nil {
+		attributes["disk_format"] = format
 	}
-	img, err := s.Create(ctx, attributes)
+	img, err := f.s.Create(ctx, attributes)
 	if err != nil {
 		return nil, err
 	}
-	t := s.newTask(ctx, "import", img.ID, input)
-	return t, s.startImport(ctx, t, importState{
+	t := f.begun(ctx, "import", img.ID, n.Input)
+	return t, f.s.startImport(ctx, t, importState{
 		TaskID: t.ID, ImageID: img.ID, Method: "web-download", URI: uri,
-		Stores: []string{s.cfg.DefaultStore}, AllMustSucceed: true,
+		Stores: []string{f.s.cfg.DefaultStore}, AllMustSucceed: true,
 	}, Importing)
 }
 
-// DeleteTask removes the record of a task that has ended.
-func (s *Service) DeleteTask(ctx context.Context, id string) error {
-	t, err := s.Task(ctx, id)
+// Delete removes the record of a task that has ended.
+func (f *Tasks) Delete(ctx context.Context, id string) error {
+	t, err := f.Show(ctx, id)
 	if err != nil {
 		return err
 	}
 	if !slices.Contains([]string{"success", "failure"}, t.Status) {
 		return errs.New(errs.Conflict, "The task %s is %s; only tasks that have ended can be deleted.", t.ID, t.Status)
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error { return s.store.DeleteTask(ctx, tx, id) })
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.table.Delete(ctx, tx, id) })
 }
 
-// expireTasks is the upkeep that removes the records of tasks that ended long ago.
-func (s *Service) expireTasks(ctx context.Context) (string, error) {
+// expire is the upkeep that removes the records of tasks that ended long ago.
+func (f *Tasks) expire(ctx context.Context) (string, error) {
 	var n int64
-	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
-		n, err = s.store.DeleteExpiredTasks(ctx, tx, s.now())
+	err := f.s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		n, err = f.table.DeleteWhere(ctx, tx,
+			store.Cond{Field: "expires_at", Op: store.Greater, Value: time.Time{}}, store.Cond{Field: "expires_at", Op: store.Less, Value: f.s.now()})
 		return err
 	})
 	return fmt.Sprintf("%d records removed", n), err

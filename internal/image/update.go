@@ -48,7 +48,7 @@ func (s *Service) modify(ctx context.Context, id, rule string, change func(*stor
 			return err
 		}
 		img.UpdatedAt = s.now()
-		return s.store.SaveImage(ctx, tx, img)
+		return s.save(ctx, tx, img)
 	})
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 		}
 		return err
 	}, func(tx *store.Tx) error {
-		cur, err := s.store.Image(ctx, tx, img.ID, "")
+		cur, err := s.tables.Images.Get(ctx, tx, img.ID)
 		if err != nil {
 			return errs.New(errs.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.", img.ID)
 		}
@@ -84,7 +84,7 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 		cur.Locations = append(cur.Locations, loc)
 		cur.UpdatedAt = s.now()
 		img = cur
-		return s.store.SaveImage(ctx, tx, cur)
+		return s.save(ctx, tx, cur)
 	})
 	return img, err
 }
@@ -94,13 +94,13 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 // the data is discarded.
 func (s *Service) leased(ctx context.Context, u Upload, write func(context.Context) error, finish func(*store.Tx) error) error {
 	u.Node, u.LeaseUntil = s.cfg.Node, s.now().Add(s.cfg.Lease)
-	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.store.AddUpload(ctx, tx, u) }); err != nil {
+	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.tables.Uploads.Insert(ctx, tx, &u) }); err != nil {
 		return err
 	}
 	err := s.renewing(ctx, u.URL, write)
 	if err == nil {
 		err = s.db.Write(ctx, func(tx *store.Tx) error {
-			if err := s.store.DeleteUpload(ctx, tx, u.URL); err != nil {
+			if err := s.tables.Uploads.Delete(ctx, tx, u.URL); err != nil {
 				return errs.New(errs.Conflict, "The data took too long without a sign of life and was given up.")
 			}
 			return finish(tx)
@@ -111,7 +111,7 @@ func (s *Service) leased(ctx context.Context, u Upload, write func(context.Conte
 	}
 	after := context.WithoutCancel(ctx)
 	if derr := s.db.Write(after, func(tx *store.Tx) error {
-		if derr := s.store.DeleteUpload(after, tx, u.URL); derr != nil {
+		if derr := s.tables.Uploads.Delete(after, tx, u.URL); derr != nil {
 			return nil //nolint:nilerr // upkeep has taken it over already
 		}
 		return s.discard(after, tx, Location{Store: u.Store, URL: u.URL}, u.ImageID)
@@ -139,7 +139,11 @@ func (s *Service) renewing(ctx context.Context, url string, write func(context.C
 			case <-tick.C:
 			}
 			err := s.db.Write(ctx, func(tx *store.Tx) error {
-				return s.store.RenewUpload(ctx, tx, url, s.now().Add(s.cfg.Lease))
+				n, err := s.tables.Uploads.Patch(ctx, tx, store.Changes{"lease_until": s.now().Add(s.cfg.Lease)}, store.Eq("url", url))
+				if err == nil && n == 0 {
+					err = store.ErrNoRows
+				}
+				return err
 			})
 			if errs.Is(err, errs.NotFound) {
 				cancel(errs.New(errs.Gone, "The image was deleted while its data was being written."))
@@ -226,7 +230,7 @@ func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Repor
 func (s *Service) requeue(ctx context.Context, id string, from ...Status) {
 	ctx = context.WithoutCancel(ctx)
 	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.store.Image(ctx, tx, id, "")
+		img, err := s.tables.Images.Get(ctx, tx, id)
 		if errs.Is(err, errs.NotFound) {
 			return nil
 		}
@@ -240,7 +244,7 @@ func (s *Service) requeue(ctx context.Context, id string, from ...Status) {
 			return err
 		}
 		img.UpdatedAt = s.now()
-		return s.store.SaveImage(ctx, tx, img)
+		return s.save(ctx, tx, img)
 	})
 	if err != nil {
 		s.log.ErrorContext(ctx, "requeue image", "image_id", id, "error", err)

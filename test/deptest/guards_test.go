@@ -23,7 +23,6 @@ var foreign = map[string][]string{
 		"default_rule",
 		"qos_binding", "qos_policy", "qos_rule", "rbac_policy", "security_group", "security_group_rule", "trunk", "trunk_subport",
 	},
-	"image": {"metadef_association", "metadef_item", "metadef_namespace", "metadef_resource_type", "metadef_standard"},
 }
 
 // untested are kinds of sagas without a golden file of their format on disk, and

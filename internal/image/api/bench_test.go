@@ -33,7 +33,7 @@ func BenchmarkList(b *testing.B) {
 	}{{"sqlite", storetest.SQLite}, {"postgres", storetest.Postgres}} {
 		b.Run(kind.name, func(b *testing.B) {
 			c := newCloud(b, kind.open(b))
-			ctx, s := context.Background(), sqlstore.New()
+			ctx, tables := context.Background(), sqlstore.Tables()
 			for first := 0; first < 10_000; first += 1000 {
 				err := c.db.Write(ctx, func(tx *store.Tx) error {
 					for n := first; n < first+1000; n++ {
@@ -45,8 +45,23 @@ func BenchmarkList(b *testing.B) {
 							Properties: map[string]string{"os_distro": "debian", "hw_disk_bus": "virtio"}, Tags: []string{"a", "b"},
 							Locations: []image.Location{{ID: ids.New(), Store: "file", URL: "file:///x/" + strconv.Itoa(n), Status: "active", Metadata: map[string]any{"store": "file"}}},
 						}
-						if err := s.CreateImage(ctx, tx, img); err != nil {
+						if err := tables.Images.Insert(ctx, tx, img); err != nil {
 							return err
+						}
+						for name, value := range img.Properties {
+							if err := tables.Properties.Insert(ctx, tx, &image.PropertyRow{ImageID: img.ID, Name: name, Value: value}); err != nil {
+								return err
+							}
+						}
+						for _, tag := range img.Tags {
+							if err := tables.Tags.Insert(ctx, tx, &image.TagRow{ImageID: img.ID, Value: tag}); err != nil {
+								return err
+							}
+						}
+						for _, l := range img.Locations {
+							if err := tables.Locations.Insert(ctx, tx, &image.LocationRow{Location: l, ImageID: img.ID}); err != nil {
+								return err
+							}
 						}
 					}
 					return nil

@@ -6,59 +6,82 @@ import (
 	"strings"
 	"time"
 
+	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 func (a *api) cache() []httpx.Route {
 	const one = "/v2/cache/{image_id}"
 	return []httpx.Route{
-		route("GET", "/v2/cache", "cache_list", a.listCache),
+		route("GET", "/v2/cache", "cache_list", a.listCache("cached_images", "queued_images")),
 		route("DELETE", "/v2/cache", "cache_delete", a.clearCache),
-		route("PUT", one, "cache_image", a.queueCache),
+		route("PUT", one, "cache_image", a.queueCache(http.StatusAccepted)),
 		route("DELETE", one, "cache_delete", a.dropCache),
 		route("GET", "/v2/cache/nodes/{image_id}", "list_cached_nodes", a.cacheNodes),
 		route("POST", "/v2/cache/clean", "cache_clean", a.cleanCache),
 		route("POST", "/v2/cache/prune", "cache_prune", a.pruneCache),
 		// The paths that Glance had before, and that its older tools use.
-		route("GET", "/v2/cached_images", "cache_list", a.listCached),
+		route("GET", "/v2/cached_images", "cache_list", a.listCache("cached_images", "")),
 		route("DELETE", "/v2/cached_images", "cache_delete", a.clearOld(true, false)),
 		route("DELETE", "/v2/cached_images/{image_id}", "cache_delete", a.dropCache),
-		route("GET", "/v2/queued_images", "cache_list", a.listQueued),
-		route("PUT", "/v2/queued_images/{image_id}", "cache_image", a.queueOld),
+		route("GET", "/v2/queued_images", "cache_list", a.listCache("", "queued_images")),
+		route("PUT", "/v2/queued_images/{image_id}", "cache_image", a.queueCache(http.StatusOK)),
 		route("DELETE", "/v2/queued_images", "cache_delete", a.clearOld(false, true)),
 		route("DELETE", "/v2/queued_images/{image_id}", "cache_delete", a.dropCache),
 	}
 }
 
-func (a *api) listCache(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	cached, queued, err := a.cacheState(ctx)
-	if err != nil {
-		return nil, err
+// listCache shows what the cache holds and what is queued for it, each under
+// its key if it has one.
+func (a *api) listCache(cached, queued string) httpx.Handler {
+	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+		entries, err := a.svc.Cache.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+			w.Object("", func() {
+				if cached != "" {
+					w.List(cached, func() { viewCached(w, entries) })
+				}
+				if queued != "" {
+					w.List(queued, func() { viewQueued(w, entries) })
+				}
+			})
+		}), nil
 	}
-	return httpx.JSON(http.StatusOK, object{"cached_images": cached, "queued_images": queued}), nil
 }
 
-func (a *api) listCached(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	cached, _, err := a.cacheState(ctx)
-	if err != nil {
-		return nil, err
+func viewCached(w *rest.Writer, entries []*image.CacheEntry) {
+	seconds := func(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+	for _, e := range entries {
+		if !e.Cached {
+			continue
+		}
+		w.Object("", func() {
+			w.Text("image_id", e.ImageID)
+			w.Int("hits", e.Hits)
+			w.Int("size", e.Size)
+			w.Any("last_accessed", seconds(e.LastAccessed))
+			w.Any("last_modified", seconds(e.LastModified))
+		})
 	}
-	return httpx.JSON(http.StatusOK, object{"cached_images": cached}), nil
 }
 
-func (a *api) listQueued(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	_, queued, err := a.cacheState(ctx)
-	if err != nil {
-		return nil, err
+func viewQueued(w *rest.Writer, entries []*image.CacheEntry) {
+	for _, e := range entries {
+		if !e.Cached {
+			w.Text("", e.ImageID)
+		}
 	}
-	return httpx.JSON(http.StatusOK, object{"queued_images": queued}), nil
 }
 
 // clearOld empties one half of the cache's state and says how much went.
 func (a *api) clearOld(cached, queued bool) httpx.Handler {
 	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-		n, err := a.svc.ClearCache(ctx, cached, queued)
+		n, err := a.svc.Cache.Clear(ctx, cached, queued)
 		if err != nil {
 			return nil, err
 		}
@@ -66,43 +89,17 @@ func (a *api) clearOld(cached, queued bool) httpx.Handler {
 	}
 }
 
-func (a *api) queueOld(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.QueueForCache(ctx, r.Var("image_id")); err != nil {
-		return nil, err
-	}
-	return httpx.Empty(http.StatusOK), nil
-}
-
-// cacheState is what the cache holds and what is queued for it.
-func (a *api) cacheState(ctx context.Context) ([]object, []string, error) {
-	entries, err := a.svc.Cache(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	seconds := func(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
-	cached, queued := []object{}, []string{}
-	for _, e := range entries {
-		if !e.Cached {
-			queued = append(queued, e.ImageID)
-			continue
+func (a *api) queueCache(status int) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if err := a.svc.Cache.Queue(ctx, r.Var("image_id")); err != nil {
+			return nil, err
 		}
-		cached = append(cached, object{
-			"image_id": e.ImageID, "hits": e.Hits, "size": e.Size,
-			"last_accessed": seconds(e.LastAccessed), "last_modified": seconds(e.LastModified),
-		})
+		return httpx.Empty(status), nil
 	}
-	return cached, queued, nil
-}
-
-func (a *api) queueCache(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.QueueForCache(ctx, r.Var("image_id")); err != nil {
-		return nil, err
-	}
-	return httpx.Empty(http.StatusAccepted), nil
 }
 
 func (a *api) dropCache(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.DropFromCache(ctx, r.Var("image_id")))
+	return done(a.svc.Cache.Drop(ctx, r.Var("image_id")))
 }
 
 func (a *api) clearCache(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -110,12 +107,12 @@ func (a *api) clearCache(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if target != "" && target != "cache" && target != "queue" {
 		return nil, errs.New(errs.Invalid, "If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string.")
 	}
-	_, err := a.svc.ClearCache(ctx, target != "queue", target != "cache")
+	_, err := a.svc.Cache.Clear(ctx, target != "queue", target != "cache")
 	return done(err)
 }
 
 func (a *api) cacheNodes(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	nodes, err := a.svc.CachedNodes(ctx, r.Var("image_id"))
+	nodes, err := a.svc.Cache.Nodes(ctx, r.Var("image_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -123,14 +120,14 @@ func (a *api) cacheNodes(ctx context.Context, r *httpx.Request) (*httpx.Response
 }
 
 func (a *api) cleanCache(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.CleanCache(ctx); err != nil {
+	if err := a.svc.Cache.Clean(ctx); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusOK), nil
 }
 
 func (a *api) pruneCache(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	files, bytes, err := a.svc.PruneCache(ctx)
+	files, bytes, err := a.svc.Cache.Prune(ctx)
 	if err != nil {
 		return nil, err
 	}

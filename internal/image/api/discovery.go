@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 
+	"kumoi/internal/image"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 // newest is the minor version of the Image API v2 that is spoken.
@@ -50,12 +52,8 @@ func (a *api) healthcheck(ctx context.Context, _ *httpx.Request) (*httpx.Respons
 	return httpx.Text(http.StatusOK, "OK"), nil
 }
 
-func (a *api) listStores(_ context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	list := []map[string]any{}
-	for _, s := range a.svc.Stores() {
-		list = append(list, viewStore(s))
-	}
-	return httpx.JSON(http.StatusOK, map[string]any{"stores": list}), nil
+func (a *api) listStores(context.Context, *httpx.Request) (*httpx.Response, error) {
+	return answerStores(a.svc.Stores(), false), nil
 }
 
 func (a *api) listStoresDetail(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
@@ -63,13 +61,19 @@ func (a *api) listStoresDetail(ctx context.Context, _ *httpx.Request) (*httpx.Re
 	if err != nil {
 		return nil, err
 	}
-	list := []map[string]any{}
-	for _, s := range stores {
-		v := viewStore(s)
-		v["type"], v["weight"], v["properties"] = s.Type, s.Weight, s.Properties
-		list = append(list, v)
-	}
-	return httpx.JSON(http.StatusOK, map[string]any{"stores": list}), nil
+	return answerStores(stores, true), nil
+}
+
+func answerStores(stores []image.StoreInfo, details bool) *httpx.Response {
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.List("stores", func() {
+				for _, s := range stores {
+					viewStore(w, s, details)
+				}
+			})
+		})
+	})
 }
 
 func (a *api) usage(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
@@ -77,9 +81,16 @@ func (a *api) usage(ctx context.Context, _ *httpx.Request) (*httpx.Response, err
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{}
-	for name, u := range usage {
-		out[name] = map[string]int64{"usage": u.Usage, "limit": u.Limit}
-	}
-	return httpx.JSON(http.StatusOK, map[string]any{"usage": out}), nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.Object("usage", func() {
+				for _, name := range image.Resources {
+					w.Object(name, func() {
+						w.Int("usage", usage[name].Usage)
+						w.Int("limit", usage[name].Limit)
+					})
+				}
+			})
+		})
+	}), nil
 }

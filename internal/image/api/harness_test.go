@@ -77,7 +77,7 @@ func newCloud(t testing.TB, db *store.DB, options ...option) *cloud {
 	runner := task.NewRunner(log)
 	engine := saga.NewEngine(db, saga.Config{Log: log, Backoff: func(int) time.Duration { return time.Millisecond }})
 	d := image.Deps{
-		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: policy.New(), Log: log, Tasks: runner, Sagas: engine,
+		DB: db, Tables: sqlstore.Tables(), Policy: policy.New(), Log: log, Tasks: runner, Sagas: engine,
 		Config: image.DefaultConfig(t.TempDir()),
 	}
 	for _, o := range options {

@@ -3,18 +3,53 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
-func join(list []string) string { return strings.Join(list, ",") }
+// imageRows has what all routes of images share: how a row and a list are
+// written, and their query string. Bodies are JSON objects with open keys, and
+// patches.
+func (a *api) imageRows() *rest.Resource[image.Image, map[string]any, []image.Change] {
+	list := a.list("/v2/schemas/images", sortKeys)
+	return &rest.Resource[image.Image, map[string]any, []image.Change]{
+		Path: "/v2/images", Item: "image_id", Many: "images", Query: list,
+		Rule: func(verb string) string {
+			return map[string]string{"show": "get_image", "update": "modify_image", "delete": "delete_image"}[verb]
+		},
+		Show: a.svc.Show, Update: a.svc.Update, Delete: a.svc.Delete,
+		ReadPatch: readPatch, View: a.viewImages, ID: func(img *image.Image) string { return img.ID },
+	}
+}
 
-// view shows an image, with its locations where the cloud shows them at all
-// and the actor may see them.
-func (a *api) view(ctx context.Context, img *image.Image) map[string]any {
-	return viewImage(img, a.svc.ShowsLocations(ctx, img))
+func (a *api) images() []httpx.Route {
+	const one = "/v2/images/{image_id}"
+	a.rows = a.imageRows()
+	return append(a.rows.Routes(),
+		route("GET", "/v2/images", "get_images", a.listImages),
+		route("POST", "/v2/images", "add_image", a.createImage),
+		route("POST", one+"/actions/deactivate", "deactivate", a.deactivate),
+		route("POST", one+"/actions/reactivate", "reactivate", a.reactivate),
+		route("PUT", one+"/tags/{tag}", "modify_image", a.addTag),
+		route("DELETE", one+"/tags/{tag}", "modify_image", a.removeTag),
+	)
+}
+
+func (a *api) listImages(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	q, err := a.rows.Query.Query(r)
+	if err != nil {
+		return nil, err
+	}
+	if q.Where, err = filters(r.Query); err != nil {
+		return nil, err
+	}
+	page, err := a.svc.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return a.rows.Rows(ctx, r, http.StatusOK, page, q)
 }
 
 func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -23,10 +58,11 @@ func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		return nil, err
 	}
 	img, err := a.svc.Create(ctx, body)
+	resp, err := a.rows.Answer(ctx, r, http.StatusCreated, img, err)
 	if err != nil {
 		return nil, err
 	}
-	resp := httpx.JSON(http.StatusCreated, a.view(ctx, img)).With("Location", r.Link("/v2/images/%s", img.ID))
+	resp.With("Location", r.Link("/v2/images/%s", img.ID))
 	if methods := a.svc.Config().ImportMethods; len(methods) > 0 {
 		resp.With("Openstack-Image-Import-Methods", join(methods))
 	}
@@ -37,54 +73,25 @@ func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return resp.With("Openstack-Image-Store-Ids", join(stores)), nil
 }
 
-func (a *api) showImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	img, err := a.svc.Get(ctx, r.Var("image_id"))
+func (a *api) deactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return done(a.svc.Deactivate(ctx, r.Var("image_id")))
+}
+
+func (a *api) reactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return done(a.svc.Reactivate(ctx, r.Var("image_id")))
+}
+
+func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return done(a.svc.AddTag(ctx, r.Var("image_id"), r.Var("tag")))
+}
+
+func (a *api) removeTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return done(a.svc.RemoveTag(ctx, r.Var("image_id"), r.Var("tag")))
+}
+
+func done(err error) (*httpx.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, a.view(ctx, img)), nil
-}
-
-func (a *api) deleteImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.Delete(ctx, r.Var("image_id")))
-}
-
-func (a *api) listImages(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	req, err := a.listRequest(r)
-	if err != nil {
-		return nil, err
-	}
-	images, more, err := a.svc.List(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]map[string]any, len(images))
-	for i, img := range images {
-		list[i] = a.view(ctx, img)
-	}
-	last := ""
-	if more && len(images) > 0 {
-		last = images[len(images)-1].ID
-	}
-	return httpx.JSON(http.StatusOK, page(r, "images", "/v2/images", "/v2/schemas/images", list, last)), nil
-}
-
-// page is a list with its links; last is the id to go on behind, "" at the end.
-func page[T any](r *httpx.Request, key, path, schema string, list []T, last string) map[string]any {
-	body := map[string]any{key: list, "schema": schema}
-	q := r.HTTP.URL.Query()
-	q.Del("marker")
-	body["first"] = withQuery(path, q.Encode())
-	if last != "" {
-		q.Set("marker", last)
-		body["next"] = withQuery(path, q.Encode())
-	}
-	return body
-}
-
-func withQuery(path, query string) string {
-	if query == "" {
-		return path
-	}
-	return path + "?" + query
+	return httpx.NoContent(), nil
 }

@@ -7,6 +7,7 @@ import (
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 func (a *api) imports() []httpx.Route {
@@ -103,5 +104,5 @@ func (a *api) listLocations(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, viewLocations(locations)), nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) { viewLocations(w, "", locations) }), nil
 }

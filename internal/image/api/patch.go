@@ -2,10 +2,8 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"mime"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -23,7 +21,8 @@ const (
 
 var patchOps = []string{"add", "remove", "replace"}
 
-func (a *api) updateImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+// readPatch reads a patch in either form.
+func readPatch(r *httpx.Request) ([]image.Change, error) {
 	kind, _, _ := mime.ParseMediaType(r.HTTP.Header.Get("Content-Type"))
 	if kind != patch20 && kind != patch21 {
 		r.Writer.Header().Set("Accept-Patch", patch20+", "+patch21)
@@ -39,11 +38,7 @@ func (a *api) updateImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 			return nil, err
 		}
 	}
-	img, err := a.svc.Update(ctx, r.Var("image_id"), changes)
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, a.view(ctx, img)), nil
+	return changes, nil
 }
 
 // operations reads the body as a list of objects, numbers kept as they are.

@@ -2,15 +2,18 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
-type api struct{ svc *image.Service }
+type api struct {
+	svc  *image.Service
+	rows *rest.Resource[image.Image, map[string]any, []image.Change]
+}
 
 // New describes the image service to the gateway.
 func New(svc *image.Service) *httpx.Service {
@@ -34,6 +37,7 @@ func New(svc *image.Service) *httpx.Service {
 	s.Routes = append(s.Routes, a.tasks()...)
 	s.Routes = append(s.Routes, a.metadefNamespaces()...)
 	s.Routes = append(s.Routes, a.metadefItems()...)
+	s.Routes = append(s.Routes, a.metadefTypes()...)
 	s.Routes = append(s.Routes, a.cache()...)
 	s.Routes = append(s.Routes, a.schemas()...)
 	s.Routes = append(s.Routes, a.metadefSchemas()...)
@@ -54,42 +58,4 @@ func public(r httpx.Route) httpx.Route {
 func stream(r httpx.Route) httpx.Route {
 	r.BodyLimit = -1
 	return r
-}
-
-func (a *api) images() []httpx.Route {
-	const one = "/v2/images/{image_id}"
-	return []httpx.Route{
-		route("GET", "/v2/images", "get_images", a.listImages),
-		route("POST", "/v2/images", "add_image", a.createImage),
-		route("GET", one, "get_image", a.showImage),
-		route("PATCH", one, "modify_image", a.updateImage),
-		route("DELETE", one, "delete_image", a.deleteImage),
-		route("POST", one+"/actions/deactivate", "deactivate", a.deactivate),
-		route("POST", one+"/actions/reactivate", "reactivate", a.reactivate),
-		route("PUT", one+"/tags/{tag}", "modify_image", a.addTag),
-		route("DELETE", one+"/tags/{tag}", "modify_image", a.removeTag),
-	}
-}
-
-func (a *api) deactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.Deactivate(ctx, r.Var("image_id")))
-}
-
-func (a *api) reactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.Reactivate(ctx, r.Var("image_id")))
-}
-
-func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.AddTag(ctx, r.Var("image_id"), r.Var("tag")))
-}
-
-func (a *api) removeTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.RemoveTag(ctx, r.Var("image_id"), r.Var("tag")))
-}
-
-func done(err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.NoContent(), nil
 }

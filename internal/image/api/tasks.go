@@ -7,101 +7,92 @@ import (
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
-
-func (a *api) tasks() []httpx.Route {
-	const one = "/v2/tasks/{task_id}"
-	return []httpx.Route{
-		route("GET", "/v2/tasks", "get_tasks", a.listTasks),
-		route("POST", "/v2/tasks", "add_task", a.createTask),
-		route("GET", one, "get_task", a.showTask),
-		route("DELETE", one, "tasks_api_access", a.deleteTask),
-	}
-}
 
 var taskSortKeys = []string{"id", "type", "status", "created_at", "updated_at", "expires_at"}
 
-// viewTask is a task; a list leaves out its details.
-func viewTask(t *image.Task, details bool) object {
-	v := object{
-		"id": t.ID, "type": t.Type, "status": t.Status, "owner": t.Owner,
-		"created_at": stamp(t.CreatedAt), "updated_at": stamp(t.UpdatedAt),
-		"self": "/v2/tasks/" + t.ID, "schema": "/v2/schemas/task",
+func (a *api) tasks() []httpx.Route {
+	list := a.list("/v2/schemas/tasks", taskSortKeys,
+		filled("type"), filled("status"), filled("owner"))
+	rules := map[string]string{"list": "get_tasks", "show": "get_task", "delete": "tasks_api_access"}
+	c := &rest.Resource[image.Task, image.NewTask, struct{}]{
+		Path: "/v2/tasks", Item: "task_id", Many: "tasks", Query: list, Rule: func(verb string) string { return rules[verb] },
+		List: a.svc.Tasks.List, Show: a.svc.Tasks.Show, Delete: a.svc.Tasks.Delete,
+		View: func(_ context.Context, r *httpx.Request, _ []*image.Task) (func(*rest.Writer, *image.Task), error) {
+			if r.HTTP.Method == http.MethodGet && r.Var("task_id") == "" {
+				return viewTask, nil
+			}
+			return viewTaskDetails, nil
+		},
+		ID: func(t *image.Task) string { return t.ID },
 	}
-	if !t.ExpiresAt.IsZero() {
-		v["expires_at"] = stamp(t.ExpiresAt)
-	}
-	if details {
-		v["image_id"], v["request_id"], v["user_id"] = t.ImageID, t.RequestID, t.UserID
-		v["input"], v["message"] = t.Input, t.Message
-		v["result"] = nil
-		if t.Result != nil {
-			v["result"] = t.Result
-		}
-	}
-	return v
+	return append(c.Routes(),
+		route("POST", "/v2/tasks", "add_task", func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+			n, err := readTask(r)
+			if err != nil {
+				return nil, err
+			}
+			t, err := a.svc.Tasks.Create(ctx, n)
+			resp, err := c.Answer(ctx, r, http.StatusCreated, t, err)
+			if err != nil {
+				return nil, err
+			}
+			return resp.With("Location", r.Link("/v2/tasks/%s", t.ID)), nil
+		}),
+	)
 }
 
-func (a *api) imageTasks(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	tasks, err := a.svc.TasksOfImage(ctx, r.Var("image_id"))
-	if err != nil {
-		return nil, err
-	}
-	list := make([]object, len(tasks))
-	for i, t := range tasks {
-		list[i] = viewTask(t, true)
-	}
-	return httpx.JSON(http.StatusOK, object{"tasks": list}), nil
-}
-
-func (a *api) listTasks(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q := image.TaskQuery{Type: r.Query.Get("type"), Status: r.Query.Get("status"), Project: r.Query.Get("owner")}
-	var err error
-	if q.Limit, err = pageLimit(r, a.svc.Config().PageDefault); err != nil {
-		return nil, err
-	}
-	if q.Sort, err = sorting(r, taskSortKeys); err != nil {
-		return nil, err
-	}
-	tasks, more, err := a.svc.Tasks(ctx, q, r.Query.Get("marker"))
-	if err != nil {
-		return nil, err
-	}
-	list, last := make([]object, len(tasks)), ""
-	for i, t := range tasks {
-		list[i] = viewTask(t, false)
-		if more {
-			last = t.ID
-		}
-	}
-	return httpx.JSON(http.StatusOK, page(r, "tasks", "/v2/tasks", "/v2/schemas/tasks", list, last)), nil
-}
-
-func (a *api) createTask(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func readTask(r *httpx.Request) (n image.NewTask, err error) {
 	body, err := r.Object()
 	if err != nil {
-		return nil, err
+		return n, err
 	}
 	kind, ok1 := body["type"].(string)
 	input, ok2 := body["input"].(map[string]any)
 	if !ok1 || !ok2 {
-		return nil, errs.New(errs.Invalid, "Task requires a 'type', a text, and an 'input', an object.")
+		return n, errs.New(errs.Invalid, "Task requires a 'type', a text, and an 'input', an object.")
 	}
-	t, err := a.svc.CreateTask(ctx, kind, input)
+	return image.NewTask{Type: kind, Input: input}, nil
+}
+
+// viewTask is a task in a list, which leaves out its details.
+func viewTask(w *rest.Writer, t *image.Task) {
+	w.Text("id", t.ID)
+	w.Text("type", t.Type)
+	w.Text("status", t.Status)
+	w.Text("owner", t.Owner)
+	w.Time("created_at", t.CreatedAt, rest.Seconds)
+	w.Time("updated_at", t.UpdatedAt, rest.Seconds)
+	w.Text("self", "/v2/tasks/"+t.ID)
+	w.Text("schema", "/v2/schemas/task")
+	if !t.ExpiresAt.IsZero() {
+		w.Time("expires_at", t.ExpiresAt, rest.Seconds)
+	}
+}
+
+func viewTaskDetails(w *rest.Writer, t *image.Task) {
+	viewTask(w, t)
+	w.Text("image_id", t.ImageID)
+	w.Text("request_id", t.RequestID)
+	w.Text("user_id", t.UserID)
+	w.Any("input", t.Input)
+	w.Text("message", t.Message)
+	w.Any("result", t.Result)
+}
+
+func (a *api) imageTasks(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	tasks, err := a.svc.Tasks.OfImage(ctx, r.Var("image_id"))
 	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusCreated, viewTask(t, true)).With("Location", r.Link("/v2/tasks/%s", t.ID)), nil
-}
-
-func (a *api) showTask(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	t, err := a.svc.Task(ctx, r.Var("task_id"))
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, viewTask(t, true)), nil
-}
-
-func (a *api) deleteTask(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.DeleteTask(ctx, r.Var("task_id")))
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.List("tasks", func() {
+				for _, t := range tasks {
+					w.Object("", func() { viewTaskDetails(w, t) })
+				}
+			})
+		})
+	}), nil
 }

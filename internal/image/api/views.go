@@ -1,88 +1,93 @@
 package api
 
 import (
-	"time"
+	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"kumoi/internal/image"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
-
-// orNull is null in place of an empty text.
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func orNullSize(n *int64) any {
-	if n == nil {
-		return nil
-	}
-	return *n
-}
-
-// viewImage is an image as its clients know it. Properties stand beside the
-// attributes and cannot hide them.
-func viewImage(img *image.Image, locations bool) map[string]any {
-	v := make(map[string]any, 28+len(img.Properties))
-	for name, value := range img.Properties {
-		v[name] = value
-	}
-	v["id"] = img.ID
-	v["name"] = orNull(img.Name)
-	v["owner"] = orNull(img.Owner)
-	v["status"] = img.Status
-	v["visibility"] = img.Visibility
-	v["container_format"] = orNull(img.ContainerFormat)
-	v["disk_format"] = orNull(img.DiskFormat)
-	v["size"] = orNullSize(img.Size)
-	v["virtual_size"] = orNullSize(img.VirtualSize)
-	v["checksum"] = orNull(img.Checksum)
-	v["os_hash_algo"] = orNull(img.HashAlgo)
-	v["os_hash_value"] = orNull(img.HashValue)
-	v["min_disk"] = img.MinDisk
-	v["min_ram"] = img.MinRAM
-	v["protected"] = img.Protected
-	v["os_hidden"] = img.Hidden
-	v["created_at"] = stamp(img.CreatedAt)
-	v["updated_at"] = stamp(img.UpdatedAt)
-	v["tags"] = img.Tags
-	v["self"] = "/v2/images/" + img.ID
-	v["file"] = "/v2/images/" + img.ID + "/file"
-	v["schema"] = "/v2/schemas/image"
-	if stores := img.Stores(); len(stores) > 0 {
-		v["stores"] = join(stores)
-	}
-	if locations {
-		v["locations"] = viewLocations(img.Locations)
-	}
-	return v
-}
-
-func viewLocations(locations []image.Location) []map[string]any {
-	list := []map[string]any{}
-	for _, l := range locations {
-		meta := l.Metadata
-		if meta == nil {
-			meta = map[string]any{}
+// viewImages returns what writes an image as its clients know it: with its
+// locations where the cloud shows them at all and the actor may see them.
+// Properties stand beside the attributes and cannot hide them.
+func (a *api) viewImages(ctx context.Context, _ *httpx.Request, _ []*image.Image) (func(*rest.Writer, *image.Image), error) {
+	return func(w *rest.Writer, img *image.Image) {
+		for _, name := range slices.Sorted(maps.Keys(img.Properties)) {
+			if !image.IsAttribute(name) {
+				w.Text(name, img.Properties[name])
+			}
 		}
-		list = append(list, map[string]any{"url": l.URL, "metadata": meta})
-	}
-	return list
+		viewImage(w, img)
+		if a.svc.ShowsLocations(ctx, img) {
+			viewLocations(w, "locations", img.Locations)
+		}
+	}, nil
 }
 
-func viewStore(s image.StoreInfo) map[string]any {
-	v := map[string]any{"id": s.ID}
-	if s.Description != "" {
-		v["description"] = s.Description
+func viewImage(w *rest.Writer, img *image.Image) {
+	w.Text("id", img.ID)
+	w.TextOrNull("name", img.Name)
+	w.TextOrNull("owner", img.Owner)
+	w.Text("status", string(img.Status))
+	w.Text("visibility", string(img.Visibility))
+	w.TextOrNull("container_format", img.ContainerFormat)
+	w.TextOrNull("disk_format", img.DiskFormat)
+	w.IntPointer("size", img.Size)
+	w.IntPointer("virtual_size", img.VirtualSize)
+	w.TextOrNull("checksum", img.Checksum)
+	w.TextOrNull("os_hash_algo", img.HashAlgo)
+	w.TextOrNull("os_hash_value", img.HashValue)
+	w.Int("min_disk", img.MinDisk)
+	w.Int("min_ram", img.MinRAM)
+	w.Bool("protected", img.Protected)
+	w.Bool("os_hidden", img.Hidden)
+	w.Time("created_at", img.CreatedAt, rest.Seconds)
+	w.Time("updated_at", img.UpdatedAt, rest.Seconds)
+	w.Texts("tags", img.Tags)
+	w.Text("self", "/v2/images/"+img.ID)
+	w.Text("file", "/v2/images/"+img.ID+"/file")
+	w.Text("schema", "/v2/schemas/image")
+	if stores := img.Stores(); len(stores) > 0 {
+		w.Text("stores", strings.Join(stores, ","))
 	}
-	if s.Default {
-		v["default"] = "true"
-	}
-	if s.ReadOnly {
-		v["read-only"] = "true"
-	}
-	return v
+}
+
+func viewLocations(w *rest.Writer, key string, locations []image.Location) {
+	w.List(key, func() {
+		for _, l := range locations {
+			w.Object("", func() {
+				w.Text("url", l.URL)
+				if l.Metadata == nil {
+					w.Object("metadata", func() {})
+					return
+				}
+				w.Any("metadata", l.Metadata)
+			})
+		}
+	})
+}
+
+// viewStore shows a store; administrators see how it is made, too.
+func viewStore(w *rest.Writer, s image.StoreInfo, details bool) {
+	w.Object("", func() {
+		w.Text("id", s.ID)
+		if s.Description != "" {
+			w.Text("description", s.Description)
+		}
+		if s.Default {
+			w.Text("default", "true")
+		}
+		if s.ReadOnly {
+			w.Text("read-only", "true")
+		}
+		if details {
+			w.Text("type", s.Type)
+			w.Int("weight", int64(s.Weight))
+			w.Any("properties", s.Properties)
+		}
+	})
 }

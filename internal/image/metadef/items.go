@@ -8,6 +8,18 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
+// Items are the objects, properties and tags of namespaces.
+type Items struct{ *Service }
+
+// ItemsOf are the use cases, for the items of one kind in one namespace.
+type ItemsOf struct {
+	*Items
+	namespace, kind string
+}
+
+// Of returns the use cases for a kind in a namespace.
+func (s *Items) Of(namespace, kind string) ItemsOf { return ItemsOf{s, namespace, kind} }
+
 // plural is a kind in the names of policy rules for several.
 func plural(kind string) string {
 	if kind == Property {
@@ -24,26 +36,6 @@ func removal(kind string) string {
 	return "delete_metadef_" + kind
 }
 
-// Items lists the items of one kind in a namespace.
-func (s *Service) Items(ctx context.Context, namespace, kind string) ([]Item, error) {
-	var out []Item
-	err := s.read(ctx, namespace, []string{"get_metadef_" + plural(kind)}, func(tx *store.Tx, n Namespace) (err error) {
-		out, err = s.store.Items(ctx, tx, n.ID, kind)
-		return err
-	})
-	return out, err
-}
-
-// Item returns one item.
-func (s *Service) Item(ctx context.Context, namespace, kind, name string) (Item, error) {
-	var it Item
-	err := s.read(ctx, namespace, []string{"get_metadef_" + kind}, func(tx *store.Tx, n Namespace) (err error) {
-		it, err = s.store.Item(ctx, tx, n.ID, kind, name)
-		return missing(err, kind, name, namespace)
-	})
-	return it, err
-}
-
 func missing(err error, kind, name, namespace string) error {
 	if errs.Is(err, errs.NotFound) {
 		return notFound(kind, fmt.Sprintf("with name=%.100s in namespace=%.100s", name, namespace))
@@ -51,78 +43,117 @@ func missing(err error, kind, name, namespace string) error {
 	return err
 }
 
-// AddItem adds one item.
-func (s *Service) AddItem(ctx context.Context, namespace string, it Item) (Item, error) {
-	if err := it.validate(); err != nil {
-		return it, err
-	}
-	err := s.write(ctx, namespace, []string{"add_metadef_" + it.Kind}, func(tx *store.Tx, n Namespace) error {
-		return s.addItem(ctx, tx, n, &it)
-	})
+// List lists the items by name.
+func (s ItemsOf) List(ctx context.Context, q store.Query) (page store.Page[Item], err error) {
+	err = s.read(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		page, err = s.Tables.Items.List(ctx, tx, q.Within(store.Eq("namespace_id", n.ID), store.Eq("kind", s.kind)))
+		return err
+	}, "get_metadef_"+plural(s.kind))
+	return page, err
+}
+
+// Show returns one item.
+func (s ItemsOf) Show(ctx context.Context, name string) (it *Item, err error) {
+	err = s.read(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		it, err = s.Tables.Items.Get(ctx, tx, n.ID, s.kind, name)
+		return missing(err, s.kind, name, s.namespace)
+	}, "get_metadef_"+s.kind)
 	return it, err
 }
 
-func (s *Service) addItem(ctx context.Context, tx *store.Tx, n Namespace, it *Item) error {
-	if _, err := s.store.Item(ctx, tx, n.ID, it.Kind, it.Name); err == nil {
-		return errs.New(errs.Exists, "A metadata definition %s with name=%s in namespace=%s already exists.", it.Kind, it.Name, n.Name)
+// Create adds one item.
+func (s ItemsOf) Create(ctx context.Context, it Item) (*Item, error) {
+	it.Kind = s.kind
+	if err := it.validate(); err != nil {
+		return nil, err
 	}
-	it.NamespaceID, it.CreatedAt = n.ID, s.now()
-	it.UpdatedAt = it.CreatedAt
-	return s.store.AddItem(ctx, tx, *it)
+	return &it, s.write(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		return s.add(ctx, tx, n, &it)
+	}, "add_metadef_"+s.kind)
 }
 
-// UpdateItem replaces one item, its name included.
-func (s *Service) UpdateItem(ctx context.Context, namespace, name string, it Item) (Item, error) {
-	if err := it.validate(); err != nil {
-		return it, err
+func (s ItemsOf) add(ctx context.Context, tx *store.Tx, n *Namespace, it *Item) error {
+	if err := s.free(ctx, tx, n, it.Name); err != nil {
+		return err
 	}
-	err := s.write(ctx, namespace, []string{"modify_metadef_" + it.Kind}, func(tx *store.Tx, n Namespace) error {
-		old, err := s.store.Item(ctx, tx, n.ID, it.Kind, name)
+	it.NamespaceID, it.CreatedAt = n.ID, s.Now()
+	it.UpdatedAt = it.CreatedAt
+	return s.Tables.Items.Insert(ctx, tx, it)
+}
+
+// free refuses a name that is taken.
+func (s ItemsOf) free(ctx context.Context, tx *store.Tx, n *Namespace, name string) error {
+	_, err := s.Tables.Items.Get(ctx, tx, n.ID, s.kind, name)
+	if err == nil {
+		return errs.New(errs.Exists, "A metadata definition %s with name=%s in namespace=%s already exists.", s.kind, name, n.Name)
+	}
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// Update replaces one item, its name included.
+func (s ItemsOf) Update(ctx context.Context, name string, it Item) (*Item, error) {
+	it.Kind = s.kind
+	if err := it.validate(); err != nil {
+		return nil, err
+	}
+	return &it, s.write(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		old, err := s.Tables.Items.Get(ctx, tx, n.ID, s.kind, name)
 		if err != nil {
-			return missing(err, it.Kind, name, namespace)
+			return missing(err, s.kind, name, s.namespace)
 		}
 		if it.Name != name {
-			if _, err := s.store.Item(ctx, tx, n.ID, it.Kind, it.Name); err == nil {
-				return errs.New(errs.Exists, "A metadata definition %s with name=%s in namespace=%s already exists.", it.Kind, it.Name, n.Name)
+			if err := s.free(ctx, tx, n, it.Name); err != nil {
+				return err
 			}
 		}
-		it.NamespaceID, it.CreatedAt, it.UpdatedAt = n.ID, old.CreatedAt, s.now()
-		return s.store.SaveItem(ctx, tx, name, it)
-	})
-	return it, err
-}
-
-// DeleteItem removes one item.
-func (s *Service) DeleteItem(ctx context.Context, namespace, kind, name string) error {
-	return s.write(ctx, namespace, []string{removal(kind)}, func(tx *store.Tx, n Namespace) error {
-		if err := unprotected(n, kind); err != nil {
+		it.NamespaceID, it.CreatedAt, it.UpdatedAt = n.ID, old.CreatedAt, s.Now()
+		if err := s.Tables.Items.Delete(ctx, tx, n.ID, s.kind, name); err != nil { // its name is its key
 			return err
 		}
-		return missing(s.store.DeleteItem(ctx, tx, n.ID, kind, name), kind, name, namespace)
-	})
+		return s.Tables.Items.Insert(ctx, tx, &it)
+	}, "modify_metadef_"+s.kind)
 }
 
-// DeleteItems removes all items of a kind.
-func (s *Service) DeleteItems(ctx context.Context, namespace, kind string) error {
+// Delete removes one item.
+func (s ItemsOf) Delete(ctx context.Context, name string) error {
+	return s.write(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		if err := unprotected(n, s.kind); err != nil {
+			return err
+		}
+		return missing(s.Tables.Items.Delete(ctx, tx, n.ID, s.kind, name), s.kind, name, s.namespace)
+	}, removal(s.kind))
+}
+
+// DeleteAll removes all of them.
+func (s ItemsOf) DeleteAll(ctx context.Context) error {
 	rules := []string{"delete_metadef_namespace"}
-	if kind == Tag {
+	if s.kind == Tag {
 		rules = append(rules, "delete_metadef_tags")
 	}
-	return s.write(ctx, namespace, rules, func(tx *store.Tx, n Namespace) error {
-		if err := unprotected(n, plural(kind)); err != nil {
+	return s.write(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		if err := unprotected(n, plural(s.kind)); err != nil {
 			return err
 		}
-		return s.store.DeleteItems(ctx, tx, n.ID, kind)
-	})
+		return s.clear(ctx, tx, n)
+	}, rules...)
 }
 
-// AddTags adds several tags at once, in place of all that are there unless
-// they are to be appended.
-func (s *Service) AddTags(ctx context.Context, namespace string, names []string, keep bool) ([]Item, error) {
-	var out []Item
+func (s ItemsOf) clear(ctx context.Context, tx *store.Tx, n *Namespace) error {
+	_, err := s.Tables.Items.DeleteWhere(ctx, tx, store.Eq("namespace_id", n.ID), store.Eq("kind", s.kind))
+	return err
+}
+
+// CreateTags adds several tags at once, in place of all that are there unless
+// they are to be kept.
+func (s *Items) CreateTags(ctx context.Context, namespace string, names []string, keep bool) ([]*Item, error) {
+	of := s.Of(namespace, Tag)
+	var out []*Item
 	seen := map[string]bool{}
 	for _, name := range names {
-		it := Item{Kind: Tag, Name: name, Body: map[string]any{}}
+		it := &Item{Kind: Tag, Name: name, Body: map[string]any{}}
 		if err := it.validate(); err != nil {
 			return nil, err
 		}
@@ -132,18 +163,17 @@ func (s *Service) AddTags(ctx context.Context, namespace string, names []string,
 		seen[name] = true
 		out = append(out, it)
 	}
-	err := s.write(ctx, namespace, []string{"add_metadef_tags"}, func(tx *store.Tx, n Namespace) error {
+	return out, s.write(ctx, namespace, func(tx *store.Tx, n *Namespace) error {
 		if !keep {
-			if err := s.store.DeleteItems(ctx, tx, n.ID, Tag); err != nil {
+			if err := of.clear(ctx, tx, n); err != nil {
 				return err
 			}
 		}
-		for i := range out {
-			if err := s.addItem(ctx, tx, n, &out[i]); err != nil {
+		for _, it := range out {
+			if err := of.add(ctx, tx, n, it); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-	return out, err
+	}, "add_metadef_tags")
 }

@@ -9,7 +9,6 @@
 package metadef
 
 import (
-	"context"
 	"time"
 
 	"kumoi/internal/kernel/store"
@@ -26,6 +25,11 @@ type Namespace struct {
 	Owner       string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	// What it holds; lists show the associations only.
+	Associations []*Association
+	Objects      []*Item
+	Properties   []*Item
+	Tags         []*Item
 }
 
 // The kinds of items.
@@ -46,6 +50,19 @@ type Item struct {
 	UpdatedAt   time.Time
 }
 
+// Required are the names of the properties that an object must have.
+func (it *Item) Required() []string {
+	if names, ok := it.Body["required"].([]string); ok {
+		return names
+	}
+	stored, _ := it.Body["required"].([]any)
+	out := make([]string, len(stored))
+	for i, name := range stored {
+		out[i], _ = name.(string)
+	}
+	return out
+}
+
 // ResourceType is a type of resource that definitions are for, "OS::Nova::Flavor".
 type ResourceType struct {
 	Name      string
@@ -64,43 +81,17 @@ type Association struct {
 	UpdatedAt        time.Time
 }
 
-// Query selects a page of namespaces.
-type Query struct {
-	Everything    bool   // for administrators
-	Project       string // sees its own and public ones
-	Visibility    string
-	ResourceTypes []string
-	Owner         string
-	SortKey       string // created_at, updated_at, namespace
-	Desc          bool
-	Marker        *Namespace
-	Limit         int
+// Tables are where the catalogue is kept. Namespaces have the set "resource_type".
+type Tables struct {
+	Namespaces    *store.Table[Namespace]
+	Items         *store.Table[Item]
+	ResourceTypes *store.Table[ResourceType]
+	Associations  *store.Table[Association]
+	Seeds         *store.Table[SeedRow]
 }
 
-// Store is the persistence of the catalogue. A missing row is NotFound, a
-// taken name Exists.
-type Store interface {
-	Namespaces(ctx context.Context, tx *store.Tx, q Query) ([]Namespace, error)
-	Namespace(ctx context.Context, tx *store.Tx, name string) (Namespace, error)
-	AddNamespace(ctx context.Context, tx *store.Tx, n Namespace) error
-	SaveNamespace(ctx context.Context, tx *store.Tx, n Namespace) error
-	DeleteNamespace(ctx context.Context, tx *store.Tx, id string) error
-
-	Items(ctx context.Context, tx *store.Tx, namespaceID, kind string) ([]Item, error)
-	Item(ctx context.Context, tx *store.Tx, namespaceID, kind, name string) (Item, error)
-	AddItem(ctx context.Context, tx *store.Tx, i Item) error
-	// SaveItem writes the item that was called name before.
-	SaveItem(ctx context.Context, tx *store.Tx, name string, i Item) error
-	DeleteItem(ctx context.Context, tx *store.Tx, namespaceID, kind, name string) error
-	DeleteItems(ctx context.Context, tx *store.Tx, namespaceID, kind string) error
-
-	ResourceTypes(ctx context.Context, tx *store.Tx) ([]ResourceType, error)
-	AddResourceType(ctx context.Context, tx *store.Tx, t ResourceType) error
-	Associations(ctx context.Context, tx *store.Tx, namespaceIDs ...string) ([]Association, error)
-	AddAssociation(ctx context.Context, tx *store.Tx, a Association) error
-	DeleteAssociation(ctx context.Context, tx *store.Tx, namespaceID, resourceType string) error
-
-	// Standard is the version of the standard catalogue that was put in, 0 if none.
-	Standard(ctx context.Context, tx *store.Tx) (int64, error)
-	SetStandard(ctx context.Context, tx *store.Tx, version int64) error
+// SeedRow says which version of a catalogue that comes with the program was put in.
+type SeedRow struct {
+	Catalogue string
+	Version   int64
 }

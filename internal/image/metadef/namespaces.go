@@ -2,7 +2,6 @@ package metadef
 
 import (
 	"context"
-	"slices"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -10,130 +9,129 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Detail is a namespace with all that it holds.
-type Detail struct {
-	Namespace
-	Associations []Association
-	Objects      []Item
-	Properties   []Item
-	Tags         []Item
-}
+// Namespaces are known by their names.
+type Namespaces struct{ *Service }
 
-// List returns one page of namespaces with their associations; marker is the
-// name of the last one of the page before.
-func (s *Service) List(ctx context.Context, q Query, marker string) ([]Detail, error) {
+// List returns a page of namespaces with their associations; a marker is a name.
+func (s *Namespaces) List(ctx context.Context, q store.Query) (page store.Page[Namespace], err error) {
 	if err := s.checkNew(ctx, "get_metadef_namespaces", "list_metadef_resource_types"); err != nil {
-		return nil, err
+		return page, err
 	}
-	q.Everything, q.Project = s.admin(ctx), actor.From(ctx).ProjectID
-	if q.SortKey == "" {
-		q.SortKey = "created_at"
+	if !s.admin(ctx) {
+		q = q.Within(store.Or(store.Eq("visibility", "public"), store.Eq("owner", actor.From(ctx).ProjectID)))
 	}
-	if !slices.Contains([]string{"created_at", "updated_at", "namespace"}, q.SortKey) {
-		return nil, errs.New(errs.Invalid, "Invalid sort key: %.100s. It must be one of the following: created_at, updated_at, namespace.", q.SortKey)
-	}
-	var out []Detail
-	if q.Limit == 0 {
-		return out, nil
-	}
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		if marker != "" {
-			n, err := s.visible(ctx, tx, marker)
+	q.Cap = s.PageMax
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		at := q
+		if q.Marker != "" && q.Limit >= 0 {
+			n, err := s.visible(ctx, tx, q.Marker)
 			if err != nil {
 				return err
 			}
-			q.Marker = &n
+			at.Marker = n.ID
 		}
-		list, err := s.store.Namespaces(ctx, tx, q)
-		if err != nil {
+		if page, err = s.Tables.Namespaces.List(ctx, tx, at); err != nil {
 			return err
 		}
-		out = make([]Detail, len(list))
-		index := map[string]*Detail{}
-		keys := make([]string, len(list))
-		for i, n := range list {
-			out[i].Namespace = n
-			index[n.ID], keys[i] = &out[i], n.ID
-		}
-		all, err := s.store.Associations(ctx, tx, keys...)
-		for _, a := range all {
-			d := index[a.NamespaceID]
-			d.Associations = append(d.Associations, a)
-		}
-		return err
+		return s.associated(ctx, tx, page.Rows)
 	})
-	return out, err
+	return page, err
+}
+
+// associated fills in the associations.
+func (s *Namespaces) associated(ctx context.Context, tx *store.Tx, list []*Namespace) error {
+	byID, keys := map[string]*Namespace{}, make([]string, len(list))
+	for i, n := range list {
+		byID[n.ID], keys[i] = n, n.ID
+	}
+	all, err := s.Tables.Associations.All(ctx, tx, store.In("namespace_id", keys))
+	for _, a := range all {
+		n := byID[a.NamespaceID]
+		n.Associations = append(n.Associations, a)
+	}
+	return err
 }
 
 // Show returns a namespace with all that it holds.
-func (s *Service) Show(ctx context.Context, name string) (Detail, error) {
-	var d Detail
-	rules := []string{"get_metadef_namespace", "list_metadef_resource_types", "get_metadef_objects", "get_metadef_properties", "get_metadef_tags"}
-	err := s.read(ctx, name, rules, func(tx *store.Tx, n Namespace) (err error) {
-		d, err = s.detail(ctx, tx, n)
-		return err
-	})
-	return d, err
-}
-
-func (s *Service) detail(ctx context.Context, tx *store.Tx, n Namespace) (Detail, error) {
-	d := Detail{Namespace: n}
-	var err error
-	if d.Associations, err = s.store.Associations(ctx, tx, n.ID); err != nil {
-		return d, err
-	}
-	for kind, dst := range map[string]*[]Item{Object: &d.Objects, Property: &d.Properties, Tag: &d.Tags} {
-		if *dst, err = s.store.Items(ctx, tx, n.ID, kind); err != nil {
-			return d, err
+func (s *Namespaces) Show(ctx context.Context, name string) (*Namespace, error) {
+	var found *Namespace
+	err := s.read(ctx, name, func(tx *store.Tx, n *Namespace) error {
+		found = n
+		if err := s.associated(ctx, tx, []*Namespace{n}); err != nil {
+			return err
 		}
-	}
-	return d, nil
+		items, err := s.Tables.Items.All(ctx, tx, store.Eq("namespace_id", n.ID))
+		for _, it := range items {
+			list := n.list(it.Kind)
+			*list = append(*list, it)
+		}
+		return err
+	}, "get_metadef_namespace", "list_metadef_resource_types", "get_metadef_objects", "get_metadef_properties", "get_metadef_tags")
+	return found, err
 }
 
-// Create adds a namespace with all that d holds.
-func (s *Service) Create(ctx context.Context, d Detail) (Detail, error) {
+// list is where a namespace has the items of a kind.
+func (n *Namespace) list(kind string) *[]*Item {
+	switch kind {
+	case Object:
+		return &n.Objects
+	case Property:
+		return &n.Properties
+	}
+	return &n.Tags
+}
+
+// Create adds a namespace with all that it holds.
+func (s *Namespaces) Create(ctx context.Context, n Namespace) (*Namespace, error) {
 	rules := []string{"add_metadef_namespace"}
-	for rule, n := range map[string]int{
-		"add_metadef_resource_type_association": len(d.Associations), "add_metadef_object": len(d.Objects),
-		"add_metadef_property": len(d.Properties), "add_metadef_tag": len(d.Tags),
+	for rule, k := range map[string]int{
+		"add_metadef_resource_type_association": len(n.Associations), "add_metadef_object": len(n.Objects),
+		"add_metadef_property": len(n.Properties), "add_metadef_tag": len(n.Tags),
 	} {
-		if n > 0 {
+		if k > 0 {
 			rules = append(rules, rule)
 		}
 	}
 	if err := s.checkNew(ctx, rules...); err != nil {
-		return d, err
+		return nil, err
 	}
-	if d.Owner == "" {
-		d.Owner = actor.From(ctx).ProjectID
+	if n.Owner == "" {
+		n.Owner = actor.From(ctx).ProjectID
 	}
-	if err := validate(&d); err != nil {
-		return d, err
+	if err := n.validate(); err != nil {
+		return nil, err
 	}
-	d.ID, d.CreatedAt = ids.New(), s.now()
-	d.UpdatedAt = d.CreatedAt
-	err := s.db.Write(ctx, func(tx *store.Tx) error { return s.add(ctx, tx, &d) })
-	return d, err
+	return &n, s.DB.Write(ctx, func(tx *store.Tx) error { return s.add(ctx, tx, &n) })
+}
+
+// free refuses a name that is taken.
+func (s *Namespaces) free(ctx context.Context, tx *store.Tx, name string) error {
+	taken, err := s.Tables.Namespaces.Any(ctx, tx, store.Eq("name", name))
+	if err == nil && taken {
+		err = errs.New(errs.Exists, "The metadata definition namespace %s already exists.", name)
+	}
+	return err
 }
 
 // add writes a whole namespace.
-func (s *Service) add(ctx context.Context, tx *store.Tx, d *Detail) error {
-	if _, err := s.store.Namespace(ctx, tx, d.Name); err == nil {
-		return errs.New(errs.Exists, "The metadata definition namespace %s already exists.", d.Name)
-	}
-	if err := s.store.AddNamespace(ctx, tx, d.Namespace); err != nil {
+func (s *Namespaces) add(ctx context.Context, tx *store.Tx, n *Namespace) error {
+	if err := s.free(ctx, tx, n.Name); err != nil {
 		return err
 	}
-	for i := range d.Associations {
-		if err := s.associate(ctx, tx, d.Namespace, &d.Associations[i]); err != nil {
+	n.ID, n.CreatedAt = ids.New(), s.Now()
+	n.UpdatedAt = n.CreatedAt
+	if err := s.Tables.Namespaces.Insert(ctx, tx, n); err != nil {
+		return err
+	}
+	for _, a := range n.Associations {
+		if err := s.Associations.add(ctx, tx, n, a); err != nil {
 			return err
 		}
 	}
-	for kind, items := range map[string][]Item{Object: d.Objects, Property: d.Properties, Tag: d.Tags} {
-		for i := range items {
-			items[i].NamespaceID, items[i].Kind = d.ID, kind
-			items[i].CreatedAt, items[i].UpdatedAt = d.CreatedAt, d.CreatedAt
-			if err := s.store.AddItem(ctx, tx, items[i]); err != nil {
+	for _, kind := range []string{Object, Property, Tag} {
+		for _, it := range *n.list(kind) {
+			it.NamespaceID, it.Kind, it.CreatedAt, it.UpdatedAt = n.ID, kind, n.CreatedAt, n.CreatedAt
+			if err := s.Tables.Items.Insert(ctx, tx, it); err != nil {
 				return err
 			}
 		}
@@ -142,34 +140,31 @@ func (s *Service) add(ctx context.Context, tx *store.Tx, d *Detail) error {
 }
 
 // Update replaces a namespace's own attributes.
-func (s *Service) Update(ctx context.Context, name string, with Namespace) (Namespace, error) {
-	if with.Visibility == "" {
-		with.Visibility = "private"
-	}
+func (s *Namespaces) Update(ctx context.Context, name string, with Namespace) (*Namespace, error) {
+	with.Associations, with.Objects, with.Properties, with.Tags = nil, nil, nil, nil
 	if with.Owner == "" {
 		with.Owner = actor.From(ctx).ProjectID
 	}
-	if err := validate(&Detail{Namespace: with}); err != nil {
-		return with, err
+	if err := with.validate(); err != nil {
+		return nil, err
 	}
-	err := s.write(ctx, name, []string{"modify_metadef_namespace"}, func(tx *store.Tx, n Namespace) error {
+	return &with, s.write(ctx, name, func(tx *store.Tx, n *Namespace) error {
 		if with.Name != name {
-			if _, err := s.store.Namespace(ctx, tx, with.Name); err == nil {
-				return errs.New(errs.Exists, "The metadata definition namespace %s already exists.", with.Name)
+			if err := s.free(ctx, tx, with.Name); err != nil {
+				return err
 			}
 		}
-		with.ID, with.CreatedAt, with.UpdatedAt = n.ID, n.CreatedAt, s.now()
-		return s.store.SaveNamespace(ctx, tx, with)
-	})
-	return with, err
+		with.ID, with.CreatedAt, with.UpdatedAt = n.ID, n.CreatedAt, s.Now()
+		return s.Tables.Namespaces.Update(ctx, tx, &with)
+	}, "modify_metadef_namespace")
 }
 
 // Delete removes a namespace with all that it holds.
-func (s *Service) Delete(ctx context.Context, name string) error {
-	return s.write(ctx, name, []string{"delete_metadef_namespace"}, func(tx *store.Tx, n Namespace) error {
+func (s *Namespaces) Delete(ctx context.Context, name string) error {
+	return s.write(ctx, name, func(tx *store.Tx, n *Namespace) error {
 		if n.Protected {
 			return errs.New(errs.Forbidden, "Metadata definition namespace %s is protected and cannot be deleted.", n.Name)
 		}
-		return s.store.DeleteNamespace(ctx, tx, n.ID)
-	})
+		return s.Tables.Namespaces.Delete(ctx, tx, n.ID)
+	}, "delete_metadef_namespace")
 }

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
@@ -61,23 +61,24 @@ func (o ObjectDocument) Item() Item {
 	return Item{Kind: Object, Name: o.Name, Body: body}
 }
 
-// Detail is the document as the service takes it.
-func (d Document) Detail() Detail {
-	out := Detail{Namespace: Namespace{
+// Whole is the document as the service takes it.
+func (d Document) Whole() Namespace {
+	out := Namespace{
 		Name: d.Namespace, DisplayName: d.DisplayName, Description: d.Description,
 		Visibility: d.Visibility, Protected: d.Protected, Owner: d.Owner,
-	}}
+	}
 	for _, a := range d.Associations {
-		out.Associations = append(out.Associations, Association{ResourceType: a.Name, Prefix: a.Prefix, PropertiesTarget: a.PropertiesTarget})
+		out.Associations = append(out.Associations, &Association{ResourceType: a.Name, Prefix: a.Prefix, PropertiesTarget: a.PropertiesTarget})
 	}
 	for name, body := range d.Properties {
-		out.Properties = append(out.Properties, Item{Kind: Property, Name: name, Body: body})
+		out.Properties = append(out.Properties, &Item{Kind: Property, Name: name, Body: body})
 	}
 	for _, o := range d.Objects {
-		out.Objects = append(out.Objects, o.Item())
+		it := o.Item()
+		out.Objects = append(out.Objects, &it)
 	}
 	for _, t := range d.Tags {
-		out.Tags = append(out.Tags, Item{Kind: Tag, Name: t.Name, Body: map[string]any{}})
+		out.Tags = append(out.Tags, &Item{Kind: Tag, Name: t.Name, Body: map[string]any{}})
 	}
 	return out
 }
@@ -88,25 +89,34 @@ func (s *Service) Seed(ctx context.Context) error {
 	if err := json.Unmarshal(standard, &list); err != nil {
 		return fmt.Errorf("standard catalogue: %w", err)
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		n, err := s.store.Standard(ctx, tx)
-		if err != nil || n >= standardVersion {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		seed, err := s.Tables.Seeds.Get(ctx, tx, "standard")
+		if err == nil && seed.Version >= standardVersion {
+			return nil
+		}
+		first := errs.Is(err, errs.NotFound)
+		if err != nil && !first {
 			return err
 		}
 		for _, doc := range list {
-			if _, err := s.store.Namespace(ctx, tx, doc.Namespace); err == nil {
+			if taken, err := s.Tables.Namespaces.Any(ctx, tx, store.Eq("name", doc.Namespace)); err != nil || taken {
+				if err != nil {
+					return err
+				}
 				continue
 			}
-			d := doc.Detail()
-			if err := validate(&d); err != nil {
+			n := doc.Whole()
+			if err := n.validate(); err != nil {
 				return fmt.Errorf("%s: %w", doc.Namespace, err)
 			}
-			d.ID, d.CreatedAt = ids.New(), s.now()
-			d.UpdatedAt = d.CreatedAt
-			if err := s.add(ctx, tx, &d); err != nil {
+			if err := s.Namespaces.add(ctx, tx, &n); err != nil {
 				return fmt.Errorf("%s: %w", doc.Namespace, err)
 			}
 		}
-		return s.store.SetStandard(ctx, tx, standardVersion)
+		seed = &SeedRow{Catalogue: "standard", Version: standardVersion}
+		if first {
+			return s.Tables.Seeds.Insert(ctx, tx, seed)
+		}
+		return s.Tables.Seeds.Update(ctx, tx, seed)
 	})
 }

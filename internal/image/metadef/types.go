@@ -2,91 +2,99 @@ package metadef
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-// ResourceTypes lists the types of resources that definitions may be for.
-func (s *Service) ResourceTypes(ctx context.Context) ([]ResourceType, error) {
+// ResourceTypes are the types of resources that definitions may be for.
+type ResourceTypes struct{ *Service }
+
+// List lists the types by name.
+func (s *ResourceTypes) List(ctx context.Context, q store.Query) (page store.Page[ResourceType], err error) {
 	if err := s.checkNew(ctx, "list_metadef_resource_types"); err != nil {
+		return page, err
+	}
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		page, err = s.Tables.ResourceTypes.List(ctx, tx, q)
+		return err
+	})
+	return page, err
+}
+
+// Associations say which types of resources namespaces are for.
+type Associations struct{ *Service }
+
+// AssociationsOf are the use cases, for the associations of one namespace.
+type AssociationsOf struct {
+	*Associations
+	namespace string
+}
+
+// Of returns the use cases for a namespace.
+func (s *Associations) Of(namespace string) AssociationsOf { return AssociationsOf{s, namespace} }
+
+// List lists them by type.
+func (s AssociationsOf) List(ctx context.Context, q store.Query) (page store.Page[Association], err error) {
+	err = s.read(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		page, err = s.Tables.Associations.List(ctx, tx, q.Within(store.Eq("namespace_id", n.ID)))
+		return err
+	}, "get_metadef_resource_type")
+	return page, err
+}
+
+// Create says that the namespace is for a type of resource.
+func (s AssociationsOf) Create(ctx context.Context, a Association) (*Association, error) {
+	if err := a.validate(); err != nil {
 		return nil, err
 	}
-	var out []ResourceType
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.store.ResourceTypes(ctx, tx)
-		return err
-	})
-	return out, err
+	return &a, s.write(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
+		return s.add(ctx, tx, n, &a)
+	}, "add_metadef_resource_type_association")
 }
 
-// Associations lists the types of resources that a namespace is for.
-func (s *Service) Associations(ctx context.Context, namespace string) ([]Association, error) {
-	var out []Association
-	err := s.read(ctx, namespace, []string{"get_metadef_resource_type"}, func(tx *store.Tx, n Namespace) (err error) {
-		out, err = s.store.Associations(ctx, tx, n.ID)
-		return err
-	})
-	return out, err
-}
-
-// Associate says that a namespace is for a type of resource.
-func (s *Service) Associate(ctx context.Context, namespace string, a Association) (Association, error) {
-	if err := a.validate(); err != nil {
-		return a, err
-	}
-	err := s.write(ctx, namespace, []string{"add_metadef_resource_type_association"}, func(tx *store.Tx, n Namespace) error {
-		return s.associate(ctx, tx, n, &a)
-	})
-	return a, err
-}
-
-// associate adds an association, and the type if it is new.
-func (s *Service) associate(ctx context.Context, tx *store.Tx, n Namespace, a *Association) error {
-	types, err := s.store.ResourceTypes(ctx, tx)
+// add adds an association, and the type if it is new.
+func (s *Associations) add(ctx context.Context, tx *store.Tx, n *Namespace, a *Association) error {
+	now := s.Now()
+	known, err := s.Tables.ResourceTypes.Any(ctx, tx, store.Eq("name", a.ResourceType))
 	if err != nil {
 		return err
 	}
-	now := s.now()
-	if !slices.ContainsFunc(types, func(t ResourceType) bool { return t.Name == a.ResourceType }) {
-		if err := s.store.AddResourceType(ctx, tx, ResourceType{Name: a.ResourceType, CreatedAt: now, UpdatedAt: now}); err != nil {
+	if !known {
+		if err := s.Tables.ResourceTypes.Insert(ctx, tx, &ResourceType{Name: a.ResourceType, CreatedAt: now, UpdatedAt: now}); err != nil {
 			return err
 		}
 	}
-	have, err := s.store.Associations(ctx, tx, n.ID)
+	taken, err := s.Tables.Associations.Any(ctx, tx, store.Eq("namespace_id", n.ID), store.Eq("resource_type", a.ResourceType))
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(have, func(h Association) bool { return h.ResourceType == a.ResourceType }) {
+	if taken {
 		return errs.New(errs.Exists, "The resource type %s is associated with the namespace %s already.", a.ResourceType, n.Name)
 	}
 	a.NamespaceID, a.CreatedAt, a.UpdatedAt = n.ID, now, now
-	return s.store.AddAssociation(ctx, tx, *a)
+	return s.Tables.Associations.Insert(ctx, tx, a)
 }
 
-// Dissociate takes an association away.
-func (s *Service) Dissociate(ctx context.Context, namespace, resourceType string) error {
-	return s.write(ctx, namespace, []string{"remove_metadef_resource_type_association"}, func(tx *store.Tx, n Namespace) error {
+// Delete takes an association away.
+func (s AssociationsOf) Delete(ctx context.Context, resourceType string) error {
+	return s.write(ctx, s.namespace, func(tx *store.Tx, n *Namespace) error {
 		if err := unprotected(n, "resource types"); err != nil {
 			return err
 		}
-		if err := s.store.DeleteAssociation(ctx, tx, n.ID, resourceType); err != nil {
-			return missing(err, "resource type", resourceType, namespace)
-		}
-		return nil
-	})
+		return missing(s.Tables.Associations.Delete(ctx, tx, n.ID, resourceType), "resource type", resourceType, s.namespace)
+	}, "remove_metadef_resource_type_association")
 }
 
 // Unprefixed turns the name that a property has on a type of resource into the
 // name that it has in the namespace.
-func (s *Service) Unprefixed(ctx context.Context, namespace, resourceType, name string) (string, error) {
-	found, err := s.Associations(ctx, namespace)
+func (s AssociationsOf) Unprefixed(ctx context.Context, resourceType, name string) (string, error) {
+	found, err := s.List(ctx, store.Query{})
 	if err != nil {
 		return "", err
 	}
-	for _, a := range found {
+	for _, a := range found.Rows {
 		if a.ResourceType == resourceType && a.Prefix != "" {
 			rest, ok := strings.CutPrefix(name, a.Prefix)
 			if !ok {

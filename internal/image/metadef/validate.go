@@ -27,28 +27,28 @@ func checkName(what, name string) error {
 }
 
 // validate checks a namespace and all that it holds, and fills in defaults.
-func validate(d *Detail) error {
-	if d.Visibility == "" {
-		d.Visibility = "private"
+func (n *Namespace) validate() error {
+	if n.Visibility == "" {
+		n.Visibility = "private"
 	}
-	if err := checkName("namespace", d.Name); err != nil {
+	if err := checkName("namespace", n.Name); err != nil {
 		return err
 	}
 	for what, limit := range map[string]int{"display_name": 80, "description": 500, "owner": 255} {
-		text := map[string]string{"display_name": d.DisplayName, "description": d.Description, "owner": d.Owner}[what]
+		text := map[string]string{"display_name": n.DisplayName, "description": n.Description, "owner": n.Owner}[what]
 		if err := checkText(what, text, limit); err != nil {
 			return err
 		}
 	}
-	if d.Visibility != "public" && d.Visibility != "private" {
-		return invalid("'%.40s' is not one of ['public', 'private']", d.Visibility)
+	if n.Visibility != "public" && n.Visibility != "private" {
+		return invalid("'%.40s' is not one of ['public', 'private']", n.Visibility)
 	}
-	for _, a := range d.Associations {
+	for _, a := range n.Associations {
 		if err := a.validate(); err != nil {
 			return err
 		}
 	}
-	for kind, items := range map[string][]Item{Object: d.Objects, Property: d.Properties, Tag: d.Tags} {
+	for kind, items := range map[string][]*Item{Object: n.Objects, Property: n.Properties, Tag: n.Tags} {
 		seen := map[string]bool{}
 		for _, it := range items {
 			it.Kind = kind
@@ -64,7 +64,7 @@ func validate(d *Detail) error {
 	return nil
 }
 
-func (a Association) validate() error {
+func (a *Association) validate() error {
 	if err := checkName("name", a.ResourceType); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (a Association) validate() error {
 	return checkText("properties_target", a.PropertiesTarget, 80)
 }
 
-func (it Item) validate() error {
+func (it *Item) validate() error {
 	if err := checkName("name", it.Name); err != nil {
 		return err
 	}

@@ -2,85 +2,64 @@ package sqlstore
 
 import (
 	"context"
-	"time"
 
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/store"
 )
 
-// AddUpload notes where data will be written.
-func (s Store) AddUpload(ctx context.Context, tx *store.Tx, u image.Upload) error {
-	_, err := tx.Exec(ctx, "INSERT INTO image_upload (url, store, image_id, node, lease_until) VALUES (?, ?, ?, ?, ?)",
-		u.URL, u.Store, u.ImageID, u.Node, store.Micros(u.LeaseUntil))
-	return err
+func uploads() *store.Table[image.Upload] {
+	return store.NewTable("image_upload", func(v *image.Upload, c *store.Columns) {
+		c.Key("url", &v.URL)
+		c.Text("store", &v.Store)
+		c.Text("image_id", &v.ImageID)
+		c.Text("node", &v.Node)
+		c.Time("lease_until", &v.LeaseUntil)
+	})
 }
 
-// RenewUpload extends the lease; NotFound says that it was lost.
-func (s Store) RenewUpload(ctx context.Context, tx *store.Tx, url string, until time.Time) error {
-	return tx.ExecOne(ctx, "UPDATE image_upload SET lease_until = ? WHERE url = ?", store.Micros(until), url)
+func garbage() *store.Table[image.Garbage] {
+	return store.NewTable("image_garbage", func(v *image.Garbage, c *store.Columns) {
+		c.Key("id", &v.ID)
+		c.Text("store", &v.Store)
+		c.Text("url", &v.URL)
+		c.Text("image_id", &v.ImageID)
+		c.Time("not_before", &v.NotBefore)
+		c.Int("attempts", &v.Attempts)
+	})
 }
 
-// DeleteUpload forgets an upload; NotFound says that its lease was lost.
-func (s Store) DeleteUpload(ctx context.Context, tx *store.Tx, url string) error {
-	return tx.ExecOne(ctx, "DELETE FROM image_upload WHERE url = ?", url)
+func cache() *store.Table[image.CacheEntry] {
+	return store.NewTable("image_cache", func(v *image.CacheEntry, c *store.Columns) {
+		c.Key("image_id", &v.ImageID)
+		c.Key("node", &v.Node)
+		c.Bool("cached", &v.Cached)
+		c.Int64("size", &v.Size)
+		c.Int64("hits", &v.Hits)
+		c.Time("last_accessed", &v.LastAccessed)
+		c.Time("last_modified", &v.LastModified)
+	})
 }
 
-// ExpireUploads ends the leases of a process.
-func (s Store) ExpireUploads(ctx context.Context, tx *store.Tx, node string) error {
-	_, err := tx.Exec(ctx, "UPDATE image_upload SET lease_until = 0 WHERE node = ?", node)
-	return err
+func tasks() *store.Table[image.Task] {
+	return store.NewTable("image_task", func(v *image.Task, c *store.Columns) {
+		c.Key("id", &v.ID)
+		c.Text("type", &v.Type)
+		c.Text("status", &v.Status)
+		c.Text("owner", &v.Owner)
+		c.Text("image_id", &v.ImageID)
+		c.Text("user_id", &v.UserID)
+		c.Text("request_id", &v.RequestID)
+		c.JSON("input", &v.Input)
+		c.JSON("result", &v.Result)
+		c.Text("message", &v.Message)
+		c.Time("created_at", &v.CreatedAt)
+		c.Time("updated_at", &v.UpdatedAt)
+		c.Time("expires_at", &v.ExpiresAt)
+	})
 }
 
-// ExpiredUploads returns the uploads that nobody renews any more.
-func (s Store) ExpiredUploads(ctx context.Context, tx *store.Tx, now time.Time) ([]image.Upload, error) {
-	return store.All(ctx, tx, func(r store.Row) (image.Upload, error) {
-		var u image.Upload
-		var until int64
-		err := r.Scan(&u.URL, &u.Store, &u.ImageID, &u.Node, &until)
-		u.LeaseUntil = store.Time(until)
-		return u, err
-	}, "SELECT url, store, image_id, node, lease_until FROM image_upload WHERE lease_until < ? ORDER BY url", store.Micros(now))
-}
-
-// AddGarbage notes data to be removed.
-func (s Store) AddGarbage(ctx context.Context, tx *store.Tx, g image.Garbage) error {
-	_, err := tx.Exec(ctx, "INSERT INTO image_garbage (id, store, url, image_id, not_before, attempts) VALUES (?, ?, ?, ?, ?, ?)",
-		g.ID, g.Store, g.URL, g.ImageID, store.Micros(g.NotBefore), g.Attempts)
-	return err
-}
-
-// DueGarbage returns data whose removal should be tried now.
-func (s Store) DueGarbage(ctx context.Context, tx *store.Tx, now time.Time, limit int) ([]image.Garbage, error) {
-	return store.All(ctx, tx, func(r store.Row) (image.Garbage, error) {
-		var g image.Garbage
-		var due int64
-		err := r.Scan(&g.ID, &g.Store, &g.URL, &g.ImageID, &due, &g.Attempts)
-		g.NotBefore = store.Time(due)
-		return g, err
-	}, `SELECT id, store, url, image_id, not_before, attempts FROM image_garbage
-		WHERE not_before <= ? ORDER BY not_before, id LIMIT ?`, store.Micros(now), limit)
-}
-
-// DelayGarbage puts off a removal that failed.
-func (s Store) DelayGarbage(ctx context.Context, tx *store.Tx, g image.Garbage) error {
-	return tx.ExecOne(ctx, "UPDATE image_garbage SET not_before = ?, attempts = ? WHERE id = ?",
-		store.Micros(g.NotBefore), g.Attempts, g.ID)
-}
-
-// DeleteGarbage forgets data that is gone.
-func (s Store) DeleteGarbage(ctx context.Context, tx *store.Tx, id string) error {
-	return tx.ExecOne(ctx, "DELETE FROM image_garbage WHERE id = ?", id)
-}
-
-// URLInUse tells whether an image or an upload has the URL.
-func (s Store) URLInUse(ctx context.Context, tx *store.Tx, url string) (bool, error) {
-	n, err := store.One(ctx, tx, store.Value[int64], `SELECT
-		(SELECT COUNT(*) FROM image_location WHERE url = ?) + (SELECT COUNT(*) FROM image_upload WHERE url = ?)`, url, url)
-	return n > 0, err
-}
-
-// Usage counts what a project has.
-func (s Store) Usage(ctx context.Context, tx *store.Tx, project string) (image.Usage, error) {
+// usage counts what a project has.
+func usage(ctx context.Context, tx *store.Tx, project string) (image.Usage, error) {
 	return store.One(ctx, tx, func(r store.Row) (image.Usage, error) {
 		var u image.Usage
 		err := r.Scan(&u.SizeTotal, &u.StageTotal, &u.CountTotal, &u.CountUploading)

@@ -2,191 +2,130 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
+	"database/sql/driver"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"kumoi/internal/image"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-const imageColumns = `i.id, i.name, i.owner, i.status, i.visibility, i.container_format, i.disk_format,
-	i.size, i.virtual_size, i.checksum, i.os_hash_algo, i.os_hash_value, i.min_disk, i.min_ram,
-	i.protected, i.os_hidden, i.created_at, i.updated_at, i.generation, COALESCE(m.member_id, '')`
-
-// from joins the membership of one project, its only argument.
-const imageFrom = " FROM image i LEFT JOIN image_member m ON m.image_id = i.id AND m.member_id = ?"
-
-func scanImage(r store.Row) (*image.Image, error) {
-	var img image.Image
-	var size, virtual, created, updated int64
-	err := r.Scan(&img.ID, &img.Name, &img.Owner, &img.Status, &img.Visibility, &img.ContainerFormat, &img.DiskFormat,
-		&size, &virtual, &img.Checksum, &img.HashAlgo, &img.HashValue, &img.MinDisk, &img.MinRAM,
-		&img.Protected, &img.Hidden, &created, &updated, &img.Generation, &img.MemberID)
-	if size >= 0 {
-		img.Size = &size
-	}
-	if virtual >= 0 {
-		img.VirtualSize = &virtual
-	}
-	img.CreatedAt, img.UpdatedAt = store.Time(created), store.Time(updated)
-	return &img, err
-}
-
-func orUnknown(n *int64) int64 {
-	if n == nil {
-		return -1
-	}
-	return *n
-}
-
-// CreateImage adds an image with all that belongs to it.
-func (s Store) CreateImage(ctx context.Context, tx *store.Tx, img *image.Image) error {
-	// One query, so that an image is seen either here or there while it is deleted.
-	taken, err := store.One(ctx, tx, store.Value[int64], `SELECT
-		(SELECT COUNT(*) FROM image WHERE id = ?) + (SELECT COUNT(*) FROM image_deleted WHERE id = ?)`, img.ID, strings.ToLower(img.ID))
-	if err != nil {
-		return err
-	}
-	if taken > 0 {
-		return errs.New(errs.Exists, "Image ID %s already exists!", img.ID)
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO image (id, name, owner, status, visibility, container_format, disk_format,
-		size, virtual_size, checksum, os_hash_algo, os_hash_value, min_disk, min_ram, protected, os_hidden,
-		created_at, updated_at, generation) VALUES (`+marks(19)+")",
-		img.ID, img.Name, img.Owner, img.Status, img.Visibility, img.ContainerFormat, img.DiskFormat,
-		orUnknown(img.Size), orUnknown(img.VirtualSize), img.Checksum, img.HashAlgo, img.HashValue,
-		img.MinDisk, img.MinRAM, img.Protected, img.Hidden,
-		store.Micros(img.CreatedAt), store.Micros(img.UpdatedAt), img.Generation)
-	if err != nil {
-		return err
-	}
-	return s.addParts(ctx, tx, img)
-}
-
-// Image returns one image with all that belongs to it.
-func (s Store) Image(ctx context.Context, tx *store.Tx, id, project string) (*image.Image, error) {
-	img, err := store.One(ctx, tx, scanImage, "SELECT "+imageColumns+imageFrom+" WHERE i.id = ?", project, id)
-	if err != nil {
-		return nil, err
-	}
-	return img, s.loadParts(ctx, tx, []*image.Image{img})
-}
-
-// SaveImage writes the record if nobody changed it since it was read.
-func (s Store) SaveImage(ctx context.Context, tx *store.Tx, img *image.Image) error {
-	n, err := tx.Exec(ctx, `UPDATE image SET name = ?, owner = ?, status = ?, visibility = ?, container_format = ?,
-		disk_format = ?, size = ?, virtual_size = ?, checksum = ?, os_hash_algo = ?, os_hash_value = ?,
-		min_disk = ?, min_ram = ?, protected = ?, os_hidden = ?, updated_at = ?, generation = generation + 1
-		WHERE id = ? AND generation = ?`,
-		img.Name, img.Owner, img.Status, img.Visibility, img.ContainerFormat,
-		img.DiskFormat, orUnknown(img.Size), orUnknown(img.VirtualSize), img.Checksum, img.HashAlgo, img.HashValue,
-		img.MinDisk, img.MinRAM, img.Protected, img.Hidden, store.Micros(img.UpdatedAt), img.ID, img.Generation)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		if _, err := s.Image(ctx, tx, img.ID, ""); err != nil {
-			return err
-		}
-		return errs.New(errs.Conflict, "The image %s was changed by somebody else meanwhile.", img.ID)
-	}
-	img.Generation++
-	for _, table := range []string{"image_property", "image_tag", "image_location"} {
-		if _, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE image_id = ?", img.ID); err != nil {
-			return err
-		}
-	}
-	return s.addParts(ctx, tx, img)
-}
-
-// DeleteImage removes the record and all that belongs to it. Its id stays taken.
-func (s Store) DeleteImage(ctx context.Context, tx *store.Tx, id string) error {
-	if err := tx.ExecOne(ctx, "DELETE FROM image WHERE id = ?", id); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, "INSERT INTO image_deleted (id) VALUES (?)", strings.ToLower(id))
-	return err
-}
-
-func (s Store) addParts(ctx context.Context, tx *store.Tx, img *image.Image) error {
-	for _, name := range slices.Sorted(maps.Keys(img.Properties)) {
-		if _, err := tx.Exec(ctx, "INSERT INTO image_property (image_id, name, value) VALUES (?, ?, ?)",
-			img.ID, name, img.Properties[name]); err != nil {
-			return err
-		}
-	}
-	for _, tag := range img.Tags {
-		if _, err := tx.Exec(ctx, "INSERT INTO image_tag (image_id, value) VALUES (?, ?)", img.ID, tag); err != nil {
-			return err
-		}
-	}
-	for i, l := range img.Locations {
-		meta, err := json.Marshal(l.Metadata)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO image_location (id, image_id, position, store, url, metadata, status)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`, l.ID, img.ID, i, l.Store, l.URL, string(meta), l.Status); err != nil {
-			return err
-		}
-	}
-	return nil
+// images declares the images. What parts has is read with them.
+func images(parts image.Tables) *store.Table[image.Image] {
+	t := store.NewTable("image", func(v *image.Image, c *store.Columns) {
+		c.Key("id", &v.ID)
+		c.Text("name", &v.Name)
+		c.Text("owner", &v.Owner)
+		c.Text("status", (*string)(&v.Status))
+		c.Text("visibility", (*string)(&v.Visibility))
+		c.Text("container_format", &v.ContainerFormat)
+		c.Text("disk_format", &v.DiskFormat)
+		c.Custom("size", store.KindInt, known{&v.Size})
+		c.Custom("virtual_size", store.KindInt, known{&v.VirtualSize})
+		c.Text("checksum", &v.Checksum)
+		c.Text("os_hash_algo", &v.HashAlgo)
+		c.Text("os_hash_value", &v.HashValue)
+		c.Int64("min_disk", &v.MinDisk)
+		c.Int64("min_ram", &v.MinRAM)
+		c.Bool("protected", &v.Protected)
+		c.Bool("os_hidden", &v.Hidden)
+		c.Time("created_at", &v.CreatedAt)
+		c.Time("updated_at", &v.UpdatedAt)
+		c.Generation("generation", &v.Generation)
+	})
+	// Lists are to be read in their own order until the page is full. SQLite would
+	// rather gather all that each of these conditions finds by an index, and sort
+	// that; the empty texts keep it from doing so.
+	t.Condition("of", store.Expr{SQLite: "image.owner || '' = ?", Postgres: "image.owner = ?"})
+	t.Condition("among", store.Expr{SQLite: "image.visibility || '' = ?", Postgres: "image.visibility = ?"})
+	const member = " = 'shared' AND EXISTS (SELECT 1 FROM image_member m WHERE m.image_id = image.id AND m.member_id = ?"
+	t.Condition("shared with", store.Expr{SQLite: "image.visibility || ''" + member + ")", Postgres: "image.visibility" + member + ")"})
+	t.Condition("shared as", store.Expr{
+		SQLite: "image.visibility || ''" + member + " AND m.status = ?)", Postgres: "image.visibility" + member + " AND m.status = ?)",
+	})
+	t.Condition("property", store.SQL("EXISTS (SELECT 1 FROM image_property p WHERE p.image_id = image.id AND p.name = ? AND p.value = ?)"))
+	t.Set("tag", store.SQL("EXISTS (SELECT 1 FROM image_tag t WHERE t.image_id = image.id AND t.value = ?)"))
+	return t.Then(func(ctx context.Context, tx *store.Tx, rows []*image.Image) error {
+		return loadParts(ctx, tx, parts, rows)
+	})
 }
 
 // loadParts reads properties, tags and locations of a page of images, one query each.
-func (s Store) loadParts(ctx context.Context, tx *store.Tx, images []*image.Image) error {
-	if len(images) == 0 {
-		return nil
-	}
-	byID := make(map[string]*image.Image, len(images))
-	ids := make([]string, len(images))
-	for i, img := range images {
+func loadParts(ctx context.Context, tx *store.Tx, parts image.Tables, rows []*image.Image) error {
+	byID, ids := make(map[string]*image.Image, len(rows)), make([]string, len(rows))
+	for i, img := range rows {
 		img.Properties, img.Tags = map[string]string{}, []string{}
 		byID[img.ID], ids[i] = img, img.ID
 	}
-	none := func(r store.Row) (struct{}, error) { return struct{}{}, nil }
-	in := " WHERE image_id IN (" + marks(len(ids)) + ") ORDER BY "
-	parts := []struct {
-		query string
-		scan  func(store.Row) (struct{}, error)
-	}{
-		{"SELECT image_id, name, value FROM image_property" + in + "name", func(r store.Row) (struct{}, error) {
-			var id, name, value string
-			if err := r.Scan(&id, &name, &value); err != nil {
-				return struct{}{}, err
-			}
-			byID[id].Properties[name] = value
-			return none(r)
-		}},
-		{"SELECT image_id, value FROM image_tag" + in + "value", func(r store.Row) (struct{}, error) {
-			var id, value string
-			if err := r.Scan(&id, &value); err != nil {
-				return struct{}{}, err
-			}
-			byID[id].Tags = append(byID[id].Tags, value)
-			return none(r)
-		}},
-		{"SELECT image_id, id, store, url, metadata, status FROM image_location" + in + "position", func(r store.Row) (struct{}, error) {
-			var id, meta string
-			var l image.Location
-			if err := r.Scan(&id, &l.ID, &l.Store, &l.URL, &meta, &l.Status); err != nil {
-				return struct{}{}, err
-			}
-			if err := json.Unmarshal([]byte(meta), &l.Metadata); err != nil {
-				return struct{}{}, fmt.Errorf("metadata of location %s: %w", l.ID, err)
-			}
-			byID[id].Locations = append(byID[id].Locations, l)
-			return none(r)
-		}},
+	theirs := store.In("image_id", ids)
+	properties, err := parts.Properties.All(ctx, tx, theirs)
+	if err != nil {
+		return err
 	}
-	for _, p := range parts {
-		if _, err := store.All(ctx, tx, p.scan, p.query, anys(ids)...); err != nil {
-			return err
-		}
+	for _, p := range properties {
+		byID[p.ImageID].Properties[p.Name] = p.Value
+	}
+	tags, err := parts.Tags.All(ctx, tx, theirs)
+	if err != nil {
+		return err
+	}
+	for _, t := range tags {
+		byID[t.ImageID].Tags = append(byID[t.ImageID].Tags, t.Value)
+	}
+	page, err := parts.Locations.List(ctx, tx, store.Query{Where: []store.Cond{theirs}, Sort: []store.Sort{{Field: "position"}}})
+	for _, l := range page.Rows {
+		byID[l.ImageID].Locations = append(byID[l.ImageID].Locations, l.Location)
+	}
+	return err
+}
+
+// known is a size, kept as -1 as long as it is unknown.
+type known struct{ p **int64 }
+
+func (k known) Value() (driver.Value, error) {
+	if *k.p == nil {
+		return int64(-1), nil
+	}
+	return **k.p, nil
+}
+
+func (k known) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("scan %T as a size", src)
+	}
+	if *k.p = nil; n >= 0 {
+		*k.p = &n
 	}
 	return nil
+}
+
+func deleted() *store.Table[image.DeletedRow] {
+	return store.NewTable("image_deleted", func(v *image.DeletedRow, c *store.Columns) { c.Key("id", &v.ID) })
+}
+
+func properties() *store.Table[image.PropertyRow] {
+	return store.NewTable("image_property", func(v *image.PropertyRow, c *store.Columns) {
+		c.Key("image_id", &v.ImageID)
+		c.Key("name", &v.Name)
+		c.Text("value", &v.Value)
+	})
+}
+
+func tags() *store.Table[image.TagRow] {
+	return store.NewTable("image_tag", func(v *image.TagRow, c *store.Columns) {
+		c.Key("image_id", &v.ImageID)
+		c.Key("value", &v.Value)
+	})
+}
+
+func locations() *store.Table[image.LocationRow] {
+	return store.NewTable("image_location", func(v *image.LocationRow, c *store.Columns) {
+		c.Key("id", &v.ID)
+		c.Text("image_id", &v.ImageID)
+		c.Int("position", &v.Position)
+		c.Text("store", &v.Store)
+		c.Text("url", &v.URL)
+		c.JSON("metadata", &v.Metadata)
+		c.Text("status", &v.Status)
+	})
 }

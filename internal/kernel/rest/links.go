@@ -1,6 +1,10 @@
 package rest
 
-import "kumoi/internal/kernel/httpx"
+import (
+	"regexp"
+
+	"kumoi/internal/kernel/httpx"
+)
 
 // NeutronLinks are a page's neighbours, where a page was asked for.
 func NeutronLinks(w *Writer, r *httpx.Request, key string, p Part) {
@@ -42,6 +46,7 @@ func KeystoneLinks(w *Writer, r *httpx.Request, _ string, p Part) {
 }
 
 // GlanceLinks are paths without the cloud's address; schema describes the list.
+// A page that is full has a next one, which may turn out to be empty.
 func GlanceLinks(schema string) func(w *Writer, r *httpx.Request, key string, p Part) {
 	return func(w *Writer, r *httpx.Request, _ string, p Part) {
 		link := func(key, marker string) {
@@ -49,7 +54,7 @@ func GlanceLinks(schema string) func(w *Writer, r *httpx.Request, key string, p 
 			if q.Del("marker"); marker != "" {
 				q.Set("marker", marker)
 			}
-			path := r.HTTP.URL.Path[len(r.HTTP.URL.Path)-len(r.Route.Path):]
+			path := placeholder.ReplaceAllStringFunc(r.Route.Path, func(p string) string { return r.Var(p[1 : len(p)-1]) })
 			if text := q.Encode(); text != "" {
 				path += "?" + text
 			}
@@ -57,8 +62,10 @@ func GlanceLinks(schema string) func(w *Writer, r *httpx.Request, key string, p 
 		}
 		w.Text("schema", schema)
 		link("first", "")
-		if p.More {
+		if p.Rows > 0 && p.Rows == p.Limit {
 			link("next", p.Last)
 		}
 	}
 }
+
+var placeholder = regexp.MustCompile(`\{\w+\}`)

@@ -41,6 +41,8 @@ type Dialect struct {
 	BadLimit func(text string) error
 	BadSort  func(key string) error
 	BadDir   func(dir string) error
+	// OneDir lets a single direction stand for all keys, or for the list's own order.
+	OneDir bool
 	// SamePairs wants as many directions as keys, if there are any; BadPairs words it.
 	SamePairs bool
 	BadPairs  func() error
@@ -310,6 +312,12 @@ func (l *List) sorting(r *httpx.Request) (keys, dirs []string, err error) {
 		return nil, nil, nil
 	}
 	keys, dirs = r.Query["sort_key"], r.Query["sort_dir"]
+	if l.OneDir && len(dirs) == 1 {
+		if len(keys) == 0 && len(l.Sort) > 0 {
+			keys = []string{l.Sort[0].Field}
+		}
+		dirs = slices.Repeat(dirs, len(keys))
+	}
 	if l.SamePairs && len(dirs) > 0 && len(dirs) != len(keys) {
 		if l.BadPairs != nil {
 			return nil, nil, l.BadPairs()
