@@ -1,12 +1,8 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -14,6 +10,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/httpx/httpxtest"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -36,14 +33,14 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 
 // client talks to the API over HTTP.
 type client struct {
+	http  httpxtest.Client
 	t     testing.TB
 	url   string
-	token string
 	svc   *network.Service
 	rules *policy.Engine
 }
 
-type object = map[string]any
+type object = httpxtest.Object
 
 func serve(t testing.TB, db *store.DB) *client {
 	t.Helper()
@@ -67,58 +64,31 @@ func serve(t testing.TB, db *store.DB) *client {
 	}
 	srv := httptest.NewServer(gw)
 	t.Cleanup(srv.Close)
-	return &client{t, srv.URL + "/network", "p", svc, rules}
+	url := srv.URL + "/network"
+	return &client{httpxtest.New(t, url).As("p"), t, url, svc, rules}
 }
 
 // as is the same client with another token.
 func (c *client) as(token string) *client {
 	d := *c
-	d.token = token
+	d.http = c.http.As(token)
 	return &d
 }
 
 // on is the same client reporting to another test.
 func (c *client) on(t testing.TB) *client {
 	d := *c
-	d.t = t
+	d.t, d.http = t, c.http.On(t)
 	return &d
 }
 
 func (c *client) do(method, path string, body any, header ...string) (int, object) {
 	c.t.Helper()
-	var r io.Reader
-	switch b := body.(type) {
-	case nil:
-	case string:
-		r = strings.NewReader(b)
-	default:
-		raw, err := json.Marshal(b)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		r = bytes.NewReader(raw)
+	a := c.http.Do(method, path, body, header...)
+	if out, ok := a.Body.(object); ok {
+		return a.Status, out
 	}
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, r)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	req.Header.Set("X-Auth-Token", c.token)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	out := object{}
-	raw, _ := io.ReadAll(resp.Body)
-	if len(raw) > 0 && strings.Contains(resp.Header.Get("Content-Type"), "json") {
-		if err := json.Unmarshal(raw, &out); err != nil {
-			c.t.Fatalf("%s %s: %s", method, path, raw)
-		}
-	}
-	return resp.StatusCode, out
+	return a.Status, object{}
 }
 
 // must is do that expects a status.

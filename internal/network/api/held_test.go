@@ -30,10 +30,10 @@ func (c *client) outside() string {
 
 // boot gives a server of the client's project a port on the network, or the port.
 func (c *client) boot(want network.RequestedNetwork) (server string, err error) {
-	ctx := actor.With(c.t.Context(), &actor.Actor{ProjectID: c.token, Roles: []string{"member", "reader"}})
+	ctx := actor.With(c.t.Context(), &actor.Actor{ProjectID: c.http.Token(), Roles: []string{"member", "reader"}})
 	server = ids.New()
 	return server, c.svc.Write(ctx, func(tx *store.Tx) error {
-		_, err := c.svc.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: server, ProjectID: c.token, Networks: []network.RequestedNetwork{want}})
+		_, err := c.svc.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: server, ProjectID: c.http.Token(), Networks: []network.RequestedNetwork{want}})
 		return err
 	})
 }

@@ -9,7 +9,7 @@ import (
 // SDKs state provider attributes as a list of one segment.
 func TestSegments(t *testing.T) {
 	c := serve(t, storetest.SQLite(t))
-	c.token = "ops:admin"
+	c = c.as("ops:admin")
 	segment := object{"provider:network_type": "flat", "provider:physical_network": "outside"}
 	n := c.must(201, "POST", "/v2.0/networks", object{"network": object{"name": "o", "router:external": true, "segments": []object{segment}}})["network"].(object)
 	if n["provider:network_type"] != "flat" || n["provider:physical_network"] != "outside" {
@@ -18,7 +18,7 @@ func TestSegments(t *testing.T) {
 	for _, bad := range []any{[]object{}, []object{segment, segment}, "flat", []object{{"colour": "red"}}} {
 		c.must(400, "POST", "/v2.0/networks", object{"network": object{"name": "x", "segments": bad}})
 	}
-	c.token = "user"
+	c = c.as("user")
 	c.must(403, "POST", "/v2.0/networks", object{"network": object{"name": "x", "segments": []object{segment}}})
 }
 
@@ -26,7 +26,7 @@ func TestSegments(t *testing.T) {
 // networks that are not external, are overlays.
 func TestExternalNetworksLeadOutside(t *testing.T) {
 	c := serve(t, storetest.SQLite(t))
-	c.token = "ops:admin"
+	c = c.as("ops:admin")
 	create := func(doc object) object {
 		t.Helper()
 		return c.must(201, "POST", "/v2.0/networks", object{"network": doc})["network"].(object)
