@@ -21,13 +21,18 @@ type NetworkProxy interface {
 	CreateFloatingIP(ctx context.Context, tx *store.Tx, f *network.FloatingIP, c network.Change) error
 	UpdateFloatingIP(ctx context.Context, tx *store.Tx, id string, c network.Change, associate bool, apply func(*network.FloatingIP) error) (*network.FloatingIP, error)
 	DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string, c network.Change) error
-	SecurityGroups(ctx context.Context, f network.Filter) ([]*network.SecurityGroup, error)
-	SecurityGroup(ctx context.Context, id string) (*network.SecurityGroup, error)
-	CreateSecurityGroup(ctx context.Context, tx *store.Tx, g *network.SecurityGroup, c network.Change) error
-	UpdateSecurityGroup(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*network.SecurityGroup) error) (*network.SecurityGroup, error)
-	DeleteSecurityGroup(ctx context.Context, tx *store.Tx, id string, c network.Change) error
-	CreateSecurityGroupRule(ctx context.Context, tx *store.Tx, r *network.SecurityGroupRule, c network.Change) error
-	DeleteSecurityGroupRule(ctx context.Context, tx *store.Tx, id string, c network.Change) error
+}
+
+// GroupProxy gives the API the network's security groups, if the rule allows it.
+func (s *Service) GroupProxy(ctx context.Context, rule string) (*network.SecurityGroups, *network.SecurityGroupRules, error) {
+	if err := s.Check(ctx, rule); err != nil {
+		return nil, nil, err
+	}
+	n, ok := s.network.(*network.Service)
+	if !ok {
+		return nil, nil, errs.New(errs.NotFound, "The resource could not be found.")
+	}
+	return n.SecurityGroups, n.SecurityGroupRules, nil
 }
 
 // Proxy gives the API the network behind compute, if the rule allows it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	kchange "kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -17,11 +18,11 @@ func TestProjectsDoNotSeeEachOther(t *testing.T) {
 		mine, other := as(t, "p"), as(t, "q")
 		r := c.routed(mine)
 		p := c.port(mine, r.inside.ID)
-		gs, err := c.SecurityGroups(mine, network.Filter{})
-		if err != nil || len(gs) != 1 {
+		gs, err := c.SecurityGroups.List(mine, store.Query{})
+		if err != nil || len(gs.Rows) != 1 {
 			t.Fatal(gs, err)
 		}
-		group := gs[0]
+		group := gs.Rows[0]
 		var f *network.FloatingIP
 		c.write(mine, func(tx *store.Tx) error {
 			f = &network.FloatingIP{NetworkID: r.outside.ID}
@@ -33,20 +34,24 @@ func TestProjectsDoNotSeeEachOther(t *testing.T) {
 			"show subnet":  func(ctx context.Context, _ *store.Tx) error { _, err := c.Subnet(ctx, r.subnet.ID); return err },
 			"show port":    func(ctx context.Context, _ *store.Tx) error { _, err := c.Port(ctx, p.ID); return err },
 			"show router":  func(ctx context.Context, _ *store.Tx) error { _, err := c.Router(ctx, r.router.ID); return err },
-			"show group":   func(ctx context.Context, _ *store.Tx) error { _, err := c.SecurityGroup(ctx, group.ID); return err },
+			"show group": func(ctx context.Context, _ *store.Tx) error {
+				_, err := c.SecurityGroups.Show(ctx, group.ID)
+				return err
+			},
 			"show rule": func(ctx context.Context, _ *store.Tx) error {
-				_, err := c.SecurityGroupRule(ctx, group.Rules[0].ID)
+				_, err := c.SecurityGroupRules.Show(ctx, group.Rules[0].ID)
 				return err
 			},
 			"show address": func(ctx context.Context, _ *store.Tx) error { _, err := c.FloatingIP(ctx, f.ID); return err },
 			"port on network": func(ctx context.Context, tx *store.Tx) error {
 				return c.CreatePort(ctx, tx, network.NewPort{Port: &network.Port{NetworkID: r.inside.ID}}, change)
 			},
-			"delete network": func(ctx context.Context, tx *store.Tx) error { return c.DeleteNetwork(ctx, tx, r.inside.ID, change) },
-			"delete port":    func(ctx context.Context, tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, change) },
-			"delete group":   func(ctx context.Context, tx *store.Tx) error { return c.DeleteSecurityGroup(ctx, tx, group.ID, change) },
-			"use group": func(ctx context.Context, tx *store.Tx) error {
-				return c.CreateSecurityGroupRule(ctx, tx, &network.SecurityGroupRule{GroupID: group.ID, Direction: network.Ingress}, change)
+			"delete network":   func(ctx context.Context, tx *store.Tx) error { return c.DeleteNetwork(ctx, tx, r.inside.ID, change) },
+			"delete port":      func(ctx context.Context, tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, change) },
+			"own delete group": func(ctx context.Context, _ *store.Tx) error { return c.SecurityGroups.Delete(ctx, group.ID) },
+			"own use group": func(ctx context.Context, _ *store.Tx) error {
+				_, err := c.SecurityGroupRules.Create(ctx, kchange.New(func(r *network.SecurityGroupRule) { r.GroupID, r.Direction = group.ID, network.Ingress }))
+				return err
 			},
 			"connect": func(ctx context.Context, tx *store.Tx) error {
 				_, err := c.AddRouterInterface(ctx, tx, r.router.ID, r.subnet.ID, "")
@@ -54,7 +59,7 @@ func TestProjectsDoNotSeeEachOther(t *testing.T) {
 			},
 		} {
 			run := func(ctx context.Context) error {
-				if name[:4] == "show" {
+				if name[:4] == "show" || name[:4] == "own " { // it has a transaction of its own
 					return try(ctx, nil)
 				}
 				return c.Write(ctx, func(tx *store.Tx) error { return try(ctx, tx) })

@@ -29,11 +29,11 @@ func newAddressGroups(s *Service, t *store.Table[AddressGroup]) *AddressGroups {
 			return nil
 		},
 		gone: func(ctx context.Context, tx *store.Tx, g *AddressGroup) error {
-			n, err := ruleTable.Count(ctx, tx, "address_group_id = ?", g.ID)
+			used, err := s.SecurityGroupRules.table.Any(ctx, tx, store.Eq("address_group_id", g.ID))
 			if err != nil {
 				return err
 			}
-			if n > 0 {
+			if used {
 				return fault(errs.Conflict, "AddressGroupInUse", "Address group %s is in use on one or more security group rules.", g.ID)
 			}
 			s.touchAddresses(tx, g.ID)

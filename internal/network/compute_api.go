@@ -184,8 +184,7 @@ func (s *Service) findGroups(ctx context.Context, tx *store.Tx, projectID string
 	if len(names) == 0 {
 		return nil, nil
 	}
-	own, err := groupTable.Find(ctx, tx, groupTable.Select().Where(
-		"project_id = ? OR id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'security_group' AND target IN (?, '*'))", projectID, projectID))
+	own, err := s.SecurityGroups.table.All(ctx, tx, store.Is("visible", projectID))
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serv
 			need = append(need, r.b)
 		}
 	}
-	gs, err := groupTable.WhereIn(ctx, tx, "id", need)
+	gs, err := s.SecurityGroups.table.All(ctx, tx, store.In("id", need))
 	if err != nil {
 		return nil, err
 	}

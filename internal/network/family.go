@@ -26,6 +26,8 @@ type family[T any, P resource[T]] struct {
 	quota string // name of its quota, "" for none
 	// fresh is a new one with its defaults; nil: the zero value.
 	fresh func() T
+	// place finds what a new one lies within, before the policy is asked.
+	place func(ctx context.Context, tx *store.Tx, v *T) error
 	// valid completes and judges a value before it is written; old is nil for a new one.
 	valid func(ctx context.Context, tx *store.Tx, v, old *T) error
 	// made adds to a new one, once it is written, what refers to it.
@@ -124,6 +126,11 @@ func (f *family[T, P]) createTx(ctx context.Context, tx *store.Tx, n change.Patc
 	}
 	if err := n.To(v); err != nil {
 		return nil, err
+	}
+	if f.place != nil {
+		if err := f.place(ctx, tx, v); err != nil {
+			return nil, err
+		}
 	}
 	if err := f.begin(ctx, v, n.Named); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
@@ -38,8 +39,33 @@ func protocolNumber(p string) (int, bool) {
 	return n, err == nil && n >= 0 && n <= 255
 }
 
-func hydrateRules(ctx context.Context, tx *store.Tx, vs []*SecurityGroupRule) error {
-	gs, err := groupTable.WhereIn(ctx, tx, "id", idsOf(vs, func(r *SecurityGroupRule) string { return r.GroupID }))
+// SecurityGroupRules are the use cases of the rules of security groups. Nothing of
+// a rule changes but its tags.
+type SecurityGroupRules struct {
+	family[SecurityGroupRule, *SecurityGroupRule]
+}
+
+func newSecurityGroupRules(s *Service, t *store.Table[SecurityGroupRule]) *SecurityGroupRules {
+	f := &SecurityGroupRules{family[SecurityGroupRule, *SecurityGroupRule]{
+		s: s, table: t, name: "security_group_rule", code: "SecurityGroupRuleNotFound", say: "Security group rule %s does not exist",
+		fresh: func() SecurityGroupRule { return SecurityGroupRule{EtherType: IPv4} },
+		target: func(r *SecurityGroupRule, t policy.Target) {
+			t["security_group:project_id"], t["ext_parent:project_id"] = r.groupProject, r.groupProject
+			t["security_group:tenant_id"], t["ext_parent:tenant_id"] = r.groupProject, r.groupProject
+		},
+		made: func(ctx context.Context, tx *store.Tx, r *SecurityGroupRule) error {
+			return s.SecurityGroups.rulesChanged(ctx, tx, r.GroupID)
+		},
+		gone: func(ctx context.Context, tx *store.Tx, r *SecurityGroupRule) error {
+			return s.SecurityGroups.rulesChanged(ctx, tx, r.GroupID)
+		},
+	}}
+	f.hydrate, f.place, f.valid = f.hydrated, f.within, f.judge
+	return f
+}
+
+func (f *SecurityGroupRules) hydrated(ctx context.Context, tx *store.Tx, vs []*SecurityGroupRule) error {
+	gs, err := f.s.SecurityGroups.table.All(ctx, tx, store.In("id", idsOf(vs, func(r *SecurityGroupRule) string { return r.GroupID })))
 	if err != nil {
 		return err
 	}
@@ -55,59 +81,47 @@ func hydrateRules(ctx context.Context, tx *store.Tx, vs []*SecurityGroupRule) er
 	return nil
 }
 
-// SecurityGroupRules returns the rules that the actor may see.
-func (s *Service) SecurityGroupRules(ctx context.Context, f Filter) ([]*SecurityGroupRule, error) {
-	return rules.all(ctx, s, f)
-}
-
-// SecurityGroupRule returns one rule that the actor may see.
-func (s *Service) SecurityGroupRule(ctx context.Context, id string) (*SecurityGroupRule, error) {
-	return rules.show(ctx, s, id)
-}
-
-// CreateSecurityGroupRule adds a rule to a group.
-func (s *Service) CreateSecurityGroupRule(ctx context.Context, tx *store.Tx, r *SecurityGroupRule, c Change) error {
+// within finds the group of a new rule.
+func (f *SecurityGroupRules) within(ctx context.Context, tx *store.Tx, r *SecurityGroupRule) error {
 	if err := validateRule(r); err != nil {
 		return err
 	}
-	g, err := groups.visible(ctx, s, tx, r.GroupID)
+	g, err := f.s.SecurityGroups.visible(ctx, tx, r.GroupID)
 	if err != nil {
 		return err
 	}
 	if r.ProjectID == "" {
 		r.ProjectID = g.ProjectID
 	}
-	r.groupProject, r.InDefaultGroup = g.ProjectID, g.Default
-	if err := rules.prepare(ctx, s, r, c); err != nil {
-		return err
+	r.group, r.groupProject, r.InDefaultGroup = g, g.ProjectID, g.Default
+	return nil
+}
+
+// judge makes sure that a new rule names what its project may use, and says
+// something new.
+func (f *SecurityGroupRules) judge(ctx context.Context, tx *store.Tx, r, old *SecurityGroupRule) error {
+	if old != nil {
+		return nil
 	}
-	if g.ProjectID != r.ProjectID && !s.isAdmin(ctx) {
-		return groups.notFound(g.ID)
+	if r.groupProject != r.ProjectID && !f.s.isAdmin(ctx) {
+		return f.s.SecurityGroups.notFound(r.GroupID)
 	}
 	if r.RemoteGroupID != "" {
-		if _, err := groups.visible(ctx, s, tx, r.RemoteGroupID); err != nil {
+		if _, err := f.s.SecurityGroups.visible(ctx, tx, r.RemoteGroupID); err != nil {
 			return err
 		}
 	}
 	if r.AddressGroupID != "" {
-		if _, err := s.AddressGroups.visible(ctx, tx, r.AddressGroupID); err != nil {
+		if _, err := f.s.AddressGroups.visible(ctx, tx, r.AddressGroupID); err != nil {
 			return err
 		}
 	}
-	for _, o := range g.Rules {
+	for _, o := range r.group.Rules {
 		if sameRule(o, r) {
 			return fault(errs.Conflict, "SecurityGroupRuleExists", "Security group rule already exists. Rule id is %s.", o.ID)
 		}
 	}
-	if err := rules.countQuota(ctx, s, tx, r.ProjectID, 1); err != nil {
-		return err
-	}
-	if err := ruleTable.Insert(ctx, tx, r); err != nil {
-		return err
-	}
-	s.touchGroup(tx, g.ID)
-	g.UpdatedAt, g.Revision = s.now(), g.Revision+1
-	return groupTable.Update(ctx, tx, g)
+	return f.s.countQuota(ctx, tx, r.ProjectID, "security_group_rule", 1)
 }
 
 // sameRule tells whether two rules allow the same.
@@ -208,27 +222,9 @@ func validatePortRange(r *SecurityGroupRule, protocol int) error {
 	return nil
 }
 
-// DeleteSecurityGroupRule removes a rule.
-func (s *Service) DeleteSecurityGroupRule(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	r, err := rules.open(ctx, s, tx, "delete", id, c)
-	if err != nil {
-		return err
-	}
-	if err := ruleTable.Delete(ctx, tx, id); err != nil {
-		return err
-	}
-	s.touchGroup(tx, r.GroupID)
-	g, err := groupTable.Get(ctx, tx, r.GroupID)
-	if err != nil {
-		return err
-	}
-	g.UpdatedAt, g.Revision = s.now(), g.Revision+1
-	return groupTable.Update(ctx, tx, g)
-}
-
 // addDefaultRules gives a new group the rules that every group starts with.
 func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *SecurityGroup) error {
-	templates, err := s.defaultRules(ctx, tx)
+	templates, err := s.DefaultRules.table.All(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -236,7 +232,7 @@ func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *Security
 		return g.Default && !t.InDefaultGroup || !g.Default && !t.InCustomGroup
 	})
 	if !g.Default {
-		if err := rules.countQuota(ctx, s, tx, g.ProjectID, len(templates)); err != nil {
+		if err := s.countQuota(ctx, tx, g.ProjectID, "security_group_rule", int64(len(templates))); err != nil {
 			return err
 		}
 	}
@@ -248,7 +244,7 @@ func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *Security
 		if r.RemoteGroupID == "PARENT" {
 			r.RemoteGroupID = g.ID
 		}
-		if err := ruleTable.Insert(ctx, tx, &r); err != nil {
+		if err := s.SecurityGroupRules.table.Insert(ctx, tx, &r); err != nil {
 			return err
 		}
 		g.Rules = append(g.Rules, &r)

@@ -8,10 +8,27 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-func hydrateGroups(ctx context.Context, tx *store.Tx, vs []*SecurityGroup) error {
+// SecurityGroups are the use cases of security groups.
+type SecurityGroups struct {
+	family[SecurityGroup, *SecurityGroup]
+}
+
+func newSecurityGroups(s *Service, t *store.Table[SecurityGroup]) *SecurityGroups {
+	f := &SecurityGroups{family[SecurityGroup, *SecurityGroup]{
+		s: s, table: t, name: "security_group", code: "SecurityGroupNotFound", say: "Security group %s does not exist",
+		fresh:  func() SecurityGroup { return SecurityGroup{Stateful: true} },
+		target: func(g *SecurityGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
+		made:   s.addDefaultRules,
+	}}
+	f.hydrate, f.valid, f.gone = f.hydrated, f.judge, f.remove
+	return f
+}
+
+func (f *SecurityGroups) hydrated(ctx context.Context, tx *store.Tx, vs []*SecurityGroup) error {
 	if err := hydrateShared(ctx, tx, "security_group", vs, func(g *SecurityGroup) *bool { return &g.Shared }); err != nil {
 		return err
 	}
@@ -20,7 +37,7 @@ func hydrateGroups(ctx context.Context, tx *store.Tx, vs []*SecurityGroup) error
 		g.Rules = []*SecurityGroupRule{}
 		byID[g.ID] = g
 	}
-	rs, err := ruleTable.WhereIn(ctx, tx, "group_id", idsOf(vs, func(g *SecurityGroup) string { return g.ID }))
+	rs, err := f.s.SecurityGroupRules.table.All(ctx, tx, store.In("group_id", idsOf(vs, func(g *SecurityGroup) string { return g.ID })))
 	if err != nil {
 		return err
 	}
@@ -42,24 +59,83 @@ func sortRules(rs []*SecurityGroupRule) {
 	})
 }
 
-// SecurityGroups returns the groups that the actor may see; the project's
-// default group is made if it is not there yet.
-func (s *Service) SecurityGroups(ctx context.Context, f Filter) ([]*SecurityGroup, error) {
-	projects := []string{actor.From(ctx).ProjectID}
-	if asked := f.Columns["project_id"]; len(asked) == 1 && s.isAdmin(ctx) {
-		projects = asked
+// List returns the groups that the actor may see; the project's default group is
+// made if it is not there yet.
+func (f *SecurityGroups) List(ctx context.Context, q store.Query) (store.Page[SecurityGroup], error) {
+	project := actor.From(ctx).ProjectID
+	if i := slices.IndexFunc(q.Where, func(c store.Cond) bool { return c.Field == "project_id" && c.Op == store.Equal }); i >= 0 && f.s.isAdmin(ctx) {
+		project, _ = q.Where[i].Value.(string)
 	}
-	for _, p := range projects {
-		if err := s.EnsureDefaultSecurityGroup(ctx, p); err != nil {
-			return nil, err
-		}
+	if err := f.s.EnsureDefaultSecurityGroup(ctx, project); err != nil {
+		return store.Page[SecurityGroup]{}, err
 	}
-	return groups.all(ctx, s, f)
+	return f.family.List(ctx, q)
 }
 
-// SecurityGroup returns one group that the actor may see.
-func (s *Service) SecurityGroup(ctx context.Context, id string) (*SecurityGroup, error) {
-	return groups.show(ctx, s, id)
+// judge has two rules about the default group, which every project has: nobody
+// makes another, and it keeps its name.
+func (f *SecurityGroups) judge(ctx context.Context, tx *store.Tx, g, old *SecurityGroup) error {
+	if old == nil {
+		if _, err := f.s.EnsureDefaultSecurityGroupTx(ctx, tx, g.ProjectID); err != nil {
+			return err
+		}
+	}
+	if old != nil && g.Default && g.Name != old.Name {
+		return fault(errs.Conflict, "SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
+	}
+	if g.Name == "default" && !g.Default {
+		return fault(errs.Conflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
+	}
+	f.s.touchGroup(tx, g.ID)
+	switch {
+	case old == nil: // the default group counts, too
+		return f.s.countQuota(ctx, tx, g.ProjectID, "security_group", 1)
+	case g.Stateful != old.Stateful:
+		return groupUnused(ctx, tx, g.ID)
+	}
+	return nil
+}
+
+func groupUnused(ctx context.Context, tx *store.Tx, id string) error {
+	n, err := store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM network_port_security_group WHERE group_id = ?", id)
+	if err == nil && n > 0 {
+		return fault(errs.Conflict, "SecurityGroupInUse", "Security Group %s in use.", id)
+	}
+	return err
+}
+
+// remove clears what hangs from a group that no port uses.
+func (f *SecurityGroups) remove(ctx context.Context, tx *store.Tx, g *SecurityGroup) error {
+	if err := groupUnused(ctx, tx, g.ID); err != nil {
+		return err
+	}
+	if g.Default && !f.s.isAdmin(ctx) {
+		return fault(errs.Conflict, "SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
+	}
+	// Rules of other groups that name this one can match nothing any more.
+	rules := f.s.SecurityGroupRules.table
+	others, err := rules.All(ctx, tx, store.Eq("remote_group_id", g.ID))
+	if err != nil {
+		return err
+	}
+	for _, r := range others {
+		f.s.touchGroup(tx, r.GroupID)
+	}
+	if _, err := rules.DeleteWhere(ctx, tx, store.Or(store.Eq("group_id", g.ID), store.Eq("remote_group_id", g.ID))); err != nil {
+		return err
+	}
+	f.s.touchGroup(tx, g.ID)
+	return f.s.forgetGrants(ctx, tx, "security_group", g.ID)
+}
+
+// rulesChanged gives a group whose rules changed its next revision.
+func (f *SecurityGroups) rulesChanged(ctx context.Context, tx *store.Tx, id string) error {
+	f.s.touchGroup(tx, id)
+	g, err := f.table.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	return f.save(ctx, tx, g)
 }
 
 // EnsureDefaultSecurityGroup makes the project's default group if it has none.
@@ -67,12 +143,12 @@ func (s *Service) EnsureDefaultSecurityGroup(ctx context.Context, projectID stri
 	if projectID == "" {
 		return nil
 	}
-	var n int64
+	there := false
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		n, err = groupTable.Count(ctx, tx, "project_id = ? AND is_default", projectID)
+		there, err = s.SecurityGroups.table.Any(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
 		return err
 	})
-	if err != nil || n > 0 {
+	if err != nil || there {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
@@ -87,12 +163,9 @@ func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx
 	if projectID == "" {
 		return nil, nil
 	}
-	have, err := groupTable.Find(ctx, tx, groupTable.Select().Where("project_id = ?", projectID).Where("is_default"))
-	if err != nil {
-		return nil, err
-	}
-	if len(have) > 0 {
-		return have[0], nil
+	have, err := s.SecurityGroups.table.First(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
+	if err == nil || !isNotFound(err) {
+		return have, err
 	}
 	now := s.now()
 	g := &SecurityGroup{
@@ -102,7 +175,7 @@ func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx
 		},
 		Stateful: true, Default: true,
 	}
-	if err := groupTable.Insert(ctx, tx, g); err != nil {
+	if err := s.SecurityGroups.table.Insert(ctx, tx, g); err != nil {
 		if store.Duplicate(err) {
 			return nil, store.ErrAgain
 		}
@@ -113,91 +186,4 @@ func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx
 	}
 	s.touchGroup(tx, g.ID)
 	return g, nil
-}
-
-// CreateSecurityGroup makes a group that allows everything out and nothing in.
-func (s *Service) CreateSecurityGroup(ctx context.Context, tx *store.Tx, g *SecurityGroup, c Change) error {
-	if err := groups.prepare(ctx, s, g, c); err != nil {
-		return err
-	}
-	if _, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, g.ProjectID); err != nil {
-		return err
-	}
-	if g.Name == "default" {
-		return fault(errs.Conflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
-	}
-	if err := groups.countQuota(ctx, s, tx, g.ProjectID, 1); err != nil {
-		return err
-	}
-	if err := groupTable.Insert(ctx, tx, g); err != nil {
-		return err
-	}
-	if err := s.addDefaultRules(ctx, tx, g); err != nil {
-		return err
-	}
-	s.touchGroup(tx, g.ID)
-	return nil
-}
-
-// UpdateSecurityGroup changes a group by apply.
-func (s *Service) UpdateSecurityGroup(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*SecurityGroup) error) (*SecurityGroup, error) {
-	g, err := groups.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	old := *g
-	if err := apply(g); err != nil {
-		return nil, err
-	}
-	if g.Default && g.Name != old.Name {
-		return nil, fault(errs.Conflict, "SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
-	}
-	if g.Name == "default" && !g.Default {
-		return nil, fault(errs.Conflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
-	}
-	if g.Stateful != old.Stateful {
-		if err := groupUnused(ctx, tx, g.ID); err != nil {
-			return nil, err
-		}
-	}
-	s.touchGroup(tx, id)
-	return g, groups.save(ctx, s, tx, g)
-}
-
-func groupUnused(ctx context.Context, tx *store.Tx, id string) error {
-	n, err := store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM network_port_security_group WHERE group_id = ?", id)
-	if err == nil && n > 0 {
-		return fault(errs.Conflict, "SecurityGroupInUse", "Security Group %s in use.", id)
-	}
-	return err
-}
-
-// DeleteSecurityGroup deletes a group that no port and no other group's rule uses.
-func (s *Service) DeleteSecurityGroup(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	g, err := groups.open(ctx, s, tx, "delete", id, c)
-	if err != nil {
-		return err
-	}
-	if err := groupUnused(ctx, tx, id); err != nil {
-		return err
-	}
-	if g.Default && !s.isAdmin(ctx) {
-		return fault(errs.Conflict, "SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
-	}
-	// Rules of other groups that name this one can match nothing any more.
-	others, err := ruleTable.Where(ctx, tx, "remote_group_id", id)
-	if err != nil {
-		return err
-	}
-	for _, r := range others {
-		s.touchGroup(tx, r.GroupID)
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM security_group_rule WHERE group_id = ? OR remote_group_id = ?", id, id); err != nil {
-		return err
-	}
-	if err := s.forgetGrants(ctx, tx, "security_group", id); err != nil {
-		return err
-	}
-	s.touchGroup(tx, id)
-	return groupTable.Delete(ctx, tx, id)
 }

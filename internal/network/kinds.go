@@ -63,21 +63,6 @@ var (
 			t["ext_parent:project_id"], t["ext_parent:tenant_id"] = f.ProjectID, f.ProjectID
 		},
 	}
-	groups = &kind[SecurityGroup, *SecurityGroup]{
-		name: "security_group", plural: "security_groups", code: "SecurityGroupNotFound", say: "Security group %s does not exist", quota: "security_group",
-		table: groupTable, scope: sharedScope("security_group"), hydrate: hydrateGroups,
-		target: func(g *SecurityGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
-	}
-	rules = &kind[SecurityGroupRule, *SecurityGroupRule]{
-		name: "security_group_rule", plural: "security_group_rules", code: "SecurityGroupRuleNotFound", say: "Security group rule %s does not exist", quota: "security_group_rule",
-		table: ruleTable, hydrate: hydrateRules, scope: func(q *store.Selection, projectID string) {
-			q.Where("project_id = ? OR group_id IN (SELECT id FROM security_group WHERE project_id = ?)", projectID, projectID)
-		},
-		target: func(r *SecurityGroupRule, t policy.Target) {
-			t["security_group:project_id"], t["ext_parent:project_id"] = r.groupProject, r.groupProject
-			t["security_group:tenant_id"], t["ext_parent:tenant_id"] = r.groupProject, r.groupProject
-		},
-	}
 	pools = &kind[SubnetPool, *SubnetPool]{
 		name: "subnetpool", plural: "subnetpools", code: "SubnetPoolNotFound", say: "Subnet pool %s could not be found.", quota: "subnetpool",
 		table: poolTable, scope: sharedScope("subnetpool"),

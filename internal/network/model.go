@@ -331,6 +331,7 @@ type SecurityGroupRule struct {
 	InCustomGroup  bool
 
 	groupProject string
+	group        *SecurityGroup // of a new one
 }
 
 // AddressGroup is a named set of prefixes for rules.

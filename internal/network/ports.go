@@ -186,12 +186,12 @@ func (s *Service) setGroups(ctx context.Context, tx *store.Tx, p *Port, given bo
 		return dup
 	})
 	for _, id := range p.SecurityGroups {
-		g, err := groups.load(ctx, tx, id)
+		g, err := s.SecurityGroups.load(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		if g.ProjectID != p.ProjectID && !g.Shared && !s.isAdmin(ctx) {
-			return groups.notFound(id)
+			return s.SecurityGroups.notFound(id)
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ var DefaultQuotas = map[string]int64{
 // quotaTables say where each resource is counted.
 var quotaTables = map[string]string{
 	"network": "network", "subnet": "network_subnet", "port": "network_port", "router": "network_router", "floatingip": "network_floatingip",
-	"security_group": "security_group", "security_group_rule": "security_group_rule", "subnetpool": "network_subnetpool", "rbac_policy": "rbac_policy",
+	"security_group": "network_security_group", "security_group_rule": "network_security_group_rule", "subnetpool": "network_subnetpool", "rbac_policy": "rbac_policy",
 }
 
 // Quota is one limit and what is used of it.

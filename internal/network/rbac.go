@@ -60,7 +60,7 @@ func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) 
 		}
 		return n.ProjectID, nil
 	case "security_group":
-		g, err := groups.visible(ctx, s, tx, r.ObjectID)
+		g, err := s.SecurityGroups.visible(ctx, tx, r.ObjectID)
 		if err != nil {
 			return "", err
 		}

@@ -12,7 +12,7 @@ import (
 var grantUses = map[string]string{
 	"network":        "SELECT project_id, id FROM network_router WHERE gateway_network_id = ?", // as external; sharing has a check of its own
 	"security_group": "SELECT p.project_id, p.id FROM network_port p JOIN network_port_security_group g ON g.port_id = p.id WHERE g.group_id = ?",
-	"address_group":  "SELECT project_id, id FROM security_group_rule WHERE address_group_id = ?",
+	"address_group":  "SELECT project_id, id FROM network_security_group_rule WHERE address_group_id = ?",
 	"address_scope":  "SELECT project_id, id FROM network_subnetpool WHERE address_scope_id = ?",
 	"subnetpool":     "SELECT project_id, id FROM network_subnet WHERE subnetpool_id = ?",
 	"qos_policy": `SELECT project_id, object_id FROM (

@@ -28,8 +28,10 @@ type Deps struct {
 
 // Tables are where the families are kept; package sqlstore has them.
 type Tables struct {
-	AddressScopes *store.Table[AddressScope]
-	AddressGroups *store.Table[AddressGroup]
+	AddressScopes                    *store.Table[AddressScope]
+	AddressGroups                    *store.Table[AddressGroup]
+	SecurityGroups                   *store.Table[SecurityGroup]
+	SecurityGroupRules, DefaultRules *store.Table[SecurityGroupRule]
 }
 
 // Config is the operator's say. The zero value works.
@@ -79,8 +81,11 @@ type Service struct {
 
 	onServer func(ctx context.Context, tx *store.Tx, serverID string) error
 	// The families, each with its use cases.
-	AddressScopes *AddressScopes
-	AddressGroups *AddressGroups
+	AddressScopes      *AddressScopes
+	AddressGroups      *AddressGroups
+	SecurityGroups     *SecurityGroups
+	SecurityGroupRules *SecurityGroupRules
+	DefaultRules       *DefaultRules
 
 	projector *projector
 	status    *statusKeeper
@@ -103,6 +108,9 @@ func New(d Deps) (*Service, error) {
 	}
 	s.AddressScopes = newAddressScopes(s, d.Tables.AddressScopes)
 	s.AddressGroups = newAddressGroups(s, d.Tables.AddressGroups)
+	s.SecurityGroups = newSecurityGroups(s, d.Tables.SecurityGroups)
+	s.SecurityGroupRules = newSecurityGroupRules(s, d.Tables.SecurityGroupRules)
+	s.DefaultRules = &DefaultRules{s, d.Tables.DefaultRules}
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
 	return s, nil

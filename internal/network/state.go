@@ -30,7 +30,7 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 	if err != nil {
 		return nil, err
 	}
-	gs, err := groupTable.WhereIn(ctx, tx, "id", by[fabric.KindGroup])
+	gs, err := s.SecurityGroups.table.All(ctx, tx, store.In("id", by[fabric.KindGroup]))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Service) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement
 	if err != nil {
 		return nil, err
 	}
-	gs, err := groupTable.Find(ctx, tx, groupTable.Select())
+	gs, err := s.SecurityGroups.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		}
 		v.out.Ports = append(v.out.Ports, port)
 	}
-	if err := hydrateGroups(ctx, tx, gs); err != nil {
+	if err := v.s.SecurityGroups.hydrated(ctx, tx, gs); err != nil {
 		return err
 	}
 	for _, g := range gs {

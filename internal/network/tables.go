@@ -60,12 +60,6 @@ var (
 		column[Port]{Name: "held_by", Value: func(p *Port) any { return p.HeldBy }},
 		column[Port]{Name: "host", Value: func(p *Port) any { return p.Host }},
 		column[Port]{Name: "attached", Value: func(p *Port) any { return p.Attached }}))...)
-	groupTable = newDocTable("security_group", named(
-		column[SecurityGroup]{Name: "is_default", Value: func(g *SecurityGroup) any { return g.Default }})...)
-	ruleTable = newDocTable("security_group_rule", std(
-		column[SecurityGroupRule]{Name: "group_id", Value: func(r *SecurityGroupRule) any { return r.GroupID }},
-		column[SecurityGroupRule]{Name: "remote_group_id", Value: func(r *SecurityGroupRule) any { return r.RemoteGroupID }},
-		column[SecurityGroupRule]{Name: "address_group_id", Value: func(r *SecurityGroupRule) any { return r.AddressGroupID }})...)
 	routerTable = newDocTable("network_router", aged(named(
 		column[Router]{Name: "gateway_network_id", Value: func(r *Router) any {
 			if r.Gateway == nil {
@@ -99,8 +93,6 @@ var (
 	qosRuleTable = newDocTable("qos_rule", std(
 		column[QoSRule]{Name: "policy_id", Value: func(r *QoSRule) any { return r.PolicyID }},
 		column[QoSRule]{Name: "kind", Value: func(r *QoSRule) any { return r.Kind }})...)
-	defaultRuleTable = newDocTable("default_rule",
-		column[SecurityGroupRule]{Name: "id", Value: func(r *SecurityGroupRule) any { return r.ID }})
 )
 
 // ipKey is an address as its table keeps it: text order is address order.

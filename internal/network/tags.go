@@ -21,7 +21,7 @@ type taggable interface {
 // tagKinds are the collections whose resources can have tags.
 var tagKinds = map[string]taggable{
 	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
-	"subnetpools": pools, "security-groups": groups, "security-group-rules": rules,
+	"subnetpools":   pools,
 	"rbac-policies": rbacs, "policies": qosPolicies, "trunks": trunks,
 }
 
@@ -85,6 +85,10 @@ func (s *Service) tagKind(collection string) (taggable, error) {
 		return s.AddressScopes, nil
 	case "address-groups":
 		return s.AddressGroups, nil
+	case "security-groups":
+		return s.SecurityGroups, nil
+	case "security-group-rules":
+		return s.SecurityGroupRules, nil
 	}
 	if k, ok := tagKinds[collection]; ok {
 		return k, nil

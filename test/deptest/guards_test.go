@@ -20,8 +20,7 @@ import (
 // foreign are tables that lack their service's prefix.
 var foreign = map[string][]string{
 	"network": {
-		"default_rule",
-		"qos_binding", "qos_policy", "qos_rule", "rbac_policy", "security_group", "security_group_rule", "trunk", "trunk_subport",
+		"qos_binding", "qos_policy", "qos_rule", "rbac_policy", "trunk", "trunk_subport",
 	},
 }
 

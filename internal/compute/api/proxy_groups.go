@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kumoi/internal/compute"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/store"
@@ -52,17 +52,17 @@ func groupRuleDoc(r *network.SecurityGroupRule) object {
 }
 
 func (a *api) listSecurityGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.Proxy(ctx, "os-security-groups:get")
+	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:get")
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.SecurityGroups(ctx, network.Filter{})
+	all, err := groups.List(ctx, store.Query{Sort: []store.Sort{{Field: "created_at"}, {Field: "id"}}})
 	if err != nil {
 		return nil, err
 	}
 	everybody, _ := httpx.ParseBool(r.Query.Get("all_tenants"))
 	docs := []object{}
-	for _, g := range all {
+	for _, g := range all.Rows {
 		if everybody || g.ProjectID == ownProject(ctx) {
 			docs = append(docs, securityGroupDoc(g))
 		}
@@ -81,11 +81,11 @@ func groupMissing(err error, id string) error {
 }
 
 func (a *api) showSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.Proxy(ctx, "os-security-groups:show")
+	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:show")
 	if err != nil {
 		return nil, err
 	}
-	g, err := p.SecurityGroup(ctx, r.Var("security_group_id"))
+	g, err := groups.Show(ctx, r.Var("security_group_id"))
 	if err != nil {
 		return nil, groupMissing(err, r.Var("security_group_id"))
 	}
@@ -103,24 +103,23 @@ type groupBody struct {
 	} `json:"security_group"`
 }
 
+func (b *groupBody) set(g *network.SecurityGroup) {
+	g.Name = b.Group.Name
+	if b.Group.Description != nil {
+		g.Description = *b.Group.Description
+	}
+}
+
 func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b groupBody
 	if err := body(r, groupSchema, &b); err != nil {
 		return nil, err
 	}
-	g := &network.SecurityGroup{Stateful: true}
-	g.Name = b.Group.Name
-	if b.Group.Description != nil {
-		g.Description = *b.Group.Description
+	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:create")
+	if err != nil {
+		return nil, err
 	}
-	err := a.svc.WithProxy(ctx, "os-security-groups:create", func(tx *store.Tx, p compute.NetworkProxy) error {
-		c := *g
-		if err := p.CreateSecurityGroup(ctx, tx, &c, network.Change{}); err != nil {
-			return err
-		}
-		g = &c
-		return nil
-	})
+	g, err := groups.Create(ctx, change.New(b.set))
 	if err != nil {
 		return nil, err
 	}
@@ -132,17 +131,13 @@ func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 	if err := body(r, groupSchema, &b); err != nil {
 		return nil, err
 	}
-	var g *network.SecurityGroup
-	err := a.svc.WithProxy(ctx, "os-security-groups:update", func(tx *store.Tx, p compute.NetworkProxy) (err error) {
-		g, err = p.UpdateSecurityGroup(ctx, tx, r.Var("security_group_id"), network.Change{Attrs: []string{"name", "description"}}, func(g *network.SecurityGroup) error {
-			g.Name = b.Group.Name
-			if b.Group.Description != nil {
-				g.Description = *b.Group.Description
-			}
-			return nil
-		})
-		return err
-	})
+	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:update")
+	if err != nil {
+		return nil, err
+	}
+	p := change.New(b.set)
+	p.Named = []string{"name", "description"}
+	g, err := groups.Update(ctx, r.Var("security_group_id"), p)
 	if err != nil {
 		return nil, groupMissing(err, r.Var("security_group_id"))
 	}
@@ -150,9 +145,11 @@ func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 }
 
 func (a *api) deleteSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	err := a.svc.WithProxy(ctx, "os-security-groups:delete", func(tx *store.Tx, p compute.NetworkProxy) error {
-		return p.DeleteSecurityGroup(ctx, tx, r.Var("security_group_id"), network.Change{})
-	})
+	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:delete")
+	if err != nil {
+		return nil, err
+	}
+	err = groups.Delete(ctx, r.Var("security_group_id"))
 	if errs.Is(err, errs.Conflict) {
 		return nil, bad("%s", errs.As(err).Msg)
 	}
@@ -179,19 +176,14 @@ func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Res
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.svc.Proxy(ctx, "os-security-groups:rule:create")
+	groups, rules, err := a.svc.GroupProxy(ctx, "os-security-groups:rule:create")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.SecurityGroup(ctx, rule.GroupID); err != nil {
+	if _, err := groups.Show(ctx, rule.GroupID); err != nil {
 		return nil, groupMissing(err, rule.GroupID)
 	}
-	var made *network.SecurityGroupRule
-	err = a.svc.WithProxy(ctx, "os-security-groups:rule:create", func(tx *store.Tx, p compute.NetworkProxy) error {
-		c := *rule
-		made = &c
-		return p.CreateSecurityGroupRule(ctx, tx, &c, network.Change{})
-	})
+	made, err := rules.Create(ctx, change.New(func(r *network.SecurityGroupRule) { *r = *rule }))
 	switch errs.KindOf(err) {
 	case errs.NotFound, errs.Conflict, errs.Exists:
 		if err != nil {
@@ -203,7 +195,7 @@ func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Res
 	}
 	doc := groupRuleDoc(made)
 	if made.RemoteGroupID != "" {
-		if g, err := p.SecurityGroup(ctx, made.RemoteGroupID); err == nil {
+		if g, err := groups.Show(ctx, made.RemoteGroupID); err == nil {
 			doc["group"] = object{"name": g.Name, "tenant_id": g.ProjectID}
 		}
 	}
@@ -267,10 +259,11 @@ func ruleOf(b map[string]scalar) (*network.SecurityGroupRule, error) {
 }
 
 func (a *api) deleteGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	err := a.svc.WithProxy(ctx, "os-security-groups:rule:delete", func(tx *store.Tx, p compute.NetworkProxy) error {
-		return p.DeleteSecurityGroupRule(ctx, tx, r.Var("rule_id"), network.Change{})
-	})
+	_, rules, err := a.svc.GroupProxy(ctx, "os-security-groups:rule:delete")
 	if err != nil {
+		return nil, err
+	}
+	if err := rules.Delete(ctx, r.Var("rule_id")); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

@@ -133,6 +133,11 @@ func (c *Columns) NullText(name string, p **string) {
 	c.one(column{name: name, null: true}, p, orNil(*p))
 }
 
+// NullInt is a column of whole numbers or NULL.
+func (c *Columns) NullInt(name string, p **int) {
+	c.one(column{name: name, kind: KindInt, null: true}, p, orNil(*p))
+}
+
 // NullInt64 is a column of whole numbers or NULL.
 func (c *Columns) NullInt64(name string, p **int64) {
 	c.one(column{name: name, kind: KindInt, null: true}, p, orNil(*p))

@@ -19,9 +19,6 @@ func New(svc *network.Service) *httpx.Service {
 // table is every route of the API.
 func table(a *api) []httpx.Route {
 	s := a.svc
-	rs := ruleResource(s)
-	rs.index()
-	all := func(string) bool { return true }
 	rt, tr := routerResource(s), trunkResource(s)
 	out := []httpx.Route{
 		{Method: http.MethodGet, Path: "/", Public: true, Handler: versionList},
@@ -38,8 +35,7 @@ func table(a *api) []httpx.Route {
 	for _, more := range [][]httpx.Route{
 		routes(a, networkResource(s)), routes(a, subnetResource(s)), routes(a, portResource(s)),
 		routes(a, rt), a.routerActions(rt), routes(a, floatingResource(s)), a.forwardingRoutes(),
-		routes(a, groupResource(s, func(r *network.SecurityGroupRule) map[string]any { return rs.view(r, nil, all) })), routes(a, rs),
-		routes(a, defaultRuleResource(s)), a.addressGroups(),
+		a.securityGroups(), a.defaultRules(), a.addressGroups(),
 		routes(a, poolResource(s)), a.poolActions(), a.addressScopes(), routes(a, rbacResource(s)),
 		a.quotaRoutes(), a.topologyRoutes(), routes(a, qosResource(s)), routes(a, tr), a.trunkActions(tr), a.qosRoutes(), routes(a, agentResource(s)), routes(a, zoneResource(s)), routes(a, availabilityResource(s)), a.tagRoutes(),
 	} {

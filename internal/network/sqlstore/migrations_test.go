@@ -119,3 +119,39 @@ func TestAddressScopesMoveIntoColumns(t *testing.T) {
 		}
 	})
 }
+
+func TestSecurityGroupsMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	const rule = stamps + `,"GroupID":"a","Direction":"ingress","EtherType":"IPv4","Protocol":"tcp","PortMin":22,"PortMax":22,"RemotePrefix":"10.0.0.0/8"`
+	moves(t, "0021", []string{
+		"INSERT INTO security_group (id, project_id, name, is_default, doc) VALUES ('a', 'p', 'n', TRUE, '" + stamps + `,"Stateful":false,"Default":true}')`,
+		"INSERT INTO security_group_rule (id, project_id, group_id, remote_group_id, address_group_id, doc) VALUES ('a', 'p', 'a', '', '', '" + rule + `}')`,
+		"INSERT INTO default_rule (id, doc) VALUES ('a', '" + rule + `,"RemoteGroupID":"PARENT","InCustomGroup":true}')`,
+		`INSERT INTO default_rule (id, doc) VALUES ('own', '{"ID":"own"}')`,
+	}, func(ctx context.Context, tx *store.Tx) error {
+		g, err := securityGroups().Get(ctx, tx, "a")
+		if err != nil {
+			return err
+		}
+		if moved(t, &g.Standard); g.Name != "n" || g.Stateful || !g.Default {
+			t.Errorf("moved: %+v", g)
+		}
+		rules, err := securityGroupRules().All(ctx, tx, store.Eq("group_id", "a"))
+		if err != nil {
+			return err
+		}
+		defaults, err := defaultRules().All(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if len(rules) != 1 || len(defaults) != 1 || defaults[0].RemoteGroupID != "PARENT" || !defaults[0].InCustomGroup || defaults[0].InDefaultGroup {
+			t.Fatalf("moved: %+v %+v", rules, defaults)
+		}
+		for _, r := range append(rules, defaults...) {
+			if moved(t, &r.Standard); r.Direction != "ingress" || r.Protocol != "tcp" || r.PortMin == nil || *r.PortMin != 22 || r.RemotePrefix != "10.0.0.0/8" {
+				t.Errorf("moved: %+v", r)
+			}
+		}
+		return nil
+	})
+}

@@ -8,8 +8,9 @@ import (
 // Tables are where the network service's families are kept.
 func Tables() network.Tables {
 	return network.Tables{
-		AddressScopes: addressScopes(),
-		AddressGroups: addressGroups(),
+		AddressScopes:  addressScopes(),
+		AddressGroups:  addressGroups(),
+		SecurityGroups: securityGroups(), SecurityGroupRules: securityGroupRules(), DefaultRules: defaultRules(),
 	}
 }
 
