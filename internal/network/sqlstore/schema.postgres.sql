@@ -1,11 +1,5 @@
 -- What the migrations of network make; UPDATE_GOLDEN=1 go test ./test/schema writes it.
 
-CREATE TABLE default_rule (
-    id text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
 CREATE TABLE network (
     id text NOT NULL,
     project_id text NOT NULL,
@@ -59,6 +53,28 @@ CREATE TABLE network_agent (
     agent_type text NOT NULL,
     doc text NOT NULL,
     UNIQUE (host, agent_type),
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE network_default_security_group_rule (
+    id text NOT NULL,
+    project_id text NOT NULL DEFAULT ''::text,
+    description text NOT NULL DEFAULT ''::text,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    direction text NOT NULL DEFAULT ''::text,
+    ethertype text NOT NULL DEFAULT ''::text,
+    protocol text NOT NULL DEFAULT ''::text,
+    port_range_min bigint,
+    port_range_max bigint,
+    remote_ip_prefix text NOT NULL DEFAULT ''::text,
+    normalized_cidr text NOT NULL DEFAULT ''::text,
+    remote_group_id text NOT NULL DEFAULT ''::text,
+    address_group_id text NOT NULL DEFAULT ''::text,
+    in_default_group boolean NOT NULL DEFAULT false,
+    in_custom_group boolean NOT NULL DEFAULT false,
     PRIMARY KEY (id)
 );
 
@@ -147,7 +163,7 @@ CREATE TABLE network_port_security_group (
     port_id text NOT NULL,
     group_id text NOT NULL,
     PRIMARY KEY (port_id, group_id),
-    FOREIGN KEY (group_id) REFERENCES security_group(id),
+    FOREIGN KEY (group_id) REFERENCES network_security_group(id),
     FOREIGN KEY (port_id) REFERENCES network_port(id)
 );
 
@@ -175,6 +191,54 @@ CREATE TABLE network_router (
 CREATE INDEX router_gateway ON network_router USING btree (gateway_network_id);
 
 CREATE INDEX router_project ON network_router USING btree (project_id, id);
+
+CREATE TABLE network_security_group (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    name text NOT NULL,
+    is_default boolean NOT NULL,
+    description text NOT NULL DEFAULT ''::text,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    stateful boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX security_group_default ON network_security_group USING btree (project_id) WHERE is_default;
+
+CREATE INDEX security_group_project ON network_security_group USING btree (project_id, id);
+
+CREATE TABLE network_security_group_rule (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    group_id text NOT NULL,
+    remote_group_id text NOT NULL,
+    address_group_id text NOT NULL,
+    description text NOT NULL DEFAULT ''::text,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    direction text NOT NULL DEFAULT ''::text,
+    ethertype text NOT NULL DEFAULT ''::text,
+    protocol text NOT NULL DEFAULT ''::text,
+    port_range_min bigint,
+    port_range_max bigint,
+    remote_ip_prefix text NOT NULL DEFAULT ''::text,
+    normalized_cidr text NOT NULL DEFAULT ''::text,
+    PRIMARY KEY (id),
+    FOREIGN KEY (group_id) REFERENCES network_security_group(id)
+);
+
+CREATE INDEX security_group_rule_addresses ON network_security_group_rule USING btree (address_group_id);
+
+CREATE INDEX security_group_rule_group ON network_security_group_rule USING btree (group_id);
+
+CREATE INDEX security_group_rule_project ON network_security_group_rule USING btree (project_id, id);
+
+CREATE INDEX security_group_rule_remote ON network_security_group_rule USING btree (remote_group_id);
 
 CREATE TABLE network_subnet (
     id text NOT NULL,
@@ -256,38 +320,6 @@ CREATE TABLE rbac_policy (
 );
 
 CREATE INDEX rbac_policy_target ON rbac_policy USING btree (object_type, target);
-
-CREATE TABLE security_group (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    name text NOT NULL,
-    is_default boolean NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
-CREATE UNIQUE INDEX security_group_default ON security_group USING btree (project_id) WHERE is_default;
-
-CREATE INDEX security_group_project ON security_group USING btree (project_id, id);
-
-CREATE TABLE security_group_rule (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    group_id text NOT NULL,
-    remote_group_id text NOT NULL,
-    address_group_id text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id),
-    FOREIGN KEY (group_id) REFERENCES security_group(id)
-);
-
-CREATE INDEX security_group_rule_addresses ON security_group_rule USING btree (address_group_id);
-
-CREATE INDEX security_group_rule_group ON security_group_rule USING btree (group_id);
-
-CREATE INDEX security_group_rule_project ON security_group_rule USING btree (project_id, id);
-
-CREATE INDEX security_group_rule_remote ON security_group_rule USING btree (remote_group_id);
 
 CREATE TABLE trunk (
     id text NOT NULL,

@@ -1,8 +1,5 @@
 -- What the migrations of network make; UPDATE_GOLDEN=1 go test ./test/schema writes it.
 
-CREATE TABLE default_rule (
-    id TEXT PRIMARY KEY, doc TEXT NOT NULL);
-
 CREATE TABLE network (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
     net_type TEXT NOT NULL, physical TEXT NOT NULL, segment BIGINT, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
@@ -25,6 +22,9 @@ CREATE INDEX network_address_scope_project ON network_address_scope (project_id,
 
 CREATE TABLE network_agent (
     id TEXT PRIMARY KEY, host TEXT NOT NULL, agent_type TEXT NOT NULL, doc TEXT NOT NULL, UNIQUE (host, agent_type));
+
+CREATE TABLE "network_default_security_group_rule" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL DEFAULT '', description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0, direction TEXT NOT NULL DEFAULT '', ethertype TEXT NOT NULL DEFAULT '', protocol TEXT NOT NULL DEFAULT '', port_range_min BIGINT, port_range_max BIGINT, remote_ip_prefix TEXT NOT NULL DEFAULT '', normalized_cidr TEXT NOT NULL DEFAULT '', remote_group_id TEXT NOT NULL DEFAULT '', address_group_id TEXT NOT NULL DEFAULT '', in_default_group BOOLEAN NOT NULL DEFAULT FALSE, in_custom_group BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE TABLE "network_floatingip" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, network_id TEXT NOT NULL,
@@ -69,7 +69,7 @@ CREATE INDEX port_forwarding_ip ON "network_port_forwarding" (floatingip_id);
 CREATE INDEX port_forwarding_port ON "network_port_forwarding" (port_id);
 
 CREATE TABLE "network_port_security_group" (
-    port_id TEXT NOT NULL REFERENCES "network_port" (id), group_id TEXT NOT NULL REFERENCES security_group (id),
+    port_id TEXT NOT NULL REFERENCES "network_port" (id), group_id TEXT NOT NULL REFERENCES "network_security_group" (id),
     PRIMARY KEY (port_id, group_id));
 
 CREATE INDEX port_security_group_group ON "network_port_security_group" (group_id);
@@ -83,6 +83,26 @@ CREATE TABLE "network_router" (
 CREATE INDEX router_gateway ON "network_router" (gateway_network_id);
 
 CREATE INDEX router_project ON "network_router" (project_id, id);
+
+CREATE TABLE "network_security_group" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, is_default BOOLEAN NOT NULL, description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0, stateful BOOLEAN NOT NULL DEFAULT TRUE);
+
+CREATE UNIQUE INDEX security_group_default ON "network_security_group" (project_id) WHERE is_default;
+
+CREATE INDEX security_group_project ON "network_security_group" (project_id, id);
+
+CREATE TABLE "network_security_group_rule" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL,
+    group_id TEXT NOT NULL REFERENCES "network_security_group" (id), remote_group_id TEXT NOT NULL,
+    address_group_id TEXT NOT NULL, description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0, direction TEXT NOT NULL DEFAULT '', ethertype TEXT NOT NULL DEFAULT '', protocol TEXT NOT NULL DEFAULT '', port_range_min BIGINT, port_range_max BIGINT, remote_ip_prefix TEXT NOT NULL DEFAULT '', normalized_cidr TEXT NOT NULL DEFAULT '');
+
+CREATE INDEX security_group_rule_addresses ON "network_security_group_rule" (address_group_id);
+
+CREATE INDEX security_group_rule_group ON "network_security_group_rule" (group_id);
+
+CREATE INDEX security_group_rule_project ON "network_security_group_rule" (project_id, id);
+
+CREATE INDEX security_group_rule_remote ON "network_security_group_rule" (remote_group_id);
 
 CREATE TABLE "network_subnet" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
@@ -121,26 +141,6 @@ CREATE TABLE rbac_policy (
     UNIQUE (object_type, object_id, action, target));
 
 CREATE INDEX rbac_policy_target ON rbac_policy (object_type, target);
-
-CREATE TABLE security_group (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, is_default BOOLEAN NOT NULL, doc TEXT NOT NULL);
-
-CREATE UNIQUE INDEX security_group_default ON security_group (project_id) WHERE is_default;
-
-CREATE INDEX security_group_project ON security_group (project_id, id);
-
-CREATE TABLE security_group_rule (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL,
-    group_id TEXT NOT NULL REFERENCES security_group (id), remote_group_id TEXT NOT NULL,
-    address_group_id TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX security_group_rule_addresses ON security_group_rule (address_group_id);
-
-CREATE INDEX security_group_rule_group ON security_group_rule (group_id);
-
-CREATE INDEX security_group_rule_project ON security_group_rule (project_id, id);
-
-CREATE INDEX security_group_rule_remote ON security_group_rule (remote_group_id);
 
 CREATE TABLE trunk (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
