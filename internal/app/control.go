@@ -114,9 +114,9 @@ func assemble(g ground) (*services, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	s.placement = placement.New(placement.Deps{DB: g.db, Tables: placementstore.Tables(), Policy: s.policy})
+	s.placement = placement.New(placement.Deps{DB: g.db, Tables: placementstore.Tables(), Policy: s.policy, Events: g.events})
 	if s.network, err = network.New(network.Deps{
-		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Tables: networkstore.Tables(), Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
+		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Tables: networkstore.Tables(), Events: g.events, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
 		OnServer: func(ctx context.Context, tx *store.Tx, id string) error { return s.compute.RefreshTx(ctx, tx, id) },
 	}); err != nil {
 		return nil, fmt.Errorf("network: %w", err)

@@ -143,6 +143,7 @@ func New(d Deps) (*Service, error) {
 	s.consoles, s.quotas, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Quotas, t.Hosts, t.HostStates, t.Guests
 	s.Migrations = Migrations{s}
 	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
+	tell(d.Events, d.DB, d.Tables)
 	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
 	s.Flavors = flavor.New(flavor.Deps{
 		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,

@@ -2,7 +2,9 @@ package compute
 
 import (
 	"context"
+	"strconv"
 
+	"kumoi/internal/compute/keypair"
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/store"
 )
@@ -62,4 +64,31 @@ func (t told) tell(ctx context.Context, tx *store.Tx, s *Server, what, notificat
 	return t.events.Publish(ctx, tx, event.Event{
 		Type: "compute.server." + what, Notification: "compute.instance." + notification, Resource: s.ID, Project: s.ProjectID,
 	}, state)
+}
+
+// groupState is a server group in events, keypairState a key pair.
+type (
+	groupState struct {
+		Name   string `json:"name"`
+		Policy string `json:"policy"`
+	}
+	keypairState struct {
+		Name        string `json:"name"`
+		Type        string `json:"type"`
+		Fingerprint string `json:"fingerprint"`
+		UserID      string `json:"user_id"`
+	}
+)
+
+// tell has events published of the families that need no more than a table.
+func tell(l *event.Log, db *store.DB, t Tables) {
+	if l == nil {
+		return
+	}
+	event.Observe(l, db, t.ServerGroups.Name(), "compute.server_group", "server_group.%s", func(g *ServerGroup) event.Subject {
+		return event.Subject{Resource: g.ID, Project: g.ProjectID, State: groupState{g.Name, g.Policy}}
+	})
+	event.Observe(l, db, t.Keypairs.Name(), "compute.keypair", "keypair.%s.end", func(k *keypair.Keypair) event.Subject {
+		return event.Subject{Resource: strconv.FormatInt(k.ID, 10), State: keypairState{k.Name, k.Type, k.Fingerprint, k.UserID}}
+	})
 }

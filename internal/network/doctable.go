@@ -97,8 +97,10 @@ func (t *docTable[T]) Insert(ctx context.Context, tx *store.Tx, v *T) error {
 	for _, c := range t.columns {
 		args = append(args, c.Value(v))
 	}
-	_, err = tx.Exec(ctx, t.insert, append(args, string(doc))...)
-	return err
+	if _, err = tx.Exec(ctx, t.insert, append(args, string(doc))...); err != nil {
+		return err
+	}
+	return tx.Tell(ctx, t.name, store.Created, v)
 }
 
 // Update replaces the value with v's key, or returns store.ErrNoRows.
@@ -111,13 +113,27 @@ func (t *docTable[T]) Update(ctx context.Context, tx *store.Tx, v *T) error {
 	for _, c := range t.columns[1:] {
 		args = append(args, c.Value(v))
 	}
-	return tx.ExecOne(ctx, t.update, append(args, string(doc), t.columns[0].Value(v))...)
+	if err := tx.ExecOne(ctx, t.update, append(args, string(doc), t.columns[0].Value(v))...); err != nil {
+		return err
+	}
+	return tx.Tell(ctx, t.name, store.Changed, v)
 }
 
 // Delete removes the value with the key; removing nothing is no error.
 func (t *docTable[T]) Delete(ctx context.Context, tx *store.Tx, key string) error {
-	_, err := tx.Exec(ctx, t.delete, key)
-	return err
+	var v *T
+	if tx.Observed(t.name) {
+		var err error
+		if v, err = t.Get(ctx, tx, key); isNotFound(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, t.delete, key); err != nil {
+		return err
+	}
+	return tx.Tell(ctx, t.name, store.Removed, v)
 }
 
 // Count counts rows.

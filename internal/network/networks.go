@@ -414,8 +414,14 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM network_subnet WHERE network_id = ?", id); err != nil {
+	subs, err := subnetTable.Where(ctx, tx, "network_id", id)
+	if err != nil {
 		return err
+	}
+	for _, sub := range subs {
+		if err := subnetTable.Delete(ctx, tx, sub.ID); err != nil {
+			return err
+		}
 	}
 	if err := s.forgetGrants(ctx, tx, "network", id); err != nil {
 		return err

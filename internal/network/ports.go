@@ -502,12 +502,11 @@ func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
 		"DELETE FROM network_ip_allocation WHERE port_id = ?",
 		"DELETE FROM network_port_security_group WHERE port_id = ?",
 		"DELETE FROM qos_binding WHERE object_id = ?",
-		"DELETE FROM network_port WHERE id = ?",
 	} {
 		if _, err := tx.Exec(ctx, stmt, p.ID); err != nil {
 			return err
 		}
 	}
 	s.touchPort(tx, p)
-	return nil
+	return portTable.Delete(ctx, tx, p.ID)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network/fabric"
@@ -20,6 +21,7 @@ type Deps struct {
 	Clock  func() time.Time // nil: time.Now
 	Fabric fabric.Fabric
 	Tables Tables
+	Events *event.Log // nil: nobody is told what changes
 	Config Config
 	// OnServer is told, in the transaction of the change, that a server has
 	// other floating IPs now. Nil: nobody is.
@@ -113,6 +115,7 @@ func New(d Deps) (*Service, error) {
 	s.DefaultRules = &DefaultRules{s, d.Tables.DefaultRules}
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
+	s.tell(d.Events, d.Tables)
 	return s, nil
 }
 

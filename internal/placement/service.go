@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
@@ -46,6 +47,7 @@ type Deps struct {
 	DB     *store.DB
 	Tables Tables
 	Policy *policy.Engine
+	Events *event.Log // nil: nobody is told what changes
 	Clock  func() time.Time
 }
 
@@ -77,6 +79,7 @@ func New(d Deps) *Service {
 	s := &Service{db: d.DB, tables: d.Tables, policy: d.Policy, clock: d.Clock}
 	s.Providers, s.Inventories, s.Allocations = &Providers{s}, &Inventories{s}, &Allocations{s}
 	s.Traits, s.Classes = &Traits{s}, &Classes{s}
+	tell(d.Events, d.DB, d.Tables)
 	return s
 }
 

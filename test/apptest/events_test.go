@@ -3,6 +3,7 @@ package apptest
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
@@ -32,7 +33,7 @@ func TestEventsTellWhatHappens(t *testing.T) {
 		var states []string
 		for _, e := range all {
 			types[e.Type] = true
-			if e.Resource != id {
+			if e.Resource != id || !strings.HasPrefix(e.Type, "compute.server.") {
 				continue
 			}
 			var state struct{ Status, Name string }
@@ -49,7 +50,8 @@ func TestEventsTellWhatHappens(t *testing.T) {
 		if !slices.Equal(states, []string{"BUILD", "ACTIVE", "DELETED"}) {
 			t.Errorf("the server was %v", states)
 		}
-		for _, want := range []string{"identity.user.create", "identity.project.create", "image.image.create", "image.image.update", "compute.server.update", "compute.server.delete"} {
+		for _, want := range []string{"identity.user.create", "identity.project.create", "image.image.create", "image.image.update", "compute.server.update", "compute.server.delete",
+			"network.port.create", "network.port.delete", "placement.inventory.create", "placement.allocation.create", "placement.allocation.delete"} {
 			if !types[want] {
 				t.Errorf("no event %s", want)
 			}

@@ -100,8 +100,10 @@ func New(db *store.DB, cfg Config) *Log {
 	return &Log{db: db, cfg: cfg, wake: make(chan struct{})}
 }
 
-// Publish writes e in the transaction of the change that it tells of. Who changed
-// it, and by which request, is taken from ctx; so is the project, if e has none.
+// Publish tells of a change in the transaction of the change. Who changed it, and
+// by which request, is taken from ctx; so is the project, if e has none. What one
+// transaction does to a resource is one event, with the state at its end: a
+// resource that is made and changed is made.
 func (l *Log) Publish(ctx context.Context, tx *store.Tx, e Event, state any) error {
 	if l == nil {
 		return nil
@@ -111,20 +113,12 @@ func (l *Log) Publish(ctx context.Context, tx *store.Tx, e Event, state any) err
 		e.Project = who.ProjectID
 	}
 	e.User, e.Request = who.UserID, who.RequestID
-	text, err := json.Marshal(state)
-	if err != nil {
-		return errs.Wrap(errs.Internal, err, "The event %s cannot be written.", e.Type)
+	p, ok := tx.Ending(l, func() store.Ending { return &pending{log: l} }).(*pending)
+	if !ok {
+		return errs.New(errs.Internal, "The transaction has other work of the log of events.")
 	}
-	if state == nil || len(text) > maxState {
-		text = nil
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO event_log (time, type, notification, resource, project, user_id, request, state)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		store.Micros(l.cfg.Now()), e.Type, e.Notification, e.Resource, e.Project, e.User, e.Request, string(text))
-	if err == nil {
-		tx.AfterCommit(l.committed)
-	}
-	return err
+	p.add(e, state)
+	return nil
 }
 
 // committed wakes those who wait for events.

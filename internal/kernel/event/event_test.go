@@ -144,6 +144,34 @@ func TestAnEventSaysWhoAndWhat(t *testing.T) {
 	})
 }
 
+// What a transaction does to a resource is one event.
+func TestOneEventForEachResource(t *testing.T) {
+	l := newLog(t, storetest.SQLite(t), "a")
+	ctx := t.Context()
+	err := l.db.Write(ctx, func(tx *store.Tx) error {
+		for _, e := range []struct{ kind, id, state string }{
+			{"a.port.create", "1", "new"}, {"a.port.update", "1", "bound"}, {"a.port.update", "2", "x"}, {"a.net.update", "1", "y"},
+			{"a.port.update", "2", "z"}, {"a.port.delete", "2", "gone"}, {"a.port.update", "2", "late"},
+		} {
+			if err := l.Publish(ctx, tx, Event{Type: e.kind, Resource: e.id}, e.state); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := l.Since(ctx, Position{}, Filter{})
+	var got []string
+	for _, e := range all {
+		got = append(got, e.Type+" "+e.Resource+string(e.State))
+	}
+	if want := `[a.port.create 1"bound" a.port.delete 2"late" a.net.update 1"y"]`; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("%v, %v, want %s", err, got, want)
+	}
+}
+
 // Every process hears every event, in order, whoever published it; one that was
 // away goes on where it stopped, and one that is new begins with the next.
 func TestEveryProcessHearsAll(t *testing.T) {

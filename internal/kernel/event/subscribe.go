@@ -130,7 +130,8 @@ func (l *Log) round(ctx context.Context, s Subscriber) (int, error) {
 		at = e.At
 	}
 	if at != from {
-		err = l.db.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		ctx := context.WithoutCancel(ctx) // what was taken in is noted, also at the end
+		err = l.db.Write(ctx, func(tx *store.Tx) error {
 			return tx.ExecOne(ctx, "UPDATE event_cursor SET transaction_id = ?, number = ?, seen_at = ? WHERE name = ? AND host = ?",
 				at.Transaction, at.Number, store.Micros(l.cfg.Now()), s.Name, l.cfg.Host)
 		})

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"kumoi/internal/kernel/errs"
@@ -42,6 +43,8 @@ type DB struct {
 	dialect Dialect
 	read    sessions
 	write   sessions
+
+	observers atomic.Pointer[map[string]Observer]
 }
 
 // sessions begins transactions; read and write have one each.
@@ -98,6 +101,31 @@ type Tx struct {
 	dialect     Dialect
 	wrote       bool
 	afterCommit []func()
+	observers   map[string]Observer
+	endings     []ending
+}
+
+type ending struct {
+	key any
+	of  Ending
+}
+
+// Ending is work at the end of a transaction.
+type Ending interface {
+	// End runs inside the transaction, before its commit.
+	End(ctx context.Context, tx *Tx) error
+}
+
+// Ending returns the transaction's work under the key, which fresh makes at first.
+func (tx *Tx) Ending(key any, fresh func() Ending) Ending {
+	for _, e := range tx.endings {
+		if e.key == key {
+			return e.of
+		}
+	}
+	e := ending{key, fresh()}
+	tx.endings = append(tx.endings, e)
+	return e.of
 }
 
 // Dialect tells which database the transaction runs on.
@@ -159,8 +187,16 @@ func (db *DB) once(ctx context.Context, from sessions, f func(tx *Tx) error) (*T
 	}
 	defer in.rollback()
 	tx := &Tx{in: in, dialect: db.dialect}
+	if o := db.observers.Load(); o != nil {
+		tx.observers = *o
+	}
 	if err := f(tx); err != nil {
 		return nil, err
+	}
+	for _, e := range tx.endings {
+		if err := e.of.End(ctx, tx); err != nil {
+			return nil, err
+		}
 	}
 	if last, ok := ctx.Value(beforeCommitKey{}).(func(context.Context, *Tx) error); ok && tx.wrote {
 		if err := last(ctx, tx); err != nil {

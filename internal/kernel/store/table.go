@@ -130,14 +130,17 @@ func (t *Table[T]) Absent(err error, key ...any) error {
 }
 
 // wrote ends an Insert or Update.
-func (t *Table[T]) wrote(ctx context.Context, tx *Tx, v *T, err error) error {
+func (t *Table[T]) wrote(ctx context.Context, tx *Tx, did Verb, v *T, err error) error {
 	if t.taken != nil && Duplicate(err) {
 		return t.taken(v)
 	}
 	if err == nil && t.beside != nil {
 		err = t.beside(ctx, tx, v)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.Tell(ctx, t.name, did, v)
 }
 
 // Name is the table's name.
@@ -228,7 +231,7 @@ func (t *Table[T]) Any(ctx context.Context, tx *Tx, conds ...Cond) (bool, error)
 // Insert adds a row. For one that breaks a unique index, Duplicate(err) is true.
 func (t *Table[T]) Insert(ctx context.Context, tx *Tx, v *T) error {
 	_, err := tx.Exec(ctx, t.insert, t.row(v).args...)
-	return t.wrote(ctx, tx, v, err)
+	return t.wrote(ctx, tx, Created, v, err)
 }
 
 // ErrStale says that a row was changed between being read and being written.
@@ -257,11 +260,11 @@ func (t *Table[T]) Update(ctx context.Context, tx *Tx, v *T) error {
 		args = append(args, c.args[i])
 	}
 	if !t.gen {
-		return t.wrote(ctx, tx, v, t.Absent(tx.ExecOne(ctx, t.update, args...), t.key(v)...))
+		return t.wrote(ctx, tx, Changed, v, t.Absent(tx.ExecOne(ctx, t.update, args...), t.key(v)...))
 	}
 	n, err := tx.Exec(ctx, t.update, append(args, was)...)
 	if err == nil && n == 1 {
-		return t.wrote(ctx, tx, v, nil)
+		return t.wrote(ctx, tx, Changed, v, nil)
 	}
 	*c.grows = was
 	if err == nil {
@@ -274,12 +277,33 @@ func (t *Table[T]) Update(ctx context.Context, tx *Tx, v *T) error {
 
 // Delete removes the row with the key, or returns ErrNoRows.
 func (t *Table[T]) Delete(ctx context.Context, tx *Tx, key ...any) error {
-	return t.Absent(tx.ExecOne(ctx, t.remove, key...), key...)
+	if !tx.Observed(t.name) {
+		return t.Absent(tx.ExecOne(ctx, t.remove, key...), key...)
+	}
+	v, err := t.Get(ctx, tx, key...)
+	if err != nil {
+		return err
+	}
+	if err := t.Absent(tx.ExecOne(ctx, t.remove, key...), key...); err != nil {
+		return err
+	}
+	return tx.Tell(ctx, t.name, Removed, v)
 }
 
 // DeleteWhere removes the rows of which the conditions hold; there must be a condition.
 func (t *Table[T]) DeleteWhere(ctx context.Context, tx *Tx, conds ...Cond) (int64, error) {
-	return t.change(ctx, tx, Select("DELETE FROM "+t.name), conds)
+	var rows []*T
+	if tx.Observed(t.name) {
+		var err error
+		if rows, err = t.All(ctx, tx, conds...); err != nil || len(rows) == 0 {
+			return 0, err
+		}
+	}
+	n, err := t.change(ctx, tx, Select("DELETE FROM "+t.name), conds)
+	if err != nil {
+		return n, err
+	}
+	return n, tellAll(ctx, tx, t.name, Removed, rows)
 }
 
 // Changes are new values of columns.
@@ -299,7 +323,23 @@ func (t *Table[T]) Patch(ctx context.Context, tx *Tx, set Changes, conds ...Cond
 		}
 		args[i] = plain(set[n])
 	}
-	return t.change(ctx, tx, Select("UPDATE "+t.name+" SET "+strings.Join(names, " = ?, ")+" = ?", args...), conds)
+	var rows []*T
+	if tx.Observed(t.name) { // afterwards the conditions may not hold any more
+		var err error
+		if rows, err = t.All(ctx, tx, conds...); err != nil {
+			return 0, err
+		}
+	}
+	n, err := t.change(ctx, tx, Select("UPDATE "+t.name+" SET "+strings.Join(names, " = ?, ")+" = ?", args...), conds)
+	if err != nil {
+		return n, err
+	}
+	for i, v := range rows {
+		if rows[i], err = t.Get(ctx, tx, t.key(v)...); err != nil {
+			return n, err
+		}
+	}
+	return n, tellAll(ctx, tx, t.name, Changed, rows)
 }
 
 func (t *Table[T]) change(ctx context.Context, tx *Tx, q *Selection, conds []Cond) (int64, error) {

@@ -1,0 +1,64 @@
+package network_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/event"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/network"
+	"kumoi/internal/network/fabric/fake"
+	networkstore "kumoi/internal/network/sqlstore"
+)
+
+// What becomes of resources is told under Neutron's names, once for each request.
+func TestChangesAreTold(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		if err := db.Migrate(t.Context(), networkstore.Migrations(), event.Migrations()); err != nil {
+			t.Fatal(err)
+		}
+		log := event.New(db, event.Config{})
+		svc, err := network.New(network.Deps{
+			DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: fake.New(), Tables: networkstore.Tables(), Events: log,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &cloud{Service: svc, t: t, db: db}
+		ctx := actor.With(t.Context(), &actor.Actor{UserID: "u", ProjectID: "p", Roles: []string{"member", "reader"}})
+		seen := event.Position{}
+		told := func(want string) {
+			t.Helper()
+			events, to, err := log.Since(ctx, seen, event.Filter{})
+			seen = to
+			var got []string
+			for _, e := range events {
+				if e.Project != "p" || e.User != "u" || !strings.Contains(string(e.State), `"name"`) {
+					t.Errorf("%+v", e)
+				}
+				got = append(got, e.Type+"="+e.Notification)
+			}
+			if err != nil || fmt.Sprint(got) != want {
+				t.Errorf("%v: %v, want %s", err, got, want)
+			}
+		}
+		n := c.network(ctx, network.Network{AdminStateUp: true, Standard: network.Standard{Name: "blue"}})
+		told("[network.network.create=network.create.end network.security_group.create=security_group.create.end" +
+			strings.Repeat(" network.security_group_rule.create=security_group_rule.create.end", 4) + "]") // the project's first
+		c.subnet(ctx, n.ID, "10.0.0.0/24")
+		// With the subnet comes the network's metadata port.
+		told("[network.subnet.create=subnet.create.end network.port.create=port.create.end network.network.update=network.update.end]")
+		p := c.port(ctx, n.ID)
+		told("[network.port.create=port.create.end]")
+		c.write(ctx, func(tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, network.Change{}) })
+		told("[network.port.delete=port.delete.end]")
+		c.write(ctx, func(tx *store.Tx) error { return c.DeleteNetwork(ctx, tx, n.ID, network.Change{}) })
+		told("[network.port.delete=port.delete.end network.subnet.delete=subnet.delete.end network.network.delete=network.delete.end]")
+	})
+}
