@@ -30,6 +30,7 @@ import (
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
+	"kumoi/internal/kernel/waittest"
 )
 
 // node is an image service over a folder, as it is after a start.
@@ -280,19 +281,16 @@ func recover1(t *testing.T, dir, op string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settled := func() bool {
+	waittest.Until(t, 20*time.Second, func() error {
 		if img, err = n.svc.Show(ctx, crashID); err != nil {
 			t.Fatal(err)
 		}
-		want := len(img.Locations)
-		return slices.Contains([]image.Status{image.Queued, image.Active, image.Uploading}, img.Status) && len(leftovers(t, dir)) == want
-	}
-	for !settled() {
-		if ctx.Err() != nil {
-			t.Fatalf("%s, locations %v, but there are %v", img, img.Locations, leftovers(t, dir))
+		left := leftovers(t, dir)
+		if slices.Contains([]image.Status{image.Queued, image.Active, image.Uploading}, img.Status) && len(left) == len(img.Locations) {
+			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return fmt.Errorf("%s, locations %v, but there are %v", img, img.Locations, left)
+	})
 	for name := range img.Properties {
 		if name == "os_glance_import_task" {
 			t.Errorf("the image is still marked as being imported")

@@ -14,6 +14,7 @@ import (
 
 	"kumoi/internal/app"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/kernel/waittest"
 )
 
 // ask sends a request to one server and returns status, token and body.
@@ -102,18 +103,15 @@ func TestTwoServersOnOneDatabase(t *testing.T) {
 	until := func(what string, want int, method, path, token string, body any) time.Duration {
 		t.Helper()
 		start := time.Now()
-		for {
-			status, _, _ := ask(t, method, b+path, token, body)
-			took := time.Since(start)
-			if status == want {
-				t.Logf("%s: seen after %v", what, took.Round(time.Millisecond))
-				return took
+		waittest.Until(t, 10*time.Second, func() error {
+			if status, _, _ := ask(t, method, b+path, token, body); status != want {
+				return fmt.Errorf("%s: the other server answers %d, not %d", what, status, want)
 			}
-			if took > 10*time.Second {
-				t.Fatalf("%s: the other server answers %d, not %d", what, status, want)
-			}
-			time.Sleep(5 * time.Millisecond) // leaves the processor to the servers
-		}
+			return nil
+		})
+		took := time.Since(start)
+		t.Logf("%s: seen after %v", what, took.Round(time.Millisecond))
+		return took
 	}
 	// soon wants a change to be seen within a second. The machine may hold everything
 	// up for longer than that, but hardly three times in a row.

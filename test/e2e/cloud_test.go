@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"kumoi/internal/kernel/waittest"
 )
 
 const (
@@ -107,13 +110,7 @@ func (c *cloud) cutPower() {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, patience time.Duration, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s", patience, what)
-		}
-		time.Sleep(100 * time.Millisecond) // between two looks at a condition
-	}
+	waittest.True(t, patience, what, cond)
 }
 
 // guest is a way into a server over ssh.
@@ -164,15 +161,11 @@ func (g guest) run(command string) (string, error) {
 func (g guest) reach(t *testing.T, command string) string {
 	t.Helper()
 	var out string
-	var err error
-	deadline := time.Now().Add(2 * time.Minute)
-	for {
-		if out, err = g.run(command); err == nil {
-			return out
+	waittest.Until(t, 2*time.Minute, func() (err error) {
+		if out, err = g.run(command); err != nil {
+			return fmt.Errorf("ssh %s@%s %q: %w %s", g.user, g.addr, command, err, out)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("ssh %s@%s %q: %v %s", g.user, g.addr, command, err, out)
-		}
-		time.Sleep(200 * time.Millisecond) // between two attempts
-	}
+		return nil
+	})
+	return out
 }

@@ -22,6 +22,7 @@ import (
 
 	"kumoi/internal/app"
 	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/waittest"
 )
 
 const (
@@ -422,16 +423,11 @@ func (d *doomedCloud) nothing(id string) {
 	eventually(d.t, "the server to be gone", 30*time.Second, func() bool {
 		return d.status("GET", "/compute/v2.1/servers/"+id, nil, nil) == http.StatusNotFound
 	})
-	var got traces
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		got = d.traces(id)
+	waittest.Until(d.t, 10*time.Second, func() error { // OVN's database follows ours
+		got := d.traces(id)
 		if len(got.Guests) == 0 && len(got.Ports) == 0 && got.Allocations == 0 && len(got.Files) == 0 {
-			return
+			return nil
 		}
-		if time.Now().After(deadline) {
-			d.t.Fatalf("left over: %+v", got)
-		}
-		time.Sleep(100 * time.Millisecond) // OVN's database follows ours
-	}
+		return fmt.Errorf("left over: %+v", got)
+	})
 }

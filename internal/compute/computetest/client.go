@@ -3,11 +3,14 @@ package computetest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"kumoi/internal/kernel/waittest"
 )
 
 // Object is a JSON object.
@@ -124,35 +127,26 @@ func (c *Client) WaitTask(id, task string) Object {
 	return c.wait(id, task, func(s Object) bool { return s["OS-EXT-STS:task_state"] == task })
 }
 
-func (c *Client) wait(id, want string, is func(s Object) bool) Object {
+func (c *Client) wait(id, want string, is func(s Object) bool) (s Object) {
 	c.T.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		s := c.Must(200, "GET", "/v2.1/servers/"+id, nil)["server"].(Object)
-		if is(s) {
-			return s
+	waittest.Until(c.T, 20*time.Second, func() error {
+		if s = c.Must(200, "GET", "/v2.1/servers/"+id, nil)["server"].(Object); is(s) {
+			return nil
 		}
-		if time.Now().After(deadline) {
-			c.T.Fatalf("server %s is %v (task %v, fault %v), not %s", id, s["status"], s["OS-EXT-STS:task_state"], s["fault"], want)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+		return fmt.Errorf("server %s is %v (task %v, fault %v), not %s", id, s["status"], s["OS-EXT-STS:task_state"], s["fault"], want)
+	})
+	return s
 }
 
 // WaitGone waits until a server does not exist any more.
 func (c *Client) WaitGone(id string) {
 	c.T.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		status, _, out := c.Do("GET", "/v2.1/servers/"+id, nil)
-		if status == 404 {
-			return
+	waittest.Until(c.T, 20*time.Second, func() error {
+		if status, _, out := c.Do("GET", "/v2.1/servers/"+id, nil); status != 404 {
+			return fmt.Errorf("server %s is still there: %v", id, out)
 		}
-		if time.Now().After(deadline) {
-			c.T.Fatalf("server %s is still there: %v", id, out)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+		return nil
+	})
 }
 
 // Flavor makes a flavor of 1 vCPU and 64 MiB as administrator; changes override.

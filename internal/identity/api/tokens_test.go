@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/identity/identitytest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/kernel/waittest"
 )
 
 type object = map[string]any
@@ -180,12 +181,9 @@ func TestTwoServersAgree(t *testing.T) {
 		b.Must(200, "GET", "/v3/auth/projects", token, nil)
 		start := time.Now()
 		a.Must(200, "PATCH", "/v3/users/"+user, admin, object{"user": object{"enabled": false}})
-		for b.Do("GET", "/v3/auth/projects", token, nil).Status == 200 {
-			if time.Since(start) > 5*time.Second {
-				t.Fatal("the other server never heard of the change")
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		waittest.True(t, 5*time.Second, "the other server to hear of the change", func() bool {
+			return b.Do("GET", "/v3/auth/projects", token, nil).Status != 200
+		})
 		t.Logf("heard after %v", time.Since(start))
 		if err := a.Svc.RotateKeys(t.Context()); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/kernel/waittest"
 )
 
 type object = map[string]any
@@ -114,17 +115,14 @@ access to * by dn="%[2]s" read by * none
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		if c, err := goldap.DialURL(url); err == nil {
+	waittest.Until(t, 20*time.Second, func() error {
+		c, err := goldap.DialURL(url)
+		if err == nil {
 			c.Close()
-			return url
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("slapd does not answer")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return err
+	})
+	return url
 }
 
 func TestDomainOfADirectory(t *testing.T) {

@@ -9,17 +9,13 @@ import (
 	"kumoi/internal/image/backend/fake"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/kernel/waittest"
 )
 
 // until waits for a condition.
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !cond(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not in 20 s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	waittest.True(t, 20*time.Second, what, cond)
 }
 
 func TestCache(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/bus/bustest"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/waittest"
 )
 
 func startServer(t *testing.T, cfg bus.ServerConfig) *bus.Server {
@@ -135,13 +136,7 @@ func (l *logBuffer) String() string {
 
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	waittest.True(t, 20*time.Second, what, cond)
 }
 
 // A subject that is published to by somebody who may not stays silent: the

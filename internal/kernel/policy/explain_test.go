@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/waittest"
 )
 
 func TestExplain(t *testing.T) {
@@ -56,13 +58,7 @@ func TestFileIsReadAgain(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		deadline := time.Now().Add(5 * time.Second)
-		for e.Allowed(ctx, "show", nil) != want {
-			if time.Now().After(deadline) {
-				t.Fatalf("after %q allowed is not %v", text, want)
-			}
-			time.Sleep(10 * time.Millisecond) // between two looks
-		}
+		waittest.True(t, 20*time.Second, fmt.Sprintf("%q to be read", text), func() bool { return e.Allowed(ctx, "show", nil) == want })
 	}
 	put(`show: "@"`, true)
 	put(`show: "!"   # back`, false)

@@ -3,12 +3,14 @@ package task
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/waittest"
 )
 
 func runner(t *testing.T, tasks ...Task) *Runner {
@@ -32,20 +34,18 @@ func receive[T any](t *testing.T, ch <-chan T) T {
 }
 
 // settled waits until the task has ended n runs and returns its status.
-func settled(t *testing.T, r *Runner, name string, n int) Status {
+func settled(t *testing.T, r *Runner, name string, n int) (status Status) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
+	waittest.Until(t, 20*time.Second, func() error {
 		for _, s := range r.Status() {
 			if s.Name == name && s.Runs >= n && !s.Running {
-				return s
+				status = s
+				return nil
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not end %d runs: %+v", name, n, r.Status())
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return fmt.Errorf("%s did not end %d runs: %+v", name, n, r.Status())
+	})
+	return status
 }
 
 func TestRunsByTimerAsUpkeep(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kumoi/internal/kernel/waittest"
 )
 
 const (
@@ -73,18 +75,12 @@ func (d *databases) start() {
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	for {
+	waittest.True(d.t, 30*time.Second, "ovsdb-server", func() bool {
 		out, err := exec.CommandContext(ctx, "ovsdb-client", "list-dbs", "unix:"+sock).Output()
-		if err == nil && strings.Contains(string(out), "OVN_Southbound") && strings.Contains(string(out), "OVN_Northbound") {
-			return
-		}
-		if ctx.Err() != nil {
-			d.t.Fatal("ovsdb-server does not answer")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return err == nil && strings.Contains(string(out), "OVN_Southbound") && strings.Contains(string(out), "OVN_Northbound")
+	})
 }
 
 func (d *databases) stop() {

@@ -2,6 +2,7 @@
 package s3test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kumoi/internal/kernel/waittest"
 )
 
 // The keys to the server.
@@ -44,17 +47,14 @@ func Server(t *testing.T) string {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	waittest.Until(t, 20*time.Second, func() error {
 		c, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
-			c.Close()
-			return "http://" + addr
+		if err != nil {
+			return fmt.Errorf("the S3 server does not listen: %w\n%s", err, out.String())
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the S3 server does not listen: %v\n%s", err, out.String())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return c.Close()
+	})
+	return "http://" + addr
 }
 
 // build returns the server's program, built once for all later runs.
