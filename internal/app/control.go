@@ -123,7 +123,7 @@ func assemble(g ground) (*services, error) {
 	}
 	s.compute, err = compute.New(compute.Deps{
 		DB: g.db, Store: computestore.New(), Tables: computestore.Tables(), Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Bus: g.conn,
-		Network: s.network, Placement: s.placement, Images: computeImages{s.image}, ImageData: newImageData(s.image),
+		Network: s.network, Placement: s.placement, Images: s.image, ImageData: s.image.Hosts,
 		Identity: computeIdentity{s.identity, g.db}, Log: g.log, Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
 	})
 	if err != nil {

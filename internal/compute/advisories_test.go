@@ -127,7 +127,7 @@ func TestAdvisories(t *testing.T) {
 			}
 		})
 		t.Run("more than the flavor", func(t *testing.T) {
-			c.Images.Put(&compute.Image{ID: elsewhere, Status: "active", Visibility: "public", Size: 1, VirtualSize: 3 << 30, DiskFormat: "qcow2"})
+			c.Images.Put(&compute.Image{ID: elsewhere, Status: "active", Visibility: "public", Size: new(int64(1)), VirtualSize: new(int64(3 << 30)), DiskFormat: "qcow2"})
 			p.Fails(400, "too small", "POST", "/v2.1/servers", ask(object{"imageRef": elsewhere}, object{}))
 			id := p.Server(nil)
 			p.Wait(id, "ACTIVE")

@@ -100,7 +100,7 @@ func TestBodiesNameOnlyOwnThings(t *testing.T) {
 		made := p.Must(200, "POST", "/v2.1/servers/"+theirs+"/os-interface", object{"interfaceAttachment": object{"net_id": network}})
 		port := made["interfaceAttachment"].(object)["port_id"].(string)
 		group := p.Must(200, "POST", "/v2.1/os-server-groups", object{"server_group": object{"name": "g", "policy": "affinity"}})["server_group"].(object)["id"].(string)
-		c.Images.Put(&compute.Image{ID: elsewhere, Status: "active", Visibility: "private", Owner: "p", Size: 1, DiskFormat: "qcow2"})
+		c.Images.Put(&compute.Image{ID: elsewhere, Status: "active", Visibility: "private", Owner: "p", Size: new(int64(1)), DiskFormat: "qcow2"})
 		create := func(change, hints object) object {
 			server := object{"name": "s", "imageRef": computetest.Image, "flavorRef": "small", "networks": "none"}
 			for k, v := range change {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"kumoi/internal/hostapi"
+	"kumoi/internal/image"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 	"kumoi/internal/placement"
@@ -44,37 +45,22 @@ type (
 // Images is what compute needs to know of images, and how it makes one.
 // The actor of the context decides what is visible; what is not gives NotFound.
 type Images interface {
-	Image(ctx context.Context, id string) (*Image, error)
+	Show(ctx context.Context, id string) (*Image, error)
 	// CreateSnapshot makes an image in status queued, owned by the actor's
 	// project, that ImageData.WriteImage will fill.
 	CreateSnapshot(ctx context.Context, tx *store.Tx, s NewImage) error
-	DeleteImage(ctx context.Context, id string) error
-	DeleteImageTx(ctx context.Context, tx *store.Tx, id string) error
+	Delete(ctx context.Context, id string) error
+	DeleteTx(ctx context.Context, tx *store.Tx, id string) error
 	// ListBackups returns ids of the owner's images of a server's rotating
 	// backup, newest first.
 	ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error)
 }
 
-// Image is an image as compute sees it.
-type Image struct {
-	ID, Name, Status                 string
-	Owner                            string
-	MinDiskGiB, MinRAMMiB            int
-	Size, VirtualSize                int64
-	DiskFormat, ContainerFormat      string
-	SHA512                           string
-	Properties                       map[string]string
-	Protected                        bool
-	Visibility, CreatedAt, UpdatedAt string
-}
-
-// NewImage describes a snapshot's image.
-type NewImage struct {
-	ID, Name                    string
-	DiskFormat, ContainerFormat string
-	MinDiskGiB, MinRAMMiB       int
-	Properties                  map[string]string
-}
+// Images' words, under compute's roof.
+type (
+	Image    = image.Image
+	NewImage = image.Snapshot
+)
 
 // ImageData moves an image's bytes for hosts.
 type ImageData interface {

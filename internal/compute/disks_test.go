@@ -185,8 +185,8 @@ func TestEveryFieldIsProduced(t *testing.T) {
 		}
 		const image = "33333333-0000-4000-8000-000000000003"
 		c.Images.Put(&compute.Image{
-			ID: image, Status: "active", Visibility: "public", Size: 1 << 20, DiskFormat: "qcow2", ContainerFormat: "bare",
-			SHA512: "ab", Properties: map[string]string{"hw_vif_model": "e1000"},
+			ID: image, Status: "active", Visibility: "public", Size: new(int64(1 << 20)), DiskFormat: "qcow2", ContainerFormat: "bare",
+			HashAlgo: "sha512", HashValue: "ab", Properties: map[string]string{"hw_vif_model": "e1000"},
 		})
 		p.Flavor("f1", object{"OS-FLV-EXT-DATA:ephemeral": 4, "swap": 64})
 		p.Must(201, "POST", "/v2.1/os-keypairs", object{"keypair": object{"name": "k"}})

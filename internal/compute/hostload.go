@@ -65,7 +65,7 @@ func (s *Service) CacheImages(ctx context.Context, aggregateID string, images []
 		return err
 	}
 	for _, id := range images {
-		image, err := s.images.Image(ctx, id)
+		image, err := s.images.Show(ctx, id)
 		if err != nil {
 			return invalidIfMissing(err, "Image %s could not be found.", id)
 		}

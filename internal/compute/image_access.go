@@ -58,7 +58,7 @@ func (s *Service) mayRead(ctx context.Context, host, image string) error {
 		return err
 	}
 	if !ok {
-		img, err := s.images.Image(ctx, image)
+		img, err := s.images.Show(ctx, image)
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}

@@ -46,7 +46,7 @@ func (s *Service) PrefetchImage(ctx context.Context, id string, hosts []string) 
 	if err != nil {
 		return nil, err
 	}
-	image, err := s.images.Image(ctx, id)
+	image, err := s.images.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package compute
 import (
 	"context"
 	"net/netip"
-	"time"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
@@ -131,17 +130,8 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 // as compute's own. An Images that is one makes it available.
 type ImageProxy interface {
 	Images
-	ListImages(ctx context.Context, f ImageFilter) (images []*Image, more bool, err error)
-	ChangeImageProperties(ctx context.Context, id string, set map[string]string, remove []string) error
-}
-
-// ImageFilter narrows a list of images; zero values do not filter.
-type ImageFilter struct {
-	Name, Status, Type, ServerID string
-	MinDiskGiB, MinRAMMiB        *int
-	ChangedSince                 time.Time
-	Marker                       string
-	Limit                        int
+	List(ctx context.Context, q store.Query) (store.Page[Image], error)
+	ChangeProperties(ctx context.Context, id string, set map[string]string, remove []string) error
 }
 
 // ImageProxy gives the API the image service behind compute.

@@ -64,7 +64,7 @@ func (s *Service) copyForMove(ctx context.Context, j *job) error {
 		return err
 	}
 	for i, id := range srv.carriers() {
-		image, err := s.images.Image(ctx, id)
+		image, err := s.images.Show(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -80,13 +80,13 @@ func (s *Service) copyForMove(ctx context.Context, j *job) error {
 
 // carried has the host make a server's disks from the images that carried them.
 func (s *Service) carried(ctx context.Context, j *job, srv *Server, spec *hostapi.ServerSpec) error {
-	image, err := s.images.Image(ctx, j.Image)
+	image, err := s.images.Show(ctx, j.Image)
 	if err != nil {
 		return err
 	}
 	spec.Root = carriedBy(image, spec.Root)
 	for i, id := range srv.Local.Carriers {
-		if image, err = s.images.Image(ctx, id); err != nil {
+		if image, err = s.images.Show(ctx, id); err != nil {
 			return err
 		}
 		from := rootDisk(image, 0)
@@ -102,7 +102,7 @@ func (s *Service) dropMoveImages(ctx context.Context, j *job) error {
 		return err
 	}
 	for _, id := range append([]string{j.Image}, srv.Local.Carriers...) {
-		if err := s.images.DeleteImage(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
+		if err := s.images.Delete(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
 	}

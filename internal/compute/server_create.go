@@ -197,7 +197,7 @@ func (s *Service) bootImage(ctx context.Context, r *CreateServer) (*Image, error
 	if r.ImageID == "" {
 		return nil, errs.New(errs.Invalid, "Invalid imageRef provided.")
 	}
-	image, err := s.images.Image(ctx, r.ImageID)
+	image, err := s.images.Show(ctx, r.ImageID)
 	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Forbidden) {
 		return nil, errs.New(errs.Invalid, "Can not find requested image")
 	}
@@ -267,7 +267,7 @@ func (s *Service) template(ctx context.Context, tx *store.Tx, r CreateServer, im
 // rootDisk is the disk made from an image.
 func rootDisk(image *Image, sizeGiB int) hostapi.RootDisk {
 	return hostapi.RootDisk{
-		ImageID: image.ID, SizeGiB: sizeGiB, DiskFormat: image.DiskFormat, ImageBytes: image.Size, SHA512: image.SHA512,
+		ImageID: image.ID, SizeGiB: sizeGiB, DiskFormat: image.DiskFormat, ImageBytes: image.Bytes(), SHA512: image.SHA512(),
 	}
 }
 
@@ -288,8 +288,8 @@ func invalidIfMissing(err error, format string, args ...any) error {
 
 // fitsImage tells whether an image may be booted with a flavor.
 func (s *Service) fitsImage(ctx context.Context, f *Flavor, image *Image) error {
-	if f.RAM < image.MinRAMMiB {
-		return errs.New(errs.Invalid, "Flavor's memory is too small for requested image. Flavor has %d MB, image needs %d MB.", f.RAM, image.MinRAMMiB)
+	if f.RAM < int(image.MinRAM) {
+		return errs.New(errs.Invalid, "Flavor's memory is too small for requested image. Flavor has %d MB, image needs %d MB.", f.RAM, image.MinRAM)
 	}
 	if f.Disk == 0 {
 		if s.policy.Allowed(ctx, "os_compute_api:servers:create:zero_disk_flavor", own(ctx)) {
@@ -297,10 +297,10 @@ func (s *Service) fitsImage(ctx context.Context, f *Flavor, image *Image) error 
 		}
 		return errs.New(errs.Forbidden, "Only volume-backed servers are allowed for flavors with zero disk.")
 	}
-	if f.Disk < image.MinDiskGiB {
-		return errs.New(errs.Invalid, "The created instance's disk would be too small. Flavor disk is smaller than the minimum size specified in image metadata. Flavor disk is %d GiB, minimum size is %d GiB.", f.Disk, image.MinDiskGiB)
+	if f.Disk < int(image.MinDisk) {
+		return errs.New(errs.Invalid, "The created instance's disk would be too small. Flavor disk is smaller than the minimum size specified in image metadata. Flavor disk is %d GiB, minimum size is %d GiB.", f.Disk, image.MinDisk)
 	}
-	if size := max(image.Size, image.VirtualSize); size > int64(f.Disk)<<30 {
+	if size := image.DiskBytes(); size > int64(f.Disk)<<30 {
 		return errs.New(errs.Invalid, "Flavor's disk is too small for requested image. Flavor disk is %d bytes, image is %d bytes.", int64(f.Disk)<<30, size)
 	}
 	return nil

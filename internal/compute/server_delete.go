@@ -125,7 +125,7 @@ func (s *Service) dropShelvedImage(ctx context.Context, j *job) error {
 	if err != nil || image == "" {
 		return err
 	}
-	if err := s.images.DeleteImage(ctx, image); err != nil && !errs.Is(err, errs.NotFound) {
+	if err := s.images.Delete(ctx, image); err != nil && !errs.Is(err, errs.NotFound) {
 		s.log.WarnContext(ctx, "image of a shelved server was not deleted", "image", image, "error", err)
 	}
 	return nil

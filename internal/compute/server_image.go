@@ -73,7 +73,7 @@ func (s *Service) snapshot(ctx context.Context, tx *store.Tx, srv *Server, actio
 	maps.Copy(props, metadata)
 	if err := s.images.CreateSnapshot(ctx, tx, NewImage{
 		ID: j.Image, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
-		MinDiskGiB: srv.Flavor.Disk, Properties: props,
+		MinDisk: int64(srv.Flavor.Disk), Properties: props,
 	}); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (s *Service) copyDisk(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	image, err := s.images.Image(ctx, j.Image)
+	image, err := s.images.Show(ctx, j.Image)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *Service) dropImage(ctx context.Context, j *job) error {
 	if j.Image == "" {
 		return nil
 	}
-	err := s.images.DeleteImage(ctx, j.Image)
+	err := s.images.Delete(ctx, j.Image)
 	if errs.Is(err, errs.NotFound) {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (s *Service) rotate(ctx context.Context, j *job) error {
 		return err
 	}
 	for _, id := range list[j.Rotation:] {
-		if err := s.images.DeleteImage(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
+		if err := s.images.Delete(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
 	}
@@ -187,7 +187,7 @@ func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Ser
 	if _, err := s.Server(ctx, id, "servers:rebuild"); err != nil {
 		return nil, "", err
 	}
-	image, err := s.images.Image(ctx, r.ImageID)
+	image, err := s.images.Show(ctx, r.ImageID)
 	if err != nil {
 		return nil, "", invalidIfMissing(err, "Cannot find image for rebuild")
 	}
@@ -275,7 +275,7 @@ func (s *Service) Rescue(ctx context.Context, id, imageID, password string) (str
 	if imageID == "" {
 		imageID = srv.ImageID
 	}
-	image, err := s.images.Image(ctx, imageID)
+	image, err := s.images.Show(ctx, imageID)
 	if err != nil {
 		return "", invalidIfMissing(err, "Image %s could not be found.", imageID)
 	}

@@ -126,7 +126,7 @@ func (s *Service) unshelveSaga() saga.Definition[job] {
 		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
 			if j.Image != "" {
 				// One that its owner protected meanwhile stays.
-				if err := s.images.DeleteImageTx(ctx, tx, j.Image); err != nil {
+				if err := s.images.DeleteTx(ctx, tx, j.Image); err != nil {
 					s.log.WarnContext(ctx, "image of an unshelved server was not deleted", "image", j.Image, "error", err)
 				}
 			}
@@ -149,7 +149,7 @@ func (s *Service) spawnShelved(ctx context.Context, j *job) error {
 		return err
 	}
 	if j.Image != "" {
-		image, err := s.images.Image(ctx, j.Image)
+		image, err := s.images.Show(ctx, j.Image)
 		if err != nil {
 			return errs.Wrap(errs.Invalid, err, "The image of the shelved server could not be found: %s", errs.As(err).Msg)
 		}

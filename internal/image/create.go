@@ -17,28 +17,24 @@ import (
 func (s *Service) Create(ctx context.Context, attributes map[string]any) (*Image, error) {
 	var img *Image
 	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
-		img, err = s.CreateTx(ctx, tx, attributes)
-		return err
+		if img, err = s.newImage(ctx, attributes); err != nil {
+			return err
+		}
+		return s.createTx(ctx, tx, img)
 	})
 	return img, err
 }
 
-// CreateTx is Create inside the caller's transaction, for those who make an
-// image together with something of their own, such as a server's snapshot.
-func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, attributes map[string]any) (*Image, error) {
-	img, err := s.newImage(ctx, attributes)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) createTx(ctx context.Context, tx *store.Tx, img *Image) error {
 	if err := s.enforce(ctx, tx, img.Owner, need{"image_count_total", 1}); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.insert(ctx, tx, img); err != nil {
-		return nil, err
+		return err
 	}
 	audit.Created(ctx, img.ID)
 	tx.AfterCommit(func() { s.audit(ctx, "create", img) })
-	return img, nil
+	return nil
 }
 
 // newImage builds and checks an image's record from a request's attributes.

@@ -44,6 +44,9 @@ func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) 
 		if _, busy := img.Properties[propTask]; busy || img.Status != Queued {
 			return errs.New(errs.Conflict, "New operation on image '%s' is not permitted as prior operation is still in progress", img.ID)
 		}
+		if err := img.fillable(ctx); err != nil {
+			return err
+		}
 		if err := img.setStatus(Importing); err != nil {
 			return err
 		}

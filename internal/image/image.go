@@ -73,6 +73,8 @@ type Image struct {
 	Properties      map[string]string
 	Tags            []string
 	Locations       []Location
+	// Feeder is the part of the cloud that fills the image, "" for its owner.
+	Feeder string
 	// Generation counts the record's changes; a stale one cannot be saved.
 	Generation int64
 	// MemberID is the project for which the image was looked up, if the image

@@ -194,6 +194,9 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 		if _, busy := img.Properties[propTask]; busy {
 			return errs.New(errs.Conflict, "New operation on image '%s' is not permitted as prior operation is still in progress", img.ID)
 		}
+		if err := img.fillable(ctx); err != nil {
+			return err
+		}
 		if err := s.enforce(ctx, tx, img.Owner, importNeeds(img, st)...); err != nil {
 			return err
 		}

@@ -45,6 +45,9 @@ func (s *Service) applyLocation(ctx context.Context, tx *store.Tx, img *Image, c
 	if img.Status != Active && (img.Status != Queued || c.Op == "remove") {
 		return errs.New(errs.Conflict, "It's not allowed to %s locations if image status is %s.", c.Op, img.Status)
 	}
+	if err := img.fillable(ctx); err != nil {
+		return err
+	}
 	switch c.Op {
 	case "remove":
 		return s.removeLocation(ctx, tx, img, c.Path[1])

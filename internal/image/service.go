@@ -52,6 +52,8 @@ type Service struct {
 	Tasks *Tasks
 	// Cache are this node's copies of images that lie far away.
 	Cache *Cache
+	// Hosts moves images' bytes to and from hosts.
+	Hosts *Hosts
 	// Metadefs is the catalogue of metadata definitions.
 	Metadefs *metadef.Service
 
@@ -87,6 +89,7 @@ func New(d Deps) (*Service, error) {
 		sagas: d.Sagas, upkeep: d.Tasks,
 	}
 	s.Members, s.Tasks, s.Cache = &Members{s, d.Tables.Members}, &Tasks{s, d.Tables.Tasks}, &Cache{s: s, table: d.Tables.Cache}
+	s.Hosts = &Hosts{s: s, open: map[string]*incoming{}}
 	s.Metadefs = metadef.New(metadef.Deps{DB: d.DB, Tables: d.Tables.Metadef, Policy: d.Policy, Now: s.now, PageMax: d.Config.PageMax})
 	if s.clock == nil {
 		s.clock = time.Now

@@ -31,6 +31,9 @@ func (s *Service) dropStaged(id string) {
 // Stage takes an image's data without judging it; import does the rest.
 func (s *Service) Stage(ctx context.Context, id string, r io.Reader, size int64) error {
 	img, err := s.modify(ctx, id, "modify_image", func(tx *store.Tx, img *Image) error {
+		if err := img.fillable(ctx); err != nil {
+			return err
+		}
 		if err := s.enforce(ctx, tx, img.Owner, need{"image_stage_total", size}, need{"image_count_uploading", 1}); err != nil {
 			return err
 		}

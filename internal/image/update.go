@@ -91,6 +91,22 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, img *Image, c Change)
 	return nil
 }
 
+// ChangeProperties sets and removes properties of an image.
+func (s *Service) ChangeProperties(ctx context.Context, id string, set map[string]string, remove []string) error {
+	var changes []Change
+	for name, value := range set {
+		changes = append(changes, Change{Op: "add", Path: []string{name}, Value: value})
+	}
+	for _, name := range remove {
+		changes = append(changes, Change{Op: "remove", Path: []string{name}})
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	_, err := s.Update(ctx, id, changes)
+	return err
+}
+
 // AddTag adds one tag.
 func (s *Service) AddTag(ctx context.Context, id, tag string) error {
 	_, err := s.modify(ctx, id, "modify_image", func(_ *store.Tx, img *Image) error {

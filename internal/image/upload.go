@@ -45,6 +45,9 @@ func (s *Service) Upload(ctx context.Context, id string, r io.Reader, size int64
 // beginUpload takes the image from queued to saving.
 func (s *Service) beginUpload(ctx context.Context, id string, size int64) (*Image, error) {
 	return s.modify(ctx, id, "upload_image", func(tx *store.Tx, img *Image) error {
+		if err := img.fillable(ctx); err != nil {
+			return err
+		}
 		if err := s.enforce(ctx, tx, img.Owner, need{"image_size_total", size}, need{"image_count_uploading", 1}); err != nil {
 			return err
 		}

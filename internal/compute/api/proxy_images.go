@@ -7,13 +7,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kumoi/internal/compute"
+	"kumoi/internal/image"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/micro"
 	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
 // imageRoutes are images as compute showed them until 2.35, their metadata until 2.38.
@@ -55,7 +58,7 @@ func imageLinks(r *httpx.Request, id string) []object {
 }
 
 func imageDoc(r *httpx.Request, i *compute.Image) object {
-	status := imageStatus[i.Status]
+	status := imageStatus[string(i.Status)]
 	if status == "" {
 		status = "UNKNOWN"
 	}
@@ -71,8 +74,8 @@ func imageDoc(r *httpx.Request, i *compute.Image) object {
 		metadata = map[string]string{}
 	}
 	doc := object{
-		"id": i.ID, "name": i.Name, "minRam": i.MinRAMMiB, "minDisk": i.MinDiskGiB, "metadata": metadata, "created": i.CreatedAt,
-		"updated": i.UpdatedAt, "status": status, "progress": progress, "OS-EXT-IMG-SIZE:size": i.Size, "links": imageLinks(r, i.ID),
+		"id": i.ID, "name": i.Name, "minRam": i.MinRAM, "minDisk": i.MinDisk, "metadata": metadata, "created": i.CreatedAt.Format(time.RFC3339),
+		"updated": i.UpdatedAt.Format(time.RFC3339), "status": status, "progress": progress, "OS-EXT-IMG-SIZE:size": i.Bytes(), "links": imageLinks(r, i.ID),
 	}
 	if id := i.Properties["instance_uuid"]; id != "" {
 		doc["server"] = object{"id": id, "links": []object{
@@ -88,14 +91,15 @@ func (a *api) listImages(detail bool) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		f, err := imageQuery(r)
+		q, err := imageQuery(r)
 		if err != nil {
 			return nil, err
 		}
-		images, more, err := p.ListImages(ctx, f)
+		page, err := p.List(ctx, q)
 		if err != nil {
 			return nil, err
 		}
+		images := page.Rows
 		docs := []object{}
 		for _, i := range images {
 			if detail {
@@ -105,45 +109,62 @@ func (a *api) listImages(detail bool) httpx.Handler {
 			}
 		}
 		out := object{"images": docs}
-		if more && len(images) > 0 {
+		if len(images) > 0 && len(images) == q.Limit {
 			out["images_links"] = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": images[len(images)-1].ID})}}
 		}
 		return httpx.JSON(http.StatusOK, out), nil
 	}
 }
 
-func imageQuery(r *httpx.Request) (compute.ImageFilter, error) {
-	q := r.Query
-	f := compute.ImageFilter{Name: q.Get("name"), Type: q.Get("type"), ServerID: idOf(q.Get("server")), Marker: q.Get("marker")}
-	var err error
-	if f.Limit, err = pageLimit(r); err != nil {
-		return f, err
+// imageQuery reads what a list of images is narrowed by.
+func imageQuery(r *httpx.Request) (q store.Query, err error) {
+	in := r.Query
+	q.Marker = in.Get("marker")
+	if q.Limit, err = pageLimit(r); err != nil {
+		return q, err
 	}
-	if status := q.Get("status"); status != "" && !slices.Contains(slices.Collect(maps.Values(imageStatus)), strings.ToUpper(status)) {
-		return f, bad("Invalid status filter [%s]", status)
+	if name := in.Get("name"); name != "" {
+		q.Where = append(q.Where, store.Eq("name", name))
 	}
-	for theirs, ours := range imageStatus {
-		if ours == strings.ToUpper(q.Get("status")) && (f.Status == "" || theirs == "active" || theirs == "saving") {
-			f.Status = theirs
+	for name, value := range map[string]string{"image_type": in.Get("type"), "instance_uuid": idOf(in.Get("server"))} {
+		if value != "" {
+			q.Where = append(q.Where, image.Property(name, value))
 		}
 	}
-	if v := q.Get("changes-since"); v != "" {
-		t, err := isotime.Parse(v)
-		if err != nil {
-			return f, bad("Invalid changes-since value: %s", v)
-		}
-		f.ChangedSince = t
-	}
-	for name, to := range map[string]**int{"minDisk": &f.MinDiskGiB, "minRam": &f.MinRAMMiB} {
-		if v := q.Get(name); v != "" {
+	for name, field := range map[string]string{"minDisk": "min_disk", "minRam": "min_ram"} {
+		if v := in.Get(name); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil {
-				return f, bad("Invalid %s filter [%s]", name, v)
+				return q, bad("Invalid %s filter [%s]", name, v)
 			}
-			*to = &n
+			q.Where = append(q.Where, store.Cond{Field: field, Op: store.GreaterEq, Value: n})
 		}
 	}
-	return f, nil
+	if v := in.Get("changes-since"); v != "" {
+		t, err := isotime.Parse(v)
+		if err != nil {
+			return q, bad("Invalid changes-since value: %s", v)
+		}
+		q.Where = append(q.Where, store.Cond{Field: "updated_at", Op: store.GreaterEq, Value: t})
+	}
+	return imageStatusFilter(q, in.Get("status"))
+}
+
+// imageStatusFilter adds a condition on the status, in compute's words.
+func imageStatusFilter(q store.Query, status string) (store.Query, error) {
+	if status == "" {
+		return q, nil
+	}
+	found := ""
+	for theirs, ours := range imageStatus {
+		if ours == strings.ToUpper(status) && (found == "" || theirs == "active" || theirs == "saving") {
+			found = theirs
+		}
+	}
+	if found == "" {
+		return q, bad("Invalid status filter [%s]", status)
+	}
+	return q.Filter(store.Eq("status", found)), nil
 }
 
 func (a *api) image(ctx context.Context, r *httpx.Request) (compute.ImageProxy, *compute.Image, error) {
@@ -151,7 +172,7 @@ func (a *api) image(ctx context.Context, r *httpx.Request) (compute.ImageProxy, 
 	if err != nil {
 		return nil, nil, err
 	}
-	i, err := p.Image(ctx, r.Var("image_id"))
+	i, err := p.Show(ctx, r.Var("image_id"))
 	if errs.Is(err, errs.NotFound) {
 		err = errs.New(errs.NotFound, "Image not found.")
 	}
@@ -169,7 +190,7 @@ func (a *api) showImage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 func (a *api) deleteImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, i, err := a.image(ctx, r)
 	if err == nil {
-		err = p.DeleteImage(ctx, i.ID)
+		err = p.Delete(ctx, i.ID)
 	}
 	if err != nil {
 		return nil, err
@@ -223,7 +244,7 @@ func (a *api) putImageMetadata(replace bool) httpx.Handler {
 			}
 			maps.Copy(all, b.Metadata)
 		}
-		if err := p.ChangeImageProperties(ctx, i.ID, b.Metadata, remove); err != nil {
+		if err := p.ChangeProperties(ctx, i.ID, b.Metadata, remove); err != nil {
 			return nil, err
 		}
 		w := rest.NewWriter()
@@ -244,7 +265,7 @@ func (a *api) putImageMetadataItem(ctx context.Context, r *httpx.Request) (*http
 	}
 	p, i, err := a.image(ctx, r)
 	if err == nil {
-		err = p.ChangeImageProperties(ctx, i.ID, b.Meta, nil)
+		err = p.ChangeProperties(ctx, i.ID, b.Meta, nil)
 	}
 	if err != nil {
 		return nil, err
@@ -260,7 +281,7 @@ func (a *api) deleteImageMetadata(ctx context.Context, r *httpx.Request) (*httpx
 	if _, found := i.Properties[r.Var("key")]; !found {
 		return nil, errs.New(errs.NotFound, "Invalid metadata key")
 	}
-	if err := p.ChangeImageProperties(ctx, i.ID, nil, []string{r.Var("key")}); err != nil {
+	if err := p.ChangeProperties(ctx, i.ID, nil, []string{r.Var("key")}); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil

@@ -20,7 +20,7 @@ type Images struct {
 // NewImages has one active, public image with the given id.
 func NewImages(id string) *Images {
 	return &Images{data: map[string][]byte{}, list: map[string]*compute.Image{id: {
-		ID: id, Name: "cirros", Status: "active", Visibility: "public", Size: 1 << 20, DiskFormat: "qcow2", ContainerFormat: "bare",
+		ID: id, Name: "cirros", Status: "active", Visibility: "public", Size: new(int64(1 << 20)), DiskFormat: "qcow2", ContainerFormat: "bare",
 		Properties: map[string]string{"hw_disk_bus": "virtio"},
 	}}}
 }
@@ -39,8 +39,8 @@ func (s *Images) Count() int {
 	return len(s.list)
 }
 
-// Image finds a visible image.
-func (s *Images) Image(ctx context.Context, id string) (*compute.Image, error) {
+// Show finds a visible image.
+func (s *Images) Show(ctx context.Context, id string) (*compute.Image, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, ok := s.list[id]
@@ -61,8 +61,8 @@ func (s *Images) CreateSnapshot(ctx context.Context, tx *store.Tx, n compute.New
 	return nil
 }
 
-// DeleteImage removes an image.
-func (s *Images) DeleteImage(_ context.Context, id string) error {
+// Delete removes an image.
+func (s *Images) Delete(_ context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.list[id]; !ok {
@@ -72,12 +72,12 @@ func (s *Images) DeleteImage(_ context.Context, id string) error {
 	return nil
 }
 
-// DeleteImageTx removes an image once the transaction is committed.
-func (s *Images) DeleteImageTx(ctx context.Context, tx *store.Tx, id string) error {
-	if _, err := s.Image(ctx, id); err != nil {
+// DeleteTx removes an image once the transaction is committed.
+func (s *Images) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
+	if _, err := s.Show(ctx, id); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { _ = s.DeleteImage(ctx, id) })
+	tx.AfterCommit(func() { _ = s.Delete(ctx, id) })
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (s *Images) WriteImage(_ context.Context, id string, _ int64, data []byte, 
 	s.data[id] = append(s.data[id], data...)
 	if done && abort == "" {
 		c := *i
-		c.Status, c.Size = "active", int64(len(s.data[id]))
+		c.Status, c.Size = "active", new(int64(len(s.data[id])))
 		s.list[id] = &c
 	}
 	return nil

@@ -30,6 +30,7 @@ func images(parts image.Tables) *store.Table[image.Image] {
 		c.Bool("os_hidden", &v.Hidden)
 		c.Time("created_at", &v.CreatedAt)
 		c.Time("updated_at", &v.UpdatedAt)
+		c.Text("feeder", &v.Feeder)
 		c.Generation("generation", &v.Generation)
 	})
 	// Lists are to be read in their own order until the page is full. SQLite would

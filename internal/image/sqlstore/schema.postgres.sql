@@ -20,6 +20,7 @@ CREATE TABLE image (
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
     generation bigint NOT NULL,
+    feeder text NOT NULL DEFAULT ''::text,
     PRIMARY KEY (id)
 );
 
@@ -93,6 +94,55 @@ CREATE TABLE image_member (
 
 CREATE INDEX image_member_member ON image_member USING btree (member_id, image_id);
 
+CREATE TABLE image_metadef_association (
+    namespace_id text NOT NULL,
+    resource_type text NOT NULL,
+    prefix text NOT NULL,
+    properties_target text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (namespace_id, resource_type),
+    FOREIGN KEY (namespace_id) REFERENCES image_metadef_namespace(id) ON DELETE CASCADE
+);
+
+CREATE TABLE image_metadef_item (
+    namespace_id text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    body text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (namespace_id, kind, name),
+    FOREIGN KEY (namespace_id) REFERENCES image_metadef_namespace(id) ON DELETE CASCADE
+);
+
+CREATE TABLE image_metadef_namespace (
+    id text NOT NULL,
+    name text NOT NULL,
+    display_name text NOT NULL,
+    description text NOT NULL,
+    visibility text NOT NULL,
+    protected boolean NOT NULL,
+    owner text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    UNIQUE (name),
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE image_metadef_resource_type (
+    name text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE image_metadef_seed (
+    catalogue text NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (catalogue)
+);
+
 CREATE TABLE image_property (
     image_id text NOT NULL,
     name text NOT NULL,
@@ -142,52 +192,4 @@ CREATE TABLE image_upload (
     node text NOT NULL,
     lease_until bigint NOT NULL,
     PRIMARY KEY (url)
-);
-
-CREATE TABLE metadef_association (
-    namespace_id text NOT NULL,
-    resource_type text NOT NULL,
-    prefix text NOT NULL,
-    properties_target text NOT NULL,
-    created_at bigint NOT NULL,
-    updated_at bigint NOT NULL,
-    PRIMARY KEY (namespace_id, resource_type),
-    FOREIGN KEY (namespace_id) REFERENCES metadef_namespace(id) ON DELETE CASCADE
-);
-
-CREATE TABLE metadef_item (
-    namespace_id text NOT NULL,
-    kind text NOT NULL,
-    name text NOT NULL,
-    body text NOT NULL,
-    created_at bigint NOT NULL,
-    updated_at bigint NOT NULL,
-    PRIMARY KEY (namespace_id, kind, name),
-    FOREIGN KEY (namespace_id) REFERENCES metadef_namespace(id) ON DELETE CASCADE
-);
-
-CREATE TABLE metadef_namespace (
-    id text NOT NULL,
-    name text NOT NULL,
-    display_name text NOT NULL,
-    description text NOT NULL,
-    visibility text NOT NULL,
-    protected boolean NOT NULL,
-    owner text NOT NULL,
-    created_at bigint NOT NULL,
-    updated_at bigint NOT NULL,
-    UNIQUE (name),
-    PRIMARY KEY (id)
-);
-
-CREATE TABLE metadef_resource_type (
-    name text NOT NULL,
-    created_at bigint NOT NULL,
-    updated_at bigint NOT NULL,
-    PRIMARY KEY (name)
-);
-
-CREATE TABLE metadef_standard (
-    version bigint NOT NULL,
-    PRIMARY KEY (version)
 );

@@ -20,7 +20,7 @@ CREATE TABLE image (
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL,
 	generation BIGINT NOT NULL
-);
+, feeder TEXT NOT NULL DEFAULT '');
 
 CREATE INDEX image_created ON image (created_at, id);
 
@@ -87,6 +87,49 @@ CREATE TABLE image_member (
 
 CREATE INDEX image_member_member ON image_member (member_id, image_id);
 
+CREATE TABLE "image_metadef_association" (
+	namespace_id TEXT NOT NULL REFERENCES "image_metadef_namespace" (id) ON DELETE CASCADE,
+	resource_type TEXT NOT NULL,
+	prefix TEXT NOT NULL,
+	properties_target TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	PRIMARY KEY (namespace_id, resource_type)
+);
+
+CREATE TABLE "image_metadef_item" (
+	namespace_id TEXT NOT NULL REFERENCES "image_metadef_namespace" (id) ON DELETE CASCADE,
+	kind TEXT NOT NULL,
+	name TEXT NOT NULL,
+	body TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	PRIMARY KEY (namespace_id, kind, name)
+);
+
+CREATE TABLE "image_metadef_namespace" (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	display_name TEXT NOT NULL,
+	description TEXT NOT NULL,
+	visibility TEXT NOT NULL,
+	protected BOOLEAN NOT NULL,
+	owner TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE "image_metadef_resource_type" (
+	name TEXT PRIMARY KEY,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE image_metadef_seed (
+	catalogue TEXT PRIMARY KEY,
+	version BIGINT NOT NULL
+);
+
 CREATE TABLE image_property (
 	image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
 	name TEXT NOT NULL,
@@ -132,46 +175,4 @@ CREATE TABLE image_upload (
 	image_id TEXT NOT NULL,
 	node TEXT NOT NULL,
 	lease_until BIGINT NOT NULL
-);
-
-CREATE TABLE metadef_association (
-	namespace_id TEXT NOT NULL REFERENCES metadef_namespace (id) ON DELETE CASCADE,
-	resource_type TEXT NOT NULL,
-	prefix TEXT NOT NULL,
-	properties_target TEXT NOT NULL,
-	created_at BIGINT NOT NULL,
-	updated_at BIGINT NOT NULL,
-	PRIMARY KEY (namespace_id, resource_type)
-);
-
-CREATE TABLE metadef_item (
-	namespace_id TEXT NOT NULL REFERENCES metadef_namespace (id) ON DELETE CASCADE,
-	kind TEXT NOT NULL,
-	name TEXT NOT NULL,
-	body TEXT NOT NULL,
-	created_at BIGINT NOT NULL,
-	updated_at BIGINT NOT NULL,
-	PRIMARY KEY (namespace_id, kind, name)
-);
-
-CREATE TABLE metadef_namespace (
-	id TEXT PRIMARY KEY,
-	name TEXT NOT NULL UNIQUE,
-	display_name TEXT NOT NULL,
-	description TEXT NOT NULL,
-	visibility TEXT NOT NULL,
-	protected BOOLEAN NOT NULL,
-	owner TEXT NOT NULL,
-	created_at BIGINT NOT NULL,
-	updated_at BIGINT NOT NULL
-);
-
-CREATE TABLE metadef_resource_type (
-	name TEXT PRIMARY KEY,
-	created_at BIGINT NOT NULL,
-	updated_at BIGINT NOT NULL
-);
-
-CREATE TABLE metadef_standard (
-	version BIGINT PRIMARY KEY
 );
