@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
@@ -46,7 +47,7 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		have, err := agentTable.Where(ctx, tx, "host", r.Host)
+		have, err := s.Agents.table.All(ctx, tx, store.Eq("host", r.Host))
 		if err != nil {
 			return err
 		}
@@ -56,7 +57,7 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 				if !r.Alive {
 					continue
 				}
-				err = agentTable.Insert(ctx, tx, &Agent{
+				err = s.Agents.table.Insert(ctx, tx, &Agent{
 					ID: k.id, Type: k.kind, Binary: k.binary, Host: r.Host, AZ: r.AZ, Topic: "n/a", AdminStateUp: true,
 					Configurations: agentConfig(r), CreatedAt: now, StartedAt: now, HeartbeatAt: now,
 				})
@@ -68,7 +69,7 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 				} else {
 					a.HeartbeatAt = time.Time{}
 				}
-				err = agentTable.Update(ctx, tx, a)
+				err = s.Agents.table.Update(ctx, tx, a)
 			}
 			if err != nil {
 				return err
@@ -86,7 +87,7 @@ const agentWriteEvery = 25 * time.Second
 func (s *Service) reportKnown(ctx context.Context, r HostReport) (bool, error) {
 	known := false
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		have, err := agentTable.Where(ctx, tx, "host", r.Host)
+		have, err := s.Agents.table.All(ctx, tx, store.Eq("host", r.Host))
 		known = r.Alive && len(have) == 2
 		for _, a := range have {
 			known = known && a.AZ == r.AZ && s.now().Sub(a.HeartbeatAt) < agentWriteEvery &&
@@ -105,73 +106,95 @@ func agentConfig(r HostReport) map[string]any {
 	return map[string]any{"chassis_name": r.Chassis, "bridge-mappings": mappings}
 }
 
-// Agents returns the parts of all hosts, none to who may not see them.
-func (s *Service) Agents(ctx context.Context) ([]*Agent, error) {
-	if !s.permits(ctx, "get_agent", policy.Target{"project_id": actor.From(ctx).ProjectID}) {
-		return nil, nil
+// Agents are the use cases of the parts of hosts that do the network's work.
+type Agents struct {
+	s     *Service
+	table *store.Table[Agent]
+}
+
+func (f *Agents) may(ctx context.Context) bool {
+	return f.s.permits(ctx, "get_agent", policy.Target{"project_id": actor.From(ctx).ProjectID})
+}
+
+func (f *Agents) judge(as ...*Agent) {
+	for _, a := range as {
+		a.Alive = f.s.now().Sub(a.HeartbeatAt) < agentDownAfter
 	}
-	var out []*Agent
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.agents(ctx, tx)
+}
+
+// List returns the parts that the query wants, none to who may not see them.
+func (f *Agents) List(ctx context.Context, q store.Query) (page store.Page[Agent], err error) {
+	if !f.may(ctx) {
+		return store.Page[Agent]{Rows: []*Agent{}}, nil
+	}
+	q.Where = slices.Clone(q.Where)
+	for i, c := range q.Where {
+		if c.Field == "alive" { // it was heard of since
+			heard := store.Cond{Field: "heartbeat_at", Op: store.Greater, Value: f.s.now().Add(-agentDownAfter)}
+			if q.Where[i] = heard; c.Value != true {
+				q.Where[i] = store.Not(heard)
+			}
+		}
+	}
+	err = f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		page, err = f.table.List(ctx, tx, q)
 		return err
 	})
-	return out, err
+	f.judge(page.Rows...)
+	return page, err
 }
 
-func (s *Service) agents(ctx context.Context, tx *store.Tx) ([]*Agent, error) {
-	out, err := agentTable.Find(ctx, tx, agentTable.Select().OrderBy("host, agent_type"))
-	for _, a := range out {
-		a.Alive = s.now().Sub(a.HeartbeatAt) < agentDownAfter
-	}
-	return out, err
-}
-
-func noAgent(id string) error {
-	return fault(errs.NotFound, "AgentNotFound", "Agent %s could not be found.", id)
-}
-
-// Agent returns one of them.
-func (s *Service) Agent(ctx context.Context, id string) (*Agent, error) {
-	all, err := s.Agents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if i := slices.IndexFunc(all, func(a *Agent) bool { return a.ID == id }); i >= 0 {
-		return all[i], nil
-	}
-	return nil, noAgent(id)
-}
-
-// UpdateAgent changes an agent by apply.
-func (s *Service) UpdateAgent(ctx context.Context, tx *store.Tx, id string, apply func(*Agent) error) (*Agent, error) {
-	if err := s.check(ctx, "update_agent", nil); err != nil {
-		return nil, err
-	}
-	a, err := agentTable.Get(ctx, tx, id)
+func (f *Agents) get(ctx context.Context, tx *store.Tx, id string) (*Agent, error) {
+	a, err := f.table.Get(ctx, tx, id)
 	if isNotFound(err) {
-		return nil, noAgent(id)
+		return nil, fault(errs.NotFound, "AgentNotFound", "Agent %s could not be found.", id)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		f.judge(a)
 	}
-	if err := apply(a); err != nil {
-		return nil, err
-	}
-	a.Alive = s.now().Sub(a.HeartbeatAt) < agentDownAfter
-	return a, agentTable.Update(ctx, tx, a)
+	return a, err
 }
 
-// DeleteAgent forgets an agent that is no longer heard of; a living one comes back.
-func (s *Service) DeleteAgent(ctx context.Context, tx *store.Tx, id string) error {
-	if err := s.check(ctx, "delete_agent", nil); err != nil {
+// Show returns one of them.
+func (f *Agents) Show(ctx context.Context, id string) (a *Agent, err error) {
+	if !f.may(ctx) {
+		return nil, fault(errs.NotFound, "AgentNotFound", "Agent %s could not be found.", id)
+	}
+	err = f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		a, err = f.get(ctx, tx, id)
+		return err
+	})
+	return a, err
+}
+
+// Update changes an agent.
+func (f *Agents) Update(ctx context.Context, id string, p change.Patch[Agent]) (a *Agent, err error) {
+	if err := f.s.check(ctx, "update_agent", nil); err != nil {
+		return nil, err
+	}
+	err = f.s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		if a, err = f.get(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := p.To(a); err != nil {
+			return err
+		}
+		return f.table.Update(ctx, tx, a)
+	})
+	return a, err
+}
+
+// Delete forgets an agent that is no longer heard of; a living one comes back.
+func (f *Agents) Delete(ctx context.Context, id string) error {
+	if err := f.s.check(ctx, "delete_agent", nil); err != nil {
 		return err
 	}
-	if _, err := agentTable.Get(ctx, tx, id); isNotFound(err) {
-		return noAgent(id)
-	} else if err != nil {
-		return err
-	}
-	return agentTable.Delete(ctx, tx, id)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.get(ctx, tx, id); err != nil {
+			return err
+		}
+		return f.table.Delete(ctx, tx, id)
+	})
 }
 
 // AvailabilityZone is where networks and routers can be asked to live.
@@ -202,10 +225,11 @@ func (s *Service) AvailabilityZones(ctx context.Context) ([]AvailabilityZone, er
 
 // zones lists the zones of the hosts; a cloud without hosts has the default one.
 func (s *Service) zones(ctx context.Context, tx *store.Tx) ([]string, error) {
-	as, err := s.agents(ctx, tx)
+	as, err := s.Agents.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(as, func(a, b *Agent) int { return compareText(a.Host, b.Host) })
 	names := []string{DefaultAZ}
 	for _, a := range as {
 		if !slices.Contains(names, a.AZ) {

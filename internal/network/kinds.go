@@ -75,15 +75,6 @@ var (
 		name: "trunk", plural: "trunks", code: "TrunkNotFound", say: "Trunk %s could not be found.",
 		table: trunkTable, scope: ownScope, hydrate: hydrateTrunks,
 	}
-	qosPolicies = &kind[QoSPolicy, *QoSPolicy]{
-		name: "policy", plural: "policies", code: "QosPolicyNotFound", say: "QoS policy %s could not be found.",
-		table: qosPolicyTable, scope: sharedScope("qos_policy"), hydrate: hydrateQoS,
-		target: func(p *QoSPolicy, t policy.Target) { t["shared"] = flag(p.Shared) },
-	}
-	qosRules = &kind[QoSRule, *QoSRule]{
-		name: "policy_rule", plural: "policy_rules", code: "QosRuleNotFound", say: "QoS rule %s could not be found.",
-		table: qosRuleTable, scope: ownScope,
-	}
 	rbacs = &kind[RBACPolicy, *RBACPolicy]{
 		name: "rbac_policy", plural: "rbac_policies", code: "RbacPolicyNotFound", say: "RBAC policy of type unknown with ID %s not found", quota: "rbac_policy",
 		table: rbacTable, scope: ownScope,

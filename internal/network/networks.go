@@ -109,7 +109,7 @@ func (s *Service) CreateNetwork(ctx context.Context, tx *store.Tx, n *Network, c
 	n.SubnetIDs = []string{}
 	if n.QoSPolicyID == "" && !c.Has("qos_policy_id") {
 		var err error
-		if n.QoSPolicyID, err = defaultQoS(ctx, tx, n.ProjectID); err != nil {
+		if n.QoSPolicyID, err = s.defaultQoS(ctx, tx, n.ProjectID); err != nil {
 			return err
 		}
 	}
@@ -426,7 +426,7 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 	if err := s.forgetGrants(ctx, tx, "network", id); err != nil {
 		return err
 	}
-	if err := unbindQoS(ctx, tx, id); err != nil {
+	if err := s.unbindQoS(ctx, tx, id); err != nil {
 		return err
 	}
 	s.touchNetwork(tx, id)

@@ -501,7 +501,7 @@ func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
 		"DELETE FROM network_port_forwarding WHERE port_id = ?",
 		"DELETE FROM network_ip_allocation WHERE port_id = ?",
 		"DELETE FROM network_port_security_group WHERE port_id = ?",
-		"DELETE FROM qos_binding WHERE object_id = ?",
+		"DELETE FROM network_qos_binding WHERE object_id = ?",
 	} {
 		if _, err := tx.Exec(ctx, stmt, p.ID); err != nil {
 			return err

@@ -1,25 +1,37 @@
 package network
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"slices"
 
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
+	"kumoi/internal/network/fabric"
 )
 
-// QoSPolicies returns the QoS policies that the actor may see.
-func (s *Service) QoSPolicies(ctx context.Context, f Filter) ([]*QoSPolicy, error) {
-	return qosPolicies.all(ctx, s, f)
+// QoSPolicies are the use cases of QoS policies.
+type QoSPolicies struct {
+	family[QoSPolicy, *QoSPolicy]
+	rules    *store.Table[QoSRule]
+	bindings *store.Table[QoSBinding]
 }
 
-// QoSPolicy returns one QoS policy that the actor may see.
-func (s *Service) QoSPolicy(ctx context.Context, id string) (*QoSPolicy, error) {
-	return qosPolicies.show(ctx, s, id)
+// QoSBinding says which policy a network or a port has.
+type QoSBinding struct{ ObjectID, ObjectType, PolicyID string }
+
+func newQoSPolicies(s *Service, t Tables) *QoSPolicies {
+	f := &QoSPolicies{family[QoSPolicy, *QoSPolicy]{
+		s: s, table: t.QoSPolicies, name: "policy", code: "QosPolicyNotFound", say: "QoS policy %s could not be found.",
+		target: func(p *QoSPolicy, t policy.Target) { t["shared"] = flag(p.Shared) },
+	}, t.QoSRules, t.QoSBindings}
+	f.hydrate, f.valid, f.gone = f.hydrated, f.judge, f.remove
+	return f
 }
 
-// hydrateQoS reads sharing and rules.
-func hydrateQoS(ctx context.Context, tx *store.Tx, vs []*QoSPolicy) error {
+// hydrated reads sharing and rules.
+func (f *QoSPolicies) hydrated(ctx context.Context, tx *store.Tx, vs []*QoSPolicy) error {
 	if err := hydrateShared(ctx, tx, "qos_policy", vs, func(p *QoSPolicy) *bool { return &p.Shared }); err != nil {
 		return err
 	}
@@ -28,7 +40,8 @@ func hydrateQoS(ctx context.Context, tx *store.Tx, vs []*QoSPolicy) error {
 		p.Rules = nil
 		byID[p.ID] = p
 	}
-	all, err := qosRuleTable.WhereIn(ctx, tx, "policy_id", idsOf(vs, func(p *QoSPolicy) string { return p.ID }))
+	all, err := f.rules.All(ctx, tx, store.In("policy_id", idsOf(vs, func(p *QoSPolicy) string { return p.ID })))
+	slices.SortFunc(all, func(a, b *QoSRule) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), compareText(a.ID, b.ID)) })
 	for _, r := range all {
 		p := byID[r.PolicyID]
 		p.Rules = append(p.Rules, r)
@@ -36,82 +49,45 @@ func hydrateQoS(ctx context.Context, tx *store.Tx, vs []*QoSPolicy) error {
 	return err
 }
 
-// CreateQoSPolicy makes a policy without rules.
-func (s *Service) CreateQoSPolicy(ctx context.Context, tx *store.Tx, p *QoSPolicy, c Change) error {
-	if err := qosPolicies.prepare(ctx, s, p, c); err != nil {
-		return err
+// judge refuses a second default policy of a project, and follows what the policy
+// says of sharing: an RBAC policy for everybody.
+func (f *QoSPolicies) judge(ctx context.Context, tx *store.Tx, p, old *QoSPolicy) error {
+	if p.Default {
+		another, err := f.table.Any(ctx, tx, store.Eq("project_id", p.ProjectID), store.Eq("is_default", true), store.Ne("id", p.ID))
+		if err != nil {
+			return err
+		}
+		if another {
+			return fault(errs.Conflict, "QoSPolicyDefaultAlreadyExists", "A default QoS policy exists for project %s.", p.ProjectID)
+		}
 	}
-	if err := s.oneDefaultQoS(ctx, tx, p); err != nil {
-		return err
-	}
-	if err := qosPolicyTable.Insert(ctx, tx, p); err != nil {
-		return err
-	}
-	if p.Shared {
-		return s.grantAll(ctx, tx, "qos_policy", p.ID, p.ProjectID, ActionShared)
+	was := old != nil && old.Shared
+	switch {
+	case p.Shared && !was:
+		return f.s.grantAll(ctx, tx, "qos_policy", p.ID, p.ProjectID, ActionShared)
+	case !p.Shared && was:
+		all := RBACPolicy{Standard: Standard{ProjectID: p.ProjectID}, ObjectType: "qos_policy", ObjectID: p.ID, Action: ActionShared, TargetProject: "*"}
+		if err := f.s.unused(ctx, tx, &all, ""); err != nil {
+			return err
+		}
+		return f.s.revokeAll(ctx, tx, "qos_policy", p.ID, ActionShared)
 	}
 	return nil
 }
 
-// oneDefaultQoS refuses a second default policy of a project.
-func (s *Service) oneDefaultQoS(ctx context.Context, tx *store.Tx, p *QoSPolicy) error {
-	if !p.Default {
-		return nil
+// remove clears what hangs from a policy that nothing uses.
+func (f *QoSPolicies) remove(ctx context.Context, tx *store.Tx, p *QoSPolicy) error {
+	used, err := f.bindings.First(ctx, tx, store.Eq("policy_id", p.ID))
+	if err == nil {
+		return fault(errs.Conflict, "QosPolicyInUse", "QoS Policy %s is used by %s %s.", p.ID, used.ObjectType, used.ObjectID)
 	}
-	n, err := qosPolicyTable.Count(ctx, tx, "project_id = ? AND is_default AND id <> ?", p.ProjectID, p.ID)
-	if err == nil && n > 0 {
-		err = fault(errs.Conflict, "QoSPolicyDefaultAlreadyExists", "A default QoS policy exists for project %s.", p.ProjectID)
-	}
-	return err
-}
-
-// UpdateQoSPolicy changes a policy by apply.
-func (s *Service) UpdateQoSPolicy(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*QoSPolicy) error) (*QoSPolicy, error) {
-	p, err := qosPolicies.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	wasShared := p.Shared
-	if err := apply(p); err != nil {
-		return nil, err
-	}
-	if err := s.oneDefaultQoS(ctx, tx, p); err != nil {
-		return nil, err
-	}
-	switch {
-	case p.Shared && !wasShared:
-		err = s.grantAll(ctx, tx, "qos_policy", id, p.ProjectID, ActionShared)
-	case !p.Shared && wasShared:
-		all := RBACPolicy{Standard: Standard{ProjectID: p.ProjectID}, ObjectType: "qos_policy", ObjectID: id, Action: ActionShared, TargetProject: "*"}
-		if err = s.unused(ctx, tx, &all, ""); err == nil {
-			err = s.revokeAll(ctx, tx, "qos_policy", id, ActionShared)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return p, qosPolicies.save(ctx, s, tx, p)
-}
-
-// DeleteQoSPolicy deletes a policy that nothing uses.
-func (s *Service) DeleteQoSPolicy(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	if _, err := qosPolicies.open(ctx, s, tx, "delete", id, c); err != nil {
+	if !isNotFound(err) {
 		return err
 	}
-	used, err := pairsIn(ctx, tx, "SELECT object_type, object_id FROM qos_binding", "policy_id", []string{id}, "object_id")
-	if err != nil {
+	if _, err := f.rules.DeleteWhere(ctx, tx, store.Eq("policy_id", p.ID)); err != nil {
 		return err
 	}
-	if len(used) > 0 {
-		return fault(errs.Conflict, "QosPolicyInUse", "QoS Policy %s is used by %s %s.", id, used[0].a, used[0].b)
-	}
-	if err := s.forgetGrants(ctx, tx, "qos_policy", id); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM qos_rule WHERE policy_id = ?", id); err != nil {
-		return err
-	}
-	return qosPolicyTable.Delete(ctx, tx, id)
+	return f.s.forgetGrants(ctx, tx, "qos_policy", p.ID)
 }
 
 // bindQoS gives a network or port a policy, or takes it away. What it was before
@@ -121,43 +97,56 @@ func (s *Service) bindQoS(ctx context.Context, tx *store.Tx, objectType, objectI
 		return nil
 	}
 	if old != "" {
-		if _, err := qosPolicies.visible(ctx, s, tx, old); errs.Is(err, errs.NotFound) {
+		if _, err := s.QoSPolicies.visible(ctx, tx, old); isNotFound(err) {
 			return fault(errs.Forbidden, "PolicyRemoveAuthorizationError", "Failed to remove provided policy %s because you are not authorized.", old)
 		} else if err != nil {
 			return err
 		}
 	}
-	if err := unbindQoS(ctx, tx, objectID); err != nil || policyID == "" {
+	if err := s.unbindQoS(ctx, tx, objectID); err != nil || policyID == "" {
 		return err
 	}
-	if _, err := qosPolicies.visible(ctx, s, tx, policyID); err != nil {
+	if _, err := s.QoSPolicies.visible(ctx, tx, policyID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO qos_binding (object_id, object_type, policy_id) VALUES (?, ?, ?)", objectID, objectType, policyID)
-	return err
+	return s.QoSPolicies.bindings.Insert(ctx, tx, &QoSBinding{objectID, objectType, policyID})
 }
 
-func unbindQoS(ctx context.Context, tx *store.Tx, objectID string) error {
-	_, err := tx.Exec(ctx, "DELETE FROM qos_binding WHERE object_id = ?", objectID)
+func (s *Service) unbindQoS(ctx context.Context, tx *store.Tx, objectID string) error {
+	_, err := s.QoSPolicies.bindings.DeleteWhere(ctx, tx, store.Eq("object_id", objectID))
 	return err
 }
 
 // defaultQoS is the policy that new networks of a project have.
-func defaultQoS(ctx context.Context, tx *store.Tx, projectID string) (string, error) {
-	id, err := store.One(ctx, tx, store.Value[string], "SELECT id FROM qos_policy WHERE project_id = ? AND is_default", projectID)
-	if errors.Is(err, store.ErrNoRows) {
+func (s *Service) defaultQoS(ctx context.Context, tx *store.Tx, projectID string) (string, error) {
+	p, err := s.QoSPolicies.table.First(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
+	if isNotFound(err) {
 		return "", nil
 	}
-	return id, err
+	if err != nil {
+		return "", err
+	}
+	return p.ID, nil
 }
 
 // touchQoS marks every port that a policy is in force on.
 func (s *Service) touchQoS(ctx context.Context, tx *store.Tx, policyID string) error {
-	return s.touchPorts(ctx, tx, `SELECT id FROM network_port WHERE id IN (SELECT object_id FROM qos_binding WHERE policy_id = ?)
-		OR network_id IN (SELECT object_id FROM qos_binding WHERE policy_id = ?)`, policyID, policyID)
+	bound, err := s.QoSPolicies.bindings.All(ctx, tx, store.Eq("policy_id", policyID))
+	for _, b := range bound {
+		if b.ObjectType == "port" {
+			s.touch(tx, fabric.KindPort, b.ObjectID)
+		} else if err := s.touchQoSOfNetwork(ctx, tx, b.ObjectID); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // touchQoSOfNetwork marks the ports of a network that has another policy now.
 func (s *Service) touchQoSOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
-	return s.touchPorts(ctx, tx, "SELECT id FROM network_port WHERE network_id = ?", networkID)
+	ps, err := portTable.Where(ctx, tx, "network_id", networkID)
+	for _, p := range ps {
+		s.touch(tx, fabric.KindPort, p.ID)
+	}
+	return err
 }

@@ -5,7 +5,10 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network/fabric"
@@ -21,121 +24,145 @@ const (
 // QoSRuleKinds are the kinds that are in force on ports of ours.
 func QoSRuleKinds() []string { return []string{QoSBandwidth, QoSDSCP, QoSMinBandwidth} }
 
-// qosParent loads the policy of a rule and asks about the rule.
-func (s *Service) qosParent(ctx context.Context, tx *store.Tx, action, kind, policyID string) (*QoSPolicy, error) {
-	p, err := qosPolicies.visible(ctx, s, tx, policyID)
-	if errs.Is(err, errs.NotFound) {
+// QoSRules are the use cases of the rules of one kind of one policy.
+type QoSRules struct {
+	f            *QoSPolicies
+	policy, kind string
+}
+
+// Of is for the rules of one kind of a policy.
+func (f *QoSPolicies) Of(policyID, kind string) *QoSRules { return &QoSRules{f, policyID, kind} }
+
+// parent loads the policy and asks about the rule.
+func (r *QoSRules) parent(ctx context.Context, tx *store.Tx, action string) (*QoSPolicy, error) {
+	rule := action + "_policy_" + r.kind + "_rule"
+	p, err := r.f.visible(ctx, tx, r.policy)
+	if isNotFound(err) {
 		// Who may do it to no policy at all is told so, whichever it asks for.
 		own := actor.From(ctx).ProjectID
 		t := policy.Target{"project_id": own, "tenant_id": own, "ext_parent:project_id": own, "ext_parent:tenant_id": own}
-		if err := s.check(ctx, action+"_policy_"+kind+"_rule", t); err != nil {
+		if err := r.f.s.check(ctx, rule, t); err != nil {
 			return nil, err
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	t := qosPolicies.policyTarget(p)
+	t := r.f.policyTarget(p)
 	t["ext_parent:project_id"], t["ext_parent:tenant_id"] = p.ProjectID, p.ProjectID
-	return p, s.check(ctx, action+"_policy_"+kind+"_rule", t)
+	return p, r.f.s.check(ctx, rule, t)
 }
 
-// QoSRules returns the rules of one kind of a policy.
-func (s *Service) QoSRules(ctx context.Context, policyID, kind string) ([]*QoSRule, error) {
-	var out []*QoSRule
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		p, err := s.qosParent(ctx, tx, "get", kind, policyID)
-		if err != nil {
+// List returns the rules that the query wants.
+func (r *QoSRules) List(ctx context.Context, q store.Query) (page store.Page[QoSRule], err error) {
+	q = q.Within(store.Eq("policy_id", r.policy), store.Eq("kind", r.kind))
+	err = r.f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if _, err = r.parent(ctx, tx, "get"); err != nil {
 			return err
 		}
-		out = slices.DeleteFunc(p.Rules, func(r *QoSRule) bool { return r.Kind != kind })
-		return nil
-	})
-	return out, err
-}
-
-// QoSRule returns one rule of a policy.
-func (s *Service) QoSRule(ctx context.Context, policyID, kind, id string) (*QoSRule, error) {
-	var out *QoSRule
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		p, err := s.qosParent(ctx, tx, "get", kind, policyID)
-		if err != nil {
-			return err
-		}
-		out, err = ruleOf(p, kind, id)
+		page, err = r.f.rules.List(ctx, tx, q)
 		return err
 	})
-	return out, err
+	return page, err
 }
 
-func ruleOf(p *QoSPolicy, kind, id string) (*QoSRule, error) {
-	i := slices.IndexFunc(p.Rules, func(r *QoSRule) bool { return r.ID == id && r.Kind == kind })
+// Show returns one rule.
+func (r *QoSRules) Show(ctx context.Context, id string) (v *QoSRule, err error) {
+	err = r.f.s.db.Read(ctx, func(tx *store.Tx) error {
+		p, err := r.parent(ctx, tx, "get")
+		if err == nil {
+			v, err = r.in(p, id)
+		}
+		return err
+	})
+	return v, err
+}
+
+// in finds a rule of this kind.
+func (r *QoSRules) in(p *QoSPolicy, id string) (*QoSRule, error) {
+	i := slices.IndexFunc(p.Rules, func(v *QoSRule) bool { return v.ID == id && v.Kind == r.kind })
 	if i < 0 {
 		return nil, fault(errs.NotFound, "QosRuleNotFound", "QoS rule %s for policy %s could not be found.", id, p.ID)
 	}
 	return p.Rules[i], nil
 }
 
-// CreateQoSRule adds a rule to its policy.
-func (s *Service) CreateQoSRule(ctx context.Context, tx *store.Tx, r *QoSRule, c Change) error {
-	p, err := s.qosParent(ctx, tx, "create", r.Kind, r.PolicyID)
-	if err != nil {
-		return err
-	}
-	r.ProjectID = p.ProjectID
-	qosRules.stamp(s, r)
-	if err := fits(p, r); err != nil {
-		return err
-	}
-	if err := qosRuleTable.Insert(ctx, tx, r); err != nil {
-		return err
-	}
-	return s.qosChanged(ctx, tx, p)
+// Create adds a rule.
+func (r *QoSRules) Create(ctx context.Context, n change.Patch[QoSRule]) (v *QoSRule, err error) {
+	err = r.f.s.db.Write(ctx, func(tx *store.Tx) error {
+		p, err := r.parent(ctx, tx, "create")
+		if err != nil {
+			return err
+		}
+		v = &QoSRule{PolicyID: p.ID, Kind: r.kind}
+		if r.kind != QoSDSCP {
+			v.Direction = QoSEgress
+		}
+		if err := n.To(v); err != nil {
+			return err
+		}
+		now := r.f.s.now()
+		v.ID, v.ProjectID, v.CreatedAt, v.UpdatedAt, v.Revision = ids.New(), p.ProjectID, now, now, 1
+		if err := fits(p, v); err != nil {
+			return err
+		}
+		audit.Created(ctx, v.ID)
+		if err := r.f.rules.Insert(ctx, tx, v); err != nil {
+			return err
+		}
+		return r.changed(ctx, tx, p)
+	})
+	return v, err
 }
 
-// UpdateQoSRule changes a rule by apply.
-func (s *Service) UpdateQoSRule(ctx context.Context, tx *store.Tx, policyID, kind, id string, apply func(*QoSRule) error) (*QoSRule, error) {
-	p, err := s.qosParent(ctx, tx, "update", kind, policyID)
-	if err != nil {
-		return nil, err
-	}
-	r, err := ruleOf(p, kind, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := apply(r); err != nil {
-		return nil, err
-	}
-	if err := fits(p, r); err != nil {
-		return nil, err
-	}
-	if err := qosRules.save(ctx, s, tx, r); err != nil {
-		return nil, err
-	}
-	return r, s.qosChanged(ctx, tx, p)
+// Update changes a rule.
+func (r *QoSRules) Update(ctx context.Context, id string, n change.Patch[QoSRule]) (v *QoSRule, err error) {
+	err = r.f.s.db.Write(ctx, func(tx *store.Tx) error {
+		p, err := r.parent(ctx, tx, "update")
+		if err != nil {
+			return err
+		}
+		if v, err = r.in(p, id); err != nil {
+			return err
+		}
+		if err := n.To(v); err != nil {
+			return err
+		}
+		if err := fits(p, v); err != nil {
+			return err
+		}
+		v.Revision, v.UpdatedAt = v.Revision+1, r.f.s.now()
+		if err := r.f.rules.Update(ctx, tx, v); err != nil {
+			return err
+		}
+		return r.changed(ctx, tx, p)
+	})
+	return v, err
 }
 
-// DeleteQoSRule removes a rule.
-func (s *Service) DeleteQoSRule(ctx context.Context, tx *store.Tx, policyID, kind, id string) error {
-	p, err := s.qosParent(ctx, tx, "delete", kind, policyID)
-	if err != nil {
-		return err
-	}
-	if _, err := ruleOf(p, kind, id); err != nil {
-		return err
-	}
-	if err := qosRuleTable.Delete(ctx, tx, id); err != nil {
-		return err
-	}
-	return s.qosChanged(ctx, tx, p)
+// Delete removes a rule.
+func (r *QoSRules) Delete(ctx context.Context, id string) error {
+	return r.f.s.db.Write(ctx, func(tx *store.Tx) error {
+		p, err := r.parent(ctx, tx, "delete")
+		if err != nil {
+			return err
+		}
+		if _, err := r.in(p, id); err != nil {
+			return err
+		}
+		if err := r.f.rules.Delete(ctx, tx, id); err != nil {
+			return err
+		}
+		return r.changed(ctx, tx, p)
+	})
 }
 
-// qosChanged gives the policy its next revision and has its ports stated anew.
-func (s *Service) qosChanged(ctx context.Context, tx *store.Tx, p *QoSPolicy) error {
-	if err := qosPolicies.save(ctx, s, tx, p); err != nil {
+// changed gives the policy its next revision and has its ports stated anew.
+func (r *QoSRules) changed(ctx context.Context, tx *store.Tx, p *QoSPolicy) error {
+	if err := r.f.save(ctx, tx, p); err != nil {
 		return err
 	}
-	return s.touchQoS(ctx, tx, p.ID)
+	return r.f.s.touchQoS(ctx, tx, p.ID)
 }
 
 // fits tells whether a rule goes with the others of its policy: one of a kind
@@ -164,15 +191,15 @@ func fits(p *QoSPolicy, r *QoSRule) error {
 	return nil
 }
 
-// qosInForce reads what limits each of the ports: its own policy, or its network's.
-func qosInForce(ctx context.Context, tx *store.Tx, ps []*Port) (map[string]*fabric.QoS, error) {
-	bound, err := pairsIn(ctx, tx, "SELECT object_id, policy_id FROM qos_binding", "object_type", []string{"network"}, "object_id")
+// inForce reads what limits each of the ports: its own policy, or its network's.
+func (f *QoSPolicies) inForce(ctx context.Context, tx *store.Tx, ps []*Port) (map[string]*fabric.QoS, error) {
+	bound, err := f.bindings.All(ctx, tx, store.Eq("object_type", "network"))
 	if err != nil {
 		return nil, err
 	}
 	ofNetwork := map[string]string{}
 	for _, b := range bound {
-		ofNetwork[b.a] = b.b
+		ofNetwork[b.ObjectID] = b.PolicyID
 	}
 	policyOf := func(p *Port) string {
 		if p.QoSPolicyID == "" && !p.NetworkOwned() {
@@ -180,7 +207,7 @@ func qosInForce(ctx context.Context, tx *store.Tx, ps []*Port) (map[string]*fabr
 		}
 		return p.QoSPolicyID
 	}
-	found, err := qosRuleTable.WhereIn(ctx, tx, "policy_id", idsOf(ps, policyOf))
+	found, err := f.rules.All(ctx, tx, store.In("policy_id", idsOf(ps, policyOf)))
 	if err != nil {
 		return nil, err
 	}

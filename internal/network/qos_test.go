@@ -3,6 +3,7 @@ package network_test
 import (
 	"testing"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
 	"kumoi/internal/network"
@@ -13,18 +14,15 @@ import (
 func TestQoSInForce(t *testing.T) {
 	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
 	policy := func(kbps int) (id, rule string) {
-		p := &network.QoSPolicy{Shared: true}
-		c.write(admin(t), func(tx *store.Tx) error {
-			*p = network.QoSPolicy{Shared: true}
-			if err := c.CreateQoSPolicy(admin(t), tx, p, network.Change{}); err != nil {
-				return err
-			}
-			r := &network.QoSRule{PolicyID: p.ID, Kind: network.QoSBandwidth, Direction: network.QoSEgress, MaxKbps: kbps}
-			err := c.CreateQoSRule(admin(t), tx, r, network.Change{})
-			rule = r.ID
-			return err
-		})
-		return p.ID, rule
+		p, err := c.QoSPolicies.Create(admin(t), change.New(func(p *network.QoSPolicy) { p.Shared = true }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.QoSPolicies.Of(p.ID, network.QoSBandwidth).Create(admin(t), change.New(func(r *network.QoSRule) { r.MaxKbps = kbps }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.ID, r.ID
 	}
 	ofNetwork, rule := policy(100)
 	ofPort, _ := policy(200)
@@ -61,17 +59,17 @@ func TestQoSInForce(t *testing.T) {
 			t.Errorf("the network's own port is limited: %+v", f)
 		}
 	}
-	c.write(admin(t), func(tx *store.Tx) error {
-		_, err := c.UpdateQoSRule(admin(t), tx, ofNetwork, network.QoSBandwidth, rule, func(r *network.QoSRule) error { r.MaxKbps = 150; return nil })
-		return err
-	})
+	rules := c.QoSPolicies.Of(ofNetwork, network.QoSBandwidth)
+	if _, err := rules.Update(admin(t), rule, change.New(func(r *network.QoSRule) { r.MaxKbps = 150 })); err != nil {
+		t.Fatal(err)
+	}
 	limit(150)
 	update(ofPort)
 	limit(200)
 	update("")
 	limit(150)
-	c.write(admin(t), func(tx *store.Tx) error {
-		return c.DeleteQoSRule(admin(t), tx, ofNetwork, network.QoSBandwidth, rule)
-	})
+	if err := rules.Delete(admin(t), rule); err != nil {
+		t.Fatal(err)
+	}
 	limit(0)
 }

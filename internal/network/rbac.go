@@ -84,7 +84,7 @@ func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) 
 		}
 		return p.ProjectID, nil
 	case "qos_policy":
-		p, err := qosPolicies.visible(ctx, s, tx, r.ObjectID)
+		p, err := s.QoSPolicies.visible(ctx, tx, r.ObjectID)
 		if err != nil {
 			return "", err
 		}

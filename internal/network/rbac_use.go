@@ -16,8 +16,8 @@ var grantUses = map[string]string{
 	"address_scope":  "SELECT project_id, id FROM network_subnetpool WHERE address_scope_id = ?",
 	"subnetpool":     "SELECT project_id, id FROM network_subnet WHERE subnetpool_id = ?",
 	"qos_policy": `SELECT project_id, object_id FROM (
-		SELECT p.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN network_port p ON p.id = b.object_id
-		UNION ALL SELECT n.project_id, b.object_id, b.policy_id FROM qos_binding b JOIN network n ON n.id = b.object_id) AS used
+		SELECT p.project_id, b.object_id, b.policy_id FROM network_qos_binding b JOIN network_port p ON p.id = b.object_id
+		UNION ALL SELECT n.project_id, b.object_id, b.policy_id FROM network_qos_binding b JOIN network n ON n.id = b.object_id) AS used
 		WHERE policy_id = ?`,
 }
 

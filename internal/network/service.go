@@ -34,6 +34,10 @@ type Tables struct {
 	AddressGroups                    *store.Table[AddressGroup]
 	SecurityGroups                   *store.Table[SecurityGroup]
 	SecurityGroupRules, DefaultRules *store.Table[SecurityGroupRule]
+	QoSPolicies                      *store.Table[QoSPolicy]
+	QoSRules                         *store.Table[QoSRule]
+	QoSBindings                      *store.Table[QoSBinding]
+	Agents                           *store.Table[Agent]
 }
 
 // Config is the operator's say. The zero value works.
@@ -88,6 +92,8 @@ type Service struct {
 	SecurityGroups     *SecurityGroups
 	SecurityGroupRules *SecurityGroupRules
 	DefaultRules       *DefaultRules
+	QoSPolicies        *QoSPolicies
+	Agents             *Agents
 
 	projector *projector
 	status    *statusKeeper
@@ -113,6 +119,8 @@ func New(d Deps) (*Service, error) {
 	s.SecurityGroups = newSecurityGroups(s, d.Tables.SecurityGroups)
 	s.SecurityGroupRules = newSecurityGroupRules(s, d.Tables.SecurityGroupRules)
 	s.DefaultRules = &DefaultRules{s, d.Tables.DefaultRules}
+	s.QoSPolicies = newQoSPolicies(s, d.Tables)
+	s.Agents = &Agents{s, d.Tables.Agents}
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
 	s.tell(d.Events, d.Tables)

@@ -110,7 +110,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 	if err != nil {
 		return err
 	}
-	limits, err := qosInForce(ctx, tx, ps)
+	limits, err := v.s.QoSPolicies.inForce(ctx, tx, ps)
 	if err != nil {
 		return err
 	}

@@ -82,17 +82,8 @@ var (
 		column[RBACPolicy]{Name: "object_id", Value: func(r *RBACPolicy) any { return r.ObjectID }},
 		column[RBACPolicy]{Name: "action", Value: func(r *RBACPolicy) any { return r.Action }},
 		column[RBACPolicy]{Name: "target", Value: func(r *RBACPolicy) any { return r.TargetProject }})...)
-	agentTable = newDocTable("network_agent",
-		column[Agent]{Name: "id", Value: func(a *Agent) any { return a.ID }},
-		column[Agent]{Name: "host", Value: func(a *Agent) any { return a.Host }},
-		column[Agent]{Name: "agent_type", Value: func(a *Agent) any { return a.Type }})
 	trunkTable = newDocTable("trunk", named(
 		column[Trunk]{Name: "port_id", Value: func(t *Trunk) any { return t.PortID }})...)
-	qosPolicyTable = newDocTable("qos_policy", named(
-		column[QoSPolicy]{Name: "is_default", Value: func(p *QoSPolicy) any { return p.Default }})...)
-	qosRuleTable = newDocTable("qos_rule", std(
-		column[QoSRule]{Name: "policy_id", Value: func(r *QoSRule) any { return r.PolicyID }},
-		column[QoSRule]{Name: "kind", Value: func(r *QoSRule) any { return r.Kind }})...)
 )
 
 // ipKey is an address as its table keeps it: text order is address order.

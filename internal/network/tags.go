@@ -22,7 +22,7 @@ type taggable interface {
 var tagKinds = map[string]taggable{
 	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
 	"subnetpools":   pools,
-	"rbac-policies": rbacs, "policies": qosPolicies, "trunks": trunks,
+	"rbac-policies": rbacs, "trunks": trunks,
 }
 
 // TagCollections lists the collections whose resources can have tags.
@@ -87,6 +87,8 @@ func (s *Service) tagKind(collection string) (taggable, error) {
 		return s.AddressGroups, nil
 	case "security-groups":
 		return s.SecurityGroups, nil
+	case "policies":
+		return s.QoSPolicies, nil
 	case "security-group-rules":
 		return s.SecurityGroupRules, nil
 	}

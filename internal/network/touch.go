@@ -32,15 +32,6 @@ func (s *Service) touchPort(tx *store.Tx, p *Port) {
 	}
 }
 
-// touchPorts marks the ports that a query finds.
-func (s *Service) touchPorts(ctx context.Context, tx *store.Tx, query string, args ...any) error {
-	found, err := store.All(ctx, tx, store.Value[string], query, args...)
-	for _, id := range found {
-		s.touch(tx, fabric.KindPort, id)
-	}
-	return err
-}
-
 // touchRoutersOfNetwork marks the routers that have an interface on the network.
 func (s *Service) touchRoutersOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
 	found, err := store.All(ctx, tx, store.Value[string],

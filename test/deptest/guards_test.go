@@ -20,7 +20,7 @@ import (
 // foreign are tables that lack their service's prefix.
 var foreign = map[string][]string{
 	"network": {
-		"qos_binding", "qos_policy", "qos_rule", "rbac_policy", "trunk", "trunk_subport",
+		"rbac_policy", "trunk", "trunk_subport",
 	},
 }
 

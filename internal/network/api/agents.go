@@ -5,71 +5,64 @@ import (
 	"encoding/json"
 	"math/big"
 	"net/http"
+	"time"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
-// agentResource is /v2.0/agents.
-func agentResource(s *network.Service) *resource[network.Agent, network.Agent] {
+// agents is /v2.0/agents.
+func (a *api) agents() []httpx.Route {
 	type A = network.Agent
-	when := "2006-01-02 15:04:05"
-	attrs := []attr[A, A]{
-		shown[A]("id", func(a *A) any { return a.ID }),
-		shown[A]("agent_type", func(a *A) any { return a.Type }),
-		shown[A]("binary", func(a *A) any { return a.Binary }),
-		shown[A]("host", func(a *A) any { return a.Host }),
-		shown[A]("topic", func(a *A) any { return a.Topic }),
-		shown[A]("availability_zone", func(a *A) any { return a.AZ }),
-		shown[A]("alive", func(a *A) any { return a.Alive }),
-		shown[A]("configurations", func(a *A) any { return a.Configurations }).unfiltered(),
-		shown[A]("created_at", func(a *A) any { return a.CreatedAt.UTC().Format(when) }),
-		shown[A]("started_at", func(a *A) any { return a.StartedAt.UTC().Format(when) }),
-		shown[A]("heartbeat_timestamp", func(a *A) any { return a.HeartbeatAt.UTC().Format(when) }),
-		shown[A]("resources_synced", func(*A) any { return nil }),
-		field("admin_state_up", put, true, toBool, func(a *A) *bool { return &a.AdminStateUp }, func(a *A) any { return a.AdminStateUp }),
-		field("description", put, "", toText(255), func(a *A) *string { return &a.Description }, func(a *A) any { return a.Description }),
+	s := a.svc.Agents
+	text := func(name, field string, at func(*A) *string) rest.Attribute[A, A] {
+		return rest.ReadOnly[A](name, func(w *rest.Writer, key string, v *A) { w.Text(key, *at(v)) }).By(field)
 	}
-	return &resource[A, A]{
-		member: "agent", collection: "agents", path: "/v2.0/agents", attrs: attrs,
-		id: func(a *A) string { return a.ID }, begin: func() *A { return &A{} },
-		list: func(ctx context.Context, _ network.Filter) ([]*A, error) { return s.Agents(ctx) },
-		show: s.Agent,
-		update: func(ctx context.Context, tx *store.Tx, id string, _ network.Change, apply func(*A) error) (*A, error) {
-			return s.UpdateAgent(ctx, tx, id, apply)
-		},
-		remove: func(ctx context.Context, tx *store.Tx, id string, _ network.Change) error {
-			return s.DeleteAgent(ctx, tx, id)
-		},
+	at := func(name, field string, of func(*A) time.Time) rest.Attribute[A, A] {
+		return rest.ReadOnly[A](name, func(w *rest.Writer, key string, v *A) { w.Text(key, of(v).UTC().Format(time.DateTime)) }).By(field).Filtered(within(field))
 	}
+	c := &rest.Resource[A, change.Patch[A], change.Patch[A]]{
+		Path: "/v2.0/agents", One: "agent", Many: "agents", ID: func(v *A) string { return v.ID },
+		List: s.List, Show: s.Show, Update: s.Update, Delete: s.Delete,
+	}
+	out := collection(a, c, rest.NewAttributes(
+		text("id", "id", func(v *A) *string { return &v.ID }),
+		text("agent_type", "agent_type", func(v *A) *string { return &v.Type }),
+		text("binary", "program", func(v *A) *string { return &v.Binary }),
+		text("host", "host", func(v *A) *string { return &v.Host }),
+		text("topic", "topic", func(v *A) *string { return &v.Topic }),
+		text("availability_zone", "zone", func(v *A) *string { return &v.AZ }),
+		rest.ReadOnly[A]("alive", func(w *rest.Writer, key string, v *A) { w.Bool(key, v.Alive) }).By("alive").Unsorted().Read(asBool("alive")),
+		rest.ReadOnly[A]("configurations", func(w *rest.Writer, key string, v *A) { w.Any(key, v.Configurations) }),
+		at("created_at", "created_at", func(v *A) time.Time { return v.CreatedAt }),
+		at("started_at", "started_at", func(v *A) time.Time { return v.StartedAt }),
+		at("heartbeat_timestamp", "heartbeat_at", func(v *A) time.Time { return v.HeartbeatAt }),
+		rest.ReadOnly[A]("resources_synced", func(w *rest.Writer, key string, _ *A) { w.Null(key) }),
+		rest.Attr("admin_state_up", rest.Put, true, toBool, func(v *A) *bool { return &v.AdminStateUp }).By("admin_state_up"),
+		rest.Attr("description", rest.Put, "", toText(255), func(v *A) *string { return &v.Description }).By("description"),
+	))
+	c.Query.Sort = []store.Sort{{Field: "host"}, {Field: "agent_type"}}
+	return append(out, httpx.Route{Method: http.MethodGet, Path: "/v2.0/availability_zones", Policy: "get_availability_zone", Handler: a.zones})
 }
 
-// zoneResource is /v2.0/availability_zones.
-func zoneResource(s *network.Service) *resource[network.AvailabilityZone, network.AvailabilityZone] {
-	type Z = network.AvailabilityZone
-	return &resource[Z, Z]{
-		member: "availability_zone", collection: "availability_zones", path: "/v2.0/availability_zones",
-		attrs: []attr[Z, Z]{
-			shown[Z]("name", func(z *Z) any { return z.Name }),
-			shown[Z]("resource", func(z *Z) any { return z.Resource }),
-			shown[Z]("state", func(z *Z) any {
-				if z.Available {
-					return "available"
-				}
-				return "unavailable"
-			}),
-		},
-		id: func(z *Z) string { return z.Name + z.Resource },
-		list: func(ctx context.Context, _ network.Filter) ([]*Z, error) {
-			zs, err := s.AvailabilityZones(ctx)
-			out := make([]*Z, len(zs))
-			for i := range zs {
-				out[i] = &zs[i]
-			}
-			return out, err
-		},
+// zones is /v2.0/availability_zones.
+func (a *api) zones(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	zones, err := a.svc.AvailabilityZones(ctx)
+	if err != nil {
+		return nil, err
 	}
+	rows := make([]short, len(zones))
+	for i, z := range zones {
+		state := "available"
+		if !z.Available {
+			state = "unavailable"
+		}
+		rows[i] = short{{"name", z.Name}, {"resource", z.Resource}, {"state", state}}
+	}
+	return shortList(r, "availability_zones", rows, "name", "resource", "state")
 }
 
 // availabilityResource is /v2.0/network-ip-availabilities.
@@ -120,11 +113,9 @@ func versions(a *network.IPAvailability) []string {
 func number(n *big.Int) json.Number { return json.Number(n.String()) }
 
 // serviceProviders lists what implements the services: OVN, for routers.
-func (a *api) serviceProviders(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+func (a *api) serviceProviders(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Allow(ctx, "get_service_provider", ""); err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, map[string]any{"service_providers": []map[string]any{
-		{"service_type": "L3_ROUTER_NAT", "name": "ovn", "default": true},
-	}}), nil
+	return shortList(r, "service_providers", []short{{{"service_type", "L3_ROUTER_NAT"}, {"name", "ovn"}, {"default", true}}}, "service_type", "name", "default")
 }

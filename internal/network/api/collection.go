@@ -42,16 +42,25 @@ var (
 // collection completes a resource with what all of Neutron's have in common,
 // and gives its routes.
 func collection[R, V any](a *api, c *rest.Resource[V, change.Patch[R], change.Patch[R]], as *rest.Attributes[R, V]) []httpx.Route {
-	c.Item = strings.ReplaceAll(c.One, "-", "_") + "_id"
+	if c.Item == "" {
+		c.Item = strings.ReplaceAll(c.One, "-", "_") + "_id"
+	}
 	c.UpdateMethod = http.MethodPut
+	word := c.One
+	if strings.HasPrefix(c.Path, "/v2.0/qos/policies/") {
+		word = "policy_" + word
+	}
 	c.Rule = func(verb string) string {
 		switch verb {
 		case "list", "show":
 			verb = "get"
 		}
-		return verb + "_" + c.One
+		return verb + "_" + word
 	}
-	fields := append(as.Fields(), since)
+	fields := as.Fields()
+	if slices.ContainsFunc(fields, func(f rest.Field) bool { return f.Name == "updated_at" }) {
+		fields = append(fields, since)
+	}
 	if slices.ContainsFunc(fields, func(f rest.Field) bool { return f.Name == "tags" }) {
 		fields = append(fields, tagFilters...)
 	}

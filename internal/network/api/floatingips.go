@@ -133,17 +133,17 @@ func portDetails(p *network.Port) any {
 }
 
 // floatingPools lists the external subnets that floating IPs can come from.
-func (a *api) floatingPools(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+func (a *api) floatingPools(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	pools, err := a.svc.FloatingIPPools(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]map[string]any, len(pools))
+	rows := make([]short, len(pools))
 	for i, p := range pools {
-		out[i] = map[string]any{
-			"subnet_id": p.Subnet.ID, "subnet_name": p.Subnet.Name, "project_id": p.Subnet.ProjectID, "tenant_id": p.Subnet.ProjectID,
-			"network_id": p.Network.ID, "network_name": p.Network.Name, "cidr": p.Subnet.CIDR.String(),
+		rows[i] = short{
+			{"subnet_id", p.Subnet.ID}, {"subnet_name", p.Subnet.Name}, {"project_id", p.Subnet.ProjectID}, {"tenant_id", p.Subnet.ProjectID},
+			{"network_id", p.Network.ID}, {"network_name", p.Network.Name}, {"cidr", p.Subnet.CIDR.String()},
 		}
 	}
-	return httpx.JSON(http.StatusOK, map[string]any{"floatingip_pools": out}), nil
+	return shortList(r, "floatingip_pools", rows, "subnet_id", "subnet_name", "project_id", "tenant_id", "network_id", "network_name", "cidr")
 }

@@ -8,85 +8,80 @@ import (
 	"slices"
 	"strings"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
-// qosResource is /v2.0/qos/policies.
-func qosResource(s *network.Service) *resource[network.QoSPolicy, network.QoSPolicy] {
+// qosPolicies is /v2.0/qos/policies.
+func (a *api) qosPolicies() []httpx.Route {
 	type P = network.QoSPolicy
-	std := func(p *P) *network.Standard { return &p.Standard }
-	attrs := standard(std, std, "name", "description", "tags")
-	attrs = append(attrs,
-		field("shared", post|put, false, toBool, func(p *P) *bool { return &p.Shared }, func(p *P) any { return p.Shared }),
-		field("is_default", post|put, false, toBool, func(p *P) *bool { return &p.Default }, func(p *P) any { return p.Default }),
-		shown[P]("rules", func(p *P) any {
-			out := make([]map[string]any, len(p.Rules))
-			for i, r := range p.Rules {
-				out[i] = qosRuleResource(s, p.ID, r.Kind).view(r, nil, func(string) bool { return true })
-				out[i]["type"], out[i]["qos_policy_id"] = r.Kind, p.ID
-			}
-			return out
-		}).unfiltered(),
-	)
-	return &resource[P, P]{
-		member: "policy", collection: "policies", path: "/v2.0/qos/policies", attrs: attrs, createBulk: true,
-		id: func(p *P) string { return p.ID }, tags: func(p *P) []string { return p.Tags },
-		begin: func() *P { return &P{} },
-		list:  s.QoSPolicies, paged: true, show: s.QoSPolicy,
-		create: func(ctx context.Context, tx *store.Tx, p *P, c network.Change) (*P, error) {
-			return p, s.CreateQoSPolicy(ctx, tx, p, c)
-		},
-		update: s.UpdateQoSPolicy, remove: s.DeleteQoSPolicy,
+	s, std := a.svc.QoSPolicies, func(v *P) *network.Standard { return &v.Standard }
+	rule := map[string]func(*rest.Writer, *network.QoSRule){}
+	for _, kind := range network.QoSRuleKinds() {
+		rule[kind] = qosRule(kind).View(nil, func(string) bool { return true })
 	}
+	return collection(a, &rest.Resource[P, change.Patch[P], change.Patch[P]]{
+		Path: "/v2.0/qos/policies", One: "policy", Many: "policies", ID: func(v *P) string { return v.ID },
+		List: s.List, Show: s.Show, Create: s.Create, CreateMany: s.CreateMany, Update: s.Update, Delete: s.Delete,
+	}, rest.NewAttributes(slices.Concat(own(std, std), described(std, std), []rest.Attribute[P, P]{
+		rest.Attr("shared", rest.Both, false, toBool, func(v *P) *bool { return &v.Shared }).By("shared").Unsorted(),
+		rest.Attr("is_default", rest.Both, false, toBool, func(v *P) *bool { return &v.Default }).By("is_default"),
+		rest.ReadOnly[P]("rules", func(w *rest.Writer, key string, v *P) {
+			w.List(key, func() {
+				for _, r := range v.Rules {
+					w.Object("", func() {
+						rule[r.Kind](w, r)
+						w.Text("type", r.Kind)
+						w.Text("qos_policy_id", v.ID)
+					})
+				}
+			})
+		}),
+	})...))
 }
 
-// qosRuleResource is the collection of one kind of rules of one policy.
-func qosRuleResource(s *network.Service, policy, kind string) *resource[network.QoSRule, network.QoSRule] {
+// qosRules are the rules of whichever policy the path names, a collection for each kind.
+func (a *api) qosRules() []httpx.Route {
+	type R = network.QoSRule
+	var out []httpx.Route
+	for _, kind := range network.QoSRuleKinds() {
+		out = append(out, collection(a, &rest.Resource[R, change.Patch[R], change.Patch[R]]{
+			Path: "/v2.0/qos/policies/{policy_id}/" + kind + "_rules", Item: "rule_id", One: kind + "_rule", Many: kind + "_rules",
+			ID: func(v *R) string { return v.ID }, Verbs: "list show create update delete",
+			Bind: func(c *rest.Resource[R, change.Patch[R], change.Patch[R]], r *httpx.Request) {
+				s := a.svc.QoSPolicies.Of(r.Var("policy_id"), kind)
+				c.List, c.Show, c.Create, c.Update, c.Delete = s.List, s.Show, s.Create, s.Update, s.Delete
+			},
+		}, qosRule(kind))...)
+	}
+	return out
+}
+
+// qosRule are the attributes of one kind of rules.
+func qosRule(kind string) *rest.Attributes[network.QoSRule, network.QoSRule] {
 	type R = network.QoSRule
 	kbps := toInt(0, math.MaxInt32)
-	direction := field("direction", post|put, network.QoSEgress, toChoice(network.QoSEgress, network.QoSIngress),
-		func(r *R) *string { return &r.Direction }, func(r *R) any { return r.Direction })
-	attrs := []attr[R, R]{
-		shown[R]("id", func(r *R) any { return r.ID }),
-		field("project_id", post, unset, toText(255), func(r *R) *string { return &r.ProjectID }, silent[R]()),
-		field("tenant_id", post, unset, toText(255), func(r *R) *string { return &r.ProjectID }, silent[R]()),
+	direction := rest.Attr("direction", rest.Both, network.QoSEgress, toChoice(network.QoSEgress, network.QoSIngress), func(v *R) *string { return &v.Direction }).By("direction")
+	silent := func(name string) rest.Attribute[R, R] {
+		return rest.Asked[R, R](name, rest.Post, rest.Unset, toText(255), func(v *R) *string { return &v.ProjectID }, nil)
+	}
+	list := []rest.Attribute[R, R]{
+		rest.ReadOnly[R]("id", func(w *rest.Writer, key string, v *R) { w.Text(key, v.ID) }).By("id"), silent("project_id"), silent("tenant_id"),
 	}
 	switch kind {
 	case network.QoSBandwidth:
-		attrs = append(attrs, direction,
-			field("max_kbps", post|put, unset, kbps, func(r *R) *int { return &r.MaxKbps }, func(r *R) any { return r.MaxKbps }).needed(),
-			field("max_burst_kbps", post|put, "0", kbps, func(r *R) *int { return &r.BurstKbps }, func(r *R) any { return r.BurstKbps }))
+		list = append(list, direction,
+			rest.Attr("max_kbps", rest.Both, rest.Unset, kbps, func(v *R) *int { return &v.MaxKbps }).Needed().By("max_kbps"),
+			rest.Attr("max_burst_kbps", rest.Both, "0", kbps, func(v *R) *int { return &v.BurstKbps }).By("max_burst_kbps"))
 	case network.QoSMinBandwidth:
-		attrs = append(attrs, direction,
-			field("min_kbps", post|put, unset, kbps, func(r *R) *int { return &r.MinKbps }, func(r *R) any { return r.MinKbps }).needed())
+		list = append(list, direction, rest.Attr("min_kbps", rest.Both, rest.Unset, kbps, func(v *R) *int { return &v.MinKbps }).Needed().By("min_kbps"))
 	case network.QoSDSCP:
-		attrs = append(attrs, field("dscp_mark", post|put, unset, toDSCP, func(r *R) *int { return &r.DSCP }, func(r *R) any { return r.DSCP }).needed())
+		list = append(list, rest.Attr("dscp_mark", rest.Both, rest.Unset, toDSCP, func(v *R) *int { return &v.DSCP }).Needed().By("dscp_mark"))
 	}
-	return &resource[R, R]{
-		member: kind + "_rule", collection: kind + "_rules", attrs: attrs,
-		id: func(r *R) string { return r.ID },
-		begin: func() *R {
-			r := &R{PolicyID: policy, Kind: kind}
-			if kind != network.QoSDSCP {
-				r.Direction = network.QoSEgress
-			}
-			return r
-		},
-		list: func(ctx context.Context, _ network.Filter) ([]*R, error) { return s.QoSRules(ctx, policy, kind) },
-		show: func(ctx context.Context, id string) (*R, error) { return s.QoSRule(ctx, policy, kind, id) },
-		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*R, error) {
-			return r, s.CreateQoSRule(ctx, tx, r, c)
-		},
-		update: func(ctx context.Context, tx *store.Tx, id string, _ network.Change, apply func(*R) error) (*R, error) {
-			return s.UpdateQoSRule(ctx, tx, policy, kind, id, apply)
-		},
-		remove: func(ctx context.Context, tx *store.Tx, id string, _ network.Change) error {
-			return s.DeleteQoSRule(ctx, tx, policy, kind, id)
-		},
-	}
+	return rest.NewAttributes(list...)
 }
 
 // dscpMarks are those that have a meaning.
@@ -100,44 +95,16 @@ func toDSCP(v any) (int, error) {
 	return n, nil
 }
 
-// qosRoutes serve the rules of whichever policy the path names, and the kinds of rules.
-func (a *api) qosRoutes() []httpx.Route {
-	type H = handlers[network.QoSRule, network.QoSRule]
-	out := []httpx.Route{
-		{Method: http.MethodGet, Path: "/v2.0/qos/rule-types", Policy: "get_rule_type", Handler: a.ruleTypes},
-		{Method: http.MethodGet, Path: "/v2.0/qos/rule-types/{rule_type}", Policy: "get_rule_type", Handler: a.ruleType},
-	}
-	for _, kind := range network.QoSRuleKinds() {
-		of := func(serve func(*H, context.Context, *httpx.Request) (*httpx.Response, error)) httpx.Handler {
-			return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-				r := qosRuleResource(a.svc, req.Var("policy_id"), kind)
-				r.index()
-				return serve(&H{a, r}, ctx, req)
-			}
-		}
-		base := "/v2.0/qos/policies/{policy_id}/" + kind + "_rules"
-		one := base + "/{rule_id}"
-		rule := "policy_" + kind + "_rule"
-		out = append(out,
-			httpx.Route{Method: http.MethodGet, Path: base, Policy: "get_" + rule, Handler: of((*H).list)},
-			httpx.Route{Method: http.MethodPost, Path: base, Policy: "create_" + rule, Handler: of((*H).create)},
-			httpx.Route{Method: http.MethodGet, Path: one, Policy: "get_" + rule, Handler: of((*H).show)},
-			httpx.Route{Method: http.MethodPut, Path: one, Policy: "update_" + rule, Handler: of((*H).update)},
-			httpx.Route{Method: http.MethodDelete, Path: one, Policy: "delete_" + rule, Handler: of((*H).remove)},
-		)
-	}
-	return out
-}
-
-func (a *api) ruleTypes(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+// ruleTypes are the kinds of rules.
+func (a *api) ruleTypes(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Allow(ctx, "get_rule_type", ""); err != nil {
 		return nil, err
 	}
-	out := []map[string]any{}
+	var rows []short
 	for _, kind := range network.QoSRuleKinds() {
-		out = append(out, map[string]any{"type": kind})
+		rows = append(rows, short{{"type", kind}})
 	}
-	return httpx.JSON(http.StatusOK, map[string]any{"rule_types": out}), nil
+	return shortList(r, "rule_types", rows, "type")
 }
 
 // ruleType tells administrators which values a kind of rule takes, as Neutron does.

@@ -30,6 +30,8 @@ func table(a *api) []httpx.Route {
 		{Method: http.MethodGet, Path: "/v2.0/extensions/{alias}", Handler: showExtension},
 		{Method: http.MethodGet, Path: "/v2.0/floatingip_pools", Policy: "get_floatingip_pool", Handler: a.floatingPools},
 		{Method: http.MethodGet, Path: "/v2.0/floatingip-pools", Policy: "get_floatingip_pool", Handler: a.floatingPools},
+		{Method: http.MethodGet, Path: "/v2.0/qos/rule-types", Policy: "get_rule_type", Handler: a.ruleTypes},
+		{Method: http.MethodGet, Path: "/v2.0/qos/rule-types/{rule_type}", Policy: "get_rule_type", Handler: a.ruleType},
 		{Method: http.MethodGet, Path: "/v2.0/service-providers", Policy: "get_service_provider", Handler: a.serviceProviders},
 	}
 	for _, more := range [][]httpx.Route{
@@ -37,7 +39,7 @@ func table(a *api) []httpx.Route {
 		routes(a, rt), a.routerActions(rt), routes(a, floatingResource(s)), a.forwardingRoutes(),
 		a.securityGroups(), a.defaultRules(), a.addressGroups(),
 		routes(a, poolResource(s)), a.poolActions(), a.addressScopes(), routes(a, rbacResource(s)),
-		a.quotaRoutes(), a.topologyRoutes(), routes(a, qosResource(s)), routes(a, tr), a.trunkActions(tr), a.qosRoutes(), routes(a, agentResource(s)), routes(a, zoneResource(s)), routes(a, availabilityResource(s)), a.tagRoutes(),
+		a.quotaRoutes(), a.topologyRoutes(), a.qosPolicies(), routes(a, tr), a.trunkActions(tr), a.qosRules(), a.agents(), routes(a, availabilityResource(s)), a.tagRoutes(),
 	} {
 		out = append(out, more...)
 	}

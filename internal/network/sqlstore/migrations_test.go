@@ -155,3 +155,44 @@ func TestSecurityGroupsMoveIntoColumns(t *testing.T) {
 		return nil
 	})
 }
+
+func TestQoSMovesIntoColumns(t *testing.T) {
+	t.Parallel()
+	moves(t, "0022", []string{
+		"INSERT INTO qos_policy (id, project_id, name, is_default, doc) VALUES ('a', 'p', 'n', TRUE, '" + stamps + `,"Default":true}')`,
+		"INSERT INTO qos_rule (id, project_id, policy_id, kind, doc) VALUES ('a', 'p', 'a', 'bandwidth_limit', '" + stamps + `,"PolicyID":"a","Kind":"bandwidth_limit","Direction":"ingress","MaxKbps":7,"BurstKbps":3}')`,
+		"INSERT INTO qos_binding (object_id, object_type, policy_id) VALUES ('o', 'port', 'a')",
+	}, func(ctx context.Context, tx *store.Tx) error {
+		p, err := qosPolicies().Get(ctx, tx, "a")
+		if err != nil {
+			return err
+		}
+		moved(t, &p.Standard)
+		r, err := qosRules().Get(ctx, tx, "a")
+		if err != nil {
+			return err
+		}
+		if moved(t, &r.Standard); !p.Default || p.Description != "d" || r.PolicyID != "a" || r.Kind != "bandwidth_limit" || r.Direction != "ingress" || r.MaxKbps != 7 || r.BurstKbps != 3 {
+			t.Errorf("moved: %+v %+v", p, r)
+		}
+		b, err := qosBindings().Get(ctx, tx, "o")
+		if err == nil && (b.ObjectType != "port" || b.PolicyID != "a") {
+			t.Errorf("moved: %+v", b)
+		}
+		return err
+	})
+}
+
+func TestAgentsMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	moves(t, "0023", []string{
+		`INSERT INTO network_agent (id, host, agent_type, doc) VALUES ('a', 'h', 'OVN', '{"ID":"a","Type":"OVN","Binary":"b","Host":"h","AZ":"z","AdminStateUp":true,` +
+			`"Configurations":{"chassis_name":"c"},"CreatedAt":"2026-01-02T03:04:05.5Z","StartedAt":"2026-01-02T03:04:05.5Z","HeartbeatAt":"0001-01-01T00:00:00Z"}')`,
+	}, func(ctx context.Context, tx *store.Tx) error {
+		a, err := agents().Get(ctx, tx, "a")
+		if err == nil && (a.Type != "OVN" || a.Binary != "b" || a.AZ != "z" || !a.AdminStateUp || a.Configurations["chassis_name"] != "c" || a.CreatedAt.Year() != 2026 || !a.HeartbeatAt.IsZero()) {
+			t.Errorf("moved: %+v", a)
+		}
+		return err
+	})
+}

@@ -11,6 +11,7 @@ func Tables() network.Tables {
 		AddressScopes:  addressScopes(),
 		AddressGroups:  addressGroups(),
 		SecurityGroups: securityGroups(), SecurityGroupRules: securityGroupRules(), DefaultRules: defaultRules(),
+		QoSPolicies: qosPolicies(), QoSRules: qosRules(), QoSBindings: qosBindings(), Agents: agents(),
 	}
 }
 
