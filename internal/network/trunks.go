@@ -77,7 +77,7 @@ func subPortsOf(ctx context.Context, tx *store.Tx, trunkID string) ([]SubPort, e
 		err = r.Scan(&x.PortID, &segment)
 		x.Segment = int(segment)
 		return x, err
-	}, "SELECT port_id, segment FROM trunk_subport WHERE trunk_id = ? ORDER BY segment", trunkID)
+	}, "SELECT port_id, segment FROM trunk_subport WHERE trunk_id = ? ORDER BY position, segment", trunkID)
 	if err != nil || len(subs) == 0 {
 		return []SubPort{}, err
 	}
@@ -161,7 +161,8 @@ func (s *Service) addSubPorts(ctx context.Context, tx *store.Tx, t *Trunk, add [
 			}
 			sub.Segment = n.Segment
 		}
-		_, err = tx.Exec(ctx, "INSERT INTO trunk_subport (port_id, trunk_id, segment) VALUES (?, ?, ?)", sub.PortID, t.ID, int64(sub.Segment))
+		_, err = tx.Exec(ctx, "INSERT INTO trunk_subport (port_id, trunk_id, segment, position) SELECT ?, ?, CAST(? AS BIGINT), COALESCE(MAX(position), 0) + 1 FROM trunk_subport WHERE trunk_id = ?",
+			sub.PortID, t.ID, int64(sub.Segment), t.ID)
 		if store.Duplicate(err) {
 			return fault(errs.Conflict, "DuplicateSubPort", "segmentation_type vlan and segmentation_id %d already in use on trunk %s.", sub.Segment, t.ID)
 		}

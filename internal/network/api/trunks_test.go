@@ -80,3 +80,26 @@ func TestTrunks(t *testing.T) {
 		c.must(204, "DELETE", "/v2.0/ports/"+parent, nil)
 	})
 }
+
+// Sub-ports come back in the order in which they were given, whatever their tags.
+func TestSubPortsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := serve(t, db)
+		net := c.create("/v2.0/networks", "network", object{})["id"]
+		sub := func(tag int) object {
+			port := c.create("/v2.0/ports", "port", object{"network_id": net})["id"]
+			return object{"port_id": port, "segmentation_type": "vlan", "segmentation_id": tag}
+		}
+		parent := c.create("/v2.0/ports", "port", object{"network_id": net})["id"]
+		path := "/v2.0/trunks/" + c.create("/v2.0/trunks", "trunk", object{"port_id": parent, "sub_ports": []object{sub(9), sub(3), sub(5)}})["id"].(string)
+		c.must(200, "PUT", path+"/add_subports", object{"sub_ports": []object{sub(4), sub(1)}})
+		for _, get := range []object{c.must(200, "GET", path, nil)["trunk"].(object), c.must(200, "GET", path+"/get_subports", nil)} {
+			for i, want := range []float64{9, 3, 5, 4, 1} {
+				if got := get["sub_ports"].([]any)[i].(object)["segmentation_id"]; got != want {
+					t.Errorf("%d. is %v, want %v: %v", i, got, want, get)
+				}
+			}
+		}
+	})
+}

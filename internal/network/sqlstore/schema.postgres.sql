@@ -51,7 +51,15 @@ CREATE TABLE network_agent (
     id text NOT NULL,
     host text NOT NULL,
     agent_type text NOT NULL,
-    doc text NOT NULL,
+    program text NOT NULL DEFAULT ''::text,
+    zone text NOT NULL DEFAULT ''::text,
+    topic text NOT NULL DEFAULT ''::text,
+    description text NOT NULL DEFAULT ''::text,
+    admin_state_up boolean NOT NULL DEFAULT true,
+    configurations text NOT NULL DEFAULT 'null'::text,
+    created_at bigint NOT NULL DEFAULT 0,
+    started_at bigint NOT NULL DEFAULT 0,
+    heartbeat_at bigint NOT NULL DEFAULT 0,
     UNIQUE (host, agent_type),
     PRIMARY KEY (id)
 );
@@ -169,6 +177,53 @@ CREATE TABLE network_port_security_group (
 
 CREATE INDEX port_security_group_group ON network_port_security_group USING btree (group_id);
 
+CREATE TABLE network_qos_binding (
+    object_id text NOT NULL,
+    object_type text NOT NULL,
+    policy_id text NOT NULL,
+    PRIMARY KEY (object_id),
+    FOREIGN KEY (policy_id) REFERENCES network_qos_policy(id)
+);
+
+CREATE INDEX qos_binding_policy ON network_qos_binding USING btree (policy_id);
+
+CREATE TABLE network_qos_policy (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    name text NOT NULL,
+    is_default boolean NOT NULL,
+    description text NOT NULL DEFAULT ''::text,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX qos_policy_default ON network_qos_policy USING btree (project_id) WHERE is_default;
+
+CREATE INDEX qos_policy_project ON network_qos_policy USING btree (project_id);
+
+CREATE TABLE network_qos_rule (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    policy_id text NOT NULL,
+    kind text NOT NULL,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    direction text NOT NULL DEFAULT ''::text,
+    max_kbps bigint NOT NULL DEFAULT 0,
+    max_burst_kbps bigint NOT NULL DEFAULT 0,
+    min_kbps bigint NOT NULL DEFAULT 0,
+    dscp_mark bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id),
+    FOREIGN KEY (policy_id) REFERENCES network_qos_policy(id)
+);
+
+CREATE INDEX qos_rule_policy ON network_qos_rule USING btree (policy_id);
+
 CREATE TABLE network_quota (
     project_id text NOT NULL,
     resource text NOT NULL,
@@ -272,41 +327,6 @@ CREATE TABLE network_subnetpool (
     PRIMARY KEY (id)
 );
 
-CREATE TABLE qos_binding (
-    object_id text NOT NULL,
-    object_type text NOT NULL,
-    policy_id text NOT NULL,
-    PRIMARY KEY (object_id),
-    FOREIGN KEY (policy_id) REFERENCES qos_policy(id)
-);
-
-CREATE INDEX qos_binding_policy ON qos_binding USING btree (policy_id);
-
-CREATE TABLE qos_policy (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    name text NOT NULL,
-    is_default boolean NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id)
-);
-
-CREATE UNIQUE INDEX qos_policy_default ON qos_policy USING btree (project_id) WHERE is_default;
-
-CREATE INDEX qos_policy_project ON qos_policy USING btree (project_id);
-
-CREATE TABLE qos_rule (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    policy_id text NOT NULL,
-    kind text NOT NULL,
-    doc text NOT NULL,
-    PRIMARY KEY (id),
-    FOREIGN KEY (policy_id) REFERENCES qos_policy(id)
-);
-
-CREATE INDEX qos_rule_policy ON qos_rule USING btree (policy_id);
-
 CREATE TABLE rbac_policy (
     id text NOT NULL,
     project_id text NOT NULL,
@@ -338,6 +358,7 @@ CREATE TABLE trunk_subport (
     port_id text NOT NULL,
     trunk_id text NOT NULL,
     segment bigint NOT NULL,
+    position bigint NOT NULL DEFAULT 0,
     UNIQUE (trunk_id, segment),
     PRIMARY KEY (port_id),
     FOREIGN KEY (port_id) REFERENCES network_port(id),

@@ -21,7 +21,7 @@ CREATE TABLE network_address_scope (
 CREATE INDEX network_address_scope_project ON network_address_scope (project_id, id);
 
 CREATE TABLE network_agent (
-    id TEXT PRIMARY KEY, host TEXT NOT NULL, agent_type TEXT NOT NULL, doc TEXT NOT NULL, UNIQUE (host, agent_type));
+    id TEXT PRIMARY KEY, host TEXT NOT NULL, agent_type TEXT NOT NULL, program TEXT NOT NULL DEFAULT '', zone TEXT NOT NULL DEFAULT '', topic TEXT NOT NULL DEFAULT '', description TEXT NOT NULL DEFAULT '', admin_state_up BOOLEAN NOT NULL DEFAULT TRUE, configurations TEXT NOT NULL DEFAULT 'null', created_at BIGINT NOT NULL DEFAULT 0, started_at BIGINT NOT NULL DEFAULT 0, heartbeat_at BIGINT NOT NULL DEFAULT 0, UNIQUE (host, agent_type));
 
 CREATE TABLE "network_default_security_group_rule" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL DEFAULT '', description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0, direction TEXT NOT NULL DEFAULT '', ethertype TEXT NOT NULL DEFAULT '', protocol TEXT NOT NULL DEFAULT '', port_range_min BIGINT, port_range_max BIGINT, remote_ip_prefix TEXT NOT NULL DEFAULT '', normalized_cidr TEXT NOT NULL DEFAULT '', remote_group_id TEXT NOT NULL DEFAULT '', address_group_id TEXT NOT NULL DEFAULT '', in_default_group BOOLEAN NOT NULL DEFAULT FALSE, in_custom_group BOOLEAN NOT NULL DEFAULT FALSE);
@@ -74,6 +74,24 @@ CREATE TABLE "network_port_security_group" (
 
 CREATE INDEX port_security_group_group ON "network_port_security_group" (group_id);
 
+CREATE TABLE "network_qos_binding" (
+    object_id TEXT PRIMARY KEY, object_type TEXT NOT NULL, policy_id TEXT NOT NULL REFERENCES "network_qos_policy" (id));
+
+CREATE INDEX qos_binding_policy ON "network_qos_binding" (policy_id);
+
+CREATE TABLE "network_qos_policy" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, is_default BOOLEAN NOT NULL, description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
+
+CREATE UNIQUE INDEX qos_policy_default ON "network_qos_policy" (project_id) WHERE is_default;
+
+CREATE INDEX qos_policy_project ON "network_qos_policy" (project_id);
+
+CREATE TABLE "network_qos_rule" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL,
+    policy_id TEXT NOT NULL REFERENCES "network_qos_policy" (id), kind TEXT NOT NULL, tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0, direction TEXT NOT NULL DEFAULT '', max_kbps BIGINT NOT NULL DEFAULT 0, max_burst_kbps BIGINT NOT NULL DEFAULT 0, min_kbps BIGINT NOT NULL DEFAULT 0, dscp_mark BIGINT NOT NULL DEFAULT 0);
+
+CREATE INDEX qos_rule_policy ON "network_qos_rule" (policy_id);
+
 CREATE TABLE network_quota (
     project_id TEXT NOT NULL, resource TEXT NOT NULL, max_count BIGINT NOT NULL, PRIMARY KEY (project_id, resource));
 
@@ -117,24 +135,6 @@ CREATE INDEX subnet_project ON "network_subnet" (project_id, id);
 CREATE TABLE "network_subnetpool" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, address_scope_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
-CREATE TABLE qos_binding (
-    object_id TEXT PRIMARY KEY, object_type TEXT NOT NULL, policy_id TEXT NOT NULL REFERENCES qos_policy (id));
-
-CREATE INDEX qos_binding_policy ON qos_binding (policy_id);
-
-CREATE TABLE qos_policy (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, is_default BOOLEAN NOT NULL, doc TEXT NOT NULL);
-
-CREATE UNIQUE INDEX qos_policy_default ON qos_policy (project_id) WHERE is_default;
-
-CREATE INDEX qos_policy_project ON qos_policy (project_id);
-
-CREATE TABLE qos_rule (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL,
-    policy_id TEXT NOT NULL REFERENCES qos_policy (id), kind TEXT NOT NULL, doc TEXT NOT NULL);
-
-CREATE INDEX qos_rule_policy ON qos_rule (policy_id);
-
 CREATE TABLE rbac_policy (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, object_type TEXT NOT NULL, object_id TEXT NOT NULL,
     action TEXT NOT NULL, target TEXT NOT NULL, doc TEXT NOT NULL,
@@ -150,4 +150,4 @@ CREATE INDEX trunk_project ON trunk (project_id);
 
 CREATE TABLE trunk_subport (
     port_id TEXT PRIMARY KEY REFERENCES "network_port" (id), trunk_id TEXT NOT NULL REFERENCES trunk (id),
-    segment BIGINT NOT NULL, UNIQUE (trunk_id, segment));
+    segment BIGINT NOT NULL, position BIGINT NOT NULL DEFAULT 0, UNIQUE (trunk_id, segment));
