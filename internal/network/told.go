@@ -42,7 +42,7 @@ func (s *Service) tell(l *event.Log, t Tables) {
 	})
 	told(l, s.db, poolTable.Name(), "subnetpool", func(p *SubnetPool) any { return p.common() })
 	told(l, s.db, trunkTable.Name(), "trunk", func(t *Trunk) any { return t.common() })
-	told(l, s.db, qosPolicyTable.Name(), "policy", func(p *QoSPolicy) any { return p.common() })
+	told(l, s.db, t.QoSPolicies.Name(), "policy", func(p *QoSPolicy) any { return p.common() })
 	told(l, s.db, rbacTable.Name(), "rbac_policy", func(p *RBACPolicy) any { return p.common() })
 	told(l, s.db, t.AddressScopes.Name(), "address_scope", func(a *AddressScope) any { return a.common() })
 	told(l, s.db, t.AddressGroups.Name(), "address_group", func(g *AddressGroup) any { return g.common() })
