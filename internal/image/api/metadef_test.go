@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -100,5 +101,31 @@ func TestMetadefs(t *testing.T) {
 		c.As("admin").Want(200, "PUT", all+"/Our::Space", map[string]any{"namespace": "Our::Space", "protected": false})
 		c.As("admin").Want(204, "DELETE", all+"/Our::Space", nil)
 		c.As("admin").Want(404, "DELETE", all+"/Our::Space", nil)
+	})
+}
+
+// Every name of a definition has 1 to 80 characters, wherever it is given.
+func TestMetadefNames(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, c *cloud) {
+		const all = "/v2/metadefs/namespaces"
+		admin := c.As("admin")
+		admin.Want(201, "POST", all, map[string]any{"namespace": strings.Repeat("n", 80)})
+		admin.Want(201, "POST", all, map[string]any{"namespace": "N"})
+		for name, status := range map[string]int{"": 400, strings.Repeat("é", 80): 201, strings.Repeat("é", 81): 400, "nul\x00": 400} {
+			property := map[string]any{"name": name, "title": "P", "type": "string"}
+			admin.Want(status, "POST", all+"/N/objects", map[string]any{"name": name})
+			admin.Want(status, "POST", all+"/N/properties", property)
+			admin.Want(status, "POST", all+"/N/resource_types", map[string]any{"name": name})
+			if status == 400 {
+				admin.Want(400, "POST", all, map[string]any{"namespace": name})
+				admin.Want(400, "POST", all, map[string]any{"namespace": "M", "tags": []any{map[string]any{"name": name}}})
+				admin.Want(400, "POST", all, map[string]any{"namespace": "M", "objects": []any{map[string]any{"name": name}}})
+			}
+		}
+		for _, kind := range []string{"object", "tag"} {
+			twice := []any{map[string]any{"name": "a"}, map[string]any{"name": "a"}}
+			admin.Want(409, "POST", all, map[string]any{"namespace": "M", kind + "s": twice})
+		}
 	})
 }

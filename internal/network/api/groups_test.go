@@ -68,3 +68,27 @@ func TestSecurityGroupLists(t *testing.T) {
 		})
 	})
 }
+
+// A project has one group named "default": it is there before it is asked for, keeps
+// its name, and no other has it.
+func TestDefaultGroup(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := serve(t, db)
+		const path = "/v2.0/security-groups"
+		all := c.must(200, "GET", path, nil)["security_groups"].([]any)
+		if len(all) != 1 || all[0].(object)["name"] != "default" {
+			t.Fatalf("groups of a new project: %v", all)
+		}
+		one := path + "/" + all[0].(object)["id"].(string)
+		rename := func(name string) object { return object{"security_group": object{"name": name}} }
+		c.fails(409, "SecurityGroupCannotUpdateDefault", "PUT", one, rename("mine"))
+		c.must(200, "PUT", one, rename("default"))
+		c.must(200, "PUT", one, object{"security_group": object{"description": "ours"}})
+		c.fails(409, "SecurityGroupCannotRemoveDefault", "DELETE", one, nil)
+		c.fails(409, "SecurityGroupDefaultAlreadyExists", "POST", path, rename("default"))
+		other := c.create(path, "security_group", object{"name": "web"})["id"].(string)
+		c.fails(409, "SecurityGroupDefaultAlreadyExists", "PUT", path+"/"+other, rename("default"))
+		c.must(200, "PUT", path+"/"+other, rename("db"))
+	})
+}

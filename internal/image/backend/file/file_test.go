@@ -150,3 +150,36 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("a small object after that: %v", err)
 	}
 }
+
+// A location names a file of the store, and no other one of the machine, nor
+// one that the store keeps for itself.
+func TestOnlyItsOwnFiles(t *testing.T) {
+	dir := t.TempDir()
+	s, ctx := open(t, dir), t.Context()
+	secret := filepath.Join(filepath.Dir(dir), "secret")
+	for _, path := range []string{secret, filepath.Join(dir, ".part")} {
+		if err := os.WriteFile(path, []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, u := range []string{
+		"file://" + secret, "file://" + dir + "/../secret", "file://" + dir + "/%2e%2e/secret", "file://" + dir + "/.part", "file://" + dir + "/..",
+		"file://" + dir + "/", "file://" + dir, "file://elsewhere" + dir + "/key", "http://" + dir + "/key", dir + "/key", "file:///etc/passwd", "",
+	} {
+		if s.Owns(u) {
+			t.Errorf("%q is said to be the store's", u)
+		}
+		if _, err := s.Open(ctx, u); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%q is opened: %v", u, err)
+		}
+		if err := s.Delete(ctx, u); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%q is deleted: %v", u, err)
+		}
+	}
+	if _, err := os.Stat(secret); err != nil {
+		t.Error(err)
+	}
+	if u := s.URL("key"); !s.Owns(u) {
+		t.Errorf("%q is not said to be the store's", u)
+	}
+}
