@@ -17,7 +17,7 @@ import (
 // is what the image's record says, and the record what the image service found:
 //
 //	CVE-2011-3147, CVE-2022-47951, CVE-2024-32498 (OSSA-2024-001), CVE-2024-40767 (OSSA-2024-002)
-//	               images that are more than their format says: internal/image/api/hostile_test.go, internal/agent/disk
+//	               images that are more than their format says: internal/image/api/hostile_test.go, internal/diskimage
 //	CVE-2015-7548, CVE-2016-2140, CVE-2026-24708 (OSSA-2026-002)
 //	               a header that the guest wrote, read at a snapshot or resize: the format told to the host is the record's, here
 //	CVE-2012-3360, -3361, -3447
