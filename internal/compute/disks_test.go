@@ -131,6 +131,7 @@ func TestLocalDisksRefused(t *testing.T) {
 			devices []object
 			want    string
 		}{
+			{[]object{{"source_type": "image", "destination_type": "local", "uuid": computetest.Image, "boot_index": 0, "volume_size": 9}}, "volume_size 9"},
 			{[]object{local(object{"volume_size": 5})}, "Ephemeral disks requested are larger"},
 			{[]object{local(nil), local(object{"volume_size": 1})}, "Ephemeral disks requested are larger"},
 			{[]object{local(object{"guest_format": "swap", "volume_size": 65})}, "Swap drive requested is larger"},

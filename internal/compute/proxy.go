@@ -142,3 +142,15 @@ func (s *Service) ImageProxy() (ImageProxy, error) {
 	}
 	return p, nil
 }
+
+// Extensions tells whether the actor may list the API's extensions.
+func (s *Service) Extensions(ctx context.Context) error { return s.Check(ctx, "extensions") }
+
+// AssistSnapshot is what volume drivers on shared files ask of compute; this
+// cloud has no such drivers.
+func (s *Service) AssistSnapshot(ctx context.Context, rule string) error {
+	if err := s.Check(ctx, rule); err != nil {
+		return err
+	}
+	return errs.New(errs.Invalid, "This cloud's volumes do not need compute to make or delete their snapshots.")
+}

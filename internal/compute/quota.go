@@ -152,11 +152,27 @@ func (s *Service) QuotaSet(ctx context.Context, rule, projectID, userID string) 
 	if err := s.check(ctx, rule, policy.Target{"project_id": projectID}); err != nil {
 		return nil, err
 	}
-	if rule != "limits" { // there nobody asks whether the project exists
-		if err := s.checkProject(ctx, projectID); err != nil {
+	if err := s.checkProject(ctx, projectID); err != nil {
+		return nil, err
+	}
+	return s.quotaSet(ctx, projectID, userID)
+}
+
+// Limits returns a project's limits and use under the rules of GET /limits,
+// where nobody asks whether the project exists.
+func (s *Service) Limits(ctx context.Context, projectID string) (map[string]Quota, error) {
+	if projectID != actor.From(ctx).ProjectID {
+		if err := s.Check(ctx, "limits:other_project"); err != nil {
 			return nil, err
 		}
 	}
+	if err := s.check(ctx, "limits", policy.Target{"project_id": projectID}); err != nil {
+		return nil, err
+	}
+	return s.quotaSet(ctx, projectID, "")
+}
+
+func (s *Service) quotaSet(ctx context.Context, projectID, userID string) (map[string]Quota, error) {
 	var out map[string]Quota
 	err := s.read(ctx, func(tx *store.Tx) error {
 		limit, err := s.limits(ctx, tx, projectID)

@@ -119,6 +119,9 @@ func (r *CreateServer) localDisks(f *Flavor) (LocalDisks, error) {
 	total := 0
 	for _, d := range r.Devices {
 		if d.SourceType != "blank" {
+			if d.SizeGiB != 0 && d.SizeGiB != f.Disk {
+				return out, badDevices("volume_size %d of the disk that the server boots from is not supported: a local one has the %d GiB of flavor %s.", d.SizeGiB, f.Disk, f.Name)
+			}
 			continue
 		}
 		disk := hostapi.LocalDisk{Bus: d.Bus, Tag: d.Tag}

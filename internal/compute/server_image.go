@@ -8,6 +8,7 @@ import (
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/saga"
@@ -161,12 +162,12 @@ type RebuildServer struct {
 	ImageID           string
 	Name              *string
 	AdminPass         string
-	Description       **string // set to nil clears it
+	Description       change.Optional[string]
 	Hostname          *string
 	Metadata          map[string]string
 	Files             []hostapi.File
-	KeyName           **string
-	UserData          **string
+	KeyName           change.Optional[string]
+	UserData          change.Optional[string]
 	AccessIPv4        *string
 	AccessIPv6        *string
 	DiskConfig        *string
@@ -221,15 +222,15 @@ func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Ser
 	return srv, password, err
 }
 
-func (s *Service) rebuildKey(ctx context.Context, tx *store.Tx, srv *Server, name **string) error {
-	if name == nil {
+func (s *Service) rebuildKey(ctx context.Context, tx *store.Tx, srv *Server, name change.Optional[string]) error {
+	if !name.Set {
 		return nil
 	}
-	if *name == nil {
+	if name.Null {
 		srv.KeyName, srv.KeyType, srv.PublicKey = "", "", ""
 		return nil
 	}
-	key, err := s.Keypairs.Get(ctx, tx, srv.UserID, **name)
+	key, err := s.Keypairs.Get(ctx, tx, srv.UserID, name.Value)
 	if err != nil {
 		return invalidIfMissing(err, "Invalid key_name provided.")
 	}
@@ -248,19 +249,14 @@ func (r *RebuildServer) apply(srv *Server) {
 	set(&srv.AccessIPv4, r.AccessIPv4)
 	set(&srv.AccessIPv6, r.AccessIPv6)
 	set(&srv.DiskConfig, r.DiskConfig)
-	if r.Description != nil {
-		srv.Description = *r.Description
-	}
+	r.Description.IntoPointer(&srv.Description)
 	if r.Metadata != nil {
 		srv.Metadata = r.Metadata
 	}
 	if r.Files != nil {
 		srv.Files = r.Files
 	}
-	if r.UserData != nil {
-		srv.UserData = ""
-		set(&srv.UserData, *r.UserData)
-	}
+	r.UserData.Into(&srv.UserData)
 }
 
 // Rescue boots a server from another image, its own disk beside it.

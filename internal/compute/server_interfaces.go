@@ -3,17 +3,12 @@ package compute
 import (
 	"context"
 	"errors"
-	"time"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
-
-// interfaceWait bounds how long a request waits for a port to be plugged or
-// unplugged, which is the work of a second.
-const interfaceWait = 30 * time.Second
 
 // Interfaces lists a server's ports.
 func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.Port, error) {
@@ -58,7 +53,11 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 	if err != nil {
 		return nil, err
 	}
-	return port, s.awaitInterface(ctx, at)
+	late, err := s.awaitInterface(ctx, at)
+	if late { // Nova's API gives up on its host, too, and does not say 200
+		err = errs.New(errs.Unavailable, "The host of instance %s has not plugged port %s within %s. It goes on: list the server's interfaces to see.", id, port.ID, s.cfg.InterfaceWait)
+	}
+	return port, err
 }
 
 // DetachInterface takes a port off a server, and returns when it is unplugged.
@@ -90,7 +89,8 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 	if err != nil {
 		return err
 	}
-	return s.awaitInterface(ctx, at)
+	_, err = s.awaitInterface(ctx, at) // the answer says no more than accepted
+	return err
 }
 
 // beginInterface begins interfaceSaga on the server and says which it is.
@@ -103,20 +103,21 @@ func (s *Service) beginInterface(ctx context.Context, tx *store.Tx, srv *Server,
 }
 
 // awaitInterface waits for what interfaceSaga does to the server. In Nova these
-// requests set no task state, and clients send the next one at once.
-func (s *Service) awaitInterface(ctx context.Context, at saga.Saga) error {
-	patience, cancel := context.WithTimeout(ctx, interfaceWait)
+// requests set no task state, and clients send the next one at once. What is
+// late goes on without the request.
+func (s *Service) awaitInterface(ctx context.Context, at saga.Saga) (late bool, err error) {
+	patience, cancel := context.WithTimeout(ctx, s.cfg.InterfaceWait)
 	defer cancel()
 	end, err := s.sagas.Wait(patience, at.ID)
 	switch {
 	case patience.Err() != nil:
-		return ctx.Err() // it goes on without the client
+		return ctx.Err() == nil, ctx.Err()
 	case err != nil:
-		return err
+		return false, err
 	case end.State == saga.Undone && end.Err != nil:
-		return errs.New(errs.Conflict, "The interfaces of instance %s stay as they were: %s", at.Resource, end.Err.Error())
+		return false, errs.New(errs.Conflict, "The interfaces of instance %s stay as they were: %s", at.Resource, end.Err.Error())
 	}
-	return nil
+	return false, nil
 }
 
 // interfaceSaga plugs a new port, or unplugs and gives back one.

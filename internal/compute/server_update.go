@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -13,10 +14,9 @@ import (
 // UpdateServer changes what may change about a server without touching its disk.
 type UpdateServer struct {
 	Name, Hostname         *string
-	Description            **string // set to nil clears it
+	Description            change.Optional[string]
 	AccessIPv4, AccessIPv6 *string
 	DiskConfig             *string
-	PinnedZone             **string
 }
 
 // Update changes a server.
@@ -33,13 +33,7 @@ func (s *Service) Update(ctx context.Context, id string, r UpdateServer) (*Serve
 		set(&srv.AccessIPv4, r.AccessIPv4)
 		set(&srv.AccessIPv6, r.AccessIPv6)
 		set(&srv.DiskConfig, r.DiskConfig)
-		if r.Description != nil {
-			srv.Description = *r.Description
-		}
-		if r.PinnedZone != nil {
-			srv.PinnedZone = ""
-			set(&srv.PinnedZone, *r.PinnedZone)
-		}
+		r.Description.IntoPointer(&srv.Description)
 		if !visible {
 			return nil
 		}

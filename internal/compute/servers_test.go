@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"kumoi/internal/compute"
 	"kumoi/internal/compute/computetest"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
@@ -300,4 +302,27 @@ func TestQuota(t *testing.T) {
 			t.Errorf("limits: %v", limits)
 		}
 	})
+}
+
+// TestAnInterfaceThatIsLateIsNotDone has a host that does not plug a port.
+func TestAnInterfaceThatIsLateIsNotDone(t *testing.T) {
+	c := computetest.New(t, storetest.SQLite(t), true, []string{"h1"}, func(d *compute.Deps) { d.Config.InterfaceWait = 50 * time.Millisecond })
+	p := c.Client(t, "p")
+	p.Flavor("small", nil)
+	net, err := c.MakeNetwork(t.Context(), "p", "green", "10.2.0.0/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := p.Server(object{"networks": []object{{"uuid": net}}})
+	p.Wait(id, "ACTIVE")
+	release := c.Agent("h1").Hold("ensure")
+	defer release()
+	p.Fails(503, "has not plugged port", "POST", "/v2.1/servers/"+id+"/os-interface", object{"interfaceAttachment": object{"net_id": net}})
+	release()
+	if err := c.Sagas.WaitIdle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if nics := len(c.Agent("h1").Guest(id).NICs); nics != 2 {
+		t.Errorf("%d NICs once the host could, want 2", nics)
+	}
 }

@@ -54,6 +54,8 @@ type Config struct {
 	StopGrace time.Duration
 	// ConsoleTTL is how long a console may be opened with its token; 10 minutes if zero.
 	ConsoleTTL time.Duration
+	// InterfaceWait is how long the request for an interface waits for the host; 30 s if zero.
+	InterfaceWait time.Duration
 	// Quota replaces default limits, by resource.
 	Quota map[string]int
 }
@@ -76,6 +78,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StopGrace == 0 {
 		c.StopGrace = time.Minute
+	}
+	if c.InterfaceWait == 0 {
+		c.InterfaceWait = 30 * time.Second
 	}
 	if c.ConsoleTTL == 0 {
 		c.ConsoleTTL = 10 * time.Minute

@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 )
 
 const actionPath = "/v2.1/servers/{server_id}/action"
@@ -85,7 +86,7 @@ func (a *api) actionRoutes() []httpx.Route {
 func (a *api) simple(action string, status int, do func(ctx context.Context, id string) error) httpx.Handler {
 	s := fixed(strict(list{action}, object{action: anything}))
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if err := body(r, s, nil); err != nil {
+		if _, err := s.Check(r); err != nil {
 			return nil, err
 		}
 		if err := do(ctx, r.Var("server_id")); err != nil {
@@ -106,10 +107,10 @@ var rebootSchema = fixed(wrapped("reboot", strict(list{"type"}, object{
 })))
 
 func (a *api) reboot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Reboot struct{ Type string } `json:"reboot"`
-	}
-	if err := body(r, rebootSchema, &b); err != nil {
+	}](r, rebootSchema)
+	if err != nil {
 		return nil, err
 	}
 	action := "reboot"
@@ -127,13 +128,13 @@ var resizeSchema = fixed(wrapped("resize", strict(list{"flavorRef"}, object{
 })))
 
 func (a *api) resize(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Resize struct {
-			Flavor     scalar `json:"flavorRef"`
-			DiskConfig string `json:"OS-DCF:diskConfig"`
+			Flavor     rest.Text `json:"flavorRef"`
+			DiskConfig string    `json:"OS-DCF:diskConfig"`
 		} `json:"resize"`
-	}
-	if err := body(r, resizeSchema, &b); err != nil {
+	}](r, resizeSchema)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.svc.Resize(ctx, r.Var("server_id"), string(b.Resize.Flavor), b.Resize.DiskConfig); err != nil {
@@ -153,7 +154,7 @@ var lockSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := body(r, lockSchema, nil); err != nil {
+	if _, err := lockSchema.Check(r); err != nil {
 		return nil, err
 	}
 	var b struct {
@@ -179,7 +180,7 @@ func (a *api) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, erro
 var changePasswordSchema = fixed(wrapped("changePassword", strict(list{"adminPass"}, object{"adminPass": passType})))
 
 func (a *api) changePassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := body(r, changePasswordSchema, nil); err != nil {
+	if _, err := changePasswordSchema.Check(r); err != nil {
 		return nil, err
 	}
 	return nil, a.svc.ChangePassword(ctx, r.Var("server_id"))
@@ -190,8 +191,8 @@ func (a *api) securityGroupAction(action string, do func(ctx context.Context, id
 		"name": object{"type": "string", "minLength": 1, "maxLength": 255},
 	}}))
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		var b map[string]struct{ Name string }
-		if err := body(r, s, &b); err != nil {
+		b, err := rest.Body[map[string]struct{ Name string }](r, s)
+		if err != nil {
 			return nil, err
 		}
 		if err := do(ctx, r.Var("server_id"), b[action].Name); err != nil {
@@ -206,12 +207,12 @@ var consoleOutputSchema = fixed(wrapped("os-getConsoleOutput", strict(nil, objec
 })))
 
 func (a *api) consoleOutput(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Get struct {
-			Length *flexInt `json:"length"`
+			Length *rest.Int `json:"length"`
 		} `json:"os-getConsoleOutput"`
-	}
-	if err := body(r, consoleOutputSchema, &b); err != nil {
+	}](r, consoleOutputSchema)
+	if err != nil {
 		return nil, err
 	}
 	lines := 0
@@ -232,10 +233,10 @@ var resetStateSchema = fixed(wrapped("os-resetState", strict(list{"state"}, obje
 })))
 
 func (a *api) resetState(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Reset struct{ State string } `json:"os-resetState"`
-	}
-	if err := body(r, resetStateSchema, &b); err != nil {
+	}](r, resetStateSchema)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.svc.ResetState(ctx, r.Var("server_id"), compute.VMState(b.Reset.State)); err != nil {

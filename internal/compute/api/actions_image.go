@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"kumoi/internal/compute"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
 )
@@ -15,13 +16,13 @@ func text(v any) string { return fmt.Sprint(v) }
 var createImageSchema = fixed(wrapped("createImage", strict(list{"name"}, object{"name": nameType, "metadata": metaType})))
 
 func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Create struct {
 			Name     string
 			Metadata map[string]string
 		} `json:"createImage"`
-	}
-	if err := body(r, createImageSchema, &b); err != nil {
+	}](r, createImageSchema)
+	if err != nil {
 		return nil, err
 	}
 	id, err := a.svc.CreateImage(ctx, r.Var("server_id"), b.Create.Name, b.Create.Metadata)
@@ -47,15 +48,15 @@ var createBackupSchema = fixed(wrapped("createBackup", strict(list{"name", "back
 })))
 
 func (a *api) createBackup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Create struct {
 			Name     string
 			Type     string `json:"backup_type"`
-			Rotation flexInt
+			Rotation rest.Int
 			Metadata map[string]string
 		} `json:"createBackup"`
-	}
-	if err := body(r, createBackupSchema, &b); err != nil {
+	}](r, createBackupSchema)
+	if err != nil {
 		return nil, err
 	}
 	c := b.Create
@@ -97,25 +98,25 @@ var rebuildSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Rebuild struct {
-			Image        string            `json:"imageRef"`
-			Name         *string           `json:"name"`
-			AdminPass    string            `json:"adminPass"`
-			Preserve     flexBool          `json:"preserve_ephemeral"`
-			Metadata     map[string]string `json:"metadata"`
-			Personality  []fileBody        `json:"personality"`
-			Description  optional[string]  `json:"description"`
-			KeyName      optional[string]  `json:"key_name"`
-			UserData     optional[string]  `json:"user_data"`
-			Hostname     *string           `json:"hostname"`
-			DiskConfig   *string           `json:"OS-DCF:diskConfig"`
-			AccessIPv4   *string           `json:"accessIPv4"`
-			AccessIPv6   *string           `json:"accessIPv6"`
-			Certificates []string          `json:"trusted_image_certificates"`
+			Image        string                  `json:"imageRef"`
+			Name         *string                 `json:"name"`
+			AdminPass    string                  `json:"adminPass"`
+			Preserve     rest.Bool               `json:"preserve_ephemeral"`
+			Metadata     map[string]string       `json:"metadata"`
+			Personality  []fileBody              `json:"personality"`
+			Description  change.Optional[string] `json:"description"`
+			KeyName      change.Optional[string] `json:"key_name"`
+			UserData     change.Optional[string] `json:"user_data"`
+			Hostname     *string                 `json:"hostname"`
+			DiskConfig   *string                 `json:"OS-DCF:diskConfig"`
+			AccessIPv4   *string                 `json:"accessIPv4"`
+			AccessIPv6   *string                 `json:"accessIPv6"`
+			Certificates []string                `json:"trusted_image_certificates"`
 		} `json:"rebuild"`
-	}
-	if err := body(r, rebuildSchema, &b); err != nil {
+	}](r, rebuildSchema)
+	if err != nil {
 		return nil, err
 	}
 	c := b.Rebuild
@@ -129,7 +130,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	_, password, err := a.svc.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
 		PreserveEphemeral: bool(c.Preserve),
 		ImageID:           c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
-		Description: c.Description.pointer(), KeyName: c.KeyName.pointer(), UserData: c.UserData.pointer(),
+		Description: c.Description, KeyName: c.KeyName, UserData: c.UserData,
 		Hostname: c.Hostname, DiskConfig: c.DiskConfig, AccessIPv4: c.AccessIPv4, AccessIPv6: shortestOf(c.AccessIPv6),
 	})
 	if err != nil {
@@ -159,13 +160,13 @@ var rescueSchema = fixed(wrapped("rescue", object{"type": list{"object", "null"}
 }}))
 
 func (a *api) rescue(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Rescue struct {
 			AdminPass string `json:"adminPass"`
 			Image     string `json:"rescue_image_ref"`
 		} `json:"rescue"`
-	}
-	if err := body(r, rescueSchema, &b); err != nil {
+	}](r, rescueSchema)
+	if err != nil {
 		return nil, err
 	}
 	password, err := a.svc.Rescue(ctx, r.Var("server_id"), b.Rescue.Image, b.Rescue.AdminPass)
@@ -191,7 +192,7 @@ var unshelveSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) unshelve(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := body(r, unshelveSchema, nil); err != nil {
+	if _, err := unshelveSchema.Check(r); err != nil {
 		return nil, err
 	}
 	var zone *string
@@ -200,15 +201,15 @@ func (a *api) unshelve(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	if r.AtLeast(2, 77) {
 		var b struct {
 			Unshelve struct {
-				Zone optional[string] `json:"availability_zone"`
-				Host string           `json:"host"`
+				Zone change.Optional[string] `json:"availability_zone"`
+				Host string                  `json:"host"`
 			} `json:"unshelve"`
 		}
 		if err := r.Decode(&b); err != nil {
 			return nil, err
 		}
-		zone, host = b.Unshelve.Zone.Value, b.Unshelve.Host
-		unpin = b.Unshelve.Zone.Set && zone == nil
+		b.Unshelve.Zone.IntoPointer(&zone)
+		host, unpin = b.Unshelve.Host, b.Unshelve.Zone.Null
 	}
 	if err := a.svc.Unshelve(ctx, r.Var("server_id"), zone, unpin, host); err != nil {
 		return nil, err
@@ -224,7 +225,7 @@ var migrateSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) migrate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := body(r, migrateSchema, nil); err != nil {
+	if _, err := migrateSchema.Check(r); err != nil {
 		return nil, err
 	}
 	host := ""
@@ -259,10 +260,10 @@ var migrateLiveSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) migrateLive(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Live struct{ Host *string } `json:"os-migrateLive"`
-	}
-	if err := body(r, migrateLiveSchema, &b); err != nil {
+	}](r, migrateLiveSchema)
+	if err != nil {
 		return nil, err
 	}
 	host := ""
@@ -286,14 +287,14 @@ var evacuateSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) evacuate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Evacuate struct {
 			Host      string
-			AdminPass string   `json:"adminPass"`
-			Shared    flexBool `json:"onSharedStorage"`
+			AdminPass string    `json:"adminPass"`
+			Shared    rest.Bool `json:"onSharedStorage"`
 		} `json:"evacuate"`
-	}
-	if err := body(r, evacuateSchema, &b); err != nil {
+	}](r, evacuateSchema)
+	if err != nil {
 		return nil, err
 	}
 	if b.Evacuate.Shared {

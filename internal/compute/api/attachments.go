@@ -7,6 +7,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 )
 
 // attachmentRoutes are volumes, shares, consoles and live migrations of a
@@ -64,12 +65,12 @@ var attachVolumeSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) attachVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Attach struct {
 			Volume string `json:"volumeId"`
 		} `json:"volumeAttachment"`
-	}
-	if err := body(r, attachVolumeSchema, &b); err != nil {
+	}](r, attachVolumeSchema)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := a.svc.Server(ctx, r.Var("server_id"), "os-volumes-attachments:create"); err != nil {
@@ -90,12 +91,12 @@ func (a *api) noVolume(rule string) httpx.Handler {
 var attachShareSchema = fixed(wrapped("share", strict(list{"share_id"}, object{"share_id": uuidType, "tag": tagType})))
 
 func (a *api) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Share struct {
 			ID string `json:"share_id"`
 		} `json:"share"`
-	}
-	if err := body(r, attachShareSchema, &b); err != nil {
+	}](r, attachShareSchema)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-shares:create"); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 var consoleSchema = perVersion(func(minor int) object {
@@ -22,10 +23,10 @@ var consoleSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Console struct{ Protocol, Type string } `json:"remote_console"`
-	}
-	if err := body(r, consoleSchema, &b); err != nil {
+	}](r, consoleSchema)
+	if err != nil {
 		return nil, err
 	}
 	c, err := a.svc.CreateConsole(ctx, r.Var("server_id"), b.Console.Protocol, b.Console.Type)
@@ -41,8 +42,8 @@ func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Respo
 func (a *api) oldConsole(action, protocol string, types ...any) httpx.Handler {
 	s := fixed(wrapped(action, strict(list{"type"}, object{"type": object{"type": "string", "enum": types}})))
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		var b map[string]struct{ Type string }
-		if err := body(r, s, &b); err != nil {
+		b, err := rest.Body[map[string]struct{ Type string }](r, s)
+		if err != nil {
 			return nil, err
 		}
 		c, err := a.svc.CreateConsole(ctx, r.Var("server_id"), protocol, b[action].Type)

@@ -48,9 +48,6 @@ func (a *api) operatorRoutes() []httpx.Route {
 // cloud has no such drivers.
 func (a *api) assistedSnapshot(rule string) httpx.Handler {
 	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-		if err := a.svc.Check(ctx, rule); err != nil {
-			return nil, err
-		}
-		return nil, bad("This cloud's volumes do not need compute to make or delete their snapshots.")
+		return nil, a.svc.AssistSnapshot(ctx, rule)
 	}
 }

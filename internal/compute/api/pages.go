@@ -1,6 +1,8 @@
 package api
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"kumoi/internal/kernel/httpx"
@@ -72,3 +74,5 @@ func onlyKnown(r *httpx.Request, known ...string) error {
 	}
 	return nil
 }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

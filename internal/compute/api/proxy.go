@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -22,7 +23,7 @@ func (a *api) proxyRoutes() []httpx.Route {
 	last := micro.V(2, 35)
 	empty := func(rule, key string) httpx.Handler {
 		return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-			if err := a.svc.Check(ctx, rule); err != nil {
+			if _, err := a.svc.Proxy(ctx, rule); err != nil {
 				return nil, err
 			}
 			return httpx.JSON(http.StatusOK, object{key: []object{}}), nil
@@ -30,7 +31,7 @@ func (a *api) proxyRoutes() []httpx.Route {
 	}
 	none := func(rule, what, param string) httpx.Handler {
 		return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-			if err := a.svc.Check(ctx, rule); err != nil {
+			if _, err := a.svc.Proxy(ctx, rule); err != nil {
 				return nil, err
 			}
 			return nil, notHere(what, r.Var(param))
@@ -270,13 +271,13 @@ func (a *api) deleteFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 var addFloatingIPSchema = fixed(wrapped("addFloatingIp", strict(list{"address"}, object{"address": anyIP, "fixed_address": anyIP})))
 
 func (a *api) addFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Add struct {
 			Address string
 			Fixed   string `json:"fixed_address"`
 		} `json:"addFloatingIp"`
-	}
-	if err := body(r, addFloatingIPSchema, &b); err != nil {
+	}](r, addFloatingIPSchema)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.svc.AddFloatingIP(ctx, r.Var("server_id"), b.Add.Address, b.Add.Fixed); err != nil {
@@ -288,10 +289,10 @@ func (a *api) addFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Respo
 var removeFloatingIPSchema = fixed(wrapped("removeFloatingIp", strict(list{"address"}, object{"address": anyIP})))
 
 func (a *api) removeFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Remove struct{ Address string } `json:"removeFloatingIp"`
-	}
-	if err := body(r, removeFloatingIPSchema, &b); err != nil {
+	}](r, removeFloatingIPSchema)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.svc.RemoveFloatingIP(ctx, r.Var("server_id"), b.Remove.Address); err != nil {
@@ -304,12 +305,12 @@ var addFixedIPSchema = fixed(wrapped("addFixedIp", strict(list{"networkId"}, obj
 
 // addFixedIP gives a server an address more on a network, by a port more.
 func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Add struct {
-			Network scalar `json:"networkId"`
+			Network rest.Text `json:"networkId"`
 		} `json:"addFixedIp"`
-	}
-	if err := body(r, addFixedIPSchema, &b); err != nil {
+	}](r, addFixedIPSchema)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := a.svc.AttachInterface(ctx, r.Var("server_id"), network.RequestedNetwork{NetworkID: string(b.Add.Network)}); err != nil {
@@ -321,10 +322,10 @@ func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response
 var removeFixedIPSchema = fixed(wrapped("removeFixedIp", strict(list{"address"}, object{"address": anyIP})))
 
 func (a *api) removeFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Remove struct{ Address string } `json:"removeFixedIp"`
-	}
-	if err := body(r, removeFixedIPSchema, &b); err != nil {
+	}](r, removeFixedIPSchema)
+	if err != nil {
 		return nil, err
 	}
 	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-multinic:remove")

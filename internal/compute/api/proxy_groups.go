@@ -10,6 +10,7 @@ import (
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -111,8 +112,8 @@ func (b *groupBody) set(g *network.SecurityGroup) {
 }
 
 func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b groupBody
-	if err := body(r, groupSchema, &b); err != nil {
+	b, err := rest.Body[groupBody](r, groupSchema)
+	if err != nil {
 		return nil, err
 	}
 	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:create")
@@ -127,8 +128,8 @@ func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 }
 
 func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b groupBody
-	if err := body(r, groupSchema, &b); err != nil {
+	b, err := rest.Body[groupBody](r, groupSchema)
+	if err != nil {
 		return nil, err
 	}
 	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:update")
@@ -166,10 +167,10 @@ var groupRuleSchema = fixed(wrapped("security_group_rule", object{"type": "objec
 }}))
 
 func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
-		Rule map[string]scalar `json:"security_group_rule"`
-	}
-	if err := body(r, groupRuleSchema, &b); err != nil {
+	b, err := rest.Body[struct {
+		Rule map[string]rest.Text `json:"security_group_rule"`
+	}](r, groupRuleSchema)
+	if err != nil {
 		return nil, err
 	}
 	rule, err := ruleOf(b.Rule)
@@ -203,7 +204,7 @@ func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Res
 }
 
 // ruleOf reads a rule in compute's old words.
-func ruleOf(b map[string]scalar) (*network.SecurityGroupRule, error) {
+func ruleOf(b map[string]rest.Text) (*network.SecurityGroupRule, error) {
 	word := func(k string) string {
 		if b[k] == "null" {
 			return ""

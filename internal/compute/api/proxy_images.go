@@ -222,8 +222,8 @@ func (a *api) showImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.R
 
 func (a *api) putImageMetadata(replace bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		var b metadataBody
-		if err := body(r, metadataSchema, &b); err != nil {
+		b, err := rest.Body[metadataBody](r, metadataSchema)
+		if err != nil {
 			return nil, err
 		}
 		p, i, err := a.image(ctx, r)
@@ -254,10 +254,10 @@ func (a *api) putImageMetadata(replace bool) httpx.Handler {
 }
 
 func (a *api) putImageMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Meta map[string]string `json:"meta"`
-	}
-	if err := body(r, metaItemSchema, &b); err != nil {
+	}](r, metaItemSchema)
+	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains(sorted(b.Meta), r.Var("key")) {

@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 // quotaKeys are the resources that a quota set shows in a version.
@@ -112,7 +113,7 @@ func (a *api) updateQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	if err := body(r, updateQuotaSchema, nil); err != nil {
+	if _, err := updateQuotaSchema.Check(r); err != nil {
 		return nil, err
 	}
 	set, force, err := limitsOf(r, "quota_set")
@@ -140,7 +141,7 @@ func limitsOf(r *httpx.Request, root string) (map[string]int, bool, error) {
 			force, _ = httpx.ParseBool(text(v))
 		case "tenant_id", "id":
 		default:
-			var n flexInt
+			var n rest.Int
 			if err := n.UnmarshalJSON([]byte(strings.TrimSpace(text(v)))); err != nil {
 				return nil, false, err
 			}
@@ -188,7 +189,7 @@ func (a *api) showClass(ctx context.Context, r *httpx.Request) (*httpx.Response,
 var updateClassSchema = perVersion(func(minor int) object { return limitsOfBody(minor, "quota_class_set", object{}) })
 
 func (a *api) updateClass(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := body(r, updateClassSchema, nil); err != nil {
+	if _, err := updateClassSchema.Check(r); err != nil {
 		return nil, err
 	}
 	set, _, err := limitsOf(r, "quota_class_set")
@@ -215,16 +216,13 @@ func (a *api) limits(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 		}
 	}
 	project := actor.From(ctx).ProjectID
-	if other := r.Query.Get("tenant_id"); other != "" && other != project {
-		if err := a.svc.Check(ctx, "limits:other_project"); err != nil {
-			return nil, err
-		}
+	if other := r.Query.Get("tenant_id"); other != "" {
 		project = other
 	}
 	if project == "" {
 		return nil, errs.New(errs.Invalid, "Limits are a project's; the token has none.")
 	}
-	q, err := a.svc.QuotaSet(ctx, "limits", project, "")
+	q, err := a.svc.Limits(ctx, project)
 	if err != nil {
 		return nil, err
 	}

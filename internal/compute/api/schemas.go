@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
 
@@ -17,6 +18,14 @@ type (
 	object = schema.Object
 	list   = schema.List
 )
+
+// perVersion is a schema that depends on the microversion.
+func perVersion(build func(minor int) schema.Object) *rest.Schema {
+	return rest.PerVersion(build, formats)
+}
+
+// fixed is a schema that all versions share.
+func fixed(o schema.Object) *rest.Schema { return perVersion(func(int) schema.Object { return o }) }
 
 func strict(required list, properties object) object {
 	o := object{"type": "object", "properties": properties, "additionalProperties": false}

@@ -103,7 +103,7 @@ type createBody struct {
 type serverBody struct {
 	Name          string                  `json:"name"`
 	Image         string                  `json:"imageRef"`
-	Flavor        scalar                  `json:"flavorRef"`
+	Flavor        rest.Text               `json:"flavorRef"`
 	AdminPass     string                  `json:"adminPass"`
 	Metadata      map[string]string       `json:"metadata"`
 	Networks      json.RawMessage         `json:"networks"`
@@ -113,11 +113,11 @@ type serverBody struct {
 	Zone          string                  `json:"availability_zone"`
 	OldDevices    []json.RawMessage       `json:"block_device_mapping"`
 	Devices       []deviceBody            `json:"block_device_mapping_v2"`
-	ConfigDrive   flexBool                `json:"config_drive"`
+	ConfigDrive   rest.Bool               `json:"config_drive"`
 	KeyName       string                  `json:"key_name"`
-	Min           flexInt                 `json:"min_count"`
-	Max           flexInt                 `json:"max_count"`
-	ReservationID flexBool                `json:"return_reservation_id"`
+	Min           rest.Int                `json:"min_count"`
+	Max           rest.Int                `json:"max_count"`
+	ReservationID rest.Bool               `json:"return_reservation_id"`
 	Groups        []struct{ Name string } `json:"security_groups"`
 	UserData      string                  `json:"user_data"`
 	Description   *string                 `json:"description"`
@@ -142,27 +142,27 @@ type fileBody struct {
 }
 
 type deviceBody struct {
-	SourceType  string   `json:"source_type"`
-	Destination string   `json:"destination_type"`
-	UUID        string   `json:"uuid"`
-	VolumeID    string   `json:"volume_id"`
-	SnapshotID  string   `json:"snapshot_id"`
-	ImageID     string   `json:"image_id"`
-	BootIndex   *flexInt `json:"boot_index"`
-	Size        flexInt  `json:"volume_size"`
-	Delete      flexBool `json:"delete_on_termination"`
-	GuestFormat string   `json:"guest_format"`
-	Device      string   `json:"device_name"`
-	Tag         string   `json:"tag"`
-	VolumeType  *string  `json:"volume_type"`
-	Bus         string   `json:"disk_bus"`
-	DeviceType  string   `json:"device_type"`
-	NoDevice    any      `json:"no_device"`
+	SourceType  string    `json:"source_type"`
+	Destination string    `json:"destination_type"`
+	UUID        string    `json:"uuid"`
+	VolumeID    string    `json:"volume_id"`
+	SnapshotID  string    `json:"snapshot_id"`
+	ImageID     string    `json:"image_id"`
+	BootIndex   *rest.Int `json:"boot_index"`
+	Size        rest.Int  `json:"volume_size"`
+	Delete      rest.Bool `json:"delete_on_termination"`
+	GuestFormat string    `json:"guest_format"`
+	Device      string    `json:"device_name"`
+	Tag         string    `json:"tag"`
+	VolumeType  *string   `json:"volume_type"`
+	Bus         string    `json:"disk_bus"`
+	DeviceType  string    `json:"device_type"`
+	NoDevice    any       `json:"no_device"`
 }
 
 func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b createBody
-	if err := body(r, createSchema, &b); err != nil {
+	b, err := rest.Body[createBody](r, createSchema)
+	if err != nil {
 		return nil, err
 	}
 	req, err := b.request(r)

@@ -78,8 +78,8 @@ func (a *api) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Respon
 
 func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		var b metadataBody
-		if err := body(r, metadataSchema, &b); err != nil {
+		b, err := rest.Body[metadataBody](r, metadataSchema)
+		if err != nil {
 			return nil, err
 		}
 		all, err := a.svc.SetMetadata(ctx, r.Var("server_id"), rule, b.Metadata, replace)
@@ -107,10 +107,10 @@ func (a *api) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Respon
 var metaItemSchema = fixed(wrapped("meta", with(metaType, object{"minProperties": 1, "maxProperties": 1})))
 
 func (a *api) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Meta map[string]string `json:"meta"`
-	}
-	if err := body(r, metaItemSchema, &b); err != nil {
+	}](r, metaItemSchema)
+	if err != nil {
 		return nil, err
 	}
 	if _, same := b.Meta[r.Var("key")]; !same {
@@ -217,7 +217,7 @@ var attachSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Attach struct {
 			Network string `json:"net_id"`
 			Port    string `json:"port_id"`
@@ -226,8 +226,8 @@ func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Res
 			} `json:"fixed_ips"`
 			Tag string `json:"tag"`
 		} `json:"interfaceAttachment"`
-	}
-	if err := body(r, attachSchema, &b); err != nil {
+	}](r, attachSchema)
+	if err != nil {
 		return nil, err
 	}
 	c := b.Attach

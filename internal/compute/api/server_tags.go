@@ -9,6 +9,7 @@ import (
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
 var tagsSchema = fixed(strict(list{"tags"}, object{"tags": object{"type": "array", "items": tagType, "maxItems": 50}}))
@@ -29,8 +30,8 @@ func tagsResponse(tags []string) *httpx.Response {
 }
 
 func (a *api) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct{ Tags []string }
-	if err := body(r, tagsSchema, &b); err != nil {
+	b, err := rest.Body[struct{ Tags []string }](r, tagsSchema)
+	if err != nil {
 		return nil, err
 	}
 	tags, err := a.svc.SetTags(ctx, r.Var("server_id"), "os-server-tags:update_all", func([]string) ([]string, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"kumoi/internal/compute"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
 )
@@ -23,22 +24,22 @@ var updateSchema = perVersion(func(minor int) object {
 })
 
 func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var b struct {
+	b, err := rest.Body[struct {
 		Server struct {
-			Name        *string          `json:"name"`
-			Hostname    *string          `json:"hostname"`
-			Description optional[string] `json:"description"`
-			AccessIPv4  *string          `json:"accessIPv4"`
-			AccessIPv6  *string          `json:"accessIPv6"`
-			DiskConfig  *string          `json:"OS-DCF:diskConfig"`
+			Name        *string                 `json:"name"`
+			Hostname    *string                 `json:"hostname"`
+			Description change.Optional[string] `json:"description"`
+			AccessIPv4  *string                 `json:"accessIPv4"`
+			AccessIPv6  *string                 `json:"accessIPv6"`
+			DiskConfig  *string                 `json:"OS-DCF:diskConfig"`
 		} `json:"server"`
-	}
-	if err := body(r, updateSchema, &b); err != nil {
+	}](r, updateSchema)
+	if err != nil {
 		return nil, err
 	}
 	s := b.Server
 	if _, err := a.svc.Update(ctx, r.Var("server_id"), compute.UpdateServer{
-		Name: s.Name, Hostname: s.Hostname, Description: s.Description.pointer(),
+		Name: s.Name, Hostname: s.Hostname, Description: s.Description,
 		AccessIPv4: s.AccessIPv4, AccessIPv6: shortestOf(s.AccessIPv6), DiskConfig: s.DiskConfig,
 	}); err != nil {
 		return nil, err

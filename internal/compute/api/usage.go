@@ -65,9 +65,6 @@ func usageDoc(u *compute.Usage, detailed bool) object {
 }
 
 func (a *api) listUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Check(ctx, "os-simple-tenant-usage:list"); err != nil {
-		return nil, err
-	}
 	if strings.HasSuffix(r.HTTP.URL.Path, "/") { // one project, with an empty id
 		return nil, errs.New(errs.NotFound, "The resource could not be found.")
 	}
