@@ -58,11 +58,11 @@ func try(m identity.Mapping, assertion map[string][]string) *MappingTrial {
 
 // tryMapping runs a mapping of the running cloud.
 func tryMapping(ctx context.Context, k *control, r *http.Request, in map[string][]string) (any, error) {
-	m, err := k.identity.Mappings().Get(ctx, r.PathValue("id"))
+	m, err := k.identity.Mappings.Show(ctx, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	return try(m, in), nil
+	return try(*m, in), nil
 }
 
 // ReadAssertion reads an assertion: a JSON object of texts or lists of texts, or

@@ -12,22 +12,22 @@ import (
 // registered is absent. It reads in the transaction that takes from the limit,
 // so that a change of a limit holds at once.
 func (s *Service) Allowances(ctx context.Context, tx *store.Tx, serviceType, regionID, projectID string) (map[string]int64, error) {
-	services, err := s.store.Services.List(ctx, tx, Query{Where: []Match{Eq("type", serviceType)}})
+	services, err := find(ctx, tx, s.store.Services, store.Eq("type", serviceType))
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]int64{}
 	for _, svc := range services {
 		for _, region := range []string{"", regionID} { // what comes later wins
-			where := []Match{Eq("service_id", svc.ID), Eq("region_id", region)}
-			registered, err := s.store.RegisteredLimits.List(ctx, tx, Query{Where: where})
+			where := []store.Cond{store.Eq("service_id", svc.ID), store.Eq("region_id", region)}
+			registered, err := find(ctx, tx, s.store.RegisteredLimits, where...)
 			if err != nil {
 				return nil, err
 			}
 			for _, r := range registered {
 				out[r.ResourceName] = r.DefaultLimit
 			}
-			own, err := s.store.Limits.List(ctx, tx, Query{Where: append(where, Eq("project_id", projectID))})
+			own, err := find(ctx, tx, s.store.Limits, append(where, store.Eq("project_id", projectID))...)
 			if err != nil {
 				return nil, err
 			}
@@ -42,14 +42,12 @@ func (s *Service) Allowances(ctx context.Context, tx *store.Tx, serviceType, reg
 // RegionEndpoint returns the URL template of a service's endpoint in a region, for
 // services that talk to their kin elsewhere; "" if there is none.
 func (s *Service) RegionEndpoint(ctx context.Context, tx *store.Tx, serviceType, regionID, iface string) (string, error) {
-	services, err := s.store.Services.List(ctx, tx, Query{Where: []Match{Eq("type", serviceType), Eq("enabled", true)}})
+	services, err := find(ctx, tx, s.store.Services, store.Eq("type", serviceType), store.Eq("enabled", true))
 	if err != nil {
 		return "", err
 	}
 	for _, svc := range services {
-		endpoints, err := s.store.Endpoints.List(ctx, tx, Query{Where: []Match{
-			Eq("service_id", svc.ID), Eq("region_id", regionID), Eq("interface", iface), Eq("enabled", true),
-		}})
+		endpoints, err := find(ctx, tx, s.store.Endpoints, store.Eq("service_id", svc.ID), store.Eq("region_id", regionID), store.Eq("interface", iface), store.Eq("enabled", true))
 		if err != nil {
 			return "", err
 		}

@@ -13,40 +13,39 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// ListAppCredentials lists a user's application credentials.
-func (s *Service) ListAppCredentials(ctx context.Context, userID string, q Query) (Page[AppCredential], error) {
-	if err := s.check(ctx, "identity:list_application_credentials", policy.Target{"user_id": userID}); err != nil {
-		return Page[AppCredential]{}, err
+// List lists a user's application credentials.
+func (f *AppCredentials) List(ctx context.Context, q store.Query) (store.Page[AppCredential], error) {
+	if err := f.s.check(ctx, "identity:list_application_credentials", policy.Target{"user_id": f.user}); err != nil {
+		return store.Page[AppCredential]{}, err
 	}
 	if err := notByTrust(actor.From(ctx)); err != nil {
-		return Page[AppCredential]{}, err
+		return store.Page[AppCredential]{}, err
 	}
-	q.Where = append(q.Where, Eq("user_id", userID))
+	q.Where = append(q.Where, store.Eq("user_id", f.user))
 	if a := actor.From(ctx); a.AppCredentialRestricted {
-		q.Where = append(q.Where, Eq("id", a.AppCredentialID))
+		q.Where = append(q.Where, store.Eq("id", a.AppCredentialID))
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]AppCredential, error) {
-		rows, err := s.store.AppCredentials.List(ctx, tx, s.limited(q))
-		for i := range rows {
+	return read(ctx, f.s, func(tx *store.Tx) (store.Page[AppCredential], error) {
+		page, err := f.s.store.AppCredentials.List(ctx, tx, f.s.capped(q))
+		for _, a := range page.Rows {
 			if err == nil {
-				err = s.fillAppCred(ctx, tx, &rows[i])
+				err = f.s.fillAppCred(ctx, tx, a)
 			}
 		}
-		return rows, err
+		return page, err
 	})
-	return page(s, q, rows), err
 }
 
 // fillAppCred loads the roles and rules behind the ids. A role that is gone is
 // left out.
 func (s *Service) fillAppCred(ctx context.Context, tx *store.Tx, a *AppCredential) error {
-	roles, err := s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: a.RoleIDs}}})
+	roles, err := find(ctx, tx, s.store.Roles.Table, store.In("id", a.RoleIDs))
 	if err != nil {
 		return err
 	}
 	a.Roles = inOrder(roles, a.RoleIDs, func(r Role) string { return r.ID })
 	if len(a.AccessRuleIDs) > 0 {
-		rules, err := s.store.AccessRules.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: a.AccessRuleIDs}}})
+		rules, err := find(ctx, tx, s.store.AccessRules, store.In("id", a.AccessRuleIDs))
 		if err != nil {
 			return err
 		}
@@ -64,7 +63,7 @@ func inOrder[T any](rows []T, ids []string, id func(T) string) []T {
 // getAppCred loads an application credential under a rule. The owner that the
 // rule sees is the credential's, whatever user the path names.
 func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id string) (AppCredential, error) {
-	a, err := s.store.AppCredentials.Get(ctx, tx, id)
+	a, err := get(ctx, tx, s.store.AppCredentials, id)
 	target := policy.Target{"user_id": userID}
 	if err == nil {
 		target["user_id"] = a.UserID
@@ -86,31 +85,33 @@ func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id
 	return a, s.fillAppCred(ctx, tx, &a)
 }
 
-// GetAppCredential returns an application credential.
-func (s *Service) GetAppCredential(ctx context.Context, userID, id string) (AppCredential, error) {
-	return read(ctx, s, func(tx *store.Tx) (AppCredential, error) {
-		return s.getAppCred(ctx, tx, "identity:get_application_credential", userID, id)
-	})
+// Show returns an application credential.
+func (f *AppCredentials) Show(ctx context.Context, id string) (*AppCredential, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (AppCredential, error) {
+		return f.s.getAppCred(ctx, tx, "identity:get_application_credential", f.user, id)
+	}))
 }
 
-// CreateAppCredential makes an application credential for the actor himself,
+// Create makes an application credential for the actor himself,
 // with some or all of the roles that his token has.
-func (s *Service) CreateAppCredential(ctx context.Context, a AppCredential, wanted []Ref) (AppCredential, error) {
+func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppCredential, error) {
+	a := in.AppCredential
+	a.UserID = f.user
 	who := actor.From(ctx)
-	if err := s.check(ctx, "identity:create_application_credential", policy.Target{"user_id": a.UserID}); err != nil {
-		return a, err
+	if err := f.s.check(ctx, "identity:create_application_credential", policy.Target{"user_id": a.UserID}); err != nil {
+		return nil, err
 	}
 	if err := notByTrust(who); err != nil {
-		return a, err
+		return nil, err
 	}
 	if err := mayManage(who); err != nil {
-		return a, err
+		return nil, err
 	}
 	if who.UserID != a.UserID || who.ProjectID == "" {
-		return a, errs.New(errs.Forbidden, "An application credential is made by its own user, with a token for a project.")
+		return nil, errs.New(errs.Forbidden, "An application credential is made by its own user, with a token for a project.")
 	}
-	if !a.ExpiresAt.IsZero() && !s.now().Before(a.ExpiresAt) {
-		return a, errs.New(errs.Invalid, "The expires_at must not be in the past.")
+	if !a.ExpiresAt.IsZero() && !f.s.now().Before(a.ExpiresAt) {
+		return nil, errs.New(errs.Invalid, "The expires_at must not be in the past.")
 	}
 	a.ID, a.ProjectID = ids.NewHex(), who.ProjectID
 	if a.Secret == "" {
@@ -119,15 +120,15 @@ func (s *Service) CreateAppCredential(ctx context.Context, a AppCredential, want
 		a.Secret = base64.RawURLEncoding.EncodeToString(raw)
 	}
 	var err error
-	if a.SecretHash, err = s.hasher.hash(ctx, a.Secret); err != nil {
-		return a, err
+	if a.SecretHash, err = f.s.hasher.hash(ctx, a.Secret); err != nil {
+		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (AppCredential, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (AppCredential, error) {
 		a := a
-		if a.RoleIDs, err = s.delegable(ctx, tx, wanted, who.RoleIDs, "application credential"); err != nil {
+		if a.RoleIDs, err = f.s.delegable(ctx, tx, in.RoleRefs, who.RoleIDs, "application credential"); err != nil {
 			return a, err
 		}
-		maker, err := s.makerOf(ctx, tx, who)
+		maker, err := f.s.makerOf(ctx, tx, who)
 		if err != nil {
 			return a, err
 		}
@@ -135,19 +136,19 @@ func (s *Service) CreateAppCredential(ctx context.Context, a AppCredential, want
 			return a, err
 		}
 		for i := range a.AccessRules {
-			if err := s.keepAccessRule(ctx, tx, a.UserID, &a.AccessRules[i]); err != nil {
+			if err := f.s.keepAccessRule(ctx, tx, a.UserID, &a.AccessRules[i]); err != nil {
 				return a, err
 			}
 			a.AccessRuleIDs = append(a.AccessRuleIDs, a.AccessRules[i].ID)
 		}
-		if err := s.store.AppCredentials.Insert(ctx, tx, a); err != nil {
+		if err := f.s.store.AppCredentials.Insert(ctx, tx, &a); err != nil {
 			return a, err
 		}
-		if err := s.fillAppCred(ctx, tx, &a); err != nil {
+		if err := f.s.fillAppCred(ctx, tx, &a); err != nil {
 			return a, err
 		}
-		return a, s.noted(ctx, tx, "application_credential", created, a.ID)
-	})
+		return a, f.s.made(ctx, tx, "application_credential", a.ID)
+	}))
 }
 
 // makerOf is the application credential whose token makes another; nil: none.
@@ -155,7 +156,7 @@ func (s *Service) makerOf(ctx context.Context, tx *store.Tx, who *actor.Actor) (
 	if who.AppCredentialID == "" {
 		return nil, nil
 	}
-	a, err := s.store.AppCredentials.Get(ctx, tx, who.AppCredentialID)
+	a, err := get(ctx, tx, s.store.AppCredentials, who.AppCredentialID)
 	if err == nil {
 		err = s.fillAppCred(ctx, tx, &a)
 	}
@@ -177,7 +178,7 @@ func (s *Service) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, hel
 	for _, ref := range wanted {
 		id := ref.ID
 		if id == "" {
-			r, err := s.store.Roles.ByName(ctx, tx, "", ref.Name)
+			r, err := byName(ctx, tx, s.store.Roles.Table, "", ref.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -198,16 +199,14 @@ func (s *Service) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, hel
 // keepAccessRule finds the user's rule with this content, or makes it.
 func (s *Service) keepAccessRule(ctx context.Context, tx *store.Tx, userID string, r *AccessRule) error {
 	if r.ID != "" && r.Path == "" {
-		have, err := s.store.AccessRules.Get(ctx, tx, r.ID)
+		have, err := get(ctx, tx, s.store.AccessRules, r.ID)
 		if err == nil && have.UserID != userID {
 			err = errs.New(errs.NotFound, "Could not find Access Rule: %s.", r.ID)
 		}
 		*r = have
 		return err
 	}
-	have, err := s.store.AccessRules.List(ctx, tx, Query{Where: []Match{
-		Eq("user_id", userID), Eq("service", r.Service), Eq("path", r.Path), Eq("method", r.Method),
-	}})
+	have, err := find(ctx, tx, s.store.AccessRules, store.Eq("user_id", userID), store.Eq("service", r.Service), store.Eq("path", r.Path), store.Eq("method", r.Method))
 	if err != nil {
 		return err
 	}
@@ -216,41 +215,40 @@ func (s *Service) keepAccessRule(ctx context.Context, tx *store.Tx, userID strin
 		return nil
 	}
 	r.ID, r.UserID = ids.NewHex(), userID
-	return s.store.AccessRules.Insert(ctx, tx, *r)
+	return s.store.AccessRules.Insert(ctx, tx, r)
 }
 
-// DeleteAppCredential deletes an application credential; its tokens are void.
-func (s *Service) DeleteAppCredential(ctx context.Context, userID, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.getAppCred(ctx, tx, "identity:delete_application_credential", userID, id); err != nil {
+// Delete deletes an application credential; its tokens are void.
+func (f *AppCredentials) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.s.getAppCred(ctx, tx, "identity:delete_application_credential", f.user, id); err != nil {
 			return err
 		}
 		if err := mayManage(actor.From(ctx)); err != nil {
 			return err
 		}
-		if err := s.store.AppCredentials.Delete(ctx, tx, id); err != nil {
+		if err := f.s.store.AppCredentials.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := s.noted(ctx, tx, "application_credential", deleted, id); err != nil {
+		if err := f.s.noted(ctx, tx, "application_credential", deleted, id); err != nil {
 			return err
 		}
-		return s.revoke(ctx, tx, appCredTag(id))
+		return f.s.revoke(ctx, tx, appCredTag(id))
 	})
 }
 
-// ListAccessRules lists a user's access rules.
-func (s *Service) ListAccessRules(ctx context.Context, userID string, q Query) (Page[AccessRule], error) {
-	q.Where = append(q.Where, Eq("user_id", userID))
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]AccessRule, error) {
-		if _, err := s.getUser(ctx, tx, "identity:list_access_rules", userID); err != nil {
-			return nil, err
+// List lists a user's access rules.
+func (f *AccessRules) List(ctx context.Context, q store.Query) (store.Page[AccessRule], error) {
+	q.Where = append(q.Where, store.Eq("user_id", f.user))
+	return read(ctx, f.s, func(tx *store.Tx) (page store.Page[AccessRule], err error) {
+		if _, err := f.s.getUser(ctx, tx, "identity:list_access_rules", f.user); err != nil {
+			return page, err
 		}
 		if err := managesRules(actor.From(ctx)); err != nil {
-			return nil, err
+			return page, err
 		}
-		return s.store.AccessRules.List(ctx, tx, s.limited(q))
+		return f.s.store.AccessRules.List(ctx, tx, f.s.capped(q))
 	})
-	return page(s, q, rows), err
 }
 
 func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id string) (AccessRule, error) {
@@ -260,27 +258,27 @@ func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id
 	if err := managesRules(actor.From(ctx)); err != nil {
 		return AccessRule{}, err
 	}
-	r, err := s.store.AccessRules.Get(ctx, tx, id)
+	r, err := get(ctx, tx, s.store.AccessRules, id)
 	if err == nil && r.UserID != userID {
 		err = errs.New(errs.NotFound, "Could not find Access Rule: %s.", id)
 	}
 	return r, err
 }
 
-// GetAccessRule returns an access rule.
-func (s *Service) GetAccessRule(ctx context.Context, userID, id string) (AccessRule, error) {
-	return read(ctx, s, func(tx *store.Tx) (AccessRule, error) {
-		return s.accessRule(ctx, tx, "identity:get_access_rule", userID, id)
-	})
+// Show returns an access rule.
+func (f *AccessRules) Show(ctx context.Context, id string) (*AccessRule, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (AccessRule, error) {
+		return f.s.accessRule(ctx, tx, "identity:get_access_rule", f.user, id)
+	}))
 }
 
-// DeleteAccessRule deletes an access rule that no application credential uses.
-func (s *Service) DeleteAccessRule(ctx context.Context, userID, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.accessRule(ctx, tx, "identity:delete_access_rule", userID, id); err != nil {
+// Delete deletes an access rule that no application credential uses.
+func (f *AccessRules) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.s.accessRule(ctx, tx, "identity:delete_access_rule", f.user, id); err != nil {
 			return err
 		}
-		creds, err := s.store.AppCredentials.List(ctx, tx, Query{Where: []Match{Eq("user_id", userID)}})
+		creds, err := find(ctx, tx, f.s.store.AppCredentials, store.Eq("user_id", f.user))
 		if err != nil {
 			return err
 		}
@@ -289,7 +287,7 @@ func (s *Service) DeleteAccessRule(ctx context.Context, userID, id string) error
 				return errs.New(errs.Forbidden, "Access rule %s is in use by application credential %s.", id, c.ID)
 			}
 		}
-		return s.store.AccessRules.Delete(ctx, tx, id)
+		return f.s.store.AccessRules.Delete(ctx, tx, id)
 	})
 }
 
@@ -339,9 +337,9 @@ func (s *Service) findAppCred(ctx context.Context, in *AppCredAuth) (AppCredenti
 	}
 	return read(ctx, s, func(tx *store.Tx) (AppCredential, error) {
 		if in.ID != "" {
-			return s.store.AppCredentials.Get(ctx, tx, in.ID)
+			return get(ctx, tx, s.store.AppCredentials, in.ID)
 		}
-		rows, err := s.store.AppCredentials.List(ctx, tx, Query{Where: []Match{Eq("user_id", userID), Eq("name", in.Name)}})
+		rows, err := find(ctx, tx, s.store.AppCredentials, store.Eq("user_id", userID), store.Eq("name", in.Name))
 		if err == nil && len(rows) == 0 {
 			err = unauthorized("no application credential of this name")
 		}
@@ -366,7 +364,7 @@ func (s *Service) appCredScope(t *Token, a *AppCredential, want ScopeRequest) er
 
 // appCredPrincipal keeps of the user's roles those that the credential has.
 func (s *Service) appCredPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	a, err := s.store.AppCredentials.Get(ctx, tx, id)
+	a, err := get(ctx, tx, s.store.AppCredentials, id)
 	if err != nil {
 		return err
 	}

@@ -38,8 +38,8 @@ type EffectiveAssignment struct {
 type AssignmentNames struct{ Actor, ActorDomain, ActorDomainName, Target, TargetDomain, TargetDomainName, Role, RoleDomain, RoleDomainName string }
 
 // ListAssignments lists who has which role where, all of it or a page.
-func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (Page[EffectiveAssignment], error) {
-	var out Page[EffectiveAssignment]
+func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (store.Page[EffectiveAssignment], error) {
+	var out store.Page[EffectiveAssignment]
 	if err := q.validate(); err != nil {
 		return out, err
 	}
@@ -47,7 +47,7 @@ func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (Page[
 	if err != nil {
 		return out, err
 	}
-	return read(ctx, s, func(tx *store.Tx) (Page[EffectiveAssignment], error) {
+	return read(ctx, s, func(tx *store.Tx) (store.Page[EffectiveAssignment], error) {
 		domain, err := s.mayListAssignments(ctx, tx, q)
 		if err != nil {
 			return out, err
@@ -64,13 +64,14 @@ func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (Page[
 		if err != nil {
 			return out, err
 		}
-		page := Page[EffectiveAssignment]{Rows: rows, More: q.Limit > 0 && len(rows) > q.Limit}
+		page := store.Page[EffectiveAssignment]{More: q.Limit > 0 && len(rows) > q.Limit}
 		if page.More {
-			page.Rows = rows[:q.Limit]
+			rows = rows[:q.Limit]
 		}
 		if q.IncludeNames {
-			err = s.nameAssignments(ctx, tx, page.Rows)
+			err = s.nameAssignments(ctx, tx, rows)
 		}
+		page.Rows = pointers(rows)
 		return page, err
 	})
 }
@@ -105,7 +106,7 @@ func (s *Service) mayListAssignments(ctx context.Context, tx *store.Tx, q Assign
 	if q.IncludeSubtree {
 		target := policy.Target{}
 		if q.ProjectID != "" {
-			p, err := s.store.Projects.Get(ctx, tx, q.ProjectID)
+			p, err := get(ctx, tx, s.store.Projects.Table, q.ProjectID)
 			if err != nil {
 				return "", err
 			}
@@ -156,18 +157,18 @@ func (s *Service) targets(ctx context.Context, tx *store.Tx, rows []EffectiveAss
 			ids[r.TargetID] = true
 		}
 	}
-	return byIDs(ctx, tx, ids, s.store.Projects.List, func(p Project) string { return p.ID })
+	return byIDs(ctx, tx, ids, s.store.Projects.Table, func(p Project) string { return p.ID })
 }
 
 // byIDs loads rows by their ids, some hundreds at a time.
-func byIDs[T any](ctx context.Context, tx *store.Tx, ids map[string]bool, list func(context.Context, *store.Tx, Query) ([]T, error), id func(T) string) (map[string]T, error) {
+func byIDs[T any](ctx context.Context, tx *store.Tx, ids map[string]bool, table *store.Table[T], id func(T) string) (map[string]T, error) {
 	all := make([]string, 0, len(ids))
 	for i := range ids {
 		all = append(all, i)
 	}
 	out := make(map[string]T, len(all))
 	for part := range slices.Chunk(all, 500) {
-		rows, err := list(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: part}}})
+		rows, err := find(ctx, tx, table, store.In("id", part))
 		if err != nil {
 			return nil, err
 		}
@@ -192,11 +193,11 @@ func (s *Service) nameAssignments(ctx context.Context, tx *store.Tx, rows []Effe
 	if err != nil {
 		return err
 	}
-	users, err := byIDs(ctx, tx, userIDs, s.store.Users.List, func(u User) string { return u.ID })
+	users, err := byIDs(ctx, tx, userIDs, s.store.Users.Table, func(u User) string { return u.ID })
 	if err != nil {
 		return err
 	}
-	groups, err := byIDs(ctx, tx, groupIDs, s.store.Groups.List, func(g Group) string { return g.ID })
+	groups, err := byIDs(ctx, tx, groupIDs, s.store.Groups.Table, func(g Group) string { return g.ID })
 	if err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (s *Service) nameAssignments(ctx context.Context, tx *store.Tx, rows []Effe
 	for _, r := range roles {
 		domainIDs[r.DomainID] = true
 	}
-	domains, err := byIDs(ctx, tx, domainIDs, s.store.Projects.List, func(p Project) string { return p.ID })
+	domains, err := byIDs(ctx, tx, domainIDs, s.store.Projects.Table, func(p Project) string { return p.ID })
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (w *assignmentWalk) direct() error {
 	if !w.q.IncludeSubtree {
 		return nil
 	}
-	p, err := w.s.store.Projects.Get(w.ctx, w.tx, w.q.ProjectID)
+	p, err := get(w.ctx, w.tx, w.s.store.Projects.Table, w.q.ProjectID)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (w *assignmentWalk) effective() (err error) {
 
 // effectiveOn confines the walk to a project, and those below it if asked for.
 func (w *assignmentWalk) effectiveOn(projectID string) error {
-	p, err := w.s.store.Projects.Get(w.ctx, w.tx, projectID)
+	p, err := get(w.ctx, w.tx, w.s.store.Projects.Table, projectID)
 	if errs.Is(err, errs.NotFound) {
 		w.nothing = true
 		return nil
@@ -260,7 +260,7 @@ func (w *assignmentWalk) below(targetID string) ([]Project, error) {
 	}
 	var out []Project
 	if w.wanted == nil {
-		t, err := w.s.store.Projects.Get(w.ctx, w.tx, targetID)
+		t, err := get(w.ctx, w.tx, w.s.store.Projects.Table, targetID)
 		if err != nil {
 			return nil, err
 		}

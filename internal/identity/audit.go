@@ -40,6 +40,12 @@ func (s *Service) noted(ctx context.Context, tx *store.Tx, kind, what, id string
 	return s.notedWith(ctx, tx, kind, what, id, nil)
 }
 
+// made is noted for what the request itself makes.
+func (s *Service) made(ctx context.Context, tx *store.Tx, kind, id string) error {
+	audit.Created(ctx, id)
+	return s.noted(ctx, tx, kind, created, id)
+}
+
 // notedWith is noted for a change that concerns more than one resource.
 func (s *Service) notedWith(ctx context.Context, tx *store.Tx, kind, what, id string, others map[string]any) error {
 	if err := s.events.Publish(ctx, tx, event.Event{

@@ -308,7 +308,7 @@ func (s *Service) findDomain(ctx context.Context, r Ref) (string, error) {
 		return plainID(r.ID), nil
 	}
 	return s.byName(ctx, "domain:"+r.Name, func(tx *store.Tx) (string, error) {
-		d, err := s.store.Projects.ByName(ctx, tx, "", r.Name)
+		d, err := byName(ctx, tx, s.store.Projects.Table, "", r.Name)
 		return d.ID, err
 	}, projectTag)
 }
@@ -322,7 +322,7 @@ func (s *Service) findProject(ctx context.Context, r Ref) (string, error) {
 		return "", err
 	}
 	return s.byName(ctx, "project:"+domain+":"+r.Name, func(tx *store.Tx) (string, error) {
-		p, err := s.store.Projects.ByName(ctx, tx, domain, r.Name)
+		p, err := byName(ctx, tx, s.store.Projects.Table, domain, r.Name)
 		return p.ID, err
 	}, projectTag)
 }
@@ -336,7 +336,7 @@ func (s *Service) findUser(ctx context.Context, r Ref) (string, error) {
 		return "", err
 	}
 	find := func(tx *store.Tx) (string, error) {
-		u, err := s.store.Users.ByName(ctx, tx, domain, r.Name)
+		u, err := byName(ctx, tx, s.store.Users.Table, domain, r.Name)
 		return u.ID, err
 	}
 	id, err := s.byName(ctx, "user:"+domain+":"+r.Name, find, userTag)

@@ -83,7 +83,7 @@ func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string,
 		return "", nil
 	}
 	u, err := read(ctx, s, func(tx *store.Tx) (User, error) {
-		return s.store.Users.ByName(ctx, tx, DefaultDomainID, c.AdminUser)
+		return byName(ctx, tx, s.store.Users.Table, DefaultDomainID, c.AdminUser)
 	})
 	switch {
 	case errs.Is(err, errs.NotFound):
@@ -101,11 +101,11 @@ func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string,
 }
 
 func (s *Service) bootstrapDomain(ctx context.Context, tx *store.Tx) error {
-	_, err := s.store.Projects.Get(ctx, tx, DefaultDomainID)
+	_, err := get(ctx, tx, s.store.Projects.Table, DefaultDomainID)
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	err = s.store.Projects.Insert(ctx, tx, Project{
+	err = s.store.Projects.Insert(ctx, tx, &Project{
 		ID: DefaultDomainID, Name: "Default", IsDomain: true, Enabled: true, Description: "The default domain",
 		Path: DefaultDomainID + "/",
 	})
@@ -116,34 +116,34 @@ func (s *Service) bootstrapDomain(ctx context.Context, tx *store.Tx) error {
 }
 
 func (s *Service) bootstrapRoles(ctx context.Context, tx *store.Tx) (map[string]string, error) {
-	byName := map[string]string{}
+	byRole := map[string]string{}
 	for _, name := range []string{"admin", "manager", "member", "reader", serviceRole} {
-		r, err := s.store.Roles.ByName(ctx, tx, "", name)
+		r, err := byName(ctx, tx, s.store.Roles.Table, "", name)
 		if errs.Is(err, errs.NotFound) {
 			r = Role{ID: ids.NewHex(), Name: name, Options: Attrs{"immutable": true}}
-			if err = s.store.Roles.Insert(ctx, tx, r); err == nil {
+			if err = s.store.Roles.Insert(ctx, tx, &r); err == nil {
 				err = s.noted(ctx, tx, "role", created, r.ID)
 			}
 		}
 		if err != nil {
 			return nil, err
 		}
-		byName[name] = r.ID
+		byRole[name] = r.ID
 	}
 	for prior, implied := range map[string]string{"admin": "manager", "manager": "member", "member": "reader"} {
-		if err := s.store.Roles.Imply(ctx, tx, ImpliedRole{byName[prior], byName[implied]}); err != nil {
+		if err := s.store.Roles.Imply(ctx, tx, ImpliedRole{byRole[prior], byRole[implied]}); err != nil {
 			return nil, err
 		}
 	}
-	return byName, s.changed(ctx, tx, rolesTag)
+	return byRole, s.changed(ctx, tx, rolesTag)
 }
 
 func (s *Service) bootstrapProject(ctx context.Context, tx *store.Tx, name, description string) (Project, error) {
-	p, err := s.store.Projects.ByName(ctx, tx, DefaultDomainID, name)
+	p, err := byName(ctx, tx, s.store.Projects.Table, DefaultDomainID, name)
 	if errs.Is(err, errs.NotFound) {
 		p = Project{ID: ids.NewHex(), Name: name, DomainID: DefaultDomainID, ParentID: DefaultDomainID, Enabled: true, Description: description}
 		p.Path = DefaultDomainID + "/" + p.ID + "/"
-		if err = s.store.Projects.Insert(ctx, tx, p); err == nil {
+		if err = s.store.Projects.Insert(ctx, tx, &p); err == nil {
 			err = s.noted(ctx, tx, "project", created, p.ID)
 		}
 	}
@@ -158,13 +158,13 @@ func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapC
 	if _, err := s.bootstrapProject(ctx, tx, "service", "Project of the cloud's own services."); err != nil {
 		return false, err
 	}
-	u, err := s.store.Users.ByName(ctx, tx, DefaultDomainID, c.AdminUser)
+	u, err := byName(ctx, tx, s.store.Users.Table, DefaultDomainID, c.AdminUser)
 	switch {
 	case errs.Is(err, errs.NotFound):
 		made = true
 		u = User{ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local, CreatedAt: s.now()}
 		u.PasswordHash, u.PasswordCreatedAt = hash, u.CreatedAt
-		if err := s.store.Users.Insert(ctx, tx, u); err != nil {
+		if err := s.store.Users.Insert(ctx, tx, &u); err != nil {
 			return made, err
 		}
 		if err := s.noted(ctx, tx, "user", created, u.ID); err != nil {
@@ -189,8 +189,8 @@ func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapC
 }
 
 func (s *Service) bootstrapCatalog(ctx context.Context, tx *store.Tx, c BootstrapConfig) error {
-	if _, err := s.store.Regions.Get(ctx, tx, c.Region); errs.Is(err, errs.NotFound) {
-		err = s.store.Regions.Insert(ctx, tx, Region{ID: c.Region})
+	if _, err := get(ctx, tx, s.store.Regions, c.Region); errs.Is(err, errs.NotFound) {
+		err = s.store.Regions.Insert(ctx, tx, &Region{ID: c.Region})
 		if err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (s *Service) bootstrapCatalog(ctx context.Context, tx *store.Tx, c Bootstra
 }
 
 func (s *Service) bootstrapEntry(ctx context.Context, tx *store.Tx, region string, entry CatalogEntry) error {
-	found, err := s.store.Services.List(ctx, tx, Query{Where: []Match{Eq("type", entry.Type), Eq("name", entry.Name)}})
+	found, err := find(ctx, tx, s.store.Services, store.Eq("type", entry.Type), store.Eq("name", entry.Name))
 	if err != nil {
 		return err
 	}
@@ -215,11 +215,11 @@ func (s *Service) bootstrapEntry(ctx context.Context, tx *store.Tx, region strin
 		svc = found[0]
 	} else {
 		svc = CatalogService{ID: ids.NewHex(), Type: entry.Type, Name: entry.Name, Description: entry.Description, Enabled: true}
-		if err := s.store.Services.Insert(ctx, tx, svc); err != nil {
+		if err := s.store.Services.Insert(ctx, tx, &svc); err != nil {
 			return err
 		}
 	}
-	have, err := s.store.Endpoints.List(ctx, tx, Query{Where: []Match{Eq("service_id", svc.ID), Eq("region_id", region)}})
+	have, err := find(ctx, tx, s.store.Endpoints, store.Eq("service_id", svc.ID), store.Eq("region_id", region))
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (s *Service) bootstrapEndpoint(ctx context.Context, tx *store.Tx, have []En
 			return nil
 		}
 		e.URL = want.URL
-		return s.store.Endpoints.Update(ctx, tx, e)
+		return s.store.Endpoints.Update(ctx, tx, &e)
 	}
-	return s.store.Endpoints.Insert(ctx, tx, want)
+	return s.store.Endpoints.Insert(ctx, tx, &want)
 }

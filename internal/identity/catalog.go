@@ -17,7 +17,7 @@ func (s *Service) TokenServiceProviders(ctx context.Context) ([]ServiceProvider,
 	}
 	at := s.watch.now()
 	list, err := read(ctx, s, func(tx *store.Tx) ([]ServiceProvider, error) {
-		return s.store.ServiceProviders.List(ctx, tx, Query{Where: []Match{Eq("enabled", true)}})
+		return find(ctx, tx, s.store.ServiceProviders, store.Eq("enabled", true))
 	})
 	if err == nil {
 		s.providers.put("all", list, at, []string{catalogTag})
@@ -87,7 +87,7 @@ func forUsers(items []CatalogItem) bool {
 }
 
 func (s *Service) loadCatalog(ctx context.Context, tx *store.Tx, project string) ([]CatalogItem, error) {
-	services, err := s.store.Services.List(ctx, tx, Query{Where: []Match{Eq("enabled", true)}})
+	services, err := find(ctx, tx, s.store.Services, store.Eq("enabled", true))
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Service) loadCatalog(ctx context.Context, tx *store.Tx, project string)
 // visibleEndpoints returns all endpoints, or, if any are associated with the
 // project, directly or by a group, those alone.
 func (s *Service) visibleEndpoints(ctx context.Context, tx *store.Tx, project string) ([]Endpoint, error) {
-	all, err := s.store.Endpoints.List(ctx, tx, Query{})
+	all, err := find(ctx, tx, s.store.Endpoints)
 	if err != nil || project == "" {
 		return all, err
 	}
@@ -130,7 +130,7 @@ func (s *Service) linkedEndpoints(ctx context.Context, tx *store.Tx, all []Endpo
 			seen[l.EndpointID] = true
 			continue
 		}
-		g, err := s.store.EndpointGroups.Get(ctx, tx, l.GroupID)
+		g, err := get(ctx, tx, s.store.EndpointGroups.Table, l.GroupID)
 		if err != nil {
 			return nil, err
 		}

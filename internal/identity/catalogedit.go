@@ -15,21 +15,19 @@ func freshID(id *string) {
 	}
 }
 
-// Regions are the use cases of regions.
-func (s *Service) Regions() Simple[Region] {
-	return Simple[Region]{
+func (s *Service) regions() *Family[Region] {
+	return &Family[Region]{
 		s: s, table: s.store.Regions, noun: "region", plural: "regions", tag: catalogTag,
-		id: func(v Region) string { return v.ID }, valid: s.validRegion, gone: s.removeRegion,
+		id: func(v *Region) *string { return &v.ID }, valid: s.validRegion, gone: s.removeRegion,
 	}
 }
 
 func (s *Service) validRegion(ctx context.Context, tx *store.Tx, v, _ *Region) error {
-	freshID(&v.ID)
 	for parent := v.ParentID; parent != ""; {
 		if parent == v.ID {
 			return errs.New(errs.Invalid, "Region %s cannot be its own ancestor.", v.ID)
 		}
-		p, err := s.store.Regions.Get(ctx, tx, parent)
+		p, err := get(ctx, tx, s.store.Regions, parent)
 		if err != nil {
 			return err
 		}
@@ -38,8 +36,8 @@ func (s *Service) validRegion(ctx context.Context, tx *store.Tx, v, _ *Region) e
 	return nil
 }
 
-func (s *Service) removeRegion(ctx context.Context, tx *store.Tx, v Region) error {
-	children, err := s.store.Regions.List(ctx, tx, Query{Where: []Match{Eq("parent_id", v.ID)}})
+func (s *Service) removeRegion(ctx context.Context, tx *store.Tx, v *Region) error {
+	children, err := s.store.Regions.All(ctx, tx, store.Eq("parent_id", v.ID))
 	if err != nil {
 		return err
 	}
@@ -51,45 +49,40 @@ func (s *Service) removeRegion(ctx context.Context, tx *store.Tx, v Region) erro
 			return err
 		}
 	}
-	used, err := s.store.Endpoints.List(ctx, tx, Query{Where: []Match{Eq("region_id", v.ID)}, Limit: 1})
-	if err == nil && len(used) > 0 {
+	used, err := s.store.Endpoints.Any(ctx, tx, store.Eq("region_id", v.ID))
+	if err == nil && used {
 		err = errs.New(errs.Forbidden, "Unable to delete region %s because it or its child regions have associated endpoints.", v.ID)
 	}
 	return err
 }
 
-// CatalogServices are the use cases of the catalogue's services.
-func (s *Service) CatalogServices() Simple[CatalogService] {
-	return Simple[CatalogService]{
+func (s *Service) catalogServices() *Family[CatalogService] {
+	return &Family[CatalogService]{
 		s: s, table: s.store.Services, noun: "service", plural: "services", tag: catalogTag,
-		id: func(v CatalogService) string { return v.ID },
-		valid: func(_ context.Context, _ *store.Tx, v, _ *CatalogService) error {
-			freshID(&v.ID)
-			return nil
-		},
-		gone: func(ctx context.Context, tx *store.Tx, v CatalogService) error {
+		id:    func(v *CatalogService) *string { return &v.ID },
+		fresh: func(v *CatalogService) { v.Enabled = true },
+		gone: func(ctx context.Context, tx *store.Tx, v *CatalogService) error {
 			// Its registered limits stay, as in Keystone: whoever made them removes them.
-			_, err := s.store.Policies.Dissociate(ctx, tx, Eq("service_id", v.ID))
+			_, err := s.store.Associations.DeleteWhere(ctx, tx, store.Eq("service_id", v.ID))
 			return err
 		},
 	}
 }
 
-// Endpoints are the use cases of endpoints.
-func (s *Service) Endpoints() Simple[Endpoint] {
-	return Simple[Endpoint]{
+func (s *Service) endpoints() *Family[Endpoint] {
+	return &Family[Endpoint]{
 		s: s, table: s.store.Endpoints, noun: "endpoint", plural: "endpoints", tag: catalogTag, known: true,
-		id: func(v Endpoint) string { return v.ID }, valid: s.validEndpoint,
-		gone: func(ctx context.Context, tx *store.Tx, v Endpoint) error {
-			_, err := s.store.Policies.Dissociate(ctx, tx, Eq("endpoint_id", v.ID))
+		id: func(v *Endpoint) *string { return &v.ID }, valid: s.validEndpoint,
+		fresh: func(v *Endpoint) { v.Enabled = true },
+		gone: func(ctx context.Context, tx *store.Tx, v *Endpoint) error {
+			_, err := s.store.Associations.DeleteWhere(ctx, tx, store.Eq("endpoint_id", v.ID))
 			return err
 		},
 	}
 }
 
 func (s *Service) validEndpoint(ctx context.Context, tx *store.Tx, v, before *Endpoint) error {
-	freshID(&v.ID)
-	if _, err := s.store.Services.Get(ctx, tx, v.ServiceID); err != nil {
+	if _, err := get(ctx, tx, s.store.Services, v.ServiceID); err != nil {
 		if errs.Is(err, errs.NotFound) {
 			err = errs.Wrap(errs.Invalid, err, "Could not find service: %s.", v.ServiceID)
 		}
@@ -101,7 +94,7 @@ func (s *Service) validEndpoint(ctx context.Context, tx *store.Tx, v, before *En
 	if v.RegionID == "" || before != nil && before.RegionID == v.RegionID {
 		return nil
 	}
-	_, err := s.store.Regions.Get(ctx, tx, v.RegionID)
+	_, err := get(ctx, tx, s.store.Regions, v.RegionID)
 	if errs.Is(err, errs.NotFound) {
 		err = errs.Wrap(errs.Invalid, err, "Could not find region: %s.", v.RegionID)
 	}
@@ -114,55 +107,50 @@ func (s *Service) EnsureRegion(ctx context.Context, rule, id string) error {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		_, err := s.store.Regions.Get(ctx, tx, id)
+		_, err := get(ctx, tx, s.store.Regions, id)
 		if errs.Is(err, errs.NotFound) {
-			err = s.store.Regions.Insert(ctx, tx, Region{ID: id})
+			err = s.store.Regions.Insert(ctx, tx, &Region{ID: id})
 		}
 		return err
 	})
 }
 
-// EndpointGroups are the use cases of endpoint groups.
-func (s *Service) EndpointGroups() Simple[EndpointGroup] {
-	return Simple[EndpointGroup]{
-		s: s, table: s.store.EndpointGroups, noun: "endpoint_group", plural: "endpoint_groups", tag: catalogTag,
-		id: func(v EndpointGroup) string { return v.ID },
-		valid: func(_ context.Context, _ *store.Tx, v, _ *EndpointGroup) error {
-			freshID(&v.ID)
-			return nil
-		},
+func (s *Service) endpointGroups() *Family[EndpointGroup] {
+	return &Family[EndpointGroup]{
+		s: s, table: s.store.EndpointGroups.Table, noun: "endpoint_group", plural: "endpoint_groups", tag: catalogTag,
+		id: func(v *EndpointGroup) *string { return &v.ID },
 	}
 }
 
 // linkEnds tells whether both ends of a link exist.
 func (s *Service) linkEnds(ctx context.Context, tx *store.Tx, l EndpointLink) error {
 	if l.EndpointID != "" {
-		if _, err := s.store.Endpoints.Get(ctx, tx, l.EndpointID); err != nil {
+		if _, err := get(ctx, tx, s.store.Endpoints, l.EndpointID); err != nil {
 			return err
 		}
 	}
 	if l.GroupID != "" {
-		if _, err := s.store.EndpointGroups.Get(ctx, tx, l.GroupID); err != nil {
+		if _, err := get(ctx, tx, s.store.EndpointGroups.Table, l.GroupID); err != nil {
 			return err
 		}
 	}
 	if l.ProjectID != "" {
-		if _, err := s.store.Projects.Get(ctx, tx, l.ProjectID); err != nil {
+		if _, err := get(ctx, tx, s.store.Projects.Table, l.ProjectID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// LinkEndpoint lets a project see an endpoint or a group of them.
-func (s *Service) LinkEndpoint(ctx context.Context, rule string, l EndpointLink) error {
-	return s.editLink(ctx, rule, l, func(tx *store.Tx) error { return s.store.EndpointGroups.Link(ctx, tx, l) })
+// Link lets a project see an endpoint or a group of them.
+func (f *EndpointLinks) Link(ctx context.Context, rule string, l EndpointLink) error {
+	return f.s.editLink(ctx, rule, l, func(tx *store.Tx) error { return f.s.store.EndpointGroups.Link(ctx, tx, l) })
 }
 
-// UnlinkEndpoint ends that.
-func (s *Service) UnlinkEndpoint(ctx context.Context, rule string, l EndpointLink) error {
-	return s.editLink(ctx, rule, l, func(tx *store.Tx) error {
-		was, err := s.store.EndpointGroups.Unlink(ctx, tx, l)
+// Unlink ends that.
+func (f *EndpointLinks) Unlink(ctx context.Context, rule string, l EndpointLink) error {
+	return f.s.editLink(ctx, rule, l, func(tx *store.Tx) error {
+		was, err := f.s.store.EndpointGroups.Unlink(ctx, tx, l)
 		if err == nil && !was {
 			err = noLink(l)
 		}
@@ -192,16 +180,16 @@ func (s *Service) editLink(ctx context.Context, rule string, l EndpointLink, edi
 	})
 }
 
-// CheckLink answers whether a project is linked: nil, or NotFound.
-func (s *Service) CheckLink(ctx context.Context, rule string, l EndpointLink) error {
-	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+// Check answers whether a project is linked: nil, or NotFound.
+func (f *EndpointLinks) Check(ctx context.Context, rule string, l EndpointLink) error {
+	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
 		return err
 	}
-	return s.db.Read(ctx, func(tx *store.Tx) error {
-		if err := s.linkEnds(ctx, tx, l); err != nil {
+	return f.s.db.Read(ctx, func(tx *store.Tx) error {
+		if err := f.s.linkEnds(ctx, tx, l); err != nil {
 			return err
 		}
-		linked, err := s.store.EndpointGroups.Linked(ctx, tx, l)
+		linked, err := f.s.store.EndpointGroups.Linked(ctx, tx, l)
 		if err == nil && !linked {
 			err = noLink(l)
 		}
@@ -209,43 +197,43 @@ func (s *Service) CheckLink(ctx context.Context, rule string, l EndpointLink) er
 	})
 }
 
-// ProjectEndpoints lists the endpoints that are linked to a project.
-func (s *Service) ProjectEndpoints(ctx context.Context, projectID string) ([]Endpoint, error) {
-	if err := s.check(ctx, "identity:list_endpoints_for_project", policy.Target{}); err != nil {
+// Endpoints lists the endpoints that are linked to a project.
+func (f *EndpointLinks) Endpoints(ctx context.Context, projectID string) ([]Endpoint, error) {
+	if err := f.s.check(ctx, "identity:list_endpoints_for_project", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Endpoint, error) {
-		if err := s.linkEnds(ctx, tx, EndpointLink{ProjectID: projectID}); err != nil {
+	return read(ctx, f.s, func(tx *store.Tx) ([]Endpoint, error) {
+		if err := f.s.linkEnds(ctx, tx, EndpointLink{ProjectID: projectID}); err != nil {
 			return nil, err
 		}
-		links, err := s.store.EndpointGroups.Links(ctx, tx, EndpointLink{ProjectID: projectID})
+		links, err := f.s.store.EndpointGroups.Links(ctx, tx, EndpointLink{ProjectID: projectID})
 		if err != nil {
 			return nil, err
 		}
-		all, err := s.store.Endpoints.List(ctx, tx, Query{})
+		all, err := find(ctx, tx, f.s.store.Endpoints)
 		if err != nil {
 			return nil, err
 		}
-		return s.linkedEndpoints(ctx, tx, all, links)
+		return f.s.linkedEndpoints(ctx, tx, all, links)
 	})
 }
 
-// LinkedProjects lists the projects that an endpoint or a group is linked to.
-func (s *Service) LinkedProjects(ctx context.Context, rule string, l EndpointLink) ([]Project, error) {
-	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+// Projects lists the projects that an endpoint or a group is linked to.
+func (f *EndpointLinks) Projects(ctx context.Context, rule string, l EndpointLink) ([]Project, error) {
+	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Project, error) {
-		if err := s.linkEnds(ctx, tx, l); err != nil {
+	return read(ctx, f.s, func(tx *store.Tx) ([]Project, error) {
+		if err := f.s.linkEnds(ctx, tx, l); err != nil {
 			return nil, err
 		}
-		links, err := s.store.EndpointGroups.Links(ctx, tx, l)
+		links, err := f.s.store.EndpointGroups.Links(ctx, tx, l)
 		if err != nil {
 			return nil, err
 		}
 		out := []Project{}
 		for _, l := range links {
-			p, err := s.store.Projects.Get(ctx, tx, l.ProjectID)
+			p, err := get(ctx, tx, f.s.store.Projects.Table, l.ProjectID)
 			if err != nil {
 				return nil, err
 			}
@@ -255,33 +243,33 @@ func (s *Service) LinkedProjects(ctx context.Context, rule string, l EndpointLin
 	})
 }
 
-// GroupEndpoints lists the endpoints that a group selects.
-func (s *Service) GroupEndpoints(ctx context.Context, groupID string) ([]Endpoint, error) {
-	if err := s.check(ctx, "identity:list_endpoints_associated_with_endpoint_group", policy.Target{}); err != nil {
+// OfGroup lists the endpoints that a group selects.
+func (f *EndpointLinks) OfGroup(ctx context.Context, groupID string) ([]Endpoint, error) {
+	if err := f.s.check(ctx, "identity:list_endpoints_associated_with_endpoint_group", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Endpoint, error) {
-		if err := s.linkEnds(ctx, tx, EndpointLink{GroupID: groupID}); err != nil {
+	return read(ctx, f.s, func(tx *store.Tx) ([]Endpoint, error) {
+		if err := f.s.linkEnds(ctx, tx, EndpointLink{GroupID: groupID}); err != nil {
 			return nil, err
 		}
-		all, err := s.store.Endpoints.List(ctx, tx, Query{})
+		all, err := find(ctx, tx, f.s.store.Endpoints)
 		if err != nil {
 			return nil, err
 		}
-		return s.linkedEndpoints(ctx, tx, all, []EndpointLink{{GroupID: groupID}})
+		return f.s.linkedEndpoints(ctx, tx, all, []EndpointLink{{GroupID: groupID}})
 	})
 }
 
-// ProjectEndpointGroups lists the groups that are linked to a project.
-func (s *Service) ProjectEndpointGroups(ctx context.Context, projectID string) ([]EndpointGroup, error) {
-	if err := s.check(ctx, "identity:list_endpoint_groups_for_project", policy.Target{}); err != nil {
+// Groups lists the groups that are linked to a project.
+func (f *EndpointLinks) Groups(ctx context.Context, projectID string) ([]EndpointGroup, error) {
+	if err := f.s.check(ctx, "identity:list_endpoint_groups_for_project", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]EndpointGroup, error) {
-		if err := s.linkEnds(ctx, tx, EndpointLink{ProjectID: projectID}); err != nil {
+	return read(ctx, f.s, func(tx *store.Tx) ([]EndpointGroup, error) {
+		if err := f.s.linkEnds(ctx, tx, EndpointLink{ProjectID: projectID}); err != nil {
 			return nil, err
 		}
-		links, err := s.store.EndpointGroups.Links(ctx, tx, EndpointLink{ProjectID: projectID})
+		links, err := f.s.store.EndpointGroups.Links(ctx, tx, EndpointLink{ProjectID: projectID})
 		if err != nil {
 			return nil, err
 		}
@@ -290,7 +278,7 @@ func (s *Service) ProjectEndpointGroups(ctx context.Context, projectID string) (
 			if l.GroupID == "" {
 				continue
 			}
-			g, err := s.store.EndpointGroups.Get(ctx, tx, l.GroupID)
+			g, err := get(ctx, tx, f.s.store.EndpointGroups.Table, l.GroupID)
 			if err != nil {
 				return nil, err
 			}
@@ -300,15 +288,10 @@ func (s *Service) ProjectEndpointGroups(ctx context.Context, projectID string) (
 	})
 }
 
-// PolicyDocuments are the use cases of policy blobs.
-func (s *Service) PolicyDocuments() Simple[PolicyDocument] {
-	return Simple[PolicyDocument]{
+func (s *Service) policyDocuments() *Family[PolicyDocument] {
+	return &Family[PolicyDocument]{
 		s: s, table: s.store.Policies, noun: "policy", plural: "policies",
-		id: func(v PolicyDocument) string { return v.ID },
-		valid: func(_ context.Context, _ *store.Tx, v, _ *PolicyDocument) error {
-			freshID(&v.ID)
-			return nil
-		},
+		id: func(v *PolicyDocument) *string { return &v.ID },
 	}
 }
 
@@ -325,54 +308,54 @@ func associationRule(verb string, a PolicyAssociation) string {
 }
 
 func (s *Service) associationEnds(ctx context.Context, tx *store.Tx, a PolicyAssociation) error {
-	if _, err := s.store.Policies.Get(ctx, tx, a.PolicyID); err != nil {
+	if _, err := get(ctx, tx, s.store.Policies, a.PolicyID); err != nil {
 		return err
 	}
 	if a.EndpointID != "" {
-		if _, err := s.store.Endpoints.Get(ctx, tx, a.EndpointID); err != nil {
+		if _, err := get(ctx, tx, s.store.Endpoints, a.EndpointID); err != nil {
 			return err
 		}
 	}
 	if a.ServiceID != "" {
-		if _, err := s.store.Services.Get(ctx, tx, a.ServiceID); err != nil {
+		if _, err := get(ctx, tx, s.store.Services, a.ServiceID); err != nil {
 			return err
 		}
 	}
 	if a.RegionID != "" {
-		if _, err := s.store.Regions.Get(ctx, tx, a.RegionID); err != nil {
+		if _, err := get(ctx, tx, s.store.Regions, a.RegionID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a PolicyAssociation) matches() []Match {
-	return []Match{Eq("policy_id", a.PolicyID), Eq("endpoint_id", a.EndpointID), Eq("service_id", a.ServiceID), Eq("region_id", a.RegionID)}
+func (a PolicyAssociation) matches() []store.Cond {
+	return []store.Cond{store.Eq("policy_id", a.PolicyID), store.Eq("endpoint_id", a.EndpointID), store.Eq("service_id", a.ServiceID), store.Eq("region_id", a.RegionID)}
 }
 
-// AssociatePolicy says what a policy document applies to.
-func (s *Service) AssociatePolicy(ctx context.Context, a PolicyAssociation) error {
-	if err := s.check(ctx, associationRule("create", a), policy.Target{}); err != nil {
+// Create says what a policy document applies to.
+func (f *Associations) Create(ctx context.Context, a PolicyAssociation) error {
+	if err := f.s.check(ctx, associationRule("create", a), policy.Target{}); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.associationEnds(ctx, tx, a); err != nil {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.s.associationEnds(ctx, tx, a); err != nil {
 			return err
 		}
-		return s.store.Policies.Associate(ctx, tx, a)
+		return put(ctx, tx, f.s.store.Associations, &a) // the newest word counts
 	})
 }
 
-// CheckPolicyAssociation answers whether that is said: nil, or NotFound.
-func (s *Service) CheckPolicyAssociation(ctx context.Context, a PolicyAssociation) error {
-	if err := s.check(ctx, associationRule("check", a), policy.Target{}); err != nil {
+// Check answers whether that is said: nil, or NotFound.
+func (f *Associations) Check(ctx context.Context, a PolicyAssociation) error {
+	if err := f.s.check(ctx, associationRule("check", a), policy.Target{}); err != nil {
 		return err
 	}
-	return s.db.Read(ctx, func(tx *store.Tx) error {
-		if err := s.associationEnds(ctx, tx, a); err != nil {
+	return f.s.db.Read(ctx, func(tx *store.Tx) error {
+		if err := f.s.associationEnds(ctx, tx, a); err != nil {
 			return err
 		}
-		rows, err := s.store.Policies.Associations(ctx, tx, a.matches()...)
+		rows, err := find(ctx, tx, f.s.store.Associations, a.matches()...)
 		if err == nil && len(rows) == 0 {
 			err = errs.New(errs.NotFound, "Could not find policy association.")
 		}
@@ -380,34 +363,34 @@ func (s *Service) CheckPolicyAssociation(ctx context.Context, a PolicyAssociatio
 	})
 }
 
-// DissociatePolicy takes that back.
-func (s *Service) DissociatePolicy(ctx context.Context, a PolicyAssociation) error {
-	if err := s.check(ctx, associationRule("delete", a), policy.Target{}); err != nil {
+// Delete takes that back.
+func (f *Associations) Delete(ctx context.Context, a PolicyAssociation) error {
+	if err := f.s.check(ctx, associationRule("delete", a), policy.Target{}); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.associationEnds(ctx, tx, a); err != nil {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.s.associationEnds(ctx, tx, a); err != nil {
 			return err
 		}
-		_, err := s.store.Policies.Dissociate(ctx, tx, a.matches()...)
+		_, err := f.s.store.Associations.DeleteWhere(ctx, tx, a.matches()...)
 		return err
 	})
 }
 
-// PolicyEndpoints lists the endpoints that a policy document applies to.
-func (s *Service) PolicyEndpoints(ctx context.Context, policyID string) ([]Endpoint, error) {
-	if err := s.check(ctx, "identity:list_endpoints_for_policy", policy.Target{}); err != nil {
+// Endpoints lists the endpoints that a policy document applies to.
+func (f *Associations) Endpoints(ctx context.Context, policyID string) ([]Endpoint, error) {
+	if err := f.s.check(ctx, "identity:list_endpoints_for_policy", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Endpoint, error) {
-		if _, err := s.store.Policies.Get(ctx, tx, policyID); err != nil {
+	return read(ctx, f.s, func(tx *store.Tx) ([]Endpoint, error) {
+		if _, err := get(ctx, tx, f.s.store.Policies, policyID); err != nil {
 			return nil, err
 		}
-		rows, err := s.store.Policies.Associations(ctx, tx, Eq("policy_id", policyID))
+		rows, err := find(ctx, tx, f.s.store.Associations, store.Eq("policy_id", policyID))
 		if err != nil {
 			return nil, err
 		}
-		all, err := s.store.Endpoints.List(ctx, tx, Query{})
+		all, err := find(ctx, tx, f.s.store.Endpoints)
 		if err != nil {
 			return nil, err
 		}
@@ -424,34 +407,34 @@ func (s *Service) PolicyEndpoints(ctx context.Context, policyID string) ([]Endpo
 	})
 }
 
-// PolicyOfEndpoint finds the policy document that applies to an endpoint: its
+// PolicyOf finds the policy document that applies to an endpoint: its
 // own, else its service's in its region or one above, else its service's.
-func (s *Service) PolicyOfEndpoint(ctx context.Context, endpointID string) (PolicyDocument, error) {
-	if err := s.check(ctx, "identity:get_policy_for_endpoint", policy.Target{}); err != nil {
+func (f *Associations) PolicyOf(ctx context.Context, endpointID string) (PolicyDocument, error) {
+	if err := f.s.check(ctx, "identity:get_policy_for_endpoint", policy.Target{}); err != nil {
 		return PolicyDocument{}, err
 	}
-	return read(ctx, s, func(tx *store.Tx) (PolicyDocument, error) {
-		e, err := s.store.Endpoints.Get(ctx, tx, endpointID)
+	return read(ctx, f.s, func(tx *store.Tx) (PolicyDocument, error) {
+		e, err := get(ctx, tx, f.s.store.Endpoints, endpointID)
 		if err != nil {
 			return PolicyDocument{}, err
 		}
-		tries := [][]Match{{Eq("endpoint_id", e.ID)}}
+		tries := [][]store.Cond{{store.Eq("endpoint_id", e.ID)}}
 		for region := e.RegionID; region != ""; {
-			tries = append(tries, []Match{Eq("service_id", e.ServiceID), Eq("region_id", region)})
-			r, err := s.store.Regions.Get(ctx, tx, region)
+			tries = append(tries, []store.Cond{store.Eq("service_id", e.ServiceID), store.Eq("region_id", region)})
+			r, err := get(ctx, tx, f.s.store.Regions, region)
 			if err != nil {
 				break
 			}
 			region = r.ParentID
 		}
-		tries = append(tries, []Match{Eq("service_id", e.ServiceID), Eq("region_id", "")})
+		tries = append(tries, []store.Cond{store.Eq("service_id", e.ServiceID), store.Eq("region_id", "")})
 		for _, where := range tries {
-			rows, err := s.store.Policies.Associations(ctx, tx, where...)
+			rows, err := find(ctx, tx, f.s.store.Associations, where...)
 			if err != nil {
 				return PolicyDocument{}, err
 			}
 			if len(rows) > 0 {
-				return s.store.Policies.Get(ctx, tx, rows[0].PolicyID)
+				return get(ctx, tx, f.s.store.Policies, rows[0].PolicyID)
 			}
 		}
 		return PolicyDocument{}, errs.New(errs.NotFound, "No policy is associated with endpoint %s.", endpointID)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
@@ -56,29 +57,29 @@ func (s *Service) openCredential(ctx context.Context, c Credential) (Credential,
 	return c, err
 }
 
-// ListCredentials lists the credentials that the actor may see. All but those
+// List lists the credentials that the actor may see. All but those
 // who may see everybody's are confined to their own in the query itself.
-func (s *Service) ListCredentials(ctx context.Context, q Query) (Page[Credential], error) {
+func (f *Credentials) List(ctx context.Context, q store.Query) (store.Page[Credential], error) {
 	a := actor.From(ctx)
-	if err := s.check(ctx, "identity:list_credentials", policy.Target{"target.credential.user_id": a.UserID}); err != nil {
-		return Page[Credential]{}, err
+	if err := f.s.check(ctx, "identity:list_credentials", policy.Target{"target.credential.user_id": a.UserID}); err != nil {
+		return store.Page[Credential]{}, err
 	}
-	if !s.policy.Allowed(ctx, "identity:get_credential", policy.Target{}) {
-		q.Where = append(q.Where, Eq("user_id", a.UserID))
+	if !f.s.policy.Allowed(ctx, "identity:get_credential", policy.Target{}) {
+		q.Where = append(q.Where, store.Eq("user_id", a.UserID))
 	}
 	q.Where = append(q.Where, theDelegations(a)...)
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) { return s.store.Credentials.List(ctx, tx, s.limited(q)) })
-	for i := range rows {
+	page, err := list(ctx, f.s, f.s.store.Credentials, q)
+	for _, c := range page.Rows {
 		if err == nil {
-			rows[i], err = s.openCredential(ctx, rows[i])
+			*c, err = f.s.openCredential(ctx, *c)
 		}
 	}
-	return page(s, q, rows), err
+	return page, err
 }
 
 // getCredential loads a credential under a rule.
 func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id string) (Credential, error) {
-	c, err := s.store.Credentials.Get(ctx, tx, id)
+	c, err := get(ctx, tx, s.store.Credentials, id)
 	target := policy.Target{}
 	if err == nil {
 		target = credentialTarget(c)
@@ -94,51 +95,57 @@ func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id stri
 	return c, err
 }
 
-// GetCredential returns a credential.
-func (s *Service) GetCredential(ctx context.Context, id string) (Credential, error) {
-	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return s.getCredential(ctx, tx, "identity:get_credential", id) })
+// Show returns a credential.
+func (f *Credentials) Show(ctx context.Context, id string) (*Credential, error) {
+	c, err := read(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+		return f.s.getCredential(ctx, tx, "identity:get_credential", id)
+	})
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	return s.openCredential(ctx, c)
+	return one(f.s.openCredential(ctx, c))
 }
 
-// CreateCredential keeps a secret for a user.
-func (s *Service) CreateCredential(ctx context.Context, c Credential) (Credential, error) {
+// Create keeps a secret for a user.
+func (f *Credentials) Create(ctx context.Context, in change.Patch[Credential]) (*Credential, error) {
+	var c Credential
+	if err := in.To(&c); err != nil {
+		return nil, err
+	}
 	a := actor.From(ctx)
 	if c.UserID == "" {
 		c.UserID = a.UserID
 	}
-	if err := s.check(ctx, "identity:create_credential", credentialTarget(c)); err != nil {
-		return c, err
+	if err := f.s.check(ctx, "identity:create_credential", credentialTarget(c)); err != nil {
+		return nil, err
 	}
 	c.ID, c.Delegation = ids.NewHex(), delegationOf(a)
 	if err := withinDelegation(a, c); err != nil {
-		return c, err
+		return nil, err
 	}
 	if isEC2(c.Type) {
 		blob, err := newEC2(a, c)
 		if err != nil {
-			return c, err
+			return nil, err
 		}
 		c.ID = EC2ID(blob.Access)
 		if a.Delegated() {
 			c.Blob = blob.merged(c.Blob)
 		}
 	}
-	sealed, err := s.sealCredential(ctx, c)
+	sealed, err := f.s.sealCredential(ctx, c)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (Credential, error) {
-		if _, err := s.store.Users.Get(ctx, tx, c.UserID); err != nil && !errs.Is(err, errs.NotFound) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+		if _, err := get(ctx, tx, f.s.store.Users.Table, c.UserID); err != nil && !errs.Is(err, errs.NotFound) {
 			return c, err
 		}
-		if err := s.store.Credentials.Insert(ctx, tx, sealed); err != nil {
+		if err := f.s.store.Credentials.Insert(ctx, tx, &sealed); err != nil {
 			return c, err
 		}
-		return c, s.noted(ctx, tx, "credential", created, c.ID)
-	})
+		return c, f.s.made(ctx, tx, "credential", c.ID)
+	}))
 }
 
 // newEC2 reads what a credential of that type holds, with the delegation that
@@ -185,49 +192,49 @@ func (b ec2Blob) merged(text string) string {
 	return string(out)
 }
 
-// UpdateCredential changes a credential. Neither may it be given to somebody
+// Update changes a credential. Neither may it be given to somebody
 // on whom the actor has no right, nor its delegation be changed.
-func (s *Service) UpdateCredential(ctx context.Context, id string, change func(c *Credential) error) (Credential, error) {
-	before, err := read(ctx, s, func(tx *store.Tx) (Credential, error) {
-		return s.getCredential(ctx, tx, "identity:update_credential", id)
+func (f *Credentials) Update(ctx context.Context, id string, in change.Patch[Credential]) (*Credential, error) {
+	before, err := read(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+		return f.s.getCredential(ctx, tx, "identity:update_credential", id)
 	})
 	if err != nil {
-		return before, err
+		return nil, err
 	}
 	sealedBefore := before.Blob
-	if before, err = s.openCredential(ctx, before); err != nil {
-		return before, err
+	if before, err = f.s.openCredential(ctx, before); err != nil {
+		return nil, err
 	}
 	c := before
-	if err := change(&c); err != nil {
-		return c, err
+	if err := in.To(&c); err != nil {
+		return nil, err
 	}
-	if err := s.check(ctx, "identity:update_credential", credentialTarget(c)); err != nil {
-		return c, err
+	if err := f.s.check(ctx, "identity:update_credential", credentialTarget(c)); err != nil {
+		return nil, err
 	}
 	if err := withinDelegation(actor.From(ctx), c); err != nil {
-		return c, err
+		return nil, err
 	}
 	if err := sameDelegation(actor.From(ctx), before, c); err != nil {
-		return c, err
+		return nil, err
 	}
-	sealed, err := s.sealCredential(ctx, c)
+	sealed, err := f.s.sealCredential(ctx, c)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (Credential, error) {
-		now, err := s.store.Credentials.Get(ctx, tx, id)
+	return one(write(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+		now, err := get(ctx, tx, f.s.store.Credentials, id)
 		if err != nil {
 			return c, err
 		}
 		if now.Blob != sealedBefore || now.UserID != before.UserID {
 			return c, errs.New(errs.Conflict, "Credential %s was changed meanwhile.", id)
 		}
-		if err := s.store.Credentials.Update(ctx, tx, sealed); err != nil {
+		if err := f.s.store.Credentials.Update(ctx, tx, &sealed); err != nil {
 			return c, err
 		}
-		return c, s.noted(ctx, tx, "credential", updated, id)
-	})
+		return c, f.s.noted(ctx, tx, "credential", updated, id)
+	}))
 }
 
 // sameDelegation makes sure that an EC2 credential speaks for nobody else, and
@@ -256,16 +263,16 @@ func sameDelegation(a *actor.Actor, before, after Credential) error {
 	return nil
 }
 
-// DeleteCredential deletes a credential.
-func (s *Service) DeleteCredential(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.getCredential(ctx, tx, "identity:delete_credential", id); err != nil {
+// Delete deletes a credential.
+func (f *Credentials) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.s.getCredential(ctx, tx, "identity:delete_credential", id); err != nil {
 			return err
 		}
-		if err := s.store.Credentials.Delete(ctx, tx, id); err != nil {
+		if err := f.s.store.Credentials.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		return s.noted(ctx, tx, "credential", deleted, id)
+		return f.s.noted(ctx, tx, "credential", deleted, id)
 	})
 }
 
@@ -282,24 +289,24 @@ func (s *Service) toEC2(ctx context.Context, c Credential) (EC2, error) {
 }
 
 // ListEC2 lists a user's key pairs.
-func (s *Service) ListEC2(ctx context.Context, userID string) ([]EC2, error) {
-	if err := s.check(ctx, "identity:ec2_list_credentials", policy.Target{"user_id": userID}); err != nil {
+func (f *Credentials) ListEC2(ctx context.Context, userID string) ([]EC2, error) {
+	if err := f.s.check(ctx, "identity:ec2_list_credentials", policy.Target{"user_id": userID}); err != nil {
 		return nil, err
 	}
-	where := []Match{Eq("user_id", userID), Eq("type", EC2Credential)}
+	where := []store.Cond{store.Eq("user_id", userID), store.Eq("type", EC2Credential)}
 	where = append(where, theDelegations(actor.From(ctx))...)
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
-		if _, err := s.store.Users.Get(ctx, tx, userID); err != nil {
+	rows, err := read(ctx, f.s, func(tx *store.Tx) ([]Credential, error) {
+		if _, err := get(ctx, tx, f.s.store.Users.Table, userID); err != nil {
 			return nil, err
 		}
-		return s.store.Credentials.List(ctx, tx, Query{Where: where})
+		return find(ctx, tx, f.s.store.Credentials, where...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := make([]EC2, len(rows))
 	for i, c := range rows {
-		if out[i], err = s.toEC2(ctx, c); err != nil {
+		if out[i], err = f.s.toEC2(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -307,10 +314,10 @@ func (s *Service) ListEC2(ctx context.Context, userID string) ([]EC2, error) {
 }
 
 // CreateEC2 makes a key pair for a user and a project that he has a role on.
-func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2, error) {
+func (f *Credentials) CreateEC2(ctx context.Context, userID, projectID string) (EC2, error) {
 	a := actor.From(ctx)
 	target := policy.Target{"user_id": userID, "target.credential.user_id": userID, "target.credential.project_id": projectID}
-	if err := s.check(ctx, "identity:ec2_create_credential", target); err != nil {
+	if err := f.s.check(ctx, "identity:ec2_create_credential", target); err != nil {
 		return EC2{}, err
 	}
 	if err := mayManage(a); err != nil {
@@ -327,21 +334,21 @@ func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2,
 		return EC2{}, err
 	}
 	c.Blob = string(text)
-	sealed, err := s.sealCredential(ctx, c)
+	sealed, err := f.s.sealCredential(ctx, c)
 	if err != nil {
 		return EC2{}, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (EC2, error) {
-		if _, err := s.store.Users.Get(ctx, tx, userID); err != nil {
+	return write(ctx, f.s, func(tx *store.Tx) (EC2, error) {
+		if _, err := get(ctx, tx, f.s.store.Users.Table, userID); err != nil {
 			return EC2{}, err
 		}
-		if _, err := s.store.Projects.Get(ctx, tx, projectID); err != nil {
+		if _, err := get(ctx, tx, f.s.store.Projects.Table, projectID); err != nil {
 			return EC2{}, err
 		}
-		if err := s.store.Credentials.Insert(ctx, tx, sealed); err != nil {
+		if err := f.s.store.Credentials.Insert(ctx, tx, &sealed); err != nil {
 			return EC2{}, err
 		}
-		return EC2{userID, projectID, blob.Access, blob.Secret, blob.TrustID}, s.noted(ctx, tx, "credential", created, c.ID)
+		return EC2{userID, projectID, blob.Access, blob.Secret, blob.TrustID}, f.s.noted(ctx, tx, "credential", created, c.ID)
 	})
 }
 
@@ -349,7 +356,7 @@ func (s *Service) CreateEC2(ctx context.Context, userID, projectID string) (EC2,
 func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string) (Credential, error) {
 	// The key itself is the secret that leads here: whoever guesses wrong learns nothing.
 	absent := errs.New(errs.NotFound, "Could not find credential: %s.", access)
-	c, err := s.store.Credentials.Get(ctx, tx, EC2ID(access))
+	c, err := get(ctx, tx, s.store.Credentials, EC2ID(access))
 	if errs.Is(err, errs.NotFound) {
 		return c, absent
 	}
@@ -365,27 +372,27 @@ func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string)
 	return c, withinDelegation(actor.From(ctx), c)
 }
 
-// GetEC2 returns a key pair.
-func (s *Service) GetEC2(ctx context.Context, access string) (EC2, error) {
-	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) {
-		return s.getEC2(ctx, tx, "identity:ec2_get_credential", access)
+// ShowEC2 returns a key pair.
+func (f *Credentials) ShowEC2(ctx context.Context, access string) (EC2, error) {
+	c, err := read(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+		return f.s.getEC2(ctx, tx, "identity:ec2_get_credential", access)
 	})
 	if err != nil {
 		return EC2{}, err
 	}
-	return s.toEC2(ctx, c)
+	return f.s.toEC2(ctx, c)
 }
 
 // DeleteEC2 deletes a key pair.
-func (s *Service) DeleteEC2(ctx context.Context, access string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		c, err := s.getEC2(ctx, tx, "identity:ec2_delete_credential", access)
+func (f *Credentials) DeleteEC2(ctx context.Context, access string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		c, err := f.s.getEC2(ctx, tx, "identity:ec2_delete_credential", access)
 		if err != nil {
 			return err
 		}
-		if err := s.store.Credentials.Delete(ctx, tx, c.ID); err != nil {
+		if err := f.s.store.Credentials.Delete(ctx, tx, c.ID); err != nil {
 			return err
 		}
-		return s.noted(ctx, tx, "credential", deleted, c.ID)
+		return f.s.noted(ctx, tx, "credential", deleted, c.ID)
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
 )
 
 // What a delegated token may do with what proves a person - passwords, one-time
@@ -65,7 +66,7 @@ func withinDelegation(a *actor.Actor, c Credential) error {
 }
 
 // theDelegations confines a list of credentials in the same way.
-func theDelegations(a *actor.Actor) []Match {
+func theDelegations(a *actor.Actor) []store.Cond {
 	if !a.Delegated() {
 		return nil
 	}
@@ -73,7 +74,7 @@ func theDelegations(a *actor.Actor) []Match {
 	if made == "" {
 		made = EC2Method // which made none
 	}
-	return []Match{Eq("user_id", a.UserID), Eq("project_id", a.ProjectID), Eq("delegation", made)}
+	return []store.Cond{store.Eq("user_id", a.UserID), store.Eq("project_id", a.ProjectID), store.Eq("delegation", made)}
 }
 
 // mayManage refuses what would outlive a restricted application credential.

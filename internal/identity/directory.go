@@ -120,7 +120,7 @@ func (s *Service) mirror(ctx context.Context, domainID string, age time.Duration
 }
 
 func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string, users []DirectoryUser) error {
-	rows, err := s.store.Users.List(ctx, tx, Query{Where: []Match{Eq("domain_id", domainID), Eq("kind", string(NonLocal))}})
+	rows, err := find(ctx, tx, s.store.Users.Table, store.Eq("domain_id", domainID), store.Eq("kind", string(NonLocal)))
 	if err != nil {
 		return err
 	}
@@ -149,9 +149,9 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 		switch {
 		case !known:
 			u.CreatedAt = s.now()
-			err = s.store.Users.Insert(ctx, tx, u)
+			err = s.store.Users.Insert(ctx, tx, &u)
 		case u.Name != old.Name || u.Enabled != old.Enabled || !maps.Equal(u.Extra, old.Extra):
-			if err = s.store.Users.Update(ctx, tx, u); err == nil {
+			if err = s.store.Users.Update(ctx, tx, &u); err == nil {
 				err = s.changed(ctx, tx, userTag(id))
 			}
 		}
@@ -168,7 +168,7 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 }
 
 func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID string, groups []DirectoryGroup) error {
-	rows, err := s.store.Groups.List(ctx, tx, Query{Where: []Match{Eq("domain_id", domainID)}})
+	rows, err := find(ctx, tx, s.store.Groups.Table, store.Eq("domain_id", domainID))
 	if err != nil {
 		return err
 	}
@@ -195,9 +195,9 @@ func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID strin
 		g := Group{ID: id, DomainID: domainID, Name: d.Name, Description: d.Description}
 		switch {
 		case !known:
-			err = s.store.Groups.Insert(ctx, tx, g)
+			err = s.store.Groups.Insert(ctx, tx, &g)
 		case g.Name != old.Name || g.Description != old.Description:
-			err = s.store.Groups.Update(ctx, tx, g)
+			err = s.store.Groups.Update(ctx, tx, &g)
 		}
 		if err != nil {
 			return err
@@ -245,9 +245,9 @@ func (s *Service) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, gro
 }
 
 // mirrorNamed refreshes the mirror of the domain that a query is confined to.
-func (s *Service) mirrorNamed(ctx context.Context, q Query) error {
-	for _, m := range q.Where {
-		if id, ok := m.Value.(string); ok && m.Field == "domain_id" && m.Op == Equal {
+func (s *Service) mirrorNamed(ctx context.Context, q store.Query) error {
+	for _, conds := range [][]store.Cond{q.Scope, q.Where} {
+		if id := said(store.Query{Where: conds}, "domain_id"); id != "" {
 			return s.mirror(ctx, id, mirrorAge)
 		}
 	}

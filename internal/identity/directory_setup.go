@@ -38,11 +38,11 @@ func (s *Service) ConfigureDirectory(ctx context.Context, name string, options m
 	}
 	want := DomainConfig{"identity": {"driver": "ldap"}, "ldap": options}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		d, err := s.store.Projects.ByName(ctx, tx, "", name)
+		d, err := byName(ctx, tx, s.store.Projects.Table, "", name)
 		if errs.Is(err, errs.NotFound) {
 			d = Project{ID: ids.NewHex(), Name: name, IsDomain: true, Enabled: true, Description: "Users of a directory"}
 			d.Path = d.ID + "/"
-			if err = s.store.Projects.Insert(ctx, tx, d); err == nil {
+			if err = s.store.Projects.Insert(ctx, tx, &d); err == nil {
 				err = s.noted(ctx, tx, "domain", created, d.ID)
 			}
 		}
@@ -56,7 +56,7 @@ func (s *Service) ConfigureDirectory(ctx context.Context, name string, options m
 		if err != nil || fmt.Sprint(have["ldap"]) == fmt.Sprint(want["ldap"]) && have["identity"]["driver"] == "ldap" {
 			return err
 		}
-		if _, err := s.store.DomainConfigs.Delete(ctx, tx, d.ID, "", ""); err != nil {
+		if _, err := s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", d.ID)); err != nil {
 			return err
 		}
 		return s.storeConfig(ctx, tx, d.ID, want)

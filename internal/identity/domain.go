@@ -4,59 +4,63 @@ import (
 	"context"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-// ListDomains lists domains. A token for a domain sees that one.
-func (s *Service) ListDomains(ctx context.Context, q Query) (Page[Project], error) {
+// List lists domains. A token for a domain sees that one.
+func (f *Domains) List(ctx context.Context, q store.Query) (store.Page[Project], error) {
 	a := actor.From(ctx)
 	target := policy.Target{}
 	if a.DomainID != "" {
 		target = domainTarget(a.DomainID)
 	}
-	if err := s.check(ctx, "identity:list_domains", target); err != nil {
-		return Page[Project]{}, err
+	if err := f.s.check(ctx, "identity:list_domains", target); err != nil {
+		return store.Page[Project]{}, err
 	}
-	q.Where = append(q.Where, Eq("is_domain", true))
+	q.Where = append(q.Where, store.Eq("is_domain", true))
 	if a.DomainID != "" && !a.HasRole("admin") {
-		q.Where = append(q.Where, Eq("id", a.DomainID))
+		q.Where = append(q.Where, store.Eq("id", a.DomainID))
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Project, error) { return s.store.Projects.List(ctx, tx, s.limited(q)) })
-	return page(s, q, rows), err
+	return list(ctx, f.s, f.s.store.Projects.Table, q)
 }
 
 // domain loads a domain without a policy check.
 func (s *Service) domain(ctx context.Context, tx *store.Tx, id string) (Project, error) {
-	d, err := s.store.Projects.Get(ctx, tx, id)
+	d, err := get(ctx, tx, s.store.Projects.Table, id)
 	if errs.Is(err, errs.NotFound) || err == nil && !d.IsDomain {
 		return d, errs.New(errs.NotFound, "Could not find domain: %s.", id)
 	}
 	return d, err
 }
 
-// GetDomain returns a domain. Who may not see domains learns nothing of which exist.
-func (s *Service) GetDomain(ctx context.Context, id string) (Project, error) {
-	return read(ctx, s, func(tx *store.Tx) (Project, error) {
-		d, err := s.domain(ctx, tx, id)
+// Show returns a domain. Who may not see domains learns nothing of which exist.
+func (f *Domains) Show(ctx context.Context, id string) (*Project, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (Project, error) {
+		d, err := f.s.domain(ctx, tx, id)
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return d, err
 		}
-		if perr := s.check(ctx, "identity:get_domain", domainTarget(id)); perr != nil {
+		if perr := f.s.check(ctx, "identity:get_domain", domainTarget(id)); perr != nil {
 			return d, perr
 		}
 		return d, err
-	})
+	}))
 }
 
-// CreateDomain makes a domain.
-func (s *Service) CreateDomain(ctx context.Context, d Project) (Project, error) {
-	if err := s.check(ctx, "identity:create_domain", policy.Target{}); err != nil {
-		return d, err
+// Create makes a domain.
+func (f *Domains) Create(ctx context.Context, in change.Patch[Project]) (*Project, error) {
+	d := Project{Enabled: true}
+	if err := in.To(&d); err != nil {
+		return nil, err
 	}
-	return s.createDomain(ctx, d)
+	if err := f.s.check(ctx, "identity:create_domain", policy.Target{}); err != nil {
+		return nil, err
+	}
+	return one(f.s.createDomain(ctx, d))
 }
 
 func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) {
@@ -67,38 +71,38 @@ func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) 
 	}
 	d.IsDomain, d.Path = true, d.ID+"/"
 	return write(ctx, s, func(tx *store.Tx) (Project, error) {
-		if err := s.store.Projects.Insert(ctx, tx, d); err != nil {
+		if err := s.store.Projects.Insert(ctx, tx, &d); err != nil {
 			return d, err
 		}
 		return d, s.noted(ctx, tx, "domain", created, d.ID)
 	})
 }
 
-// UpdateDomain changes a domain.
-func (s *Service) UpdateDomain(ctx context.Context, id string, change ProjectChange) (Project, error) {
-	return write(ctx, s, func(tx *store.Tx) (Project, error) {
-		d, err := s.domain(ctx, tx, id)
+// Update changes a domain.
+func (f *Domains) Update(ctx context.Context, id string, in change.Patch[Project]) (*Project, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Project, error) {
+		d, err := f.s.domain(ctx, tx, id)
 		if err != nil {
 			return d, err
 		}
-		if err := s.check(ctx, "identity:update_domain", domainTarget(id)); err != nil {
+		if err := f.s.check(ctx, "identity:update_domain", domainTarget(id)); err != nil {
 			return d, err
 		}
-		return s.updateProject(ctx, tx, d, change)
-	})
+		return f.s.updateProject(ctx, tx, d, in)
+	}))
 }
 
-// DeleteDomain deletes a disabled domain with all that is in it.
-func (s *Service) DeleteDomain(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		d, err := s.domain(ctx, tx, id)
+// Delete deletes a disabled domain with all that is in it.
+func (f *Domains) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		d, err := f.s.domain(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if err := s.check(ctx, "identity:delete_domain", domainTarget(id)); err != nil {
+		if err := f.s.check(ctx, "identity:delete_domain", domainTarget(id)); err != nil {
 			return err
 		}
-		return s.deleteDomain(ctx, tx, d)
+		return f.s.deleteDomain(ctx, tx, d)
 	})
 }
 
@@ -112,8 +116,8 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 	if err := mayDelete("domain", d.ID, d.Immutable()); err != nil {
 		return err
 	}
-	of := []Match{Eq("domain_id", d.ID)}
-	users, err := s.store.Users.List(ctx, tx, Query{Where: of})
+	of := []store.Cond{store.Eq("domain_id", d.ID)}
+	users, err := find(ctx, tx, s.store.Users.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 			return err
 		}
 	}
-	groups, err := s.store.Groups.List(ctx, tx, Query{Where: of})
+	groups, err := find(ctx, tx, s.store.Groups.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -131,7 +135,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 			return err
 		}
 	}
-	projects, err := s.store.Projects.List(ctx, tx, Query{Where: of})
+	projects, err := find(ctx, tx, s.store.Projects.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -140,7 +144,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 			return err
 		}
 	}
-	roles, err := s.store.Roles.List(ctx, tx, Query{Where: of})
+	roles, err := find(ctx, tx, s.store.Roles.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -158,7 +162,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 	if _, err := s.store.IdPs.DeleteWhere(ctx, tx, of...); err != nil {
 		return err
 	}
-	if _, err := s.store.DomainConfigs.Delete(ctx, tx, d.ID, "", ""); err != nil {
+	if _, err := s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", d.ID)); err != nil {
 		return err
 	}
 	return s.removeProject(ctx, tx, d)

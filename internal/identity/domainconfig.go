@@ -111,7 +111,7 @@ func (s *Service) securityConfig(c DomainConfig) DomainConfig {
 
 // loadConfig reads a domain's own options.
 func (s *Service) loadConfig(ctx context.Context, tx *store.Tx, domainID string, hidden bool) (DomainConfig, error) {
-	rows, err := s.store.DomainConfigs.List(ctx, tx, domainID)
+	rows, err := s.store.DomainOptions.All(ctx, tx, store.Eq("domain_id", domainID))
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (s *Service) SetDomainConfig(ctx context.Context, domainID string, c Domain
 		if err := s.configTarget(ctx, tx, "create", domainID, ""); err != nil {
 			return err
 		}
-		n, err := s.store.DomainConfigs.Delete(ctx, tx, domainID, "", "")
+		n, err := s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", domainID))
 		if err != nil {
 			return err
 		}
@@ -235,7 +235,7 @@ func (s *Service) storeConfig(ctx context.Context, tx *store.Tx, domainID string
 				}
 				o.Sensitive, o.Value = true, sealed
 			}
-			if err := s.store.DomainConfigs.Set(ctx, tx, o); err != nil {
+			if err := put(ctx, tx, s.store.DomainOptions, &o); err != nil {
 				return err
 			}
 		}
@@ -289,7 +289,14 @@ func (s *Service) DeleteDomainConfig(ctx context.Context, domainID, group, optio
 		if group != "" && !writable(group, option) {
 			return unsupported(group, option)
 		}
-		n, err := s.store.DomainConfigs.Delete(ctx, tx, domainID, group, option)
+		of := []store.Cond{store.Eq("domain_id", domainID)}
+		if group != "" {
+			of = append(of, store.Eq("group_name", group))
+		}
+		if option != "" {
+			of = append(of, store.Eq("option_name", option))
+		}
+		n, err := s.store.DomainOptions.DeleteWhere(ctx, tx, of...)
 		if err != nil {
 			return err
 		}

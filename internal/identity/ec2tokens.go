@@ -54,7 +54,7 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 	if err := s.check(ctx, rule, policy.Target{}); err != nil {
 		return nil, err
 	}
-	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return s.store.Credentials.Get(ctx, tx, EC2ID(r.Access)) })
+	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return get(ctx, tx, s.store.Credentials, EC2ID(r.Access)) })
 	if errs.Is(err, errs.NotFound) || err == nil && !isEC2(c.Type) {
 		return nil, unauthorized("no such access key")
 	}
@@ -105,13 +105,13 @@ func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 	user, want := c.UserID, ScopeRequest{Project: &Ref{ID: c.ProjectID}}
 	switch {
 	case b.TrustID != "":
-		t, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return s.store.Trusts.Get(ctx, tx, b.TrustID) })
+		t, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return get(ctx, tx, s.store.Trusts, b.TrustID) })
 		if err != nil {
 			return nil, badToken(err)
 		}
 		user, want = t.TrusteeUserID, ScopeRequest{TrustID: b.TrustID}
 	case b.AppCredID != "":
-		a, err := read(ctx, s, func(tx *store.Tx) (AppCredential, error) { return s.store.AppCredentials.Get(ctx, tx, b.AppCredID) })
+		a, err := read(ctx, s, func(tx *store.Tx) (AppCredential, error) { return get(ctx, tx, s.store.AppCredentials, b.AppCredID) })
 		if err != nil {
 			return nil, badToken(err)
 		}
@@ -120,7 +120,7 @@ func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 		}
 		p.appCred, want = &a, ScopeRequest{}
 	case b.AccessTokenID != "":
-		o, err := read(ctx, s, func(tx *store.Tx) (OAuthToken, error) { return s.store.OAuthTokens.Get(ctx, tx, b.AccessTokenID) })
+		o, err := read(ctx, s, func(tx *store.Tx) (OAuthToken, error) { return get(ctx, tx, s.store.OAuthTokens, b.AccessTokenID) })
 		if err != nil {
 			return nil, badToken(err)
 		}

@@ -2,23 +2,25 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-// IdentityProviders are the use cases of identity providers. One that names no
-// domain gets a domain of its own, for the users it sends.
-func (s *Service) IdentityProviders() Simple[IdentityProvider] {
-	return Simple[IdentityProvider]{
+// identityProviders: one that names no domain gets a domain of its own, for the
+// users it sends.
+func (s *Service) identityProviders() *Family[IdentityProvider] {
+	return &Family[IdentityProvider]{
 		s: s, table: s.store.IdPs, noun: "identity_provider", plural: "identity_providers",
-		id: func(v IdentityProvider) string { return v.ID }, valid: s.validIdP,
-		gone: func(ctx context.Context, tx *store.Tx, v IdentityProvider) error {
+		id: func(v *IdentityProvider) *string { return &v.ID }, valid: s.validIdP,
+		gone: func(ctx context.Context, tx *store.Tx, v *IdentityProvider) error {
 			return s.revoke(ctx, tx, idpTag(v.ID))
 		},
 	}
@@ -29,7 +31,7 @@ func (s *Service) validIdP(ctx context.Context, tx *store.Tx, v, before *Identit
 	case before == nil && v.DomainID == "":
 		d := Project{ID: ids.NewHex(), IsDomain: true, Enabled: true, Description: "Users of the identity provider " + v.ID}
 		d.Name, d.Path, v.DomainID = d.ID, d.ID+"/", d.ID
-		return s.store.Projects.Insert(ctx, tx, d)
+		return s.store.Projects.Insert(ctx, tx, &d)
 	case before == nil:
 		if _, err := s.domain(ctx, tx, v.DomainID); err != nil {
 			return err
@@ -43,16 +45,16 @@ func (s *Service) validIdP(ctx context.Context, tx *store.Tx, v, before *Identit
 	return nil
 }
 
-// Mappings are the use cases of attribute mappings.
-func (s *Service) Mappings() Simple[Mapping] {
-	return Simple[Mapping]{
+func (s *Service) mappings() *Family[Mapping] {
+	return &Family[Mapping]{
 		s: s, table: s.store.Mappings, noun: "mapping", plural: "mappings",
-		id: func(v Mapping) string { return v.ID },
+		id:    func(v *Mapping) *string { return &v.ID },
+		fresh: func(v *Mapping) { v.SchemaVersion = "1.0" },
 		valid: func(_ context.Context, _ *store.Tx, v, _ *Mapping) error {
 			return ValidateRules(v.Rules)
 		},
-		gone: func(ctx context.Context, tx *store.Tx, v Mapping) error {
-			used, err := s.store.IdPs.MappingUsed(ctx, tx, v.ID)
+		gone: func(ctx context.Context, tx *store.Tx, v *Mapping) error {
+			used, err := s.store.Protocols.Any(ctx, tx, store.Eq("mapping_id", v.ID))
 			if err == nil && used {
 				err = errs.New(errs.Forbidden, "Mapping %s is used by a protocol and cannot be deleted.", v.ID)
 			}
@@ -61,52 +63,75 @@ func (s *Service) Mappings() Simple[Mapping] {
 	}
 }
 
-// ServiceProviders are the use cases of service providers.
-func (s *Service) ServiceProviders() Simple[ServiceProvider] {
-	return Simple[ServiceProvider]{
+func (s *Service) serviceProviders() *Family[ServiceProvider] {
+	return &Family[ServiceProvider]{
 		s: s, table: s.store.ServiceProviders, noun: "service_provider", plural: "service_providers", tag: catalogTag,
-		id: func(v ServiceProvider) string { return v.ID },
+		id:    func(v *ServiceProvider) *string { return &v.ID },
+		fresh: func(v *ServiceProvider) { v.RelayStatePr = "ss:mem:" },
 	}
 }
 
-// Protocols lists a provider's protocols.
-func (s *Service) Protocols(ctx context.Context, idp string) ([]Protocol, error) {
-	if err := s.check(ctx, "identity:list_protocols", policy.Target{}); err != nil {
+// List lists all of a provider's protocols.
+func (f *Protocols) List(ctx context.Context, _ store.Query) (page store.Page[Protocol], err error) {
+	if err := f.s.check(ctx, "identity:list_protocols", policy.Target{}); err != nil {
+		return page, err
+	}
+	page.Rows, err = read(ctx, f.s, func(tx *store.Tx) ([]*Protocol, error) {
+		return f.s.store.Protocols.All(ctx, tx, store.Eq("idp_id", f.idp))
+	})
+	return page, err
+}
+
+func (s *Service) protocol(ctx context.Context, tx *store.Tx, idp, id string) (p Protocol, err error) {
+	row, err := s.store.Protocols.Get(ctx, tx, idp, id)
+	if err != nil {
+		return p, noProtocol(err, idp, id)
+	}
+	return *row, nil
+}
+
+func noProtocol(err error, idp, id string) error {
+	if errors.Is(err, store.ErrNoRows) {
+		return errs.New(errs.NotFound, "Could not find federated protocol %s for Identity Provider: %s.", id, idp)
+	}
+	return err
+}
+
+// Show returns a protocol of a provider.
+func (f *Protocols) Show(ctx context.Context, id string) (*Protocol, error) {
+	if err := f.s.check(ctx, "identity:get_protocol", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Protocol, error) { return s.store.IdPs.Protocols(ctx, tx, idp) })
+	return one(read(ctx, f.s, func(tx *store.Tx) (Protocol, error) { return f.s.protocol(ctx, tx, f.idp, id) }))
 }
 
-// GetProtocol returns a protocol of a provider.
-func (s *Service) GetProtocol(ctx context.Context, idp, id string) (Protocol, error) {
-	if err := s.check(ctx, "identity:get_protocol", policy.Target{}); err != nil {
-		return Protocol{}, err
-	}
-	return read(ctx, s, func(tx *store.Tx) (Protocol, error) { return s.store.IdPs.Protocol(ctx, tx, idp, id) })
-}
-
-// CreateProtocol ties a provider to a mapping.
-func (s *Service) CreateProtocol(ctx context.Context, p Protocol) error {
-	return s.putProtocol(ctx, "identity:create_protocol", p.IdPID, p.ID, func(have *Protocol, exists bool) error {
+// Create ties a provider to a mapping.
+func (f *Protocols) Create(ctx context.Context, p Protocol) (*Protocol, error) {
+	p.IdPID = f.idp
+	err := f.s.putProtocol(ctx, "identity:create_protocol", p.IdPID, p.ID, func(have *Protocol, exists bool) error {
 		if exists {
 			return errs.New(errs.Exists, "Conflict occurred attempting to store federation_protocol - Duplicate entry found with ID %s.", p.ID)
 		}
 		*have = p
 		return nil
 	})
+	return one(p, err)
 }
 
-// UpdateProtocol changes a protocol.
-func (s *Service) UpdateProtocol(ctx context.Context, idp, id string, change func(p *Protocol)) (out Protocol, err error) {
-	err = s.putProtocol(ctx, "identity:update_protocol", idp, id, func(have *Protocol, exists bool) error {
+// Update changes a protocol.
+func (f *Protocols) Update(ctx context.Context, id string, in change.Patch[Protocol]) (*Protocol, error) {
+	var out Protocol
+	err := f.s.putProtocol(ctx, "identity:update_protocol", f.idp, id, func(have *Protocol, exists bool) error {
 		if !exists {
-			return errs.New(errs.NotFound, "Could not find federated protocol %s for Identity Provider: %s.", id, idp)
+			return noProtocol(store.ErrNoRows, f.idp, id)
 		}
-		change(have)
+		if err := in.To(have); err != nil {
+			return err
+		}
 		out = *have
 		return nil
 	})
-	return out, err
+	return one(out, err)
 }
 
 func (s *Service) putProtocol(ctx context.Context, rule, idp, id string, edit func(have *Protocol, exists bool) error) error {
@@ -114,34 +139,30 @@ func (s *Service) putProtocol(ctx context.Context, rule, idp, id string, edit fu
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.store.IdPs.Get(ctx, tx, idp); err != nil {
+		if _, err := get(ctx, tx, s.store.IdPs, idp); err != nil {
 			return err
 		}
-		p, err := s.store.IdPs.Protocol(ctx, tx, idp, id)
+		p, err := s.protocol(ctx, tx, idp, id)
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
 		if err := edit(&p, err == nil); err != nil {
 			return err
 		}
-		if _, err := s.store.Mappings.Get(ctx, tx, p.MappingID); err != nil {
+		if _, err := get(ctx, tx, s.store.Mappings, p.MappingID); err != nil {
 			return asInvalid(err, "mapping_id", p.MappingID)
 		}
-		return s.store.IdPs.PutProtocol(ctx, tx, p)
+		return put(ctx, tx, s.store.Protocols, &p)
 	})
 }
 
-// DeleteProtocol unties a provider from a mapping.
-func (s *Service) DeleteProtocol(ctx context.Context, idp, id string) error {
-	if err := s.check(ctx, "identity:delete_protocol", policy.Target{}); err != nil {
+// Delete unties a provider from a mapping.
+func (f *Protocols) Delete(ctx context.Context, id string) error {
+	if err := f.s.check(ctx, "identity:delete_protocol", policy.Target{}); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		was, err := s.store.IdPs.DeleteProtocol(ctx, tx, idp, id)
-		if err == nil && !was {
-			err = errs.New(errs.NotFound, "Could not find federated protocol %s for Identity Provider: %s.", id, idp)
-		}
-		return err
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		return noProtocol(f.s.store.Protocols.Delete(ctx, tx, f.idp, id), f.idp, id)
 	})
 }
 
@@ -178,21 +199,21 @@ func (s *Service) federate(ctx context.Context, idpID, protocolID string, assert
 	}
 	p := &proof{idp: idpID, proto: protocolID, methods: []string{MappedMethod}}
 	user, err := write(ctx, s, func(tx *store.Tx) (User, error) {
-		idp, err := s.store.IdPs.Get(ctx, tx, idpID)
+		idp, err := get(ctx, tx, s.store.IdPs, idpID)
 		if err != nil {
 			return User{}, err
 		}
 		if !idp.Enabled {
 			return User{}, errs.New(errs.Forbidden, "Identity Provider %s is disabled.", idpID)
 		}
-		proto, err := s.store.IdPs.Protocol(ctx, tx, idpID, protocolID)
+		proto, err := s.protocol(ctx, tx, idpID, protocolID)
 		if err != nil {
 			return User{}, err
 		}
 		if err := idp.vouches(proto.RemoteIDAttribute, assertion); err != nil {
 			return User{}, err
 		}
-		mapping, err := s.store.Mappings.Get(ctx, tx, proto.MappingID)
+		mapping, err := get(ctx, tx, s.store.Mappings, proto.MappingID)
 		if err != nil {
 			return User{}, err
 		}
@@ -240,13 +261,13 @@ func (s *Service) mappedUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 // localMapped finds a user that exists here already.
 func (s *Service) localMapped(ctx context.Context, tx *store.Tx, idp IdentityProvider, m Mapped) (User, error) {
 	if m.UserID != "" {
-		return s.store.Users.Get(ctx, tx, m.UserID)
+		return get(ctx, tx, s.store.Users.Table, m.UserID)
 	}
 	domain, err := s.mappedDomain(ctx, tx, idp, m.UserDomain)
 	if err != nil {
 		return User{}, err
 	}
-	return s.store.Users.ByName(ctx, tx, domain, m.UserName)
+	return byName(ctx, tx, s.store.Users.Table, domain, m.UserName)
 }
 
 func (s *Service) mappedDomain(ctx context.Context, tx *store.Tx, idp IdentityProvider, d MappedDomain) (string, error) {
@@ -255,7 +276,7 @@ func (s *Service) mappedDomain(ctx context.Context, tx *store.Tx, idp IdentityPr
 		_, err := s.domain(ctx, tx, d.ID)
 		return d.ID, err
 	case d.Name != "":
-		p, err := s.store.Projects.ByName(ctx, tx, "", d.Name)
+		p, err := byName(ctx, tx, s.store.Projects.Table, "", d.Name)
 		return p.ID, err
 	}
 	return idp.DomainID, nil
@@ -273,13 +294,13 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 	}
 	link, err := s.store.Users.ByFederated(ctx, tx, idp.ID, proto.ID, unique)
 	if err == nil {
-		u, err := s.store.Users.Get(ctx, tx, link.UserID)
+		u, err := get(ctx, tx, s.store.Users.Table, link.UserID)
 		if err != nil || u.Kind != Federated {
 			return u, err
 		}
 		if name, err = s.freeName(ctx, tx, u.DomainID, name, u.ID, idp); err == nil && u.Name != name {
 			u.Name = name
-			err = s.store.Users.Update(ctx, tx, u)
+			err = s.store.Users.Update(ctx, tx, &u)
 		}
 		return u, err
 	}
@@ -297,7 +318,7 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 	if m.Email != "" {
 		u.Extra = Attrs{"email": m.Email}
 	}
-	if err := s.store.Users.Insert(ctx, tx, u); err != nil {
+	if err := s.store.Users.Insert(ctx, tx, &u); err != nil {
 		return u, err
 	}
 	if err := s.noted(ctx, tx, "user", created, u.ID); err != nil {
@@ -311,7 +332,7 @@ func (s *Service) shadowUser(ctx context.Context, tx *store.Tx, idp IdentityProv
 // nor keep its own user out by naming him so: then its id is added.
 func (s *Service) freeName(ctx context.Context, tx *store.Tx, domainID, name, userID string, idp IdentityProvider) (string, error) {
 	for _, try := range []string{name, name + "@" + idp.ID, name + "@" + idp.ID + " " + userID} {
-		have, err := s.store.Users.ByName(ctx, tx, domainID, try)
+		have, err := byName(ctx, tx, s.store.Users.Table, domainID, try)
 		if errs.Is(err, errs.NotFound) || err == nil && have.ID == userID {
 			return try, nil
 		}
@@ -327,7 +348,7 @@ func (s *Service) freeName(ctx context.Context, tx *store.Tx, domainID, name, us
 func (s *Service) mappedGroups(ctx context.Context, tx *store.Tx, idp IdentityProvider, m Mapped) ([]string, error) {
 	var out []string
 	for _, id := range m.GroupIDs {
-		if _, err := s.store.Groups.Get(ctx, tx, id); err != nil {
+		if _, err := get(ctx, tx, s.store.Groups.Table, id); err != nil {
 			return nil, err
 		}
 		out = append(out, id)
@@ -337,7 +358,7 @@ func (s *Service) mappedGroups(ctx context.Context, tx *store.Tx, idp IdentityPr
 		if err != nil {
 			return nil, err
 		}
-		found, err := s.store.Groups.ByName(ctx, tx, domain, g.Name)
+		found, err := byName(ctx, tx, s.store.Groups.Table, domain, g.Name)
 		if errs.Is(err, errs.NotFound) {
 			continue
 		}
@@ -357,11 +378,11 @@ func (s *Service) mappedProjects(ctx context.Context, tx *store.Tx, u User, m Ma
 		if err != nil {
 			return err
 		}
-		p, err := s.store.Projects.ByName(ctx, tx, domain, want.Name)
+		p, err := byName(ctx, tx, s.store.Projects.Table, domain, want.Name)
 		if errs.Is(err, errs.NotFound) {
 			p = Project{ID: ids.NewHex(), Name: want.Name, DomainID: domain, ParentID: domain, Enabled: true}
 			p.Path = domain + "/" + p.ID + "/"
-			if err = s.store.Projects.Insert(ctx, tx, p); err == nil {
+			if err = s.store.Projects.Insert(ctx, tx, &p); err == nil {
 				err = s.noted(ctx, tx, "project", created, p.ID)
 			}
 		}
@@ -369,7 +390,7 @@ func (s *Service) mappedProjects(ctx context.Context, tx *store.Tx, u User, m Ma
 			return err
 		}
 		for _, name := range want.Roles {
-			r, err := s.store.Roles.ByName(ctx, tx, "", name)
+			r, err := byName(ctx, tx, s.store.Roles.Table, "", name)
 			if err != nil {
 				return err
 			}

@@ -26,12 +26,12 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	switch a.ActorKind {
 	case UserActor:
 		var u User
-		if u, err = s.store.Users.Get(ctx, tx, a.ActorID); err == nil {
+		if u, err = get(ctx, tx, s.store.Users.Table, a.ActorID); err == nil {
 			t = targetOf(t, userTarget(u))
 		}
 	case GroupActor:
 		var g Group
-		if g, err = s.store.Groups.Get(ctx, tx, a.ActorID); err == nil {
+		if g, err = get(ctx, tx, s.store.Groups.Table, a.ActorID); err == nil {
 			t = targetOf(t, groupTarget(g))
 		}
 	}
@@ -41,7 +41,7 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	switch a.TargetKind {
 	case ProjectTarget:
 		var p Project
-		if p, err = s.store.Projects.Get(ctx, tx, a.TargetID); err == nil {
+		if p, err = get(ctx, tx, s.store.Projects.Table, a.TargetID); err == nil {
 			t = targetOf(t, projectTarget(p))
 		}
 	case DomainTarget:
@@ -54,7 +54,7 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	}
 	if a.RoleID != "" {
 		var r Role
-		if r, err = s.store.Roles.Get(ctx, tx, a.RoleID); err == nil {
+		if r, err = get(ctx, tx, s.store.Roles.Table, a.RoleID); err == nil {
 			t = targetOf(t, roleTarget(r))
 			if misfit := roleFits(r, a, t); misfit != nil && verb == "create" {
 				missing = misfit
@@ -120,7 +120,7 @@ func (s *Service) ListGrants(ctx context.Context, a Assignment) ([]Role, error) 
 		if err != nil || len(rows) == 0 {
 			return []Role{}, err
 		}
-		return s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: roleIDs(rows)}}})
+		return find(ctx, tx, s.store.Roles.Table, store.In("id", roleIDs(rows)))
 	})
 }
 
@@ -173,7 +173,7 @@ func (s *Service) Revoke(ctx context.Context, a Assignment) error {
 			return noGrant(a)
 		}
 		if a.ActorKind == UserActor && a.TargetKind == ProjectTarget {
-			if _, err := s.store.AppCredentials.DeleteWhere(ctx, tx, Eq("user_id", a.ActorID), Eq("project_id", a.TargetID)); err != nil {
+			if _, err := s.store.AppCredentials.DeleteWhere(ctx, tx, store.Eq("user_id", a.ActorID), store.Eq("project_id", a.TargetID)); err != nil {
 				return err
 			}
 		}

@@ -114,7 +114,7 @@ func (s *Service) loadKeys(ctx context.Context) error {
 	}
 	var rows []Key
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		rows, err = s.store.Keys.List(ctx, tx, Query{})
+		rows, err = find(ctx, tx, s.store.Keys)
 		return err
 	})
 	if err != nil {

@@ -82,7 +82,7 @@ func (s *Service) recordLogin(ctx context.Context, userID string, success bool) 
 		return nil
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		u, err := s.store.Users.Get(ctx, tx, userID)
+		u, err := get(ctx, tx, s.store.Users.Table, userID)
 		if err != nil {
 			return err
 		}

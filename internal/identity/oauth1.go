@@ -45,13 +45,11 @@ type OAuth1Auth struct {
 	Query       url.Values
 }
 
-// Consumers are the use cases of OAuth1 consumers.
-func (s *Service) Consumers() Simple[Consumer] {
-	return Simple[Consumer]{
+func (s *Service) consumers() *Family[Consumer] {
+	return &Family[Consumer]{
 		s: s, table: s.store.Consumers, noun: "consumer", plural: "consumers",
-		id: func(v Consumer) string { return v.ID },
+		id: func(v *Consumer) *string { return &v.ID },
 		valid: func(_ context.Context, _ *store.Tx, v, before *Consumer) error {
-			freshID(&v.ID)
 			if before == nil {
 				v.Secret = ids.NewHex()
 			} else if v.Secret != before.Secret {
@@ -59,8 +57,8 @@ func (s *Service) Consumers() Simple[Consumer] {
 			}
 			return nil
 		},
-		gone: func(ctx context.Context, tx *store.Tx, v Consumer) error {
-			tokens, err := s.store.OAuthTokens.List(ctx, tx, Query{Where: []Match{Eq("consumer_id", v.ID), Eq("kind", oauthAccess)}})
+		gone: func(ctx context.Context, tx *store.Tx, v *Consumer) error {
+			tokens, err := s.store.OAuthTokens.All(ctx, tx, store.Eq("consumer_id", v.ID), store.Eq("kind", oauthAccess))
 			if err != nil {
 				return err
 			}
@@ -122,38 +120,38 @@ func (r *OAuth1Auth) base() string {
 }
 
 func (s *Service) consumerOf(ctx context.Context, tx *store.Tx, r *OAuth1Auth) (Consumer, error) {
-	c, err := s.store.Consumers.Get(ctx, tx, r.Params["oauth_consumer_key"])
+	c, err := get(ctx, tx, s.store.Consumers, r.Params["oauth_consumer_key"])
 	if errs.Is(err, errs.NotFound) {
 		err = unauthorized("no such consumer")
 	}
 	return c, err
 }
 
-// RequestToken begins OAuth1: a consumer asks to act on a project.
-func (s *Service) RequestToken(ctx context.Context, r *OAuth1Auth, projectID string) (OAuthToken, error) {
-	return write(ctx, s, func(tx *store.Tx) (OAuthToken, error) {
-		if _, err := s.store.Projects.Get(ctx, tx, projectID); err != nil {
+// Request begins OAuth1: a consumer asks to act on a project.
+func (f *OAuthTokens) Request(ctx context.Context, r *OAuth1Auth, projectID string) (OAuthToken, error) {
+	return write(ctx, f.s, func(tx *store.Tx) (OAuthToken, error) {
+		if _, err := get(ctx, tx, f.s.store.Projects.Table, projectID); err != nil {
 			return OAuthToken{}, err
 		}
-		c, err := s.consumerOf(ctx, tx, r)
+		c, err := f.s.consumerOf(ctx, tx, r)
 		if err != nil {
 			return OAuthToken{}, err
 		}
-		if err := s.signedBy(ctx, tx, r, c.Secret, ""); err != nil {
+		if err := f.s.signedBy(ctx, tx, r, c.Secret, ""); err != nil {
 			return OAuthToken{}, err
 		}
 		t := OAuthToken{
 			ID: ids.NewHex(), Kind: oauthRequest, Secret: ids.NewHex(), ConsumerID: c.ID, ProjectID: projectID,
-			RoleIDs: []string{}, ExpiresAt: s.now().Add(requestTokenLife),
+			RoleIDs: []string{}, ExpiresAt: f.s.now().Add(requestTokenLife),
 		}
-		return t, s.store.OAuthTokens.Insert(ctx, tx, t)
+		return t, f.s.store.OAuthTokens.Insert(ctx, tx, &t)
 	})
 }
 
-// AuthorizeRequest lets a user approve a request token for some of his roles.
-func (s *Service) AuthorizeRequest(ctx context.Context, id string, roles []Ref) (verifier string, err error) {
+// Authorize lets a user approve a request token for some of his roles.
+func (f *OAuthTokens) Authorize(ctx context.Context, id string, roles []Ref) (verifier string, err error) {
 	a := actor.From(ctx)
-	if err := s.check(ctx, "identity:authorize_request_token", policy.Target{}); err != nil {
+	if err := f.s.check(ctx, "identity:authorize_request_token", policy.Target{}); err != nil {
 		return "", err
 	}
 	if err := proves(a, "OAuth1 tokens"); err != nil {
@@ -165,22 +163,22 @@ func (s *Service) AuthorizeRequest(ctx context.Context, id string, roles []Ref) 
 		raw[i] = verifierCharacters[int(b)%len(verifierCharacters)]
 	}
 	verifier = string(raw)
-	return verifier, s.db.Write(ctx, func(tx *store.Tx) error {
-		t, err := s.store.OAuthTokens.Get(ctx, tx, id)
+	return verifier, f.s.db.Write(ctx, func(tx *store.Tx) error {
+		t, err := get(ctx, tx, f.s.store.OAuthTokens, id)
 		if err == nil && t.Kind != oauthRequest {
 			err = errs.New(errs.NotFound, "Could not find OAuth token: %s.", id)
 		}
 		if err != nil {
 			return err
 		}
-		if !s.now().Before(t.ExpiresAt) {
+		if !f.s.now().Before(t.ExpiresAt) {
 			return errs.New(errs.Unauthenticated, "Request token is expired.")
 		}
-		p, err := s.store.Projects.Get(ctx, tx, t.ProjectID)
+		p, err := get(ctx, tx, f.s.store.Projects.Table, t.ProjectID)
 		if err != nil {
 			return err
 		}
-		held, err := s.trustorRoles(ctx, tx, a.UserID, p)
+		held, err := f.s.trustorRoles(ctx, tx, a.UserID, p)
 		if err != nil {
 			return err
 		}
@@ -196,50 +194,50 @@ func (s *Service) AuthorizeRequest(ctx context.Context, id string, roles []Ref) 
 			return errs.New(errs.Invalid, "At least one role must be authorized.")
 		}
 		t.UserID, t.Verifier = a.UserID, verifier
-		return s.store.OAuthTokens.Update(ctx, tx, t)
+		return f.s.store.OAuthTokens.Update(ctx, tx, &t)
 	})
 }
 
-// AccessToken turns an approved request token into an access token.
-func (s *Service) AccessToken(ctx context.Context, r *OAuth1Auth) (OAuthToken, error) {
-	return write(ctx, s, func(tx *store.Tx) (OAuthToken, error) {
-		c, err := s.consumerOf(ctx, tx, r)
+// Access turns an approved request token into an access token.
+func (f *OAuthTokens) Access(ctx context.Context, r *OAuth1Auth) (OAuthToken, error) {
+	return write(ctx, f.s, func(tx *store.Tx) (OAuthToken, error) {
+		c, err := f.s.consumerOf(ctx, tx, r)
 		if err != nil {
 			return OAuthToken{}, err
 		}
-		req, err := s.store.OAuthTokens.Get(ctx, tx, r.Params["oauth_token"])
+		req, err := get(ctx, tx, f.s.store.OAuthTokens, r.Params["oauth_token"])
 		if errs.Is(err, errs.NotFound) {
 			return req, unauthorized("no such request token")
 		}
 		if err != nil {
 			return req, err
 		}
-		if req.Kind != oauthRequest || req.ConsumerID != c.ID || !s.now().Before(req.ExpiresAt) || req.UserID == "" ||
+		if req.Kind != oauthRequest || req.ConsumerID != c.ID || !f.s.now().Before(req.ExpiresAt) || req.UserID == "" ||
 			!equalText(req.Verifier, r.Params["oauth_verifier"]) {
 			return req, unauthorized("the request token is not approved, has expired, or is another's")
 		}
-		if err := s.signedBy(ctx, tx, r, c.Secret, req.Secret); err != nil {
+		if err := f.s.signedBy(ctx, tx, r, c.Secret, req.Secret); err != nil {
 			return req, err
 		}
 		t := req
-		t.ID, t.Kind, t.Secret, t.Verifier, t.ExpiresAt = ids.NewHex(), oauthAccess, ids.NewHex(), "", s.now().Add(accessTokenLife).Truncate(time.Microsecond)
-		if err := s.store.OAuthTokens.Delete(ctx, tx, req.ID); err != nil {
+		t.ID, t.Kind, t.Secret, t.Verifier, t.ExpiresAt = ids.NewHex(), oauthAccess, ids.NewHex(), "", f.s.now().Add(accessTokenLife).Truncate(time.Microsecond)
+		if err := f.s.store.OAuthTokens.Delete(ctx, tx, req.ID); err != nil {
 			return t, err
 		}
-		if err := s.store.OAuthTokens.Insert(ctx, tx, t); err != nil {
+		if err := f.s.store.OAuthTokens.Insert(ctx, tx, &t); err != nil {
 			return t, err
 		}
-		return t, s.noted(ctx, tx, "access_token", created, t.ID)
+		return t, f.s.noted(ctx, tx, "access_token", created, t.ID)
 	})
 }
 
-// ListAccessTokens lists the access tokens that a user has approved.
-func (s *Service) ListAccessTokens(ctx context.Context, userID string) ([]OAuthToken, error) {
-	if err := s.mayOAuth(ctx, "identity:list_access_tokens"); err != nil {
+// List lists the access tokens that a user has approved.
+func (f *OAuthTokens) List(ctx context.Context, userID string) ([]OAuthToken, error) {
+	if err := f.s.mayOAuth(ctx, "identity:list_access_tokens"); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]OAuthToken, error) {
-		return s.store.OAuthTokens.List(ctx, tx, Query{Where: []Match{Eq("user_id", userID), Eq("kind", oauthAccess)}})
+	return read(ctx, f.s, func(tx *store.Tx) ([]OAuthToken, error) {
+		return find(ctx, tx, f.s.store.OAuthTokens, store.Eq("user_id", userID), store.Eq("kind", oauthAccess))
 	})
 }
 
@@ -251,48 +249,48 @@ func (s *Service) mayOAuth(ctx context.Context, rule string) error {
 }
 
 func (s *Service) accessToken(ctx context.Context, tx *store.Tx, userID, id string) (OAuthToken, error) {
-	t, err := s.store.OAuthTokens.Get(ctx, tx, id)
+	t, err := get(ctx, tx, s.store.OAuthTokens, id)
 	if err == nil && (t.Kind != oauthAccess || t.UserID != userID) {
 		err = errs.New(errs.NotFound, "Could not find OAuth token: %s.", id)
 	}
 	return t, err
 }
 
-// GetAccessToken returns an access token.
-func (s *Service) GetAccessToken(ctx context.Context, userID, id string) (OAuthToken, error) {
-	if err := s.mayOAuth(ctx, "identity:get_access_token"); err != nil {
-		return OAuthToken{}, err
-	}
-	return read(ctx, s, func(tx *store.Tx) (OAuthToken, error) { return s.accessToken(ctx, tx, userID, id) })
-}
-
-// AccessTokenRoles lists the roles that an access token delegates.
-func (s *Service) AccessTokenRoles(ctx context.Context, rule, userID, id string) ([]Role, error) {
-	if err := s.mayOAuth(ctx, rule); err != nil {
+// Show returns an access token.
+func (f *OAuthTokens) Show(ctx context.Context, userID, id string) (*OAuthToken, error) {
+	if err := f.s.mayOAuth(ctx, "identity:get_access_token"); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Role, error) {
-		t, err := s.accessToken(ctx, tx, userID, id)
+	return one(read(ctx, f.s, func(tx *store.Tx) (OAuthToken, error) { return f.s.accessToken(ctx, tx, userID, id) }))
+}
+
+// Roles lists the roles that an access token delegates.
+func (f *OAuthTokens) Roles(ctx context.Context, rule, userID, id string) ([]Role, error) {
+	if err := f.s.mayOAuth(ctx, rule); err != nil {
+		return nil, err
+	}
+	return read(ctx, f.s, func(tx *store.Tx) ([]Role, error) {
+		t, err := f.s.accessToken(ctx, tx, userID, id)
 		if err != nil {
 			return nil, err
 		}
-		return s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: t.RoleIDs}}})
+		return find(ctx, tx, f.s.store.Roles.Table, store.In("id", t.RoleIDs))
 	})
 }
 
-// DeleteAccessToken takes an approval back; its tokens are void.
-func (s *Service) DeleteAccessToken(ctx context.Context, userID, id string) error {
-	if err := s.mayOAuth(ctx, "identity:delete_access_token"); err != nil {
+// Delete takes an approval back; its tokens are void.
+func (f *OAuthTokens) Delete(ctx context.Context, userID, id string) error {
+	if err := f.s.mayOAuth(ctx, "identity:delete_access_token"); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.accessToken(ctx, tx, userID, id); err != nil {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.s.accessToken(ctx, tx, userID, id); err != nil {
 			return err
 		}
-		if err := s.store.OAuthTokens.Delete(ctx, tx, id); err != nil {
+		if err := f.s.store.OAuthTokens.Delete(ctx, tx, id); err != nil {
 			return err
 		}
-		return s.revoke(ctx, tx, accessTag(id))
+		return f.s.revoke(ctx, tx, accessTag(id))
 	})
 }
 
@@ -303,7 +301,7 @@ func (s *Service) checkOAuth1(ctx context.Context, r *OAuth1Auth, p *proof) erro
 		if err != nil {
 			return OAuthToken{}, err
 		}
-		t, err := s.store.OAuthTokens.Get(ctx, tx, r.Params["oauth_token"])
+		t, err := get(ctx, tx, s.store.OAuthTokens, r.Params["oauth_token"])
 		if errs.Is(err, errs.NotFound) {
 			return t, unauthorized("no such access token")
 		}
@@ -326,7 +324,7 @@ func (s *Service) checkOAuth1(ctx context.Context, r *OAuth1Auth, p *proof) erro
 // oauthPrincipal gives a token the roles of its access token that the user
 // still has.
 func (s *Service) oauthPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	t, err := s.store.OAuthTokens.Get(ctx, tx, id)
+	t, err := get(ctx, tx, s.store.OAuthTokens, id)
 	if err != nil {
 		return err
 	}

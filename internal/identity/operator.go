@@ -9,7 +9,7 @@ import (
 
 // UserExists tells whether there is such a user, for other services.
 func (s *Service) UserExists(ctx context.Context, tx *store.Tx, id string) (bool, error) {
-	_, err := s.store.Users.Get(ctx, tx, id)
+	_, err := get(ctx, tx, s.store.Users.Table, id)
 	if errs.Is(err, errs.NotFound) {
 		return false, nil
 	}
@@ -27,11 +27,11 @@ func (s *Service) ResetPassword(ctx context.Context, user, domain, password stri
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		d, err := s.store.Projects.ByName(ctx, tx, "", domain)
+		d, err := byName(ctx, tx, s.store.Projects.Table, "", domain)
 		if err != nil {
 			return err
 		}
-		u, err := s.store.Users.ByName(ctx, tx, d.ID, user)
+		u, err := byName(ctx, tx, s.store.Users.Table, d.ID, user)
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (s *Service) resetUser(ctx context.Context, tx *store.Tx, u User, hash stri
 		}
 	}
 	u.Enabled, u.FailedAttempts, u.LastActiveAt = true, 0, s.now()
-	if err := s.store.Users.Update(ctx, tx, u); err != nil {
+	if err := s.store.Users.Update(ctx, tx, &u); err != nil {
 		return err
 	}
 	if err := s.noted(ctx, tx, "user", what, u.ID); err != nil {

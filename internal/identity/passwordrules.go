@@ -34,7 +34,7 @@ func (s *Service) notUsedBefore(ctx context.Context, userID, password string) er
 		return nil
 	}
 	hashes, err := read(ctx, s, func(tx *store.Tx) ([]string, error) {
-		u, err := s.store.Users.Get(ctx, tx, userID)
+		u, err := get(ctx, tx, s.store.Users.Table, userID)
 		if err != nil || n == 1 {
 			return []string{u.PasswordHash}, err
 		}

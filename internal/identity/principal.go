@@ -187,11 +187,11 @@ func (sc Scope) String() string {
 
 // enabledUser finds a user who, with his domain, is enabled.
 func (s *Service) enabledUser(ctx context.Context, tx *store.Tx, id string) (User, Project, error) {
-	u, err := s.store.Users.Get(ctx, tx, id)
+	u, err := get(ctx, tx, s.store.Users.Table, id)
 	if err != nil {
 		return u, Project{}, err
 	}
-	d, err := s.store.Projects.Get(ctx, tx, u.DomainID)
+	d, err := get(ctx, tx, s.store.Projects.Table, u.DomainID)
 	if err != nil {
 		return u, d, err
 	}
@@ -205,14 +205,14 @@ func (s *Service) enabledUser(ctx context.Context, tx *store.Tx, id string) (Use
 }
 
 func (s *Service) projectPrincipal(ctx context.Context, tx *store.Tx, p *principal, t *Token) error {
-	project, err := s.store.Projects.Get(ctx, tx, t.Scope.ID)
+	project, err := get(ctx, tx, s.store.Projects.Table, t.Scope.ID)
 	if err != nil {
 		return err
 	}
 	p.Project, p.ProjectDomain = &project, project
 	p.tags = append(p.tags, projectTag(project.ID))
 	if !project.IsDomain {
-		if p.ProjectDomain, err = s.store.Projects.Get(ctx, tx, project.DomainID); err != nil {
+		if p.ProjectDomain, err = get(ctx, tx, s.store.Projects.Table, project.DomainID); err != nil {
 			return err
 		}
 	}
@@ -238,7 +238,7 @@ func (s *Service) projectPrincipal(ctx context.Context, tx *store.Tx, p *princip
 }
 
 func (s *Service) domainPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	d, err := s.store.Projects.Get(ctx, tx, id)
+	d, err := get(ctx, tx, s.store.Projects.Table, id)
 	if err != nil {
 		return err
 	}
@@ -304,7 +304,7 @@ func (s *Service) expand(ctx context.Context, tx *store.Tx, ids []string) ([]Rol
 		return nil, err
 	}
 	ids = closure(ids, rules)
-	roles, err := s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: ids}}})
+	roles, err := find(ctx, tx, s.store.Roles.Table, store.In("id", ids))
 	if err != nil {
 		return nil, err
 	}

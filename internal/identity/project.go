@@ -6,14 +6,12 @@ import (
 	"strings"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
-
-// ProjectChange applies a client's wishes to a project.
-type ProjectChange func(p *Project) error
 
 // homeDomain is the domain for something whose creator named none.
 func homeDomain(ctx context.Context, asked string) string {
@@ -29,40 +27,39 @@ func homeDomain(ctx context.Context, asked string) string {
 // Project returns a project, or a domain acting as one, without a policy check:
 // it is for other services.
 func (s *Service) Project(ctx context.Context, id string) (Project, error) {
-	return read(ctx, s, func(tx *store.Tx) (Project, error) { return s.store.Projects.Get(ctx, tx, id) })
+	return read(ctx, s, func(tx *store.Tx) (Project, error) { return get(ctx, tx, s.store.Projects.Table, id) })
 }
 
 // ProjectExists tells whether a project is there, inside the caller's transaction.
 func (s *Service) ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error) {
-	_, err := s.store.Projects.Get(ctx, tx, id)
+	_, err := get(ctx, tx, s.store.Projects.Table, id)
 	if errs.Is(err, errs.NotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// ListProjects lists projects that match. A token for a domain sees its own.
-func (s *Service) ListProjects(ctx context.Context, q Query) (Page[Project], error) {
+// List lists projects that match. A token for a domain sees its own.
+func (f *Projects) List(ctx context.Context, q store.Query) (store.Page[Project], error) {
 	a := actor.From(ctx)
 	target := policy.Target{}
 	if a.DomainID != "" {
 		target["target.domain_id"] = a.DomainID
-		q.Where = append(q.Where, Match{Field: "domain_id", Value: a.DomainID})
+		q = q.Within(store.Eq("domain_id", a.DomainID))
 	}
-	if err := s.check(ctx, "identity:list_projects", target); err != nil {
-		return Page[Project]{}, err
+	if err := f.s.check(ctx, "identity:list_projects", target); err != nil {
+		return store.Page[Project]{}, err
 	}
-	if !slices.ContainsFunc(q.Where, func(m Match) bool { return m.Field == "is_domain" }) {
-		q.Where = append(q.Where, Eq("is_domain", false))
+	if !slices.ContainsFunc(q.Where, func(m store.Cond) bool { return m.Field == "is_domain" }) {
+		q = q.Filter(store.Eq("is_domain", false))
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Project, error) { return s.store.Projects.List(ctx, tx, s.limited(q)) })
-	return page(s, q, rows), err
+	return list(ctx, f.s, f.s.store.Projects.Table, q)
 }
 
 // getProject loads a project under a rule. One that does not exist is reported
 // only to those who may see any.
 func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string) (Project, error) {
-	p, err := s.store.Projects.Get(ctx, tx, id)
+	p, err := get(ctx, tx, s.store.Projects.Table, id)
 	target := policy.Target{}
 	if err == nil {
 		target = projectTarget(p)
@@ -75,27 +72,27 @@ func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string)
 	return p, err
 }
 
-// GetProject returns a project.
-func (s *Service) GetProject(ctx context.Context, id string) (Project, error) {
-	return read(ctx, s, func(tx *store.Tx) (Project, error) { return s.getProject(ctx, tx, "identity:get_project", id) })
+// Show returns a project.
+func (f *Projects) Show(ctx context.Context, id string) (*Project, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (Project, error) { return f.s.getProject(ctx, tx, "identity:get_project", id) }))
 }
 
 // Relatives are the projects above and below one; for the views that ask.
 type Relatives struct{ Parents, Subtree []Project }
 
-// ProjectRelatives returns the relatives of a project, nearest first. For
+// Relatives returns the relatives of a project, nearest first. For
 // lists (not ids) the actor sees only those he has a role on.
-func (s *Service) ProjectRelatives(ctx context.Context, p Project, ownOnly bool) (Relatives, error) {
-	return read(ctx, s, func(tx *store.Tx) (Relatives, error) {
+func (f *Projects) Relatives(ctx context.Context, p Project, ownOnly bool) (Relatives, error) {
+	return read(ctx, f.s, func(tx *store.Tx) (Relatives, error) {
 		var r Relatives
 		var err error
-		if r.Parents, err = s.store.Projects.Ancestors(ctx, tx, p); err != nil {
+		if r.Parents, err = f.s.store.Projects.Ancestors(ctx, tx, p); err != nil {
 			return r, err
 		}
-		if r.Subtree, err = s.store.Projects.Subtree(ctx, tx, p); err != nil || !ownOnly {
+		if r.Subtree, err = f.s.store.Projects.Subtree(ctx, tx, p); err != nil || !ownOnly {
 			return r, err
 		}
-		mine, err := s.projectsOf(ctx, tx, actor.From(ctx).UserID)
+		mine, err := f.s.projectsOf(ctx, tx, actor.From(ctx).UserID)
 		if err != nil {
 			return r, err
 		}
@@ -108,37 +105,41 @@ func (s *Service) ProjectRelatives(ctx context.Context, p Project, ownOnly bool)
 	})
 }
 
-// CreateProject makes a project, or a domain if it is asked to act as one.
-func (s *Service) CreateProject(ctx context.Context, p Project) (Project, error) {
+// Create makes a project, or a domain if it is asked to act as one.
+func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Project, error) {
+	p := Project{Enabled: true}
+	if err := in.To(&p); err != nil {
+		return nil, err
+	}
 	if p.IsDomain {
 		if p.DomainID != "" || p.ParentID != "" {
-			return p, errs.New(errs.Invalid, "A project that acts as a domain cannot have domain_id or parent_id.")
+			return nil, errs.New(errs.Invalid, "A project that acts as a domain cannot have domain_id or parent_id.")
 		}
-		if err := s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
-			return p, err
+		if err := f.s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
+			return nil, err
 		}
-		return s.createDomain(ctx, p)
+		return one(f.s.createDomain(ctx, p))
 	}
-	return write(ctx, s, func(tx *store.Tx) (Project, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Project, error) {
 		p := p
 		p.ID = ids.NewHex()
 		if p.DomainID == "" && p.ParentID != "" {
-			if parent, err := s.store.Projects.Get(ctx, tx, p.ParentID); err == nil {
+			if parent, err := get(ctx, tx, f.s.store.Projects.Table, p.ParentID); err == nil {
 				p.DomainID = parent.Owner()
 			}
 		}
 		p.DomainID = homeDomain(ctx, p.DomainID)
-		if err := s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
+		if err := f.s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
 			return p, err
 		}
-		if err := s.placeProject(ctx, tx, &p); err != nil {
+		if err := f.s.placeProject(ctx, tx, &p); err != nil {
 			return p, err
 		}
-		if err := s.store.Projects.Insert(ctx, tx, p); err != nil {
+		if err := f.s.store.Projects.Insert(ctx, tx, &p); err != nil {
 			return p, err
 		}
-		return p, s.noted(ctx, tx, "project", created, p.ID)
-	})
+		return p, f.s.made(ctx, tx, "project", p.ID)
+	}))
 }
 
 // placeProject finds a new project's parent and path.
@@ -146,7 +147,7 @@ func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) er
 	if p.ParentID == "" {
 		p.ParentID = p.DomainID
 	}
-	parent, err := s.store.Projects.Get(ctx, tx, p.ParentID)
+	parent, err := get(ctx, tx, s.store.Projects.Table, p.ParentID)
 	if errs.Is(err, errs.NotFound) {
 		if p.ParentID == p.DomainID {
 			return errs.New(errs.NotFound, "Could not find domain: %s.", p.DomainID)
@@ -169,21 +170,21 @@ func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) er
 	return nil
 }
 
-// UpdateProject changes a project.
-func (s *Service) UpdateProject(ctx context.Context, id string, change ProjectChange) (Project, error) {
-	return write(ctx, s, func(tx *store.Tx) (Project, error) {
-		p, err := s.getProject(ctx, tx, "identity:update_project", id)
+// Update changes a project.
+func (f *Projects) Update(ctx context.Context, id string, in change.Patch[Project]) (*Project, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Project, error) {
+		p, err := f.s.getProject(ctx, tx, "identity:update_project", id)
 		if err != nil {
 			return p, err
 		}
-		return s.updateProject(ctx, tx, p, change)
-	})
+		return f.s.updateProject(ctx, tx, p, in)
+	}))
 }
 
-func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, change ProjectChange) (Project, error) {
+func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, in change.Patch[Project]) (Project, error) {
 	before := p
 	before.Options = p.Options
-	if err := change(&p); err != nil {
+	if err := in.To(&p); err != nil {
 		return p, err
 	}
 	if err := mayChange("project", before.ID, before.Immutable(), p.Immutable()); err != nil {
@@ -212,7 +213,7 @@ func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, ch
 			return p, err
 		}
 	}
-	if err := s.store.Projects.Update(ctx, tx, p); err != nil {
+	if err := s.store.Projects.Update(ctx, tx, &p); err != nil {
 		return p, err
 	}
 	if err := s.noted(ctx, tx, "project", updated, p.ID); err != nil {
@@ -252,27 +253,27 @@ func mayDelete(noun, id string, immutable bool) error {
 	return nil
 }
 
-// DeleteProject deletes a project that has none below.
-func (s *Service) DeleteProject(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		p, err := s.getProject(ctx, tx, "identity:delete_project", id)
+// Delete deletes a project that has none below.
+func (f *Projects) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		p, err := f.s.getProject(ctx, tx, "identity:delete_project", id)
 		if err != nil {
 			return err
 		}
 		if p.IsDomain {
-			return s.deleteDomain(ctx, tx, p)
+			return f.s.deleteDomain(ctx, tx, p)
 		}
 		if err := mayDelete("project", id, p.Immutable()); err != nil {
 			return err
 		}
-		below, err := s.store.Projects.Subtree(ctx, tx, p)
+		below, err := f.s.store.Projects.Subtree(ctx, tx, p)
 		if err != nil {
 			return err
 		}
 		if len(below) > 0 {
 			return errs.New(errs.Forbidden, "Cannot delete the project %s since it is not a leaf in the hierarchy.", id)
 		}
-		return s.removeProject(ctx, tx, p)
+		return f.s.removeProject(ctx, tx, p)
 	})
 }
 
@@ -281,24 +282,24 @@ func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) er
 	if err := s.store.Assignments.RemoveTarget(ctx, tx, ProjectTarget, p.ID); err != nil {
 		return err
 	}
-	for _, del := range []func(context.Context, *store.Tx, ...Match) (int64, error){
+	for _, del := range []func(context.Context, *store.Tx, ...store.Cond) (int64, error){
 		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.Trusts.DeleteWhere,
 		s.store.Limits.DeleteWhere, s.store.OAuthTokens.DeleteWhere,
 	} {
-		if _, err := del(ctx, tx, Eq("project_id", p.ID)); err != nil {
+		if _, err := del(ctx, tx, store.Eq("project_id", p.ID)); err != nil {
 			return err
 		}
 	}
 	if err := s.store.EndpointGroups.UnlinkProject(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	homeless, err := s.store.Users.List(ctx, tx, Query{Where: []Match{Eq("default_project_id", p.ID)}})
+	homeless, err := find(ctx, tx, s.store.Users.Table, store.Eq("default_project_id", p.ID))
 	if err != nil {
 		return err
 	}
 	for _, u := range homeless {
 		u.DefaultProjectID = ""
-		if err := s.store.Users.Update(ctx, tx, u); err != nil {
+		if err := s.store.Users.Update(ctx, tx, &u); err != nil {
 			return err
 		}
 		if err := s.changed(ctx, tx, userTag(u.ID)); err != nil {
@@ -314,10 +315,10 @@ func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) er
 	return s.revoke(ctx, tx, projectTag(p.ID))
 }
 
-// SetProjectTags replaces the tags that change returns for those there are.
-func (s *Service) SetProjectTags(ctx context.Context, rule, id string, change func(tags []string) ([]string, error)) ([]string, error) {
-	return write(ctx, s, func(tx *store.Tx) ([]string, error) {
-		p, err := s.getProject(ctx, tx, rule, id)
+// SetTags replaces the tags that change returns for those there are.
+func (f *Projects) SetTags(ctx context.Context, rule, id string, change func(tags []string) ([]string, error)) ([]string, error) {
+	return write(ctx, f.s, func(tx *store.Tx) ([]string, error) {
+		p, err := f.s.getProject(ctx, tx, rule, id)
 		if err != nil {
 			return nil, err
 		}
@@ -333,36 +334,36 @@ func (s *Service) SetProjectTags(ctx context.Context, rule, id string, change fu
 		}
 		slices.Sort(tags)
 		tags = slices.Compact(tags)
-		if err := s.store.Projects.SetTags(ctx, tx, id, tags); err != nil {
+		if err := f.s.store.Projects.SetTags(ctx, tx, id, tags); err != nil {
 			return nil, err
 		}
-		return tags, s.changed(ctx, tx, projectTag(id))
+		return tags, f.s.changed(ctx, tx, projectTag(id))
 	})
 }
 
 const maxTags = 80
 
-// ProjectTags lists a project's tags under a rule.
-func (s *Service) ProjectTags(ctx context.Context, rule, id string) ([]string, error) {
-	return read(ctx, s, func(tx *store.Tx) ([]string, error) {
-		p, err := s.getProject(ctx, tx, rule, id)
+// Tags lists a project's tags under a rule.
+func (f *Projects) Tags(ctx context.Context, rule, id string) ([]string, error) {
+	return read(ctx, f.s, func(tx *store.Tx) ([]string, error) {
+		p, err := f.s.getProject(ctx, tx, rule, id)
 		return p.Tags, err
 	})
 }
 
-// UserProjects lists the projects on which a user has a role.
-func (s *Service) UserProjects(ctx context.Context, userID string, q Query) (Page[Project], error) {
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Project, error) {
-		if _, err := s.getUser(ctx, tx, "identity:list_user_projects", userID); err != nil {
+// OfUser lists the projects on which a user has a role.
+func (f *Projects) OfUser(ctx context.Context, userID string, q store.Query) (store.Page[Project], error) {
+	rows, err := read(ctx, f.s, func(tx *store.Tx) ([]Project, error) {
+		if _, err := f.s.getUser(ctx, tx, "identity:list_user_projects", userID); err != nil {
 			return nil, err
 		}
-		return s.projectsOf(ctx, tx, userID)
+		return f.s.projectsOf(ctx, tx, userID)
 	})
 	rows = slices.DeleteFunc(rows, func(p Project) bool {
-		return slices.ContainsFunc(q.Where, func(m Match) bool {
+		return slices.ContainsFunc(q.Where, func(m store.Cond) bool {
 			switch m.Field {
 			case "name":
-				return m.Op == Equal && p.Name != m.Value
+				return m.Op == store.Equal && p.Name != m.Value
 			case "enabled":
 				return p.Enabled != m.Value
 			case "domain_id":
@@ -371,5 +372,5 @@ func (s *Service) UserProjects(ctx context.Context, userID string, q Query) (Pag
 			return false
 		})
 	})
-	return Page[Project]{Rows: rows}, err
+	return store.Page[Project]{Rows: pointers(rows)}, err
 }

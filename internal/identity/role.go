@@ -3,31 +3,29 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-// ListRoles lists the global roles, or those of the domain that is asked for.
-func (s *Service) ListRoles(ctx context.Context, q Query) (Page[Role], error) {
+// List lists the global roles, or those of the domain that is asked for.
+func (f *Roles) List(ctx context.Context, q store.Query) (store.Page[Role], error) {
 	rule, domain := "identity:list_roles", ""
-	for _, m := range q.Where {
-		if m.Field == "domain_id" && m.Op == Equal && m.Value != "" {
-			rule, domain = "identity:list_domain_roles", m.Value.(string)
-		}
+	if d := said(q, "domain_id"); d != "" {
+		rule, domain = "identity:list_domain_roles", d
 	}
-	if err := s.check(ctx, rule, policy.Target{}); err != nil {
-		return Page[Role]{}, err
+	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
+		return store.Page[Role]{}, err
 	}
-	q.Where = append(q.Where, Eq("domain_id", domain))
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Role, error) { return s.store.Roles.List(ctx, tx, s.limited(q)) })
-	return page(s, q, rows), err
+	q = q.Within(store.Eq("domain_id", domain))
+	return list(ctx, f.s, f.s.store.Roles.Table, q)
 }
 
 // getRole loads a role under the rule for its sort, global or a domain's.
 func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (Role, error) {
-	r, err := s.store.Roles.Get(ctx, tx, id)
+	r, err := get(ctx, tx, s.store.Roles.Table, id)
 	if err != nil {
 		return r, err
 	}
@@ -38,43 +36,47 @@ func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (R
 	return r, s.check(ctx, rule, roleTarget(r))
 }
 
-// GetRole returns a role.
-func (s *Service) GetRole(ctx context.Context, id string) (Role, error) {
-	return read(ctx, s, func(tx *store.Tx) (Role, error) { return s.getRole(ctx, tx, "get", id) })
+// Show returns a role.
+func (f *Roles) Show(ctx context.Context, id string) (*Role, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (Role, error) { return f.s.getRole(ctx, tx, "get", id) }))
 }
 
-// CreateRole makes a role.
-func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
+// Create makes a role.
+func (f *Roles) Create(ctx context.Context, in change.Patch[Role]) (*Role, error) {
+	var r Role
+	if err := in.To(&r); err != nil {
+		return nil, err
+	}
 	rule := "identity:create_role"
 	if r.DomainID != "" {
 		rule = "identity:create_domain_role"
 	}
 	r.ID = ids.NewHex()
-	if err := s.check(ctx, rule, roleTarget(r)); err != nil {
-		return r, err
+	if err := f.s.check(ctx, rule, roleTarget(r)); err != nil {
+		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (Role, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Role, error) {
 		if r.DomainID != "" {
-			if _, err := s.domain(ctx, tx, r.DomainID); err != nil {
+			if _, err := f.s.domain(ctx, tx, r.DomainID); err != nil {
 				return r, err
 			}
 		}
-		if err := s.store.Roles.Insert(ctx, tx, r); err != nil {
+		if err := f.s.store.Roles.Insert(ctx, tx, &r); err != nil {
 			return r, err
 		}
-		return r, s.noted(ctx, tx, "role", created, r.ID)
-	})
+		return r, f.s.made(ctx, tx, "role", r.ID)
+	}))
 }
 
-// UpdateRole changes a role.
-func (s *Service) UpdateRole(ctx context.Context, id string, change func(r *Role) error) (Role, error) {
-	return write(ctx, s, func(tx *store.Tx) (Role, error) {
-		r, err := s.getRole(ctx, tx, "update", id)
+// Update changes a role.
+func (f *Roles) Update(ctx context.Context, id string, in change.Patch[Role]) (*Role, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Role, error) {
+		r, err := f.s.getRole(ctx, tx, "update", id)
 		if err != nil {
 			return r, err
 		}
 		before := r
-		if err := change(&r); err != nil {
+		if err := in.To(&r); err != nil {
 			return r, err
 		}
 		if r.DomainID != before.DomainID {
@@ -83,27 +85,27 @@ func (s *Service) UpdateRole(ctx context.Context, id string, change func(r *Role
 		if err := mayChange("role", id, before.Immutable(), r.Immutable()); err != nil {
 			return r, err
 		}
-		if err := s.store.Roles.Update(ctx, tx, r); err != nil {
+		if err := f.s.store.Roles.Update(ctx, tx, &r); err != nil {
 			return r, err
 		}
-		if err := s.noted(ctx, tx, "role", updated, id); err != nil {
+		if err := f.s.noted(ctx, tx, "role", updated, id); err != nil {
 			return r, err
 		}
-		return r, s.changed(ctx, tx, rolesTag)
-	})
+		return r, f.s.changed(ctx, tx, rolesTag)
+	}))
 }
 
-// DeleteRole deletes a role and takes it from everybody.
-func (s *Service) DeleteRole(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		r, err := s.getRole(ctx, tx, "delete", id)
+// Delete deletes a role and takes it from everybody.
+func (f *Roles) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		r, err := f.s.getRole(ctx, tx, "delete", id)
 		if err != nil {
 			return err
 		}
 		if err := mayDelete("role", id, r.Immutable()); err != nil {
 			return err
 		}
-		return s.removeRole(ctx, tx, r)
+		return f.s.removeRole(ctx, tx, r)
 	})
 }
 
@@ -123,17 +125,17 @@ type Inference struct {
 	Implied []Role
 }
 
-// ListInferences lists all rules of implication.
-func (s *Service) ListInferences(ctx context.Context) ([]Inference, error) {
-	if err := s.check(ctx, "identity:list_role_inference_rules", policy.Target{}); err != nil {
+// Inferences lists all rules of implication.
+func (f *Roles) Inferences(ctx context.Context) ([]Inference, error) {
+	if err := f.s.check(ctx, "identity:list_role_inference_rules", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, s, func(tx *store.Tx) ([]Inference, error) {
-		rules, err := s.store.Roles.Implied(ctx, tx)
+	return read(ctx, f.s, func(tx *store.Tx) ([]Inference, error) {
+		rules, err := f.s.store.Roles.Implied(ctx, tx)
 		if err != nil {
 			return nil, err
 		}
-		roles, err := s.rolesByID(ctx, tx)
+		roles, err := f.s.rolesByID(ctx, tx)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +152,7 @@ func (s *Service) ListInferences(ctx context.Context) ([]Inference, error) {
 }
 
 func (s *Service) rolesByID(ctx context.Context, tx *store.Tx) (map[string]Role, error) {
-	rows, err := s.store.Roles.List(ctx, tx, Query{})
+	rows, err := find(ctx, tx, s.store.Roles.Table)
 	byID := make(map[string]Role, len(rows))
 	for _, r := range rows {
 		byID[r.ID] = r
@@ -159,17 +161,17 @@ func (s *Service) rolesByID(ctx context.Context, tx *store.Tx) (map[string]Role,
 }
 
 // ImpliedBy lists what a role implies directly.
-func (s *Service) ImpliedBy(ctx context.Context, priorID string) (Inference, error) {
-	if err := s.check(ctx, "identity:list_implied_roles", policy.Target{}); err != nil {
+func (f *Roles) ImpliedBy(ctx context.Context, priorID string) (Inference, error) {
+	if err := f.s.check(ctx, "identity:list_implied_roles", policy.Target{}); err != nil {
 		return Inference{}, err
 	}
-	return read(ctx, s, func(tx *store.Tx) (Inference, error) {
+	return read(ctx, f.s, func(tx *store.Tx) (Inference, error) {
 		var inf Inference
 		var err error
-		if inf.Prior, err = s.store.Roles.Get(ctx, tx, priorID); err != nil {
+		if inf.Prior, err = get(ctx, tx, f.s.store.Roles.Table, priorID); err != nil {
 			return inf, err
 		}
-		rules, err := s.store.Roles.Implied(ctx, tx)
+		rules, err := f.s.store.Roles.Implied(ctx, tx)
 		if err != nil {
 			return inf, err
 		}
@@ -177,7 +179,7 @@ func (s *Service) ImpliedBy(ctx context.Context, priorID string) (Inference, err
 			if r.PriorID != priorID {
 				continue
 			}
-			role, err := s.store.Roles.Get(ctx, tx, r.ImpliedID)
+			role, err := get(ctx, tx, f.s.store.Roles.Table, r.ImpliedID)
 			if err != nil {
 				return inf, err
 			}
@@ -189,25 +191,25 @@ func (s *Service) ImpliedBy(ctx context.Context, priorID string) (Inference, err
 
 // inference loads both roles of a rule.
 func (s *Service) inference(ctx context.Context, tx *store.Tx, r ImpliedRole) (Inference, error) {
-	prior, err := s.store.Roles.Get(ctx, tx, r.PriorID)
+	prior, err := get(ctx, tx, s.store.Roles.Table, r.PriorID)
 	if err != nil {
 		return Inference{}, err
 	}
-	implied, err := s.store.Roles.Get(ctx, tx, r.ImpliedID)
+	implied, err := get(ctx, tx, s.store.Roles.Table, r.ImpliedID)
 	return Inference{Prior: prior, Implied: []Role{implied}}, err
 }
 
-// GetImplied returns a rule of implication under get_ or check_implied_role.
-func (s *Service) GetImplied(ctx context.Context, rule string, r ImpliedRole) (Inference, error) {
-	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+// Implied returns a rule of implication under get_ or check_implied_role.
+func (f *Roles) Implied(ctx context.Context, rule string, r ImpliedRole) (Inference, error) {
+	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
 		return Inference{}, err
 	}
-	return read(ctx, s, func(tx *store.Tx) (Inference, error) {
-		inf, err := s.inference(ctx, tx, r)
+	return read(ctx, f.s, func(tx *store.Tx) (Inference, error) {
+		inf, err := f.s.inference(ctx, tx, r)
 		if err != nil {
 			return inf, err
 		}
-		rules, err := s.store.Roles.Implied(ctx, tx)
+		rules, err := f.s.store.Roles.Implied(ctx, tx)
 		if err != nil {
 			return inf, err
 		}
@@ -222,12 +224,12 @@ func (s *Service) GetImplied(ctx context.Context, rule string, r ImpliedRole) (I
 
 // Imply makes one role imply another. The administrator's role is never
 // implied: that would give it away unseen. Nor may rules form a circle.
-func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
-	if err := s.check(ctx, "identity:create_implied_role", policy.Target{}); err != nil {
+func (f *Roles) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
+	if err := f.s.check(ctx, "identity:create_implied_role", policy.Target{}); err != nil {
 		return Inference{}, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (Inference, error) {
-		inf, err := s.inference(ctx, tx, r)
+	return write(ctx, f.s, func(tx *store.Tx) (Inference, error) {
+		inf, err := f.s.inference(ctx, tx, r)
 		if err != nil {
 			return inf, err
 		}
@@ -237,7 +239,7 @@ func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 		if implied := inf.Implied[0]; inf.Prior.DomainID == "" && implied.DomainID != "" {
 			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: a global role may not imply %s, the role of a domain.", implied.Name)
 		}
-		rules, err := s.store.Roles.Implied(ctx, tx)
+		rules, err := f.s.store.Roles.Implied(ctx, tx)
 		if err != nil {
 			return inf, err
 		}
@@ -246,35 +248,35 @@ func (s *Service) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 				return inf, errs.New(errs.Invalid, "Role %s already implies %s: the rules would form a circle.", r.ImpliedID, r.PriorID)
 			}
 		}
-		if err := s.store.Roles.Imply(ctx, tx, r); err != nil {
+		if err := f.s.store.Roles.Imply(ctx, tx, r); err != nil {
 			return inf, err
 		}
-		if err := s.notedWith(ctx, tx, "implied_role", created, r.PriorID, map[string]any{"implies": r.ImpliedID}); err != nil {
+		if err := f.s.notedWith(ctx, tx, "implied_role", created, r.PriorID, map[string]any{"implies": r.ImpliedID}); err != nil {
 			return inf, err
 		}
-		return inf, s.changed(ctx, tx, rolesTag)
+		return inf, f.s.changed(ctx, tx, rolesTag)
 	})
 }
 
 // Unimply removes a rule of implication.
-func (s *Service) Unimply(ctx context.Context, r ImpliedRole) error {
-	if err := s.check(ctx, "identity:delete_implied_role", policy.Target{}); err != nil {
+func (f *Roles) Unimply(ctx context.Context, r ImpliedRole) error {
+	if err := f.s.check(ctx, "identity:delete_implied_role", policy.Target{}); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := s.inference(ctx, tx, r); err != nil {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := f.s.inference(ctx, tx, r); err != nil {
 			return err
 		}
-		was, err := s.store.Roles.Unimply(ctx, tx, r)
+		was, err := f.s.store.Roles.Unimply(ctx, tx, r)
 		if err != nil {
 			return err
 		}
 		if !was {
 			return errs.New(errs.NotFound, "%s does not imply %s.", r.PriorID, r.ImpliedID)
 		}
-		if err := s.notedWith(ctx, tx, "implied_role", deleted, r.PriorID, map[string]any{"implies": r.ImpliedID}); err != nil {
+		if err := f.s.notedWith(ctx, tx, "implied_role", deleted, r.PriorID, map[string]any{"implies": r.ImpliedID}); err != nil {
 			return err
 		}
-		return s.changed(ctx, tx, rolesTag)
+		return f.s.changed(ctx, tx, rolesTag)
 	})
 }

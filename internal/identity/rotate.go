@@ -53,18 +53,18 @@ func (s *Service) rotateKey(ctx context.Context, purpose string, after time.Dura
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		now := s.now()
 		key.CreatedAt = now.Add(after)
-		rows, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", purpose)}})
+		rows, err := find(ctx, tx, s.store.Keys, store.Eq("purpose", purpose))
 		if err != nil {
 			return err
 		}
-		if err := s.store.Keys.Insert(ctx, tx, key); err != nil {
+		if err := s.store.Keys.Insert(ctx, tx, &key); err != nil {
 			return err
 		}
 		for _, old := range rows {
 			switch {
 			case old.RetiredAt.IsZero():
 				old.RetiredAt = key.CreatedAt
-				err = s.store.Keys.Update(ctx, tx, old)
+				err = s.store.Keys.Update(ctx, tx, &old)
 			case purpose == tokenKey && now.Sub(old.RetiredAt) > s.cfg.TokenTTL+s.cfg.AllowExpiredWindow:
 				err = s.store.Keys.Delete(ctx, tx, old.ID)
 			}
@@ -87,18 +87,18 @@ func (s *Service) resealCredentials(ctx context.Context) error {
 	}
 	marker := ""
 	for {
-		rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
-			return s.store.Credentials.List(ctx, tx, Query{Marker: marker, Limit: 200})
+		page, err := read(ctx, s, func(tx *store.Tx) (store.Page[Credential], error) {
+			return s.store.Credentials.List(ctx, tx, store.Query{Marker: marker, LostMarker: true, Limit: 200})
 		})
-		if err != nil || len(rows) == 0 {
+		if err != nil || len(page.Rows) == 0 {
 			return err
 		}
-		marker = rows[len(rows)-1].ID
-		for _, c := range rows {
+		marker = page.Rows[len(page.Rows)-1].ID
+		for _, c := range page.Rows {
 			if strings.HasPrefix(c.Blob, newest) {
 				continue
 			}
-			if err := s.resealCredential(ctx, c); err != nil {
+			if err := s.resealCredential(ctx, *c); err != nil {
 				return err
 			}
 		}
@@ -114,21 +114,21 @@ func (s *Service) resealCredential(ctx context.Context, old Credential) error {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		now, err := s.store.Credentials.Get(ctx, tx, c.ID)
+		now, err := get(ctx, tx, s.store.Credentials, c.ID)
 		if errs.Is(err, errs.NotFound) || err == nil && now.Blob != old.Blob {
 			return nil // deleted or changed meanwhile: it is sealed anew already
 		}
 		if err != nil {
 			return err
 		}
-		return s.store.Credentials.Update(ctx, tx, c)
+		return s.store.Credentials.Update(ctx, tx, &c)
 	})
 }
 
 // resealOptions seals the secrets among the domains' options with the newest key.
 func (s *Service) resealOptions(ctx context.Context) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		options, err := s.store.DomainConfigs.Sensitive(ctx, tx)
+		options, err := s.store.DomainOptions.All(ctx, tx, store.Eq("sensitive", true))
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (s *Service) resealOptions(ctx context.Context) error {
 			if o.Value, err = s.sealFor(ctx, credentialKey, about, text); err != nil {
 				return err
 			}
-			if err := s.store.DomainConfigs.Set(ctx, tx, o); err != nil {
+			if err := s.store.DomainOptions.Update(ctx, tx, o); err != nil {
 				return err
 			}
 		}
@@ -154,7 +154,7 @@ func (s *Service) resealOptions(ctx context.Context) error {
 // that retired just now stays: another server may still be sealing with it.
 func (s *Service) dropCredentialKeys(ctx context.Context) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		keys, err := s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", credentialKey)}})
+		keys, err := find(ctx, tx, s.store.Keys, store.Eq("purpose", credentialKey))
 		if err != nil {
 			return err
 		}

@@ -199,7 +199,7 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 		st.Roles = append(st.Roles, r.Name)
 	}
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		if sp, err = s.store.ServiceProviders.Get(ctx, tx, spID); err != nil {
+		if sp, err = get(ctx, tx, s.store.ServiceProviders, spID); err != nil {
 			return err
 		}
 		st.Groups, err = s.groupTexts(ctx, tx, se.GroupIDs)
@@ -227,11 +227,11 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 func (s *Service) groupTexts(ctx context.Context, tx *store.Tx, ids []string) ([]string, error) {
 	var out []string
 	for _, id := range ids {
-		g, err := s.store.Groups.Get(ctx, tx, id)
+		g, err := get(ctx, tx, s.store.Groups.Table, id)
 		if err != nil {
 			return nil, err
 		}
-		d, err := s.store.Projects.Get(ctx, tx, g.DomainID)
+		d, err := get(ctx, tx, s.store.Projects.Table, g.DomainID)
 		if err != nil {
 			return nil, err
 		}

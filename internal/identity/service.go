@@ -34,6 +34,32 @@ type Deps struct {
 
 // Service is identity. Make it with New, Start it, and Stop it.
 type Service struct {
+	// The families, each with its use cases.
+	Regions           *Family[Region]
+	CatalogServices   *Family[CatalogService]
+	Endpoints         *Family[Endpoint]
+	EndpointGroups    *Family[EndpointGroup]
+	PolicyDocuments   *Family[PolicyDocument]
+	IdentityProviders *Family[IdentityProvider]
+	Mappings          *Family[Mapping]
+	ServiceProviders  *Family[ServiceProvider]
+	Consumers         *Family[Consumer]
+	Groups            *Groups
+	Roles             *Roles
+	Projects          *Projects
+	Domains           *Domains
+	Users             *Users
+	RegisteredLimits  *RegisteredLimits
+	Limits            *Limits
+	Credentials       *Credentials
+	Trusts            *Trusts
+	AppCredentials    *AppCredentials
+	AccessRules       *AccessRules
+	OAuthTokens       *OAuthTokens
+	Protocols         *Protocols
+	EndpointLinks     *EndpointLinks
+	Associations      *Associations
+
 	db      *store.DB
 	store   Store
 	policy  *policy.Engine
@@ -96,6 +122,13 @@ func New(d Deps) (*Service, error) {
 		rendered:   newMemo[[]byte](w, maxRendered),
 		providers:  newMemo[[]ServiceProvider](w, 1),
 	}
+	s.Regions, s.CatalogServices, s.Endpoints, s.EndpointGroups = s.regions(), s.catalogServices(), s.endpoints(), s.endpointGroups()
+	s.PolicyDocuments, s.Consumers = s.policyDocuments(), s.consumers()
+	s.IdentityProviders, s.Mappings, s.ServiceProviders = s.identityProviders(), s.mappings(), s.serviceProviders()
+	s.Groups, s.Roles, s.Users, s.Projects, s.Domains = &Groups{s}, &Roles{s}, &Users{s}, &Projects{s}, &Domains{s}
+	s.RegisteredLimits, s.Limits, s.EndpointLinks, s.Associations = &RegisteredLimits{s}, &Limits{s}, &EndpointLinks{s}, &Associations{s}
+	s.Credentials, s.Trusts, s.OAuthTokens = &Credentials{s}, &Trusts{s}, &OAuthTokens{s}
+	s.AppCredentials, s.AccessRules, s.Protocols = &AppCredentials{s: s}, &AccessRules{s: s}, &Protocols{s: s}
 	return s, nil
 }
 

@@ -32,7 +32,7 @@ type sealedPair struct{ Key, Certificate []byte }
 // first needed. All processes find the same one.
 func (s *Service) signingPair(ctx context.Context) (tls.Certificate, error) {
 	find := func(tx *store.Tx) ([]Key, error) {
-		return s.store.Keys.List(ctx, tx, Query{Where: []Match{Eq("purpose", signingKey)}})
+		return find(ctx, tx, s.store.Keys, store.Eq("purpose", signingKey))
 	}
 	rows, err := read(ctx, s, find)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Service) signingPair(ctx context.Context) (tls.Certificate, error) {
 			if have, err := find(tx); err != nil || len(have) > 0 {
 				return have, err // another process was first
 			}
-			return []Key{made}, s.store.Keys.Insert(ctx, tx, made)
+			return []Key{made}, s.store.Keys.Insert(ctx, tx, &made)
 		})
 		if err != nil {
 			return tls.Certificate{}, err

@@ -7,64 +7,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Table keeps one kind of resource. Get, Update and Delete answer NotFound
-// with a message that names the resource; Insert and Update answer Exists when
-// a name is taken.
-type Table[T any] interface {
-	Get(ctx context.Context, tx *store.Tx, id string) (T, error)
-	List(ctx context.Context, tx *store.Tx, q Query) ([]T, error)
-	Insert(ctx context.Context, tx *store.Tx, v T) error
-	Update(ctx context.Context, tx *store.Tx, v T) error
-	Delete(ctx context.Context, tx *store.Tx, id string) error
-	// DeleteWhere deletes every row that matches and tells how many.
-	DeleteWhere(ctx context.Context, tx *store.Tx, where ...Match) (int64, error)
-}
-
-// Query selects, orders and cuts a list.
-type Query struct {
-	Where      []Match
-	SortKey    string // a field; rows with the same value, and all if it is empty, are ordered by id
-	Descending bool
-	Marker     string // the id of the last row already seen
-	Limit      int    // 0: all
-}
-
-// Match is one condition on a field, under its name in the API. A field that
-// the table does not know is ignored, as Keystone ignores unknown filters.
-type Match struct {
-	Field string
-	Op    Op
-	Value any
-}
-
-// Op is how a Match compares.
-type Op string
-
-// The comparisons; those with an i in front ignore case.
-const (
-	Equal       Op = ""
-	NotEqual    Op = "not"
-	In          Op = "in" // Value is a []string
-	Contains    Op = "contains"
-	StartsWith  Op = "startswith"
-	EndsWith    Op = "endswith"
-	IContains   Op = "icontains"
-	IStartsWith Op = "istartswith"
-	IEndsWith   Op = "iendswith"
-	Less        Op = "lt"
-	LessEqual   Op = "lte"
-	Greater     Op = "gt"
-	GreaterEq   Op = "gte"
-	// The tag filters of projects; Value is a []string.
-	TagsAll    Op = "tags"
-	TagsAny    Op = "tags-any"
-	TagsNotAll Op = "not-tags"
-	TagsNotAny Op = "not-tags-any"
-)
-
-// Eq is the commonest Match.
-func Eq(field string, value any) Match { return Match{Field: field, Value: value} }
-
 // Store is identity's persistence, one table per kind of resource.
 type Store struct {
 	Projects         ProjectTable
@@ -72,33 +14,38 @@ type Store struct {
 	Groups           GroupTable
 	Roles            RoleTable
 	Assignments      AssignmentTable
-	Regions          Table[Region]
-	Services         Table[CatalogService]
-	Endpoints        Table[Endpoint]
+	Regions          *store.Table[Region]
+	Services         *store.Table[CatalogService]
+	Endpoints        *store.Table[Endpoint]
 	EndpointGroups   EndpointGroupTable
-	Policies         PolicyTable
-	Credentials      Table[Credential]
-	AppCredentials   Table[AppCredential]
-	AccessRules      Table[AccessRule]
-	Trusts           Table[Trust]
-	RegisteredLimits Table[RegisteredLimit]
-	Limits           Table[Limit]
-	DomainConfigs    DomainConfigTable
-	IdPs             IdPTable
-	Mappings         Table[Mapping]
-	ServiceProviders Table[ServiceProvider]
-	Consumers        Table[Consumer]
-	OAuthTokens      Table[OAuthToken]
-	Keys             Table[Key]
+	Policies         *store.Table[PolicyDocument]
+	Associations     *store.Table[PolicyAssociation]
+	Credentials      *store.Table[Credential]
+	AppCredentials   *store.Table[AppCredential]
+	AccessRules      *store.Table[AccessRule]
+	Trusts           *store.Table[Trust]
+	RegisteredLimits *store.Table[RegisteredLimit]
+	Limits           *store.Table[Limit]
+	DomainOptions    *store.Table[DomainOption]
+	IdPs             *store.Table[IdentityProvider]
+	Protocols        *store.Table[Protocol]
+	Mappings         *store.Table[Mapping]
+	ServiceProviders *store.Table[ServiceProvider]
+	Consumers        *store.Table[Consumer]
+	OAuthTokens      *store.Table[OAuthToken]
+	Keys             *store.Table[Key]
 	Events           EventTable
 	Guesses          GuessTable
 }
 
 // ProjectTable keeps projects and domains.
-type ProjectTable interface {
-	Table[Project]
-	// ByName finds a project of a domain; a domain when domainID is empty.
-	ByName(ctx context.Context, tx *store.Tx, domainID, name string) (Project, error)
+type ProjectTable struct {
+	*store.Table[Project]
+	ProjectTree
+}
+
+// ProjectTree is how projects hang together, and their tags.
+type ProjectTree interface {
 	// Ancestors returns the path from the domain down to the project's parent.
 	Ancestors(ctx context.Context, tx *store.Tx, p Project) ([]Project, error)
 	// Subtree returns everything below the project.
@@ -106,11 +53,14 @@ type ProjectTable interface {
 	SetTags(ctx context.Context, tx *store.Tx, id string, tags []string) error
 }
 
-// UserTable keeps users, their old passwords and their federated identities.
-type UserTable interface {
-	Table[User]
-	ByName(ctx context.Context, tx *store.Tx, domainID, name string) (User, error)
-	OfGroup(ctx context.Context, tx *store.Tx, groupID string, q Query) ([]User, error)
+// UserTable keeps users, and what is kept beside them.
+type UserTable struct {
+	*store.Table[User]
+	UserRecords
+}
+
+// UserRecords are old passwords, federated identities and what is used once.
+type UserRecords interface {
 	OldPasswords(ctx context.Context, tx *store.Tx, userID string, n int) ([]string, error)
 	AddOldPassword(ctx context.Context, tx *store.Tx, userID, hash string, at time.Time, keep int) error
 	// RecordLogin notes the outcome of a password check.
@@ -124,10 +74,13 @@ type UserTable interface {
 }
 
 // GroupTable keeps groups and who is in them.
-type GroupTable interface {
-	Table[Group]
-	ByName(ctx context.Context, tx *store.Tx, domainID, name string) (Group, error)
-	OfUser(ctx context.Context, tx *store.Tx, userID string, now time.Time, q Query) ([]Group, error)
+type GroupTable struct {
+	*store.Table[Group]
+	Memberships
+}
+
+// Memberships are who is in which group.
+type Memberships interface {
 	IDsOfUser(ctx context.Context, tx *store.Tx, userID string, now time.Time) ([]string, error)
 	Members(ctx context.Context, tx *store.Tx, groupIDs []string) (map[string][]string, error)
 	IsMember(ctx context.Context, tx *store.Tx, userID, groupID string) (bool, error)
@@ -142,9 +95,13 @@ type GroupTable interface {
 }
 
 // RoleTable keeps roles and which implies which.
-type RoleTable interface {
-	Table[Role]
-	ByName(ctx context.Context, tx *store.Tx, domainID, name string) (Role, error)
+type RoleTable struct {
+	*store.Table[Role]
+	ImpliedRoles
+}
+
+// ImpliedRoles are which role implies which.
+type ImpliedRoles interface {
 	Implied(ctx context.Context, tx *store.Tx) ([]ImpliedRole, error)
 	Imply(ctx context.Context, tx *store.Tx, r ImpliedRole) error
 	Unimply(ctx context.Context, tx *store.Tx, r ImpliedRole) (bool, error)
@@ -161,41 +118,19 @@ type AssignmentTable interface {
 }
 
 // EndpointGroupTable keeps endpoint groups and which projects see what.
-type EndpointGroupTable interface {
-	Table[EndpointGroup]
+type EndpointGroupTable struct {
+	*store.Table[EndpointGroup]
+	ProjectLinks
+}
+
+// ProjectLinks are which projects see what.
+type ProjectLinks interface {
 	Link(ctx context.Context, tx *store.Tx, l EndpointLink) error
 	Linked(ctx context.Context, tx *store.Tx, l EndpointLink) (bool, error)
 	Unlink(ctx context.Context, tx *store.Tx, l EndpointLink) (bool, error)
 	// Links lists the links that match the fields of l which are not empty.
 	Links(ctx context.Context, tx *store.Tx, l EndpointLink) ([]EndpointLink, error)
 	UnlinkProject(ctx context.Context, tx *store.Tx, projectID string) error
-}
-
-// PolicyTable keeps policy documents and what they apply to.
-type PolicyTable interface {
-	Table[PolicyDocument]
-	Associate(ctx context.Context, tx *store.Tx, a PolicyAssociation) error
-	Associations(ctx context.Context, tx *store.Tx, where ...Match) ([]PolicyAssociation, error)
-	Dissociate(ctx context.Context, tx *store.Tx, where ...Match) (int64, error)
-}
-
-// DomainConfigTable keeps the options of domains.
-type DomainConfigTable interface {
-	List(ctx context.Context, tx *store.Tx, domainID string) ([]DomainOption, error)
-	Set(ctx context.Context, tx *store.Tx, o DomainOption) error
-	Delete(ctx context.Context, tx *store.Tx, domainID, group, option string) (int64, error)
-	Sensitive(ctx context.Context, tx *store.Tx) ([]DomainOption, error) // of all domains
-}
-
-// IdPTable keeps identity providers and their protocols.
-type IdPTable interface {
-	Table[IdentityProvider]
-	ByRemoteID(ctx context.Context, tx *store.Tx, remoteID string) (string, error)
-	Protocols(ctx context.Context, tx *store.Tx, idp string) ([]Protocol, error)
-	Protocol(ctx context.Context, tx *store.Tx, idp, id string) (Protocol, error)
-	PutProtocol(ctx context.Context, tx *store.Tx, p Protocol) error
-	DeleteProtocol(ctx context.Context, tx *store.Tx, idp, id string) (bool, error)
-	MappingUsed(ctx context.Context, tx *store.Tx, mappingID string) (bool, error)
 }
 
 // GuessTable counts guesses at secrets, by factor, whose they are, and source.

@@ -89,7 +89,7 @@ func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) (
 		if a.TargetKind == SystemTarget || !a.Inherited && a.TargetKind != ProjectTarget {
 			continue
 		}
-		p, err := s.store.Projects.Get(ctx, tx, a.TargetID)
+		p, err := get(ctx, tx, s.store.Projects.Table, a.TargetID)
 		if errs.Is(err, errs.NotFound) {
 			continue
 		}
@@ -117,7 +117,7 @@ func (s *Service) inEnabledDomains(ctx context.Context, tx *store.Tx, found map[
 	for _, p := range found {
 		ok, known := enabled[p.DomainID]
 		if !known {
-			d, err := s.store.Projects.Get(ctx, tx, p.DomainID)
+			d, err := get(ctx, tx, s.store.Projects.Table, p.DomainID)
 			if err != nil {
 				return nil, err
 			}
@@ -167,7 +167,7 @@ func (s *Service) MyDomains(ctx context.Context) ([]Project, error) {
 		if len(ids) == 0 {
 			return []Project{}, nil
 		}
-		return s.store.Projects.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: ids}, Eq("enabled", true), Eq("is_domain", true)}})
+		return find(ctx, tx, s.store.Projects.Table, store.In("id", ids), store.Eq("enabled", true), store.Eq("is_domain", true))
 	})
 }
 

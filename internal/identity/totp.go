@@ -86,7 +86,7 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof)
 // seedsOf are a user's TOTP secrets, by the credential that keeps each.
 func (s *Service) seedsOf(ctx context.Context, userID string) (map[string][]byte, error) {
 	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
-		return s.store.Credentials.List(ctx, tx, Query{Where: []Match{Eq("user_id", userID), Eq("type", TOTPMethod)}})
+		return find(ctx, tx, s.store.Credentials, store.Eq("user_id", userID), store.Eq("type", TOTPMethod))
 	})
 	if err != nil {
 		return nil, err

@@ -23,52 +23,31 @@ func (s *Service) alive(t Trust) bool {
 	return t.DeletedAt.IsZero() && (t.ExpiresAt.IsZero() || s.now().Before(t.ExpiresAt)) && t.RemainingUses != 0
 }
 
-// ListTrusts lists trusts: all, a trustor's or a trustee's. Of the query only
-// the page counts.
-func (s *Service) ListTrusts(ctx context.Context, trustorID, trusteeID string, q Query) (Page[Trust], error) {
+// List lists trusts: all, a trustor's or a trustee's.
+func (f *Trusts) List(ctx context.Context, q store.Query) (store.Page[Trust], error) {
 	rule, target := "identity:list_trusts", policy.Target{}
-	q.Where = []Match{Eq("deleted_at", int64(0))}
-	switch {
-	case trustorID != "":
-		rule, target = "identity:list_trusts_for_trustor", policy.Target{"target.trust.trustor_user_id": trustorID}
-		q.Where = append(q.Where, Eq("trustor_user_id", trustorID))
-	case trusteeID != "":
-		rule, target = "identity:list_trusts_for_trustee", policy.Target{"target.trust.trustee_user_id": trusteeID}
-		q.Where = append(q.Where, Eq("trustee_user_id", trusteeID))
+	if id := said(q, "trustor_user_id"); id != "" {
+		rule, target = "identity:list_trusts_for_trustor", policy.Target{"target.trust.trustor_user_id": id}
+	} else if id := said(q, "trustee_user_id"); id != "" {
+		rule, target = "identity:list_trusts_for_trustee", policy.Target{"target.trust.trustee_user_id": id}
 	}
-	if err := s.check(ctx, rule, target); err != nil {
-		return Page[Trust]{}, err
+	q = q.Within(store.Eq("deleted_at", int64(0)))
+	if err := f.s.check(ctx, rule, target); err != nil {
+		return store.Page[Trust]{}, err
 	}
 	if err := notByAppCred(actor.From(ctx)); err != nil {
-		return Page[Trust]{}, err
+		return store.Page[Trust]{}, err
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Trust, error) { return s.visibleTrusts(ctx, tx, s.limited(q)) })
-	return page(s, q, rows), err
-}
-
-// visibleTrusts reads on until it has as many trusts as asked for that are still
-// good and not beyond the actor's delegation.
-func (s *Service) visibleTrusts(ctx context.Context, tx *store.Tx, q Query) ([]Trust, error) {
-	out := []Trust{}
-	for {
-		rows, err := s.store.Trusts.List(ctx, tx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range rows {
-			q.Marker = t.ID
-			if s.alive(t) && withinTrust(actor.From(ctx), t) == nil && (q.Limit == 0 || len(out) < q.Limit) {
-				out = append(out, t)
-			}
-		}
-		if q.Limit == 0 || len(rows) < q.Limit || len(out) >= q.Limit {
-			return out, nil
-		}
-	}
+	return read(ctx, f.s, func(tx *store.Tx) (store.Page[Trust], error) {
+		return f.s.store.Trusts.ListKept(ctx, tx, f.s.capped(q), func(rows []*Trust) ([]*Trust, error) {
+			// Those that are still good and not beyond the actor's delegation.
+			return slices.DeleteFunc(rows, func(t *Trust) bool { return !f.s.alive(*t) || withinTrust(actor.From(ctx), *t) != nil }), nil
+		})
+	})
 }
 
 func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (Trust, error) {
-	t, err := s.store.Trusts.Get(ctx, tx, id)
+	t, err := get(ctx, tx, s.store.Trusts, id)
 	if err == nil && !s.alive(t) {
 		err = errs.New(errs.NotFound, "Could not find trust: %s.", id)
 	}
@@ -81,65 +60,71 @@ func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (
 	if err := withinTrust(actor.From(ctx), t); err != nil {
 		return t, err
 	}
-	t.Roles, err = s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: t.RoleIDs}}})
+	t.Roles, err = find(ctx, tx, s.store.Roles.Table, store.In("id", t.RoleIDs))
 	return t, err
 }
 
-// GetTrust returns a trust with its roles, under a rule.
-func (s *Service) GetTrust(ctx context.Context, rule, id string) (Trust, error) {
-	return read(ctx, s, func(tx *store.Tx) (Trust, error) { return s.getTrust(ctx, tx, rule, id) })
+// Show returns a trust with its roles.
+func (f *Trusts) Show(ctx context.Context, id string) (*Trust, error) {
+	return f.Under(ctx, "identity:get_trust", id)
 }
 
-// CreateTrust lets another user act for the actor. A trust made with the token
+// Under is Show under another rule.
+func (f *Trusts) Under(ctx context.Context, rule, id string) (*Trust, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (Trust, error) { return f.s.getTrust(ctx, tx, rule, id) }))
+}
+
+// Create lets another user act for the actor. A trust made with the token
 // of another trust passes on what that one allows, and no more.
-func (s *Service) CreateTrust(ctx context.Context, t Trust, wanted []Ref, depth *int64) (Trust, error) {
+func (f *Trusts) Create(ctx context.Context, in NewTrust) (*Trust, error) {
+	t := in.Trust
 	a := actor.From(ctx)
-	if err := s.check(ctx, "identity:create_trust", trustTarget(t)); err != nil {
-		return t, err
+	if err := f.s.check(ctx, "identity:create_trust", trustTarget(t)); err != nil {
+		return nil, err
 	}
 	if err := notByAppCred(a); err != nil {
-		return t, err
+		return nil, err
 	}
 	if a.TrustID == "" { // a trust may be passed on
 		if err := proves(a, "trusts"); err != nil {
-			return t, err
+			return nil, err
 		}
 	}
 	if a.UserID != t.TrustorUserID {
-		return t, errs.New(errs.Forbidden, "The authenticated user should match the trustor.")
+		return nil, errs.New(errs.Forbidden, "The authenticated user should match the trustor.")
 	}
-	if t.ProjectID != "" && len(wanted) == 0 {
-		return t, errs.New(errs.Forbidden, "At least one role should be specified.")
+	if t.ProjectID != "" && len(in.RoleRefs) == 0 {
+		return nil, errs.New(errs.Forbidden, "At least one role should be specified.")
 	}
-	if !t.ExpiresAt.IsZero() && !s.now().Before(t.ExpiresAt) {
-		return t, errs.New(errs.Invalid, "The expires_at must not be in the past.")
+	if !t.ExpiresAt.IsZero() && !f.s.now().Before(t.ExpiresAt) {
+		return nil, errs.New(errs.Invalid, "The expires_at must not be in the past.")
 	}
-	if err := s.depth(&t, depth); err != nil {
-		return t, err
+	if err := f.s.depth(&t, in.Depth); err != nil {
+		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx) (Trust, error) {
+	return one(write(ctx, f.s, func(tx *store.Tx) (Trust, error) {
 		t := t
 		t.ID = ids.NewHex()
-		if _, err := s.store.Users.Get(ctx, tx, t.TrusteeUserID); err != nil {
+		if _, err := get(ctx, tx, f.s.store.Users.Table, t.TrusteeUserID); err != nil {
 			return t, err
 		}
-		if err := s.trustRoles(ctx, tx, &t, wanted); err != nil {
+		if err := f.s.trustRoles(ctx, tx, &t, in.RoleRefs); err != nil {
 			return t, err
 		}
 		if a.TrustID != "" {
-			if err := s.redelegate(ctx, tx, &t, a.TrustID, depth); err != nil {
+			if err := f.s.redelegate(ctx, tx, &t, a.TrustID, in.Depth); err != nil {
 				return t, err
 			}
 		}
-		if err := s.store.Trusts.Insert(ctx, tx, t); err != nil {
+		if err := f.s.store.Trusts.Insert(ctx, tx, &t); err != nil {
 			return t, err
 		}
 		var err error
-		if t.Roles, err = s.store.Roles.List(ctx, tx, Query{Where: []Match{{Field: "id", Op: In, Value: t.RoleIDs}}}); err != nil {
+		if t.Roles, err = find(ctx, tx, f.s.store.Roles.Table, store.In("id", t.RoleIDs)); err != nil {
 			return t, err
 		}
-		return t, s.noted(ctx, tx, "trust", created, t.ID)
-	})
+		return t, f.s.made(ctx, tx, "trust", t.ID)
+	}))
 }
 
 // depth settles how far a trust may be passed on.
@@ -167,7 +152,7 @@ func (s *Service) trustRoles(ctx context.Context, tx *store.Tx, t *Trust, wanted
 	if t.ProjectID == "" {
 		return nil
 	}
-	p, err := s.store.Projects.Get(ctx, tx, t.ProjectID)
+	p, err := get(ctx, tx, s.store.Projects.Table, t.ProjectID)
 	if err != nil {
 		return err
 	}
@@ -178,7 +163,7 @@ func (s *Service) trustRoles(ctx context.Context, tx *store.Tx, t *Trust, wanted
 	for _, ref := range wanted {
 		id := ref.ID
 		if id == "" {
-			r, err := s.store.Roles.ByName(ctx, tx, "", ref.Name)
+			r, err := byName(ctx, tx, s.store.Roles.Table, "", ref.Name)
 			if err != nil {
 				return err
 			}
@@ -202,7 +187,7 @@ func (s *Service) trustorRoles(ctx context.Context, tx *store.Tx, userID string,
 
 // redelegate checks a new trust against the one it passes on.
 func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parentID string, asked *int64) error {
-	parent, err := s.store.Trusts.Get(ctx, tx, parentID)
+	parent, err := get(ctx, tx, s.store.Trusts, parentID)
 	if err != nil {
 		return err
 	}
@@ -217,7 +202,7 @@ func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parent
 	}
 	chain := []Trust{parent}
 	for id := parent.RedelegatedTrustID; id != ""; {
-		up, err := s.store.Trusts.Get(ctx, tx, id)
+		up, err := get(ctx, tx, s.store.Trusts, id)
 		if err != nil {
 			return err
 		}
@@ -249,19 +234,19 @@ func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parent
 	return nil
 }
 
-// DeleteTrust ends a trust, and those that pass it on.
-func (s *Service) DeleteTrust(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		t, err := s.getTrust(ctx, tx, "identity:delete_trust", id)
+// Delete ends a trust, and those that pass it on.
+func (f *Trusts) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		t, err := f.s.getTrust(ctx, tx, "identity:delete_trust", id)
 		if err != nil {
 			return err
 		}
-		return s.removeTrust(ctx, tx, t)
+		return f.s.removeTrust(ctx, tx, t)
 	})
 }
 
 func (s *Service) removeTrust(ctx context.Context, tx *store.Tx, t Trust) error {
-	children, err := s.store.Trusts.List(ctx, tx, Query{Where: []Match{Eq("redelegated_trust_id", t.ID)}})
+	children, err := find(ctx, tx, s.store.Trusts, store.Eq("redelegated_trust_id", t.ID))
 	if err != nil {
 		return err
 	}
@@ -281,7 +266,7 @@ func (s *Service) removeTrust(ctx context.Context, tx *store.Tx, t Trust) error 
 
 // trustScope turns a login of the trustee into a token of the trust.
 func (s *Service) trustScope(ctx context.Context, t *Token, id string) error {
-	tr, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return s.store.Trusts.Get(ctx, tx, id) })
+	tr, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return get(ctx, tx, s.store.Trusts, id) })
 	if errs.Is(err, errs.NotFound) {
 		return unauthorized("no such trust: " + id)
 	}
@@ -307,7 +292,7 @@ func (s *Service) trustScope(ctx context.Context, t *Token, id string) error {
 // spendTrust counts one use of a trust, if its uses are counted.
 func (s *Service) spendTrust(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		t, err := s.store.Trusts.Get(ctx, tx, id)
+		t, err := get(ctx, tx, s.store.Trusts, id)
 		if err != nil {
 			return badToken(err)
 		}
@@ -318,14 +303,14 @@ func (s *Service) spendTrust(ctx context.Context, id string) error {
 			return unauthorized("the trust has no uses left: " + id)
 		}
 		t.RemainingUses--
-		return s.store.Trusts.Update(ctx, tx, t)
+		return s.store.Trusts.Update(ctx, tx, &t)
 	})
 }
 
 // trustPrincipal gives a token the trust's roles, as long as everybody in the
 // chain is enabled and the first trustor still has them.
 func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	t, err := s.store.Trusts.Get(ctx, tx, id)
+	t, err := get(ctx, tx, s.store.Trusts, id)
 	if err != nil {
 		return err
 	}
@@ -350,7 +335,7 @@ func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal
 		if up.RedelegatedTrustID == "" {
 			break
 		}
-		if up, err = s.store.Trusts.Get(ctx, tx, up.RedelegatedTrustID); err != nil {
+		if up, err = get(ctx, tx, s.store.Trusts, up.RedelegatedTrustID); err != nil {
 			return err
 		}
 		p.tags = append(p.tags, trustTag(up.ID))

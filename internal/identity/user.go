@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
@@ -14,42 +15,50 @@ import (
 
 // UserChange applies a client's wishes to a user; a password goes beside it.
 type UserChange struct {
-	Apply    func(u *User) error
+	change.Patch[User]
 	Password *string // nil: leave it; "" takes it away
 }
 
-// ListUsers lists users. A token for a domain sees its own.
-func (s *Service) ListUsers(ctx context.Context, q Query) (Page[User], error) {
+func (c UserChange) password() string {
+	if c.Password == nil {
+		return ""
+	}
+	return *c.Password
+}
+
+// List lists users. A token for a domain sees its own.
+func (f *Users) List(ctx context.Context, q store.Query) (store.Page[User], error) {
 	a := actor.From(ctx)
 	target := policy.Target{}
 	if a.DomainID != "" {
 		target["target.domain_id"] = a.DomainID
-		q.Where = append(q.Where, Eq("domain_id", a.DomainID))
+		q = q.Within(store.Eq("domain_id", a.DomainID))
 	}
-	if err := s.check(ctx, "identity:list_users", target); err != nil {
-		return Page[User]{}, err
+	if err := f.s.check(ctx, "identity:list_users", target); err != nil {
+		return store.Page[User]{}, err
 	}
-	if err := s.mirrorNamed(ctx, q); err != nil {
-		return Page[User]{}, err
+	if err := f.s.mirrorNamed(ctx, q); err != nil {
+		return store.Page[User]{}, err
 	}
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]User, error) {
-		rows, err := s.store.Users.List(ctx, tx, s.limited(q))
-		if err != nil {
-			return nil, err
-		}
-		return rows, s.withFederated(ctx, tx, rows)
-	})
-	return page(s, q, rows), err
+	return read(ctx, f.s, func(tx *store.Tx) (store.Page[User], error) { return f.s.usersPage(ctx, tx, q) })
 }
 
-func (s *Service) withFederated(ctx context.Context, tx *store.Tx, users []User) error {
+func (s *Service) usersPage(ctx context.Context, tx *store.Tx, q store.Query) (store.Page[User], error) {
+	page, err := s.store.Users.List(ctx, tx, s.capped(q))
+	if err != nil {
+		return page, err
+	}
+	return page, s.withFederated(ctx, tx, page.Rows...)
+}
+
+func (s *Service) withFederated(ctx context.Context, tx *store.Tx, users ...*User) error {
 	var linked []string
 	for _, u := range users {
 		linked = append(linked, u.ID)
 	}
 	rows, err := s.store.Users.Federated(ctx, tx, linked...)
 	for _, f := range rows {
-		i := slices.IndexFunc(users, func(u User) bool { return u.ID == f.UserID })
+		i := slices.IndexFunc(users, func(u *User) bool { return u.ID == f.UserID })
 		users[i].Federated = append(users[i].Federated, f)
 	}
 	return err
@@ -57,7 +66,7 @@ func (s *Service) withFederated(ctx context.Context, tx *store.Tx, users []User)
 
 // getUser loads a user under a rule, telling of absence only those who may see any.
 func (s *Service) getUser(ctx context.Context, tx *store.Tx, rule, id string) (User, error) {
-	u, err := s.store.Users.Get(ctx, tx, id)
+	u, err := get(ctx, tx, s.store.Users.Table, id)
 	target := policy.Target{"user_id": id, "target.user.id": id}
 	if err == nil {
 		target = userTarget(u)
@@ -70,56 +79,58 @@ func (s *Service) getUser(ctx context.Context, tx *store.Tx, rule, id string) (U
 	return u, err
 }
 
-// GetUser returns a user.
-func (s *Service) GetUser(ctx context.Context, id string) (User, error) {
-	return read(ctx, s, func(tx *store.Tx) (User, error) {
-		u, err := s.getUser(ctx, tx, "identity:get_user", id)
+// Show returns a user.
+func (f *Users) Show(ctx context.Context, id string) (*User, error) {
+	return one(read(ctx, f.s, func(tx *store.Tx) (User, error) {
+		u, err := f.s.getUser(ctx, tx, "identity:get_user", id)
 		if err != nil {
 			return u, err
 		}
-		one := []User{u}
-		err = s.withFederated(ctx, tx, one)
-		return one[0], err
-	})
+		return u, f.s.withFederated(ctx, tx, &u)
+	}))
 }
 
-// CreateUser makes a user.
-func (s *Service) CreateUser(ctx context.Context, u User, password string) (User, error) {
+// Create makes a user.
+func (f *Users) Create(ctx context.Context, in UserChange) (*User, error) {
+	u := User{Enabled: true}
+	if err := in.To(&u); err != nil {
+		return nil, err
+	}
 	u.DomainID = homeDomain(ctx, u.DomainID)
-	u.ID, u.Kind, u.CreatedAt = ids.NewHex(), Local, s.now()
-	if err := s.check(ctx, "identity:create_user", userTarget(u)); err != nil {
-		return u, err
+	u.ID, u.Kind, u.CreatedAt = ids.NewHex(), Local, f.s.now()
+	if err := f.s.check(ctx, "identity:create_user", userTarget(u)); err != nil {
+		return nil, err
 	}
-	if err := s.ownDirectory(ctx, u.DomainID); err != nil {
-		return u, err
+	if err := f.s.ownDirectory(ctx, u.DomainID); err != nil {
+		return nil, err
 	}
-	if password != "" {
-		if err := s.acceptable(password); err != nil {
-			return u, err
+	if password := in.password(); password != "" {
+		if err := f.s.acceptable(password); err != nil {
+			return nil, err
 		}
-		hash, err := s.hasher.hash(ctx, password)
+		hash, err := f.s.hasher.hash(ctx, password)
 		if err != nil {
-			return u, err
+			return nil, err
 		}
-		s.setPassword(&u, hash, false)
+		f.s.setPassword(&u, hash, false)
 	}
-	return write(ctx, s, func(tx *store.Tx) (User, error) {
-		if _, err := s.domain(ctx, tx, u.DomainID); err != nil {
+	return one(write(ctx, f.s, func(tx *store.Tx) (User, error) {
+		if _, err := f.s.domain(ctx, tx, u.DomainID); err != nil {
 			return u, err
 		}
-		if err := s.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
+		if err := f.s.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
 			return u, err
 		}
-		if err := s.store.Users.Insert(ctx, tx, u); err != nil {
+		if err := f.s.store.Users.Insert(ctx, tx, &u); err != nil {
 			return u, err
 		}
 		if len(u.Federated) > 0 {
-			if err := s.store.Users.SetFederated(ctx, tx, u.ID, u.Federated); err != nil {
+			if err := f.s.store.Users.SetFederated(ctx, tx, u.ID, u.Federated); err != nil {
 				return u, err
 			}
 		}
-		return u, s.noted(ctx, tx, "user", created, u.ID)
-	})
+		return u, f.s.made(ctx, tx, "user", u.ID)
+	}))
 }
 
 // mayDefault refuses a domain as somebody's default project. A project that
@@ -128,7 +139,7 @@ func (s *Service) mayDefault(ctx context.Context, tx *store.Tx, id string) error
 	if id == "" {
 		return nil
 	}
-	p, err := s.store.Projects.Get(ctx, tx, id)
+	p, err := get(ctx, tx, s.store.Projects.Table, id)
 	if err == nil && p.IsDomain {
 		return errs.New(errs.Invalid, "User's default project ID cannot be a domain ID: %s.", id)
 	}
@@ -138,28 +149,28 @@ func (s *Service) mayDefault(ctx context.Context, tx *store.Tx, id string) error
 	return err
 }
 
-// UpdateUser changes a user. A new password or a disabled account voids all
+// Update changes a user. A new password or a disabled account voids all
 // tokens that the user has.
-func (s *Service) UpdateUser(ctx context.Context, id string, change UserChange) (User, error) {
+func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, error) {
 	var hash string
-	if change.Password != nil && *change.Password != "" {
+	if in.Password != nil && *in.Password != "" {
 		// The policy comes before the cost of a hash and before judging the
 		// password. The history binds users who choose their own alone.
-		if _, err := read(ctx, s, func(tx *store.Tx) (User, error) {
-			return s.getUser(ctx, tx, "identity:update_user", id)
+		if _, err := read(ctx, f.s, func(tx *store.Tx) (User, error) {
+			return f.s.getUser(ctx, tx, "identity:update_user", id)
 		}); err != nil {
-			return User{}, err
+			return nil, err
 		}
-		if err := s.acceptable(*change.Password); err != nil {
-			return User{}, err
+		if err := f.s.acceptable(*in.Password); err != nil {
+			return nil, err
 		}
 		var err error
-		if hash, err = s.hasher.hash(ctx, *change.Password); err != nil {
-			return User{}, err
+		if hash, err = f.s.hasher.hash(ctx, *in.Password); err != nil {
+			return nil, err
 		}
 	}
-	return write(ctx, s, func(tx *store.Tx) (User, error) {
-		u, err := s.getUser(ctx, tx, "identity:update_user", id)
+	return one(write(ctx, f.s, func(tx *store.Tx) (User, error) {
+		u, err := f.s.getUser(ctx, tx, "identity:update_user", id)
 		if err != nil {
 			return u, err
 		}
@@ -170,49 +181,49 @@ func (s *Service) UpdateUser(ctx context.Context, id string, change UserChange) 
 		if err := readOnly(u); err != nil {
 			return u, err
 		}
-		if err := change.Apply(&u); err != nil {
+		if err := in.To(&u); err != nil {
 			return u, err
 		}
 		if u.DomainID != before.DomainID {
 			return u, errs.New(errs.Invalid, "Cannot change Domain ID.")
 		}
 		if u.DefaultProjectID != before.DefaultProjectID {
-			if err := s.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
+			if err := f.s.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
 				return u, err
 			}
 		}
-		if change.Password != nil {
-			if err := s.replacePassword(ctx, tx, &u, hash, false); err != nil {
+		if in.Password != nil {
+			if err := f.s.replacePassword(ctx, tx, &u, hash, false); err != nil {
 				return u, err
 			}
 		}
 		if u.Enabled && !before.Enabled {
-			u.FailedAttempts, u.LastActiveAt = 0, s.now() // an administrator's help ends lock and inactivity
+			u.FailedAttempts, u.LastActiveAt = 0, f.s.now() // an administrator's help ends lock and inactivity
 		}
 		if !u.Enabled && before.Enabled {
-			if err := s.revoke(ctx, tx, userTag(id)); err != nil {
+			if err := f.s.revoke(ctx, tx, userTag(id)); err != nil {
 				return u, err
 			}
 		}
-		if err := s.store.Users.Update(ctx, tx, u); err != nil {
+		if err := f.s.store.Users.Update(ctx, tx, &u); err != nil {
 			return u, err
 		}
 		if u.Federated != nil {
-			if err := s.store.Users.SetFederated(ctx, tx, id, u.Federated); err != nil {
+			if err := f.s.store.Users.SetFederated(ctx, tx, id, u.Federated); err != nil {
 				return u, err
 			}
 		}
-		if err := s.noted(ctx, tx, "user", updated, id); err != nil {
+		if err := f.s.noted(ctx, tx, "user", updated, id); err != nil {
 			return u, err
 		}
-		return u, s.changed(ctx, tx, userTag(id))
-	})
+		return u, f.s.changed(ctx, tx, userTag(id))
+	}))
 }
 
-// DeleteUser deletes a user and all that is his alone.
-func (s *Service) DeleteUser(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		u, err := s.getUser(ctx, tx, "identity:delete_user", id)
+// Delete deletes a user and all that is his alone.
+func (f *Users) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		u, err := f.s.getUser(ctx, tx, "identity:delete_user", id)
 		if err != nil {
 			return err
 		}
@@ -222,7 +233,7 @@ func (s *Service) DeleteUser(ctx context.Context, id string) error {
 		if err := readOnly(u); err != nil {
 			return err
 		}
-		return s.removeUser(ctx, tx, u)
+		return f.s.removeUser(ctx, tx, u)
 	})
 }
 
@@ -233,15 +244,15 @@ func (s *Service) removeUser(ctx context.Context, tx *store.Tx, u User) error {
 	if err := s.store.Groups.RemoveUser(ctx, tx, u.ID); err != nil {
 		return err
 	}
-	for _, del := range []func(context.Context, *store.Tx, ...Match) (int64, error){
+	for _, del := range []func(context.Context, *store.Tx, ...store.Cond) (int64, error){
 		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.AccessRules.DeleteWhere, s.store.OAuthTokens.DeleteWhere,
 	} {
-		if _, err := del(ctx, tx, Eq("user_id", u.ID)); err != nil {
+		if _, err := del(ctx, tx, store.Eq("user_id", u.ID)); err != nil {
 			return err
 		}
 	}
 	for _, side := range []string{"trustor_user_id", "trustee_user_id"} {
-		if _, err := s.store.Trusts.DeleteWhere(ctx, tx, Eq(side, u.ID)); err != nil {
+		if _, err := s.store.Trusts.DeleteWhere(ctx, tx, store.Eq(side, u.ID)); err != nil {
 			return err
 		}
 	}
@@ -254,35 +265,35 @@ func (s *Service) removeUser(ctx context.Context, tx *store.Tx, u User) error {
 	return s.revoke(ctx, tx, userTag(u.ID))
 }
 
-// UserGroups lists the groups that a user is in.
-func (s *Service) UserGroups(ctx context.Context, userID string, q Query) (Page[Group], error) {
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Group, error) {
-		if _, err := s.getUser(ctx, tx, "identity:list_groups_for_user", userID); err != nil {
-			return nil, err
+// Groups lists the groups that a user is in.
+func (f *Users) Groups(ctx context.Context, userID string, q store.Query) (store.Page[Group], error) {
+	return read(ctx, f.s, func(tx *store.Tx) (page store.Page[Group], err error) {
+		if _, err := f.s.getUser(ctx, tx, "identity:list_groups_for_user", userID); err != nil {
+			return page, err
 		}
+		q := q.Within(store.Is("of_user", []any{userID, userID, store.Micros(f.s.now())}))
 		if d := actor.From(ctx).DomainID; d != "" {
-			q.Where = append(q.Where, Eq("domain_id", d))
+			q = q.Within(store.Eq("domain_id", d))
 		}
-		return s.store.Groups.OfUser(ctx, tx, userID, s.now(), s.limited(q))
+		return f.s.store.Groups.List(ctx, tx, f.s.capped(q))
 	})
-	return page(s, q, rows), err
 }
 
 // ChangeOwnPassword lets whoever knows a user's password replace it. It needs
 // no token: an expired password gives none.
-func (s *Service) ChangeOwnPassword(ctx context.Context, userID, original, password string) error {
-	l, err := s.loginUser(ctx, userID)
+func (f *Users) ChangeOwnPassword(ctx context.Context, userID, original, password string) error {
+	l, err := f.s.loginUser(ctx, userID)
 	if err != nil {
 		if !errs.Is(err, errs.Unauthenticated) {
 			return err
 		}
-		if perr := s.hasher.pretend(ctx, original); perr != nil {
+		if perr := f.s.hasher.pretend(ctx, original); perr != nil {
 			return perr
 		}
 		return unauthorized(reason(err))
 	}
-	err = s.verifyPassword(ctx, &l, original)
-	if err != nil && !expired(err, l.user, s.now()) {
+	err = f.s.verifyPassword(ctx, &l, original)
+	if err != nil && !expired(err, l.user, f.s.now()) {
 		return err
 	}
 	u := l.user
@@ -292,34 +303,34 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, userID, original, passw
 	if exempt(u, "lock_password") {
 		return errs.New(errs.Invalid, "You cannot change your password at this time due to password policy disallowing password changes.")
 	}
-	if age := s.cfg.Passwords.MinimumAge; age > 0 && u.PasswordSelfService && s.now().Before(u.PasswordCreatedAt.Add(age)) {
+	if age := f.s.cfg.Passwords.MinimumAge; age > 0 && u.PasswordSelfService && f.s.now().Before(u.PasswordCreatedAt.Add(age)) {
 		return errs.New(errs.Invalid, "You cannot change your password before %s.", u.PasswordCreatedAt.Add(age).Format(time.RFC3339))
 	}
-	if err := s.acceptable(password); err != nil {
+	if err := f.s.acceptable(password); err != nil {
 		return err
 	}
-	if err := s.notUsedBefore(ctx, userID, password); err != nil {
+	if err := f.s.notUsedBefore(ctx, userID, password); err != nil {
 		return err
 	}
-	hash, err := s.hasher.hash(ctx, password)
+	hash, err := f.s.hasher.hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		u, err := s.store.Users.Get(ctx, tx, userID)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		u, err := get(ctx, tx, f.s.store.Users.Table, userID)
 		if err != nil {
 			return err
 		}
 		if u.PasswordHash != l.user.PasswordHash {
 			return errs.New(errs.Conflict, "The password was changed meanwhile.")
 		}
-		if err := s.replacePassword(ctx, tx, &u, hash, true); err != nil {
+		if err := f.s.replacePassword(ctx, tx, &u, hash, true); err != nil {
 			return err
 		}
-		if err := s.noted(asUser(ctx, u), tx, "user", "changed_password", userID); err != nil {
+		if err := f.s.noted(asUser(ctx, u), tx, "user", "changed_password", userID); err != nil {
 			return err
 		}
-		return s.store.Users.Update(ctx, tx, u)
+		return f.s.store.Users.Update(ctx, tx, &u)
 	})
 }
 

@@ -19,11 +19,25 @@ import (
 // Prefix is where the service answers.
 const Prefix = "/identity"
 
-type handlers struct{ svc *identity.Service }
+// handlers are what answers; the families that others' routes show are kept.
+type handlers struct {
+	svc            *identity.Service
+	users          *userResource
+	groups         *resource[identity.Group]
+	roles          *resource[identity.Role]
+	projects       *resource[identity.Project]
+	domains        *resource[identity.Project]
+	endpoints      *resource[identity.Endpoint]
+	endpointGroups *resource[identity.EndpointGroup]
+	policies       *resource[identity.PolicyDocument]
+}
 
 // New describes identity to the gateway.
 func New(svc *identity.Service) *httpx.Service {
-	h := &handlers{svc}
+	h := &handlers{
+		svc: svc, groups: groups(svc), roles: roles(svc), projects: projects(svc), domains: domains(svc), endpoints: endpoints(svc),
+		endpointGroups: endpointGroups(svc), policies: policyDocuments(svc), users: users(svc),
+	}
 	return &httpx.Service{
 		Name: "keystone", Type: "identity", Prefix: Prefix,
 		Headers: map[string]string{"Vary": "X-Auth-Token"},
@@ -43,8 +57,6 @@ func v3(r *httpx.Request, format string, args ...any) string {
 }
 
 type object = map[string]any
-
-func self(r *httpx.Request, path string) object { return object{"self": v3(r, "%s", path)} }
 
 // when writes a time as Keystone does; the zero time is null.
 func when(t time.Time) any {
@@ -80,90 +92,21 @@ func body(r *httpx.Request, key string, s *schema.Schema) (object, error) {
 	return inner, nil
 }
 
-// filters reads the named query parameters, exact and inexact
-// (name__contains), the order and the page.
-func filters(r *httpx.Request, names ...string) (identity.Query, error) {
-	var q identity.Query
-	for key, values := range r.Query {
-		name, op, _ := strings.Cut(key, "__")
-		if !slices.Contains(names, name) || len(values) == 0 {
-			continue
-		}
-		m := identity.Match{Field: name, Op: identity.Op(op), Value: values[0]}
-		switch m.Op {
-		case identity.Equal:
-			if name == "enabled" || name == "is_domain" {
-				m.Value = flag(r.Query, name)
-			}
-		case identity.Contains, identity.StartsWith, identity.EndsWith, identity.IContains, identity.IStartsWith, identity.IEndsWith:
-			if name == "enabled" || name == "is_domain" {
-				continue
-			}
-		default:
-			continue
-		}
-		q.Where = append(q.Where, m)
-	}
-	limit, err := r.Limit(0)
-	if err != nil {
-		return q, err
-	}
-	q.Limit, q.Marker = limit, r.Query.Get("marker")
-	if q.SortKey = r.Query.Get("sort_key"); q.SortKey != "" && q.SortKey != "id" && !slices.Contains(names, q.SortKey) {
-		return q, errs.New(errs.Invalid, "Invalid sort_key %q: lists are sorted by id, %s.", q.SortKey, strings.Join(names, ", "))
-	}
-	switch r.Query.Get("sort_dir") {
-	case "", "asc":
-	case "desc":
-		q.Descending = true
-	default:
-		return q, errs.New(errs.Invalid, "Invalid sort_dir %q: use asc or desc.", r.Query.Get("sort_dir"))
-	}
-	return q, nil
-}
-
 // flag reads a boolean query the way Keystone does: present and not "0" or
 // "false" is true.
 func flag(q url.Values, name string) bool {
 	if !q.Has(name) {
 		return false
 	}
-	switch strings.ToLower(q.Get(name)) {
+	return truth(q.Get(name))
+}
+
+func truth(text string) bool {
+	switch strings.ToLower(text) {
 	case "0", "false", "f", "no", "off", "n":
 		return false
 	}
 	return true
-}
-
-// collection words a list. When a page was asked for and is full, the link to
-// the next one follows the last row.
-func collection[T any](r *httpx.Request, key string, page identity.Page[T], id func(T) string, view func(*httpx.Request, T) object) *httpx.Response {
-	items := make([]object, len(page.Rows))
-	for i, row := range page.Rows {
-		items[i] = view(r, row)
-	}
-	links := object{"self": r.PageURL(nil), "previous": nil, "next": nil}
-	if page.More && len(page.Rows) > 0 && r.Query.Get("limit") != "" {
-		links["next"] = r.PageURL(map[string]string{"marker": id(page.Rows[len(page.Rows)-1])})
-	}
-	out := object{key: items, "links": links}
-	if page.Truncated {
-		out["truncated"] = true
-	}
-	return httpx.JSON(http.StatusOK, out)
-}
-
-// all makes a page of a list that is never cut.
-func all[T any](rows []T) identity.Page[T] { return identity.Page[T]{Rows: rows} }
-
-// with adds the attributes a client stored beyond the known ones.
-func with(known object, extra identity.Attrs) object {
-	for k, v := range extra {
-		if _, taken := known[k]; !taken {
-			known[k] = v
-		}
-	}
-	return known
 }
 
 // apply helps to take known attributes out of a body; what remains is extra.

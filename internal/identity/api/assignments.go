@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
 // assignment reads a grant from the path.
@@ -28,11 +31,8 @@ func assignment(r *httpx.Request) identity.Assignment {
 }
 
 func (h *handlers) listGrants(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	roles, err := h.svc.ListGrants(ctx, assignment(r))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "roles", all(roles), roleID, roleView), nil
+	rows, err := h.svc.ListGrants(ctx, assignment(r))
+	return all(ctx, r, h.roles, rows, err)
 }
 
 func (h *handlers) listAssignments(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -58,7 +58,15 @@ func (h *handlers) listAssignments(ctx context.Context, r *httpx.Request) (*http
 	if err != nil {
 		return nil, err
 	}
-	return collection(r, "role_assignments", page, identity.EffectiveAssignment.Marker, assignmentView), nil
+	return roleAssignments.Rows(ctx, r, http.StatusOK, page, store.Query{Limit: q.Limit})
+}
+
+var roleAssignments = assignmentRows()
+
+func assignmentRows() *resource[identity.EffectiveAssignment] {
+	c := shown("role_assignments", assignmentRow)
+	c.ID = func(a *identity.EffectiveAssignment) string { return a.Marker() }
+	return c
 }
 
 func named2(id, name, domain, domainName string, names bool) object {
@@ -72,13 +80,12 @@ func named2(id, name, domain, domainName string, names bool) object {
 	return o
 }
 
-func assignmentView(r *httpx.Request, a identity.EffectiveAssignment) object {
+func assignmentRow(w *rest.Writer, r *httpx.Request, a *identity.EffectiveAssignment) {
 	n, names := a.Names, a.Names != nil
 	if n == nil {
 		n = &identity.AssignmentNames{}
 	}
 	links := object{}
-	v := object{"role": named2(a.RoleID, n.Role, n.RoleDomain, n.RoleDomainName, names), "links": links}
 	scope := object{}
 	link := "/system"
 	switch a.TargetKind {
@@ -103,8 +110,9 @@ func assignmentView(r *httpx.Request, a identity.EffectiveAssignment) object {
 		scope["OS-INHERIT:inherited_to"] = "projects"
 		link = "/OS-INHERIT" + link
 	}
-	v["scope"] = scope
-	v[string(a.ActorKind)] = named2(a.ActorID, n.Actor, n.ActorDomain, n.ActorDomainName, names)
+	w.Any("role", named2(a.RoleID, n.Role, n.RoleDomain, n.RoleDomainName, names))
+	w.Any("scope", scope)
+	w.Any(string(a.ActorKind), named2(a.ActorID, n.Actor, n.ActorDomain, n.ActorDomainName, names))
 	if a.ViaGroup != "" {
 		link += "/groups/" + a.ViaGroup
 		links["membership"] = v3(r, "/groups/%s/users/%s", a.ViaGroup, a.ActorID)
@@ -121,5 +129,5 @@ func assignmentView(r *httpx.Request, a identity.EffectiveAssignment) object {
 		link += "/inherited_to_projects"
 	}
 	links["assignment"] = v3(r, "%s", link)
-	return v
+	w.Any("links", links)
 }

@@ -167,15 +167,15 @@ func TestPagesDoNotGrow(t *testing.T) {
 // oneMore adds a user, a project, a group and assignments to the tables.
 func oneMore(ctx context.Context, tx *store.Tx, tables identity.Store, i int, project, group, role string) error {
 	id := func(kind string) string { return fmt.Sprintf("%s%030d", kind, i) }
-	if err := tables.Users.Insert(ctx, tx, identity.User{ID: id("aa"), DomainID: "default", Name: id("u"), Enabled: true, Kind: "local"}); err != nil {
+	if err := tables.Users.Insert(ctx, tx, &identity.User{ID: id("aa"), DomainID: "default", Name: id("u"), Enabled: true, Kind: "local"}); err != nil {
 		return err
 	}
-	if err := tables.Projects.Insert(ctx, tx, identity.Project{
+	if err := tables.Projects.Insert(ctx, tx, &identity.Project{
 		ID: id("bb"), DomainID: "default", ParentID: "default", Name: id("p"), Enabled: true, Path: "default/" + id("bb") + "/",
 	}); err != nil {
 		return err
 	}
-	if err := tables.Groups.Insert(ctx, tx, identity.Group{ID: id("cc"), DomainID: "default", Name: id("g")}); err != nil {
+	if err := tables.Groups.Insert(ctx, tx, &identity.Group{ID: id("cc"), DomainID: "default", Name: id("g")}); err != nil {
 		return err
 	}
 	if err := tables.Groups.AddMember(ctx, tx, id("aa"), group); err != nil {

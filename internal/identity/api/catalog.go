@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
 
@@ -42,83 +43,82 @@ var (
 	policyUpdate     = schema.Of(schema.Object{"type": "object", "minProperties": 1, "properties": policyProperties})
 )
 
-func (h *handlers) regions() resource[identity.Region] {
-	return resource[identity.Region]{
-		path: "/v3/regions", idVar: "region_id", key: "region", plural: "regions", create: regionBody, update: regionBody,
-		filters: []string{"parent_region_id"}, putCreates: true, use: h.svc.Regions(),
-		id:    func(v identity.Region) string { return v.ID },
-		fresh: func(id string) identity.Region { return identity.Region{ID: id} },
-		view: func(r *httpx.Request, v identity.Region) object {
-			return with(object{"id": v.ID, "parent_region_id": orNull(v.ParentID), "description": v.Description, "links": self(r, "/regions/"+v.ID)}, v.Extra)
-		},
-		apply: func(o object, v *identity.Region) error {
-			in := patch{o}
-			in.text("parent_region_id", &v.ParentID)
-			in.text("description", &v.Description)
-			if v.ID == "" {
-				in.text("id", &v.ID)
-			}
-			in.extra(&v.Extra, "parent_region_id", "description")
-			return nil
-		},
-	}
+func regions(svc *identity.Service) *resource[identity.Region] {
+	return ordinary(resource[identity.Region]{
+		Path: "/v3/regions", Item: "region_id", One: "region", Many: "regions", Query: listOf("parent_region_id"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Region) {
+			w.Text("id", v.ID)
+			w.TextOrNull("parent_region_id", v.ParentID)
+			w.Text("description", v.Description)
+			links(w, r, "/regions/"+v.ID)
+			extra(w, v.Extra, "parent_region_id", "description")
+		}),
+	}, svc.Regions, regionBody, regionBody, func(o object, v *identity.Region) error {
+		in := patch{o}
+		in.text("parent_region_id", &v.ParentID)
+		in.text("description", &v.Description)
+		if v.ID == "" {
+			in.text("id", &v.ID)
+		}
+		in.extra(&v.Extra, "parent_region_id", "description")
+		return nil
+	}, func(v *identity.Region) *string { return &v.ID })
 }
 
-func (h *handlers) services() resource[identity.CatalogService] {
-	return resource[identity.CatalogService]{
-		path: "/v3/services", idVar: "service_id", key: "service", plural: "services", create: serviceCreate, update: serviceUpdate,
-		filters: []string{"type", "name"}, use: h.svc.CatalogServices(),
-		id:    func(v identity.CatalogService) string { return v.ID },
-		fresh: func(string) identity.CatalogService { return identity.CatalogService{Enabled: true} },
-		view: func(r *httpx.Request, v identity.CatalogService) object {
-			o := object{"id": v.ID, "type": v.Type, "name": v.Name, "enabled": v.Enabled, "links": self(r, "/services/"+v.ID)}
+func services(svc *identity.Service) *resource[identity.CatalogService] {
+	return ordinary(resource[identity.CatalogService]{
+		Path: "/v3/services", Item: "service_id", One: "service", Many: "services", Query: listOf("type", "name"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.CatalogService) {
+			w.Text("id", v.ID)
+			w.Text("type", v.Type)
+			w.Text("name", v.Name)
+			w.Bool("enabled", v.Enabled)
+			links(w, r, "/services/"+v.ID)
 			if v.Description != "" {
-				o["description"] = v.Description
+				w.Text("description", v.Description)
 			}
-			return with(o, v.Extra)
-		},
-		apply: func(o object, v *identity.CatalogService) error {
-			in := patch{o}
-			in.text("type", &v.Type)
-			in.text("name", &v.Name)
-			in.text("description", &v.Description)
-			in.flag("enabled", &v.Enabled)
-			in.extra(&v.Extra, "type", "name", "description", "enabled")
-			return nil
-		},
-	}
+			extra(w, v.Extra, "type", "name", "enabled", "description")
+		}),
+	}, svc.CatalogServices, serviceCreate, serviceUpdate, func(o object, v *identity.CatalogService) error {
+		in := patch{o}
+		in.text("type", &v.Type)
+		in.text("name", &v.Name)
+		in.text("description", &v.Description)
+		in.flag("enabled", &v.Enabled)
+		in.extra(&v.Extra, "type", "name", "description", "enabled")
+		return nil
+	}, func(v *identity.CatalogService) *string { return &v.ID })
 }
 
-func endpointID(e identity.Endpoint) string { return e.ID }
-
-func endpointView(r *httpx.Request, v identity.Endpoint) object {
-	url := v.URL
-	if len(url) > 0 && url[0] == '/' {
-		url = root(r) + url
-	}
-	return with(object{
-		"id": v.ID, "service_id": v.ServiceID, "interface": v.Interface, "region": orNull(v.RegionID), "region_id": orNull(v.RegionID),
-		"url": url, "enabled": v.Enabled, "links": self(r, "/endpoints/"+v.ID),
-	}, v.Extra)
-}
-
-func (h *handlers) endpoints() resource[identity.Endpoint] {
-	return resource[identity.Endpoint]{
-		path: "/v3/endpoints", idVar: "endpoint_id", key: "endpoint", plural: "endpoints", create: endpointCreate, update: endpointUpdate,
-		filters: []string{"interface", "service_id", "region_id"}, use: h.svc.Endpoints(), id: endpointID, view: endpointView,
-		fresh: func(string) identity.Endpoint { return identity.Endpoint{Enabled: true} },
-		apply: func(o object, v *identity.Endpoint) error {
-			in := patch{o}
-			in.text("interface", &v.Interface)
-			in.text("service_id", &v.ServiceID)
-			in.text("region", &v.RegionID)
-			in.text("region_id", &v.RegionID)
-			in.text("url", &v.URL)
-			in.flag("enabled", &v.Enabled)
-			in.extra(&v.Extra, "interface", "service_id", "region", "region_id", "url", "enabled")
-			return nil
-		},
-	}
+func endpoints(svc *identity.Service) *resource[identity.Endpoint] {
+	return ordinary(resource[identity.Endpoint]{
+		Path: "/v3/endpoints", Item: "endpoint_id", One: "endpoint", Many: "endpoints", Query: listOf("interface", "service_id", "region_id"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Endpoint) {
+			url := v.URL
+			if len(url) > 0 && url[0] == '/' {
+				url = root(r) + url
+			}
+			w.Text("id", v.ID)
+			w.Text("service_id", v.ServiceID)
+			w.Text("interface", v.Interface)
+			w.TextOrNull("region", v.RegionID)
+			w.TextOrNull("region_id", v.RegionID)
+			w.Text("url", url)
+			w.Bool("enabled", v.Enabled)
+			links(w, r, "/endpoints/"+v.ID)
+			extra(w, v.Extra, "service_id", "interface", "region", "region_id", "url", "enabled")
+		}),
+	}, svc.Endpoints, endpointCreate, endpointUpdate, func(o object, v *identity.Endpoint) error {
+		in := patch{o}
+		in.text("interface", &v.Interface)
+		in.text("service_id", &v.ServiceID)
+		in.text("region", &v.RegionID)
+		in.text("region_id", &v.RegionID)
+		in.text("url", &v.URL)
+		in.flag("enabled", &v.Enabled)
+		in.extra(&v.Extra, "interface", "service_id", "region", "region_id", "url", "enabled")
+		return nil
+	}, func(v *identity.Endpoint) *string { return &v.ID })
 }
 
 // withRegion makes the region first when an endpoint names one by the old key.
@@ -137,74 +137,74 @@ func (h *handlers) withRegion(rule string, next httpx.Handler) httpx.Handler {
 	}
 }
 
-func endpointGroupView(r *httpx.Request, v identity.EndpointGroup) object {
-	return object{
-		"id": v.ID, "name": v.Name, "description": v.Description, "filters": v.Filters,
-		"links": self(r, "/OS-EP-FILTER/endpoint_groups/"+v.ID),
-	}
+func endpointGroups(svc *identity.Service) *resource[identity.EndpointGroup] {
+	return ordinary(resource[identity.EndpointGroup]{
+		Path: "/v3/OS-EP-FILTER/endpoint_groups", Item: "endpoint_group_id", One: "endpoint_group", Many: "endpoint_groups", Query: listOf("name"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.EndpointGroup) {
+			w.Text("id", v.ID)
+			w.Text("name", v.Name)
+			w.Text("description", v.Description)
+			w.Any("filters", v.Filters)
+			links(w, r, "/OS-EP-FILTER/endpoint_groups/"+v.ID)
+		}),
+	}, svc.EndpointGroups, endpointGroupCreate, endpointGroupUpdate, func(o object, v *identity.EndpointGroup) error {
+		in := patch{o}
+		in.text("name", &v.Name)
+		in.text("description", &v.Description)
+		if f, ok := o["filters"].(object); ok {
+			if len(f) == 0 {
+				return errs.New(errs.Invalid, "The filters of an endpoint group name at least one of service_id, region_id and interface.")
+			}
+			v.Filters = map[string]string{}
+			for k := range f {
+				v.Filters[k] = str(f, k)
+			}
+		}
+		return nil
+	}, func(v *identity.EndpointGroup) *string { return &v.ID })
 }
 
-func endpointGroupID(v identity.EndpointGroup) string { return v.ID }
-
-func (h *handlers) endpointGroups() resource[identity.EndpointGroup] {
-	return resource[identity.EndpointGroup]{
-		path: "/v3/OS-EP-FILTER/endpoint_groups", idVar: "endpoint_group_id", key: "endpoint_group", plural: "endpoint_groups",
-		create: endpointGroupCreate, update: endpointGroupUpdate, filters: []string{"name"}, use: h.svc.EndpointGroups(),
-		id: endpointGroupID, view: endpointGroupView,
-		fresh: func(string) identity.EndpointGroup { return identity.EndpointGroup{} },
-		apply: func(o object, v *identity.EndpointGroup) error {
-			in := patch{o}
-			in.text("name", &v.Name)
-			in.text("description", &v.Description)
-			if f, ok := o["filters"].(object); ok {
-				if len(f) == 0 {
-					return errs.New(errs.Invalid, "The filters of an endpoint group name at least one of service_id, region_id and interface.")
-				}
-				v.Filters = map[string]string{}
-				for k := range f {
-					v.Filters[k] = str(f, k)
-				}
-			}
-			return nil
-		},
-	}
-}
-
-func (h *handlers) policyDocuments() resource[identity.PolicyDocument] {
-	return resource[identity.PolicyDocument]{
-		path: "/v3/policies", idVar: "policy_id", key: "policy", plural: "policies", create: policyCreate, update: policyUpdate,
-		filters: []string{"type"}, use: h.svc.PolicyDocuments(),
-		id:    func(v identity.PolicyDocument) string { return v.ID },
-		fresh: func(string) identity.PolicyDocument { return identity.PolicyDocument{} },
-		view: func(r *httpx.Request, v identity.PolicyDocument) object {
-			return with(object{"id": v.ID, "type": v.Type, "blob": v.Blob, "links": self(r, "/policies/"+v.ID)}, v.Extra)
-		},
-		apply: func(o object, v *identity.PolicyDocument) error {
-			in := patch{o}
-			in.text("type", &v.Type)
-			if b, ok := o["blob"]; ok {
-				v.Blob = b
-			}
-			in.extra(&v.Extra, "type", "blob")
-			return nil
-		},
-	}
+func policyDocuments(svc *identity.Service) *resource[identity.PolicyDocument] {
+	return ordinary(resource[identity.PolicyDocument]{
+		Path: "/v3/policies", Item: "policy_id", One: "policy", Many: "policies", Query: listOf("type"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.PolicyDocument) {
+			w.Text("id", v.ID)
+			w.Text("type", v.Type)
+			w.Any("blob", v.Blob)
+			links(w, r, "/policies/"+v.ID)
+			extra(w, v.Extra, "type", "blob")
+		}),
+	}, svc.PolicyDocuments, policyCreate, policyUpdate, func(o object, v *identity.PolicyDocument) error {
+		in := patch{o}
+		in.text("type", &v.Type)
+		if b, ok := o["blob"]; ok {
+			v.Blob = b
+		}
+		in.extra(&v.Extra, "type", "blob")
+		return nil
+	}, func(v *identity.PolicyDocument) *string { return &v.ID })
 }
 
 func (h *handlers) catalogRoutes() []httpx.Route {
-	endpoints := h.endpoints().routes()
-	for i := range endpoints {
-		switch endpoints[i].Method {
+	endpoints := h.endpoints.Routes()
+	for i, e := range endpoints {
+		switch e.Method {
 		case http.MethodPost:
-			endpoints[i].Handler = h.withRegion("identity:create_endpoint", h.endpoints().add)
+			endpoints[i].Handler = h.withRegion("identity:create_endpoint", e.Handler)
 		case http.MethodPatch:
-			endpoints[i].Handler = h.withRegion("identity:update_endpoint", h.endpoints().change)
+			endpoints[i].Handler = h.withRegion("identity:update_endpoint", e.Handler)
 		}
 	}
-	groups := append(h.endpointGroups().routes(), httpx.Route{
-		Method: http.MethodHead, Path: "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}", Policy: "identity:get_endpoint_group", Handler: h.endpointGroups().show,
-	})
-	return slices.Concat(h.regions().routes(), h.services().routes(), endpoints, groups, h.filterRoutes(), h.policyDocuments().routes(), h.associationRoutes())
+	groups := h.endpointGroups.Routes()
+	for _, g := range groups {
+		if g.Method == http.MethodGet && g.Path != h.endpointGroups.Path {
+			g.Method = http.MethodHead
+			groups = append(groups, g)
+		}
+	}
+	regions := regions(h.svc)
+	return slices.Concat(regions.Routes(), []httpx.Route{putCreates(regions)}, services(h.svc).Routes(), endpoints, groups, h.filterRoutes(),
+		h.policies.Routes(), h.associationRoutes())
 }
 
 func link(r *httpx.Request) identity.EndpointLink {
@@ -222,7 +222,7 @@ func (h *handlers) filterRoutes() []httpx.Route {
 		return done(func(ctx context.Context, r *httpx.Request) error { return f(ctx, rule, link(r)) })
 	}
 	showGroup := func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if err := h.svc.CheckLink(ctx, "identity:get_endpoint_group_in_project", link(r)); err != nil {
+		if err := h.svc.EndpointLinks.Check(ctx, "identity:get_endpoint_group_in_project", link(r)); err != nil {
 			return nil, err
 		}
 		return httpx.JSON(http.StatusOK, object{"project_endpoint_group": object{
@@ -230,52 +230,40 @@ func (h *handlers) filterRoutes() []httpx.Route {
 		}}), nil
 	}
 	return slices.Concat([]httpx.Route{
-		route(http.MethodPut, endpoint, "identity:add_endpoint_to_project", do(h.svc.LinkEndpoint, "identity:add_endpoint_to_project")),
-		route(http.MethodDelete, endpoint, "identity:remove_endpoint_from_project", do(h.svc.UnlinkEndpoint, "identity:remove_endpoint_from_project")),
+		route(http.MethodPut, endpoint, "identity:add_endpoint_to_project", do(h.svc.EndpointLinks.Link, "identity:add_endpoint_to_project")),
+		route(http.MethodDelete, endpoint, "identity:remove_endpoint_from_project", do(h.svc.EndpointLinks.Unlink, "identity:remove_endpoint_from_project")),
 		get(filter+"/projects/{project_id}/endpoints", "identity:list_endpoints_for_project", h.projectEndpoints),
 		get(filter+"/endpoints/{endpoint_id}/projects", "identity:list_projects_for_endpoint", h.linkedProjects("identity:list_projects_for_endpoint")),
-		route(http.MethodPut, group, "identity:add_endpoint_group_to_project", do(h.svc.LinkEndpoint, "identity:add_endpoint_group_to_project")),
-		route(http.MethodDelete, group, "identity:remove_endpoint_group_from_project", do(h.svc.UnlinkEndpoint, "identity:remove_endpoint_group_from_project")),
+		route(http.MethodPut, group, "identity:add_endpoint_group_to_project", do(h.svc.EndpointLinks.Link, "identity:add_endpoint_group_to_project")),
+		route(http.MethodDelete, group, "identity:remove_endpoint_group_from_project", do(h.svc.EndpointLinks.Unlink, "identity:remove_endpoint_group_from_project")),
 		get(group, "identity:get_endpoint_group_in_project", showGroup),
 		route(http.MethodHead, group, "identity:get_endpoint_group_in_project", showGroup),
 		get(filter+"/endpoint_groups/{endpoint_group_id}/projects", "identity:list_projects_associated_with_endpoint_group",
 			h.linkedProjects("identity:list_projects_associated_with_endpoint_group")),
 		get(filter+"/endpoint_groups/{endpoint_group_id}/endpoints", "identity:list_endpoints_associated_with_endpoint_group", h.groupEndpoints),
 		get(filter+"/projects/{project_id}/endpoint_groups", "identity:list_endpoint_groups_for_project", h.projectEndpointGroups),
-	}, check(endpoint, "identity:check_endpoint_in_project", do(h.svc.CheckLink, "identity:check_endpoint_in_project")))
+	}, check(endpoint, "identity:check_endpoint_in_project", do(h.svc.EndpointLinks.Check, "identity:check_endpoint_in_project")))
 }
 
 func (h *handlers) projectEndpoints(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ProjectEndpoints(ctx, r.Var("project_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "endpoints", all(rows), endpointID, endpointView), nil
+	rows, err := h.svc.EndpointLinks.Endpoints(ctx, r.Var("project_id"))
+	return all(ctx, r, h.endpoints, rows, err)
 }
 
 func (h *handlers) groupEndpoints(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.GroupEndpoints(ctx, r.Var("endpoint_group_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "endpoints", all(rows), endpointID, endpointView), nil
+	rows, err := h.svc.EndpointLinks.OfGroup(ctx, r.Var("endpoint_group_id"))
+	return all(ctx, r, h.endpoints, rows, err)
 }
 
 func (h *handlers) projectEndpointGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ProjectEndpointGroups(ctx, r.Var("project_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "endpoint_groups", all(rows), endpointGroupID, endpointGroupView), nil
+	rows, err := h.svc.EndpointLinks.Groups(ctx, r.Var("project_id"))
+	return all(ctx, r, h.endpointGroups, rows, err)
 }
 
 func (h *handlers) linkedProjects(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		rows, err := h.svc.LinkedProjects(ctx, rule, link(r))
-		if err != nil {
-			return nil, err
-		}
-		return collection(r, "projects", all(rows), nil, projectView), nil
+		rows, err := h.svc.EndpointLinks.Projects(ctx, rule, link(r))
+		return all(ctx, r, h.projects, rows, err)
 	}
 }
 
@@ -290,15 +278,12 @@ func (h *handlers) associationRoutes() []httpx.Route {
 	}
 	out := []httpx.Route{
 		get(base+"/endpoints", "identity:list_endpoints_for_policy", func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-			rows, err := h.svc.PolicyEndpoints(ctx, r.Var("policy_id"))
-			if err != nil {
-				return nil, err
-			}
-			return collection(r, "endpoints", all(rows), endpointID, endpointView), nil
+			rows, err := h.svc.Associations.Endpoints(ctx, r.Var("policy_id"))
+			return all(ctx, r, h.endpoints, rows, err)
 		}),
 		get("/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", "identity:get_policy_for_endpoint", func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-			p, err := h.svc.PolicyOfEndpoint(ctx, r.Var("endpoint_id"))
-			return h.policyDocuments().answer(r, http.StatusOK, p, err)
+			p, err := h.svc.Associations.PolicyOf(ctx, r.Var("endpoint_id"))
+			return h.policies.Answer(ctx, r, http.StatusOK, &p, err)
 		}),
 	}
 	for path, what := range map[string]string{
@@ -306,9 +291,9 @@ func (h *handlers) associationRoutes() []httpx.Route {
 		"/services/{service_id}/regions/{region_id}": "region_and_service",
 	} {
 		rule := func(verb string) string { return "identity:" + verb + "_policy_association_for_" + what }
-		out = append(out, route(http.MethodPut, base+path, rule("create"), do(h.svc.AssociatePolicy)),
-			route(http.MethodDelete, base+path, rule("delete"), do(h.svc.DissociatePolicy)))
-		out = append(out, check(base+path, rule("check"), do(h.svc.CheckPolicyAssociation))...)
+		out = append(out, route(http.MethodPut, base+path, rule("create"), do(h.svc.Associations.Create)),
+			route(http.MethodDelete, base+path, rule("delete"), do(h.svc.Associations.Delete)))
+		out = append(out, check(base+path, rule("check"), do(h.svc.Associations.Check))...)
 	}
 	return out
 }

@@ -12,29 +12,30 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/isotime"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
 
 func (h *handlers) credentialRoutes() []httpx.Route {
-	const one = "/v3/credentials/{credential_id}"
 	const ec2, ec2One = "/v3/users/{user_id}/credentials/OS-EC2", "/v3/users/{user_id}/credentials/OS-EC2/{credential_id}"
-	return []httpx.Route{
-		secret(get("/v3/credentials", "identity:list_credentials", h.listCredentials)),
-		route(http.MethodPost, "/v3/credentials", "identity:create_credential", h.createCredential),
-		secret(get(one, "identity:get_credential", h.showCredential)),
-		route(http.MethodPatch, one, "identity:update_credential", h.updateCredential),
-		route(http.MethodDelete, one, "identity:delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteCredential(ctx, r.Var("credential_id"))
-		})),
+	credentials := ordinary(resource[identity.Credential]{
+		Path: "/v3/credentials", Item: "credential_id", One: "credential", Many: "credentials", Query: listOf("user_id", "type"), View: view(credentialRow),
+	}, h.svc.Credentials, credentialCreate, credentialUpdate, applyCredential, func(v *identity.Credential) *string { return &v.ID }).Routes()
+	for i, c := range credentials {
+		if c.Method == http.MethodGet {
+			credentials[i] = secret(c)
+		}
+	}
+	return append(credentials,
 		secret(get(ec2, "identity:ec2_list_credentials", h.listEC2)),
 		route(http.MethodPost, ec2, "identity:ec2_create_credential", h.createEC2),
 		secret(get(ec2One, "identity:ec2_get_credential", h.showEC2)),
 		route(http.MethodDelete, ec2One, "identity:ec2_delete_credential", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteEC2(ctx, r.Var("credential_id"))
+			return h.svc.Credentials.DeleteEC2(ctx, r.Var("credential_id"))
 		})),
 		unaudited(route(http.MethodPost, "/v3/ec2tokens", "identity:ec2tokens_validate", h.ec2Token)),
 		unaudited(route(http.MethodPost, "/v3/s3tokens", "identity:s3tokens_validate", h.s3Token)),
-	}
+	)
 }
 
 var (
@@ -44,96 +45,53 @@ var (
 	ec2Create            = schema.Of(schema.Object{"type": "object", "required": schema.List{"tenant_id"}, "properties": schema.Object{"tenant_id": text}})
 )
 
-func credentialView(r *httpx.Request, c identity.Credential) object {
-	return with(object{
-		"id": c.ID, "user_id": c.UserID, "project_id": orNull(c.ProjectID), "type": c.Type, "blob": c.Blob,
-		"links": self(r, "/credentials/"+c.ID),
-	}, c.Extra)
+func credentialRow(w *rest.Writer, r *httpx.Request, c *identity.Credential) {
+	w.Text("id", c.ID)
+	w.Text("user_id", c.UserID)
+	w.TextOrNull("project_id", c.ProjectID)
+	w.Text("type", c.Type)
+	w.Text("blob", c.Blob)
+	links(w, r, "/credentials/"+c.ID)
+	extra(w, c.Extra, "user_id", "project_id", "type", "blob")
 }
 
-func credentialPatch(o object) func(c *identity.Credential) error {
-	return func(c *identity.Credential) error {
-		in := patch{o}
-		in.text("user_id", &c.UserID)
-		in.text("project_id", &c.ProjectID)
-		in.text("type", &c.Type)
-		switch b := o["blob"].(type) {
-		case string:
-			c.Blob = b
-		case object:
-			text, err := json.Marshal(b)
-			if err != nil {
-				return err
-			}
-			c.Blob = string(text)
+func applyCredential(o object, c *identity.Credential) error {
+	in := patch{o}
+	in.text("user_id", &c.UserID)
+	in.text("project_id", &c.ProjectID)
+	in.text("type", &c.Type)
+	switch b := o["blob"].(type) {
+	case string:
+		c.Blob = b
+	case object:
+		text, err := json.Marshal(b)
+		if err != nil {
+			return err
 		}
-		in.extra(&c.Extra, "user_id", "project_id", "type", "blob")
-		return nil
+		c.Blob = string(text)
 	}
+	in.extra(&c.Extra, "user_id", "project_id", "type", "blob")
+	return nil
 }
 
-func credentialResponse(r *httpx.Request, status int, c identity.Credential, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(status, object{"credential": credentialView(r, c)}), nil
+func ec2Credentials() *resource[identity.EC2] {
+	c := shown("credentials", func(w *rest.Writer, r *httpx.Request, c *identity.EC2) {
+		w.Text("user_id", c.UserID)
+		w.Text("tenant_id", c.ProjectID)
+		w.Text("access", c.Access)
+		w.Text("secret", c.Secret)
+		w.TextOrNull("trust_id", c.TrustID)
+		links(w, r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access)
+	})
+	c.One = "credential"
+	return c
 }
 
-func (h *handlers) listCredentials(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "user_id", "type")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListCredentials(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "credentials", page, func(c identity.Credential) string { return c.ID }, credentialView), nil
-}
-
-func (h *handlers) createCredential(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "credential", credentialCreate)
-	if err != nil {
-		return nil, err
-	}
-	var c identity.Credential
-	if err := credentialPatch(o)(&c); err != nil {
-		return nil, err
-	}
-	c, err = h.svc.CreateCredential(ctx, c)
-	return credentialResponse(r, http.StatusCreated, c, err)
-}
-
-func (h *handlers) showCredential(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, err := h.svc.GetCredential(ctx, r.Var("credential_id"))
-	return credentialResponse(r, http.StatusOK, c, err)
-}
-
-func (h *handlers) updateCredential(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "credential", credentialUpdate)
-	if err != nil {
-		return nil, err
-	}
-	if err := sameID(o, r.Var("credential_id"), "Credential"); err != nil {
-		return nil, err
-	}
-	c, err := h.svc.UpdateCredential(ctx, r.Var("credential_id"), credentialPatch(o))
-	return credentialResponse(r, http.StatusOK, c, err)
-}
-
-func ec2View(r *httpx.Request, c identity.EC2) object {
-	return object{
-		"user_id": c.UserID, "tenant_id": c.ProjectID, "access": c.Access, "secret": c.Secret, "trust_id": orNull(c.TrustID),
-		"links": self(r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access),
-	}
-}
+var ec2Pairs = ec2Credentials()
 
 func (h *handlers) listEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ListEC2(ctx, r.Var("user_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "credentials", all(rows), nil, ec2View), nil
+	rows, err := h.svc.Credentials.ListEC2(ctx, r.Var("user_id"))
+	return all(ctx, r, ec2Pairs, rows, err)
 }
 
 func (h *handlers) createEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -144,19 +102,13 @@ func (h *handlers) createEC2(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err := ec2Create.Validate(o); err != nil {
 		return nil, err
 	}
-	c, err := h.svc.CreateEC2(ctx, r.Var("user_id"), str(o, "tenant_id"))
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusCreated, object{"credential": ec2View(r, c)}), nil
+	c, err := h.svc.Credentials.CreateEC2(ctx, r.Var("user_id"), str(o, "tenant_id"))
+	return ec2Pairs.Answer(ctx, r, http.StatusCreated, &c, err)
 }
 
 func (h *handlers) showEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, err := h.svc.GetEC2(ctx, r.Var("credential_id"))
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"credential": ec2View(r, c)}), nil
+	c, err := h.svc.Credentials.ShowEC2(ctx, r.Var("credential_id"))
+	return ec2Pairs.Answer(ctx, r, http.StatusOK, &c, err)
 }
 
 // signedRequest reads a signed request under the names that services use.

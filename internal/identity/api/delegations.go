@@ -4,42 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
+	"kumoi/internal/kernel/store"
 )
 
 func (h *handlers) delegationRoutes() []httpx.Route {
-	const (
-		creds  = "/v3/users/{user_id}/application_credentials"
-		cred   = creds + "/{application_credential_id}"
-		rules  = "/v3/users/{user_id}/access_rules"
-		rule   = rules + "/{access_rule_id}"
-		trusts = "/v3/OS-TRUST/trusts"
-		trust  = trusts + "/{trust_id}"
-	)
-	return append([]httpx.Route{
-		get(creds, "identity:list_application_credentials", h.listAppCreds),
-		route(http.MethodPost, creds, "identity:create_application_credential", h.createAppCred),
-		get(cred, "identity:get_application_credential", h.showAppCred),
-		route(http.MethodDelete, cred, "identity:delete_application_credential", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteAppCredential(ctx, r.Var("user_id"), r.Var("application_credential_id"))
-		})),
-		get(rules, "identity:list_access_rules", h.listAccessRules),
-		get(rule, "identity:get_access_rule", h.showAccessRule),
-		route(http.MethodDelete, rule, "identity:delete_access_rule", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteAccessRule(ctx, r.Var("user_id"), r.Var("access_rule_id"))
-		})),
-		get(trusts, "identity:list_trusts", h.listTrusts),
-		route(http.MethodPost, trusts, "identity:create_trust", h.createTrust),
-		get(trust, "identity:get_trust", h.showTrust),
-		route(http.MethodDelete, trust, "identity:delete_trust", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteTrust(ctx, r.Var("trust_id"))
-		})),
+	const trust = "/v3/OS-TRUST/trusts/{trust_id}"
+	return slices.Concat(appCredentials(h.svc).Routes(), accessRules(h.svc).Routes(), trusts(h.svc).Routes(), []httpx.Route{
 		get(trust+"/roles", "identity:list_roles_for_trust", h.trustRoles),
-	}, check(trust+"/roles/{role_id}", "identity:get_role_for_trust", h.trustRole)...)
+	}, check(trust+"/roles/{role_id}", "identity:get_role_for_trust", h.trustRole))
 }
 
 var (
@@ -72,136 +51,144 @@ var (
 	})
 )
 
-func accessRuleView(r *httpx.Request, a identity.AccessRule) object {
-	return object{"id": a.ID, "service": a.Service, "path": a.Path, "method": a.Method, "links": self(r, "/users/"+a.UserID+"/access_rules/"+a.ID)}
+type appCredResource = rest.Resource[identity.AppCredential, identity.NewAppCredential, struct{}]
+
+func appCredentials(svc *identity.Service) *appCredResource {
+	return &appCredResource{
+		Path: "/v3/users/{user_id}/application_credentials", Item: "application_credential_id", One: "application_credential", Many: "application_credentials",
+		Rule: rules("application_credential", "application_credentials"), Query: listOf("name"), Verbs: "list show create delete",
+		Bind: func(c *appCredResource, r *httpx.Request) {
+			of := svc.AppCredentials.Of(r.Var("user_id"))
+			c.List, c.Show, c.Create, c.Delete = of.List, of.Show, of.Create, of.Delete
+		},
+		ReadNew: newAppCredential, View: view(appCredRow), ID: func(v *identity.AppCredential) string { return v.ID },
+	}
 }
 
-func appCredView(r *httpx.Request, a identity.AppCredential) object {
-	roles := make([]object, len(a.Roles))
-	for i, role := range a.Roles {
-		roles[i] = object{"id": role.ID, "name": role.Name, "domain_id": orNull(role.DomainID)}
-	}
-	v := object{
-		"id": a.ID, "name": a.Name, "description": orNull(a.Description), "project_id": a.ProjectID, "user_id": a.UserID, "system": orNull(a.System),
-		"expires_at": trimmed(a), "unrestricted": a.Unrestricted, "roles": roles,
-		"links": self(r, "/users/"+a.UserID+"/application_credentials/"+a.ID),
-	}
+func appCredRow(w *rest.Writer, r *httpx.Request, a *identity.AppCredential) {
+	w.Text("id", a.ID)
+	w.Text("name", a.Name)
+	w.TextOrNull("description", a.Description)
+	w.Text("project_id", a.ProjectID)
+	w.Text("user_id", a.UserID)
+	w.TextOrNull("system", a.System)
+	w.Time("expires_at", a.ExpiresAt, rest.Micros) // without a zone, here alone
+	w.Bool("unrestricted", a.Unrestricted)
+	w.List("roles", func() {
+		for _, role := range a.Roles {
+			w.Object("", func() {
+				w.Text("id", role.ID)
+				w.Text("name", role.Name)
+				w.TextOrNull("domain_id", role.DomainID)
+			})
+		}
+	})
+	links(w, r, "/users/"+a.UserID+"/application_credentials/"+a.ID)
 	if a.Secret != "" {
-		v["secret"] = a.Secret
+		w.Text("secret", a.Secret)
 	}
 	if len(a.AccessRules) > 0 {
-		rules := make([]object, len(a.AccessRules))
-		for i, rule := range a.AccessRules {
-			rules[i] = object{"id": rule.ID, "service": rule.Service, "path": rule.Path, "method": rule.Method}
-		}
-		v["access_rules"] = rules
+		w.List("access_rules", func() {
+			for _, rule := range a.AccessRules {
+				w.Object("", func() { ruleRow(w, &rule) })
+			}
+		})
 	}
-	return v
 }
 
-// trimmed is the expiry as Keystone writes it here: without a zone.
-func trimmed(a identity.AppCredential) any {
-	if a.ExpiresAt.IsZero() {
-		return nil
-	}
-	return a.ExpiresAt.UTC().Format("2006-01-02T15:04:05.000000")
+func ruleRow(w *rest.Writer, a *identity.AccessRule) {
+	w.Text("id", a.ID)
+	w.Text("service", a.Service)
+	w.Text("path", a.Path)
+	w.Text("method", a.Method)
 }
 
-func (h *handlers) listAppCreds(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "name")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListAppCredentials(ctx, r.Var("user_id"), q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "application_credentials", page, func(a identity.AppCredential) string { return a.ID }, appCredView), nil
-}
-
-func (h *handlers) createAppCred(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func newAppCredential(r *httpx.Request) (n identity.NewAppCredential, err error) {
 	o, err := body(r, "application_credential", appCredCreate)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	a := identity.AppCredential{UserID: r.Var("user_id"), Name: str(o, "name"), Description: str(o, "description"), Secret: str(o, "secret")}
-	patch{o}.flag("unrestricted", &a.Unrestricted)
-	if a.ExpiresAt, err = moment(o, "expires_at"); err != nil {
-		return nil, err
-	}
+	n.AppCredential = identity.AppCredential{Name: str(o, "name"), Description: str(o, "description"), Secret: str(o, "secret")}
+	n.RoleRefs = refs(o["roles"])
+	patch{o}.flag("unrestricted", &n.Unrestricted)
 	list, _ := o["access_rules"].([]any)
 	for _, x := range list {
 		rule := x.(object)
-		a.AccessRules = append(a.AccessRules, identity.AccessRule{ID: str(rule, "id"), Service: str(rule, "service"), Path: str(rule, "path"), Method: str(rule, "method")})
+		n.AccessRules = append(n.AccessRules, identity.AccessRule{ID: str(rule, "id"), Service: str(rule, "service"), Path: str(rule, "path"), Method: str(rule, "method")})
 	}
-	if a, err = h.svc.CreateAppCredential(ctx, a, refs(o["roles"])); err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusCreated, object{"application_credential": appCredView(r, a)}), nil
+	n.ExpiresAt, err = moment(o, "expires_at")
+	return n, err
 }
 
-func (h *handlers) showAppCred(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	a, err := h.svc.GetAppCredential(ctx, r.Var("user_id"), r.Var("application_credential_id"))
-	if err != nil {
-		return nil, err
+type ruleResource = rest.Resource[identity.AccessRule, struct{}, struct{}]
+
+func accessRules(svc *identity.Service) *ruleResource {
+	return &ruleResource{
+		Path: "/v3/users/{user_id}/access_rules", Item: "access_rule_id", One: "access_rule", Many: "access_rules",
+		Rule: rules("access_rule", "access_rules"), Query: listOf("service", "path", "method"), Verbs: "list show delete",
+		Bind: func(c *ruleResource, r *httpx.Request) {
+			of := svc.AccessRules.Of(r.Var("user_id"))
+			c.List, c.Show, c.Delete = of.List, of.Show, of.Delete
+		},
+		View: view(func(w *rest.Writer, r *httpx.Request, a *identity.AccessRule) {
+			ruleRow(w, a)
+			links(w, r, "/users/"+a.UserID+"/access_rules/"+a.ID)
+		}),
+		ID: func(v *identity.AccessRule) string { return v.ID },
 	}
-	return httpx.JSON(http.StatusOK, object{"application_credential": appCredView(r, a)}), nil
 }
 
-func (h *handlers) listAccessRules(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "service", "path", "method")
-	if err != nil {
-		return nil, err
+type trustResource = rest.Resource[identity.Trust, identity.NewTrust, struct{}]
+
+func trusts(svc *identity.Service) *trustResource {
+	who := func(field string) func(string) ([]store.Cond, error) {
+		return func(id string) ([]store.Cond, error) { return []store.Cond{store.Eq(field, id)}, nil }
 	}
-	page, err := h.svc.ListAccessRules(ctx, r.Var("user_id"), q)
-	if err != nil {
-		return nil, err
+	use := svc.Trusts
+	return &trustResource{
+		Path: "/v3/OS-TRUST/trusts", Item: "trust_id", One: "trust", Many: "trusts", Rule: rules("trust", "trusts"),
+		Query: also(also(listOf(), "trustor_user_id", who("trustor_user_id")), "trustee_user_id", who("trustee_user_id")),
+		List:  use.List, Show: use.Show, Create: use.Create, Delete: use.Delete,
+		ReadNew: newTrust, View: view(trustRow), ID: func(v *identity.Trust) string { return v.ID },
 	}
-	return collection(r, "access_rules", page, func(a identity.AccessRule) string { return a.ID }, accessRuleView), nil
 }
 
-func (h *handlers) showAccessRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	a, err := h.svc.GetAccessRule(ctx, r.Var("user_id"), r.Var("access_rule_id"))
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"access_rule": accessRuleView(r, a)}), nil
-}
-
-func trustView(r *httpx.Request, t identity.Trust) object {
-	v := object{
-		"id": t.ID, "trustor_user_id": t.TrustorUserID, "trustee_user_id": t.TrusteeUserID, "project_id": orNull(t.ProjectID),
-		"impersonation": t.Impersonation, "expires_at": when(t.ExpiresAt), "deleted_at": when(t.DeletedAt), "remaining_uses": nil,
-		"redelegated_trust_id": orNull(t.RedelegatedTrustID), "redelegation_count": t.RedelegationCount,
-		"links": self(r, "/OS-TRUST/trusts/"+t.ID),
-	}
+// trustRow shows a trust, in lists without its roles.
+func trustRow(w *rest.Writer, r *httpx.Request, t *identity.Trust) {
+	w.Text("id", t.ID)
+	w.Text("trustor_user_id", t.TrustorUserID)
+	w.Text("trustee_user_id", t.TrusteeUserID)
+	w.TextOrNull("project_id", t.ProjectID)
+	w.Bool("impersonation", t.Impersonation)
+	w.Time("expires_at", t.ExpiresAt, rest.MicrosZ)
+	w.Time("deleted_at", t.DeletedAt, rest.MicrosZ)
+	w.TextOrNull("redelegated_trust_id", t.RedelegatedTrustID)
+	w.Int("redelegation_count", t.RedelegationCount)
 	if t.RemainingUses >= 0 {
-		v["remaining_uses"] = t.RemainingUses
+		w.Int("remaining_uses", t.RemainingUses)
+	} else {
+		w.Null("remaining_uses")
 	}
-	return with(v, t.Extra)
+	links(w, r, "/OS-TRUST/trusts/"+t.ID)
+	extra(w, t.Extra, "trustor_user_id", "trustee_user_id", "project_id", "impersonation", "expires_at", "deleted_at", "redelegated_trust_id",
+		"redelegation_count", "remaining_uses", "roles", "roles_links")
+	if r.Var("trust_id") != "" || r.HTTP.Method == http.MethodPost {
+		trustRolesOf(w, r, t, "roles_links")
+	}
 }
 
-func fullTrustView(r *httpx.Request, t identity.Trust) object {
-	v := trustView(r, t)
-	roles := make([]object, len(t.Roles))
-	for i, role := range t.Roles {
-		roles[i] = roleView(r, role)
-	}
-	v["roles"] = roles
-	v["roles_links"] = object{"self": v3(r, "/OS-TRUST/trusts/%s/roles", t.ID), "previous": nil, "next": nil}
-	return v
-}
-
-func (h *handlers) listTrusts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r)
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListTrusts(ctx, r.Query.Get("trustor_user_id"), r.Query.Get("trustee_user_id"), q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "trusts", page, func(t identity.Trust) string { return t.ID }, trustView), nil
+// trustRolesOf writes a trust's roles, and their links under a key.
+func trustRolesOf(w *rest.Writer, r *httpx.Request, t *identity.Trust, key string) {
+	w.List("roles", func() {
+		for _, role := range t.Roles {
+			w.Object("", func() { roleRow(w, r, &role) })
+		}
+	})
+	w.Object(key, func() {
+		w.Text("self", v3(r, "/OS-TRUST/trusts/%s/roles", t.ID))
+		w.Null("previous")
+		w.Null("next")
+	})
 }
 
 // whole reads an integer of a body; absent or null gives nil.
@@ -217,62 +204,43 @@ func whole(o object, key string) (*int64, error) {
 	return &v, nil
 }
 
-func (h *handlers) createTrust(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func newTrust(r *httpx.Request) (n identity.NewTrust, err error) {
 	o, err := body(r, "trust", trustCreate)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	t := identity.Trust{TrustorUserID: str(o, "trustor_user_id"), TrusteeUserID: str(o, "trustee_user_id"), ProjectID: str(o, "project_id"), RemainingUses: -1}
-	patch{o}.flag("impersonation", &t.Impersonation)
-	patch{o}.flag("allow_redelegation", &t.AllowRedelegation)
-	if t.ExpiresAt, err = moment(o, "expires_at"); err != nil {
-		return nil, err
-	}
-	uses, err := whole(o, "remaining_uses")
-	if err != nil {
-		return nil, err
-	}
-	if uses != nil {
-		t.RemainingUses = *uses
-	}
-	depth, err := whole(o, "redelegation_count")
-	if err != nil {
-		return nil, err
-	}
-	patch{o}.extra(&t.Extra, "trustor_user_id", "trustee_user_id", "project_id", "impersonation", "allow_redelegation", "expires_at",
+	t := &n.Trust
+	*t = identity.Trust{TrustorUserID: str(o, "trustor_user_id"), TrusteeUserID: str(o, "trustee_user_id"), ProjectID: str(o, "project_id"), RemainingUses: -1}
+	n.RoleRefs = refs(o["roles"])
+	in := patch{o}
+	in.flag("impersonation", &t.Impersonation)
+	in.flag("allow_redelegation", &t.AllowRedelegation)
+	in.extra(&t.Extra, "trustor_user_id", "trustee_user_id", "project_id", "impersonation", "allow_redelegation", "expires_at",
 		"remaining_uses", "redelegation_count", "redelegated_trust_id", "roles", "deleted_at", "roles_links")
-	if t, err = h.svc.CreateTrust(ctx, t, refs(o["roles"]), depth); err != nil {
-		return nil, err
+	if t.ExpiresAt, err = moment(o, "expires_at"); err != nil {
+		return n, err
 	}
-	return httpx.JSON(http.StatusCreated, object{"trust": fullTrustView(r, t)}), nil
-}
-
-func (h *handlers) showTrust(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	t, err := h.svc.GetTrust(ctx, "identity:get_trust", r.Var("trust_id"))
-	if err != nil {
-		return nil, err
+	if err := integer(o, "remaining_uses", &t.RemainingUses); err != nil {
+		return n, err
 	}
-	return httpx.JSON(http.StatusOK, object{"trust": fullTrustView(r, t)}), nil
+	n.Depth, err = whole(o, "redelegation_count")
+	return n, err
 }
 
 func (h *handlers) trustRoles(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	t, err := h.svc.GetTrust(ctx, "identity:list_roles_for_trust", r.Var("trust_id"))
+	t, err := h.svc.Trusts.Under(ctx, "identity:list_roles_for_trust", r.Var("trust_id"))
 	if err != nil {
 		return nil, err
 	}
-	v := fullTrustView(r, t)
-	return httpx.JSON(http.StatusOK, object{"roles": v["roles"], "links": v["roles_links"]}), nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() { trustRolesOf(w, r, t, "links") })
+	}), nil
 }
 
 func (h *handlers) trustRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	t, err := h.svc.GetTrust(ctx, "identity:get_role_for_trust", r.Var("trust_id"))
+	t, err := h.svc.Trusts.Under(ctx, "identity:get_role_for_trust", r.Var("trust_id"))
 	if err != nil {
 		return nil, err
 	}
-	for _, role := range t.Roles {
-		if role.ID == r.Var("role_id") {
-			return httpx.JSON(http.StatusOK, object{"role": roleView(r, role)}), nil
-		}
-	}
-	return nil, errs.New(errs.NotFound, "Could not find role: %s.", r.Var("role_id"))
+	return h.roleAmong(ctx, r, t.Roles, nil)
 }

@@ -1,62 +1,30 @@
 package api
 
 import (
-	"context"
-	"net/http"
-	"strings"
-
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 )
 
-func splitComma(s string) []string { return strings.Split(s, ",") }
-
-func fullDomainView(r *httpx.Request, d identity.Project) object {
-	tags := d.Tags
-	if tags == nil {
-		tags = []string{}
-	}
-	v := object{
-		"id": d.ID, "name": d.Name, "enabled": d.Enabled, "description": d.Description, "tags": tags,
-		"options": attrs(d.Options), "links": self(r, "/domains/"+d.ID),
-	}
-	return with(v, d.Extra)
+func domains(svc *identity.Service) *resource[identity.Project] {
+	return ordinary(resource[identity.Project]{
+		Path: "/v3/domains", Item: "domain_id", One: "domain", Many: "domains", Query: listOf("name", "enabled"), View: view(domainRow),
+	}, svc.Domains, domainCreate, domainUpdate, applyDomain, projectID)
 }
 
-func domainResponse(r *httpx.Request, status int, d identity.Project, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(status, object{"domain": fullDomainView(r, d)}), nil
+func domainRow(w *rest.Writer, r *httpx.Request, d *identity.Project) {
+	w.Text("id", d.ID)
+	w.Text("name", d.Name)
+	w.Bool("enabled", d.Enabled)
+	w.Text("description", d.Description)
+	w.Texts("tags", d.Tags)
+	attrs(w, "options", d.Options)
+	links(w, r, "/domains/"+d.ID)
+	extra(w, d.Extra, "name", "enabled", "description", "tags", "options")
 }
 
-func (h *handlers) listDomains(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "name", "enabled")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListDomains(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "domains", page, func(p identity.Project) string { return p.ID }, fullDomainView), nil
-}
-
-func (h *handlers) createDomain(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "domain", domainCreate)
-	if err != nil {
-		return nil, err
-	}
-	d := identity.Project{Enabled: true, ID: str(o, "explicit_domain_id")}
-	if err := domainPatch(o)(&d); err != nil {
-		return nil, err
-	}
-	d, err = h.svc.CreateDomain(ctx, d)
-	return domainResponse(r, http.StatusCreated, d, err)
-}
-
-// domainPatch is projectPatch without what a domain does not have.
-func domainPatch(o object) identity.ProjectChange {
+// applyDomain is applyProject without what a domain does not have.
+func applyDomain(o object, d *identity.Project) error {
 	own := object{}
 	for k, v := range o {
 		switch k {
@@ -65,26 +33,8 @@ func domainPatch(o object) identity.ProjectChange {
 			own[k] = v
 		}
 	}
-	return projectPatch(own)
-}
-
-func (h *handlers) showDomain(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	d, err := h.svc.GetDomain(ctx, r.Var("domain_id"))
-	return domainResponse(r, http.StatusOK, d, err)
-}
-
-func (h *handlers) updateDomain(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "domain", domainUpdate)
-	if err != nil {
-		return nil, err
+	if d.ID == "" {
+		d.ID = str(o, "explicit_domain_id")
 	}
-	if err := sameID(o, r.Var("domain_id"), "Domain"); err != nil {
-		return nil, err
-	}
-	d, err := h.svc.UpdateDomain(ctx, r.Var("domain_id"), domainPatch(o))
-	return domainResponse(r, http.StatusOK, d, err)
-}
-
-func (h *handlers) deleteDomain(ctx context.Context, r *httpx.Request) error {
-	return h.svc.DeleteDomain(ctx, r.Var("domain_id"))
+	return applyProject(own, d)
 }

@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
 
@@ -64,18 +66,9 @@ var (
 )
 
 func (h *handlers) federationRoutes() []httpx.Route {
-	const (
-		protocols = "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols"
-		protocol  = protocols + "/{protocol_id}"
-	)
-	return slices.Concat(h.idps().routes(), h.mappings().routes(), h.serviceProviders().routes(), []httpx.Route{
-		get(protocols, "identity:list_protocols", h.listProtocols),
+	const protocol = "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}"
+	return slices.Concat(withPut(idps(h.svc)), withPut(mappings(h.svc)), withPut(serviceProviders(h.svc)), protocols(h.svc).Routes(), []httpx.Route{
 		route(http.MethodPut, protocol, "identity:create_protocol", h.createProtocol),
-		get(protocol, "identity:get_protocol", h.showProtocol),
-		route(http.MethodPatch, protocol, "identity:update_protocol", h.updateProtocol),
-		route(http.MethodDelete, protocol, "identity:delete_protocol", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteProtocol(ctx, r.Var("idp_id"), r.Var("protocol_id"))
-		})),
 		public(get(protocol+"/auth", "", h.federatedAuth)),
 		public(route(http.MethodPost, protocol+"/auth", "", h.federatedAuth)),
 		public(get("/v3/auth/OS-FEDERATION/websso/{protocol_id}", "", h.websso)),
@@ -91,140 +84,128 @@ func (h *handlers) federationRoutes() []httpx.Route {
 	})
 }
 
-func (h *handlers) idps() resource[identity.IdentityProvider] {
-	return resource[identity.IdentityProvider]{
-		path: "/v3/OS-FEDERATION/identity_providers", idVar: "idp_id", key: "identity_provider", plural: "identity_providers",
-		create: idpBody, update: idpBody, filters: []string{"id", "enabled"}, putCreates: true, noPost: true, use: h.svc.IdentityProviders(),
-		id:    func(v identity.IdentityProvider) string { return v.ID },
-		fresh: func(id string) identity.IdentityProvider { return identity.IdentityProvider{ID: id} },
-		view: func(r *httpx.Request, v identity.IdentityProvider) object {
-			ids := v.RemoteIDs
-			if ids == nil {
-				ids = []string{}
-			}
+func idps(svc *identity.Service) *resource[identity.IdentityProvider] {
+	return ordinary(resource[identity.IdentityProvider]{
+		Path: "/v3/OS-FEDERATION/identity_providers", Item: "idp_id", One: "identity_provider", Many: "identity_providers", Query: listOf("id", "enabled"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.IdentityProvider) {
 			base := "/OS-FEDERATION/identity_providers/" + v.ID
-			return object{
-				"id": v.ID, "enabled": v.Enabled, "description": orNull(v.Description), "domain_id": v.DomainID,
-				"remote_ids": ids, "authorization_ttl": v.AuthorizationTTL,
-				"links": object{"self": v3(r, "%s", base), "protocols": v3(r, "%s/protocols", base)},
-			}
-		},
-		apply: func(o object, v *identity.IdentityProvider) error {
-			in := patch{o}
-			in.flag("enabled", &v.Enabled)
-			in.text("description", &v.Description)
-			in.text("domain_id", &v.DomainID)
-			if list, ok := o["remote_ids"]; ok {
-				ids, _ := list.([]any)
-				v.RemoteIDs = texts(ids)
-			}
-			if _, ok := o["authorization_ttl"]; ok {
-				n, err := whole(o, "authorization_ttl")
-				if err != nil {
-					return err
-				}
-				v.AuthorizationTTL = n
-			}
-			return nil
-		},
-	}
-}
-
-func (h *handlers) mappings() resource[identity.Mapping] {
-	return resource[identity.Mapping]{
-		path: "/v3/OS-FEDERATION/mappings", idVar: "mapping_id", key: "mapping", plural: "mappings", create: mappingBody, update: mappingBody,
-		putCreates: true, noPost: true, use: h.svc.Mappings(),
-		id:    func(v identity.Mapping) string { return v.ID },
-		fresh: func(id string) identity.Mapping { return identity.Mapping{ID: id, SchemaVersion: "1.0"} },
-		view: func(r *httpx.Request, v identity.Mapping) object {
-			return object{"id": v.ID, "schema_version": v.SchemaVersion, "rules": v.Rules, "links": self(r, "/OS-FEDERATION/mappings/"+v.ID)}
-		},
-		apply: func(o object, v *identity.Mapping) error {
-			patch{o}.text("schema_version", &v.SchemaVersion)
-			if v.SchemaVersion != "1.0" && v.SchemaVersion != "2.0" {
-				return errs.New(errs.Invalid, "schema_version %q is not known; there are 1.0 and 2.0.", v.SchemaVersion)
-			}
-			text, err := json.Marshal(o["rules"])
+			w.Text("id", v.ID)
+			w.Bool("enabled", v.Enabled)
+			w.TextOrNull("description", v.Description)
+			w.Text("domain_id", v.DomainID)
+			w.Texts("remote_ids", v.RemoteIDs)
+			w.IntPointer("authorization_ttl", v.AuthorizationTTL)
+			w.Object("links", func() {
+				w.Text("self", v3(r, "%s", base))
+				w.Text("protocols", v3(r, "%s/protocols", base))
+			})
+		}),
+	}, svc.IdentityProviders, idpBody, idpBody, func(o object, v *identity.IdentityProvider) error {
+		in := patch{o}
+		in.flag("enabled", &v.Enabled)
+		in.text("description", &v.Description)
+		in.text("domain_id", &v.DomainID)
+		if list, ok := o["remote_ids"]; ok {
+			ids, _ := list.([]any)
+			v.RemoteIDs = texts(ids)
+		}
+		if _, ok := o["authorization_ttl"]; ok {
+			n, err := whole(o, "authorization_ttl")
 			if err != nil {
 				return err
 			}
-			v.Rules = nil
-			return json.Unmarshal(text, &v.Rules)
-		},
-	}
+			v.AuthorizationTTL = n
+		}
+		return nil
+	}, func(v *identity.IdentityProvider) *string { return &v.ID })
 }
 
-func (h *handlers) serviceProviders() resource[identity.ServiceProvider] {
-	return resource[identity.ServiceProvider]{
-		path: "/v3/OS-FEDERATION/service_providers", idVar: "sp_id", key: "service_provider", plural: "service_providers",
-		create: spCreate, update: spUpdate, filters: []string{"id", "enabled"}, putCreates: true, noPost: true, use: h.svc.ServiceProviders(),
-		id: func(v identity.ServiceProvider) string { return v.ID },
-		fresh: func(id string) identity.ServiceProvider {
-			return identity.ServiceProvider{ID: id, RelayStatePr: "ss:mem:"}
+func mappings(svc *identity.Service) *resource[identity.Mapping] {
+	return ordinary(resource[identity.Mapping]{
+		Path: "/v3/OS-FEDERATION/mappings", Item: "mapping_id", One: "mapping", Many: "mappings", Query: listOf(),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Mapping) {
+			w.Text("id", v.ID)
+			w.Text("schema_version", v.SchemaVersion)
+			w.Any("rules", v.Rules)
+			links(w, r, "/OS-FEDERATION/mappings/"+v.ID)
+		}),
+	}, svc.Mappings, mappingBody, mappingBody, func(o object, v *identity.Mapping) error {
+		patch{o}.text("schema_version", &v.SchemaVersion)
+		if v.SchemaVersion != "1.0" && v.SchemaVersion != "2.0" {
+			return errs.New(errs.Invalid, "schema_version %q is not known; there are 1.0 and 2.0.", v.SchemaVersion)
+		}
+		text, err := json.Marshal(o["rules"])
+		if err != nil {
+			return err
+		}
+		v.Rules = nil
+		return json.Unmarshal(text, &v.Rules)
+	}, func(v *identity.Mapping) *string { return &v.ID })
+}
+
+func serviceProviders(svc *identity.Service) *resource[identity.ServiceProvider] {
+	return ordinary(resource[identity.ServiceProvider]{
+		Path: "/v3/OS-FEDERATION/service_providers", Item: "sp_id", One: "service_provider", Many: "service_providers", Query: listOf("id", "enabled"),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.ServiceProvider) {
+			w.Text("id", v.ID)
+			w.Bool("enabled", v.Enabled)
+			w.TextOrNull("description", v.Description)
+			w.Text("auth_url", v.AuthURL)
+			w.Text("sp_url", v.SPURL)
+			w.Text("relay_state_prefix", v.RelayStatePr)
+			links(w, r, "/OS-FEDERATION/service_providers/"+v.ID)
+		}),
+	}, svc.ServiceProviders, spCreate, spUpdate, func(o object, v *identity.ServiceProvider) error {
+		in := patch{o}
+		in.flag("enabled", &v.Enabled)
+		in.text("description", &v.Description)
+		in.text("auth_url", &v.AuthURL)
+		in.text("sp_url", &v.SPURL)
+		in.text("relay_state_prefix", &v.RelayStatePr)
+		return nil
+	}, func(v *identity.ServiceProvider) *string { return &v.ID })
+}
+
+// protocols are a provider's. They have no POST: PUT makes one.
+func protocols(svc *identity.Service) *protocolResource {
+	return &protocolResource{
+		Path: "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols", Item: "protocol_id", One: "protocol", Many: "protocols",
+		Rule: rules("protocol", "protocols"), Query: &rest.List{Dialect: &rest.Dialect{Sorting: rest.SortNever, Links: rest.KeystoneLinks}},
+		Verbs: "list show update delete",
+		Bind: func(c *protocolResource, r *httpx.Request) {
+			of := svc.Protocols.Of(r.Var("idp_id"))
+			c.List, c.Show, c.Create, c.Update, c.Delete = of.List, of.Show, of.Create, of.Update, of.Delete
 		},
-		view: func(r *httpx.Request, v identity.ServiceProvider) object {
-			return object{
-				"id": v.ID, "enabled": v.Enabled, "description": orNull(v.Description), "auth_url": v.AuthURL, "sp_url": v.SPURL,
-				"relay_state_prefix": v.RelayStatePr, "links": self(r, "/OS-FEDERATION/service_providers/"+v.ID),
-			}
+		ReadNew: func(r *httpx.Request) (identity.Protocol, error) {
+			o, err := body(r, "protocol", protocolCreate)
+			return identity.Protocol{ID: r.Var("protocol_id"), MappingID: str(o, "mapping_id"), RemoteIDAttribute: str(o, "remote_id_attribute")}, err
 		},
-		apply: func(o object, v *identity.ServiceProvider) error {
-			in := patch{o}
-			in.flag("enabled", &v.Enabled)
-			in.text("description", &v.Description)
-			in.text("auth_url", &v.AuthURL)
-			in.text("sp_url", &v.SPURL)
-			in.text("relay_state_prefix", &v.RelayStatePr)
+		ReadPatch: patchOf("protocol", protocolUpdate, func(o object, p *identity.Protocol) error {
+			patch{o}.text("mapping_id", &p.MappingID)
+			patch{o}.text("remote_id_attribute", &p.RemoteIDAttribute)
 			return nil
-		},
+		}),
+		View: view(func(w *rest.Writer, r *httpx.Request, p *identity.Protocol) {
+			base := "/OS-FEDERATION/identity_providers/" + p.IdPID
+			w.Text("id", p.ID)
+			w.Text("mapping_id", p.MappingID)
+			w.TextOrNull("remote_id_attribute", p.RemoteIDAttribute)
+			w.Object("links", func() {
+				w.Text("self", v3(r, "%s/protocols/%s", base, p.ID))
+				w.Text("identity_provider", v3(r, "%s", base))
+			})
+		}),
 	}
 }
 
-func protocolView(r *httpx.Request, p identity.Protocol) object {
-	base := "/OS-FEDERATION/identity_providers/" + p.IdPID
-	return object{
-		"id": p.ID, "mapping_id": p.MappingID, "remote_id_attribute": orNull(p.RemoteIDAttribute),
-		"links": object{"self": v3(r, "%s/protocols/%s", base, p.ID), "identity_provider": v3(r, "%s", base)},
-	}
-}
-
-func protocolResponse(r *httpx.Request, status int, p identity.Protocol, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(status, object{"protocol": protocolView(r, p)}), nil
-}
-
-func (h *handlers) listProtocols(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.Protocols(ctx, r.Var("idp_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "protocols", all(rows), nil, protocolView), nil
-}
+type protocolResource = rest.Resource[identity.Protocol, identity.Protocol, change.Patch[identity.Protocol]]
 
 func (h *handlers) createProtocol(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "protocol", protocolCreate)
+	c := protocols(h.svc)
+	n, err := c.ReadNew(r)
 	if err != nil {
 		return nil, err
 	}
-	p := identity.Protocol{ID: r.Var("protocol_id"), IdPID: r.Var("idp_id"), MappingID: str(o, "mapping_id"), RemoteIDAttribute: str(o, "remote_id_attribute")}
-	return protocolResponse(r, http.StatusCreated, p, h.svc.CreateProtocol(ctx, p))
-}
-
-func (h *handlers) showProtocol(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := h.svc.GetProtocol(ctx, r.Var("idp_id"), r.Var("protocol_id"))
-	return protocolResponse(r, http.StatusOK, p, err)
-}
-
-func (h *handlers) updateProtocol(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "protocol", protocolUpdate)
-	if err != nil {
-		return nil, err
-	}
-	p, err := h.svc.UpdateProtocol(ctx, r.Var("idp_id"), r.Var("protocol_id"), func(p *identity.Protocol) {
-		patch{o}.text("mapping_id", &p.MappingID)
-		patch{o}.text("remote_id_attribute", &p.RemoteIDAttribute)
-	})
-	return protocolResponse(r, http.StatusOK, p, err)
+	p, err := h.svc.Protocols.Of(r.Var("idp_id")).Create(ctx, n)
+	return c.Answer(ctx, r, http.StatusCreated, p, err)
 }

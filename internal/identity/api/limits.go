@@ -3,31 +3,84 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
+	"kumoi/internal/kernel/store"
 )
 
 func (h *handlers) limitRoutes() []httpx.Route {
-	const registered, limit = "/v3/registered_limits/{registered_limit_id}", "/v3/limits/{limit_id}"
-	return []httpx.Route{
-		get("/v3/registered_limits", "identity:list_registered_limits", h.listRegistered),
-		route(http.MethodPost, "/v3/registered_limits", "identity:create_registered_limits", h.createRegistered),
-		get(registered, "identity:get_registered_limit", h.showRegistered),
-		route(http.MethodPatch, registered, "identity:update_registered_limit", h.updateRegistered),
-		route(http.MethodDelete, registered, "identity:delete_registered_limit", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteRegisteredLimit(ctx, r.Var("registered_limit_id"))
-		})),
-		get("/v3/limits", "identity:list_limits", h.listLimits),
-		route(http.MethodPost, "/v3/limits", "identity:create_limits", h.createLimits),
+	registered, limits := registeredLimits(h.svc), limits(h.svc)
+	return slices.Concat(registered.Routes(), limits.Routes(), []httpx.Route{
+		route(http.MethodPost, "/v3/registered_limits", "identity:create_registered_limits", many(registered, registeredCreate, applyRegistered, h.svc.RegisteredLimits.CreateMany)),
+		route(http.MethodPost, "/v3/limits", "identity:create_limits", many(limits, limitCreate, applyLimit, h.svc.Limits.CreateMany)),
 		get("/v3/limits/model", "identity:get_limit_model", h.limitModel),
-		get(limit, "identity:get_limit", h.showLimit),
-		route(http.MethodPatch, limit, "identity:update_limit", h.updateLimit),
-		route(http.MethodDelete, limit, "identity:delete_limit", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteLimit(ctx, r.Var("limit_id"))
-		})),
+	})
+}
+
+func registeredLimits(svc *identity.Service) *resource[identity.RegisteredLimit] {
+	use := svc.RegisteredLimits
+	return &resource[identity.RegisteredLimit]{
+		Path: "/v3/registered_limits", Item: "registered_limit_id", One: "registered_limit", Many: "registered_limits",
+		Rule: rules("registered_limit", "registered_limits"), Query: listOf("service_id", "region_id", "resource_name"),
+		List: use.List, Show: use.Show, Update: use.Update, Delete: use.Delete,
+		View: view(registeredRow), ID: func(v *identity.RegisteredLimit) string { return v.ID },
+		ReadPatch: patchOf("registered_limit", registeredUpdate, applyRegistered),
+	}
+}
+
+func limits(svc *identity.Service) *resource[identity.Limit] {
+	use := svc.Limits
+	return &resource[identity.Limit]{
+		Path: "/v3/limits", Item: "limit_id", One: "limit", Many: "limits", Rule: rules("limit", "limits"),
+		Query: listOf("service_id", "region_id", "resource_name", "project_id", "domain_id"),
+		List:  use.List, Show: use.Show, Update: use.Update, Delete: use.Delete,
+		View: view(limitRow), ID: func(v *identity.Limit) string { return v.ID },
+		ReadPatch: patchOf("limit", limitUpdate, func(o object, l *identity.Limit) error {
+			patch{o}.text("description", &l.Description)
+			return integer(o, "resource_limit", &l.ResourceLimit)
+		}),
+	}
+}
+
+// patchOf reads the body of a change.
+func patchOf[T any](key string, s *schema.Schema, apply func(o object, v *T) error) func(r *httpx.Request) (change.Patch[T], error) {
+	return func(r *httpx.Request) (change.Patch[T], error) {
+		o, err := body(r, key, s)
+		if err == nil {
+			err = apply(o, new(T)) // what is wrong with a body is said before anything is asked
+		}
+		return change.Patch[T]{Apply: func(v *T) error { return apply(o, v) }}, err
+	}
+}
+
+// many is a handler that makes all that a body lists, or nothing.
+func many[T any](c *resource[T], s *schema.Schema, apply func(o object, v *T) error, make func(context.Context, []T) ([]*T, error)) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		list, err := batch(r, c.Many, s)
+		if err != nil {
+			return nil, err
+		}
+		var rows []T
+		for _, o := range list {
+			var v T
+			if err := apply(o, &v); err != nil {
+				return nil, err
+			}
+			rows = append(rows, v)
+		}
+		made, err := make(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		plain := *c
+		plain.Query = nil // these answers have no links
+		return plain.Rows(ctx, r, http.StatusCreated, store.Page[T]{Rows: made}, store.Query{})
 	}
 }
 
@@ -54,19 +107,26 @@ var (
 	}})
 )
 
-func registeredView(r *httpx.Request, l identity.RegisteredLimit) object {
-	return object{
-		"id": l.ID, "service_id": l.ServiceID, "region_id": orNull(l.RegionID), "resource_name": l.ResourceName,
-		"default_limit": l.DefaultLimit, "description": orNull(l.Description), "links": self(r, "/registered_limits/"+l.ID),
-	}
+func registeredRow(w *rest.Writer, r *httpx.Request, l *identity.RegisteredLimit) {
+	w.Text("id", l.ID)
+	w.Text("service_id", l.ServiceID)
+	w.TextOrNull("region_id", l.RegionID)
+	w.Text("resource_name", l.ResourceName)
+	w.Int("default_limit", l.DefaultLimit)
+	w.TextOrNull("description", l.Description)
+	links(w, r, "/registered_limits/"+l.ID)
 }
 
-func limitView(r *httpx.Request, l identity.Limit) object {
-	return object{
-		"id": l.ID, "project_id": orNull(l.ProjectID), "domain_id": orNull(l.DomainID), "service_id": l.ServiceID,
-		"region_id": orNull(l.RegionID), "resource_name": l.ResourceName, "resource_limit": l.ResourceLimit,
-		"description": orNull(l.Description), "links": self(r, "/limits/"+l.ID),
-	}
+func limitRow(w *rest.Writer, r *httpx.Request, l *identity.Limit) {
+	w.Text("id", l.ID)
+	w.TextOrNull("project_id", l.ProjectID)
+	w.TextOrNull("domain_id", l.DomainID)
+	w.Text("service_id", l.ServiceID)
+	w.TextOrNull("region_id", l.RegionID)
+	w.Text("resource_name", l.ResourceName)
+	w.Int("resource_limit", l.ResourceLimit)
+	w.TextOrNull("description", l.Description)
+	links(w, r, "/limits/"+l.ID)
 }
 
 // batch reads {"key": [...]} under a schema.
@@ -95,160 +155,48 @@ func applyRegistered(o object, l *identity.RegisteredLimit) error {
 	in.text("region_id", &l.RegionID)
 	in.text("resource_name", &l.ResourceName)
 	in.text("description", &l.Description)
-	n, err := whole(o, "default_limit")
+	return integer(o, "default_limit", &l.DefaultLimit)
+}
+
+func applyLimit(o object, l *identity.Limit) error {
+	in := patch{o}
+	in.text("project_id", &l.ProjectID)
+	in.text("domain_id", &l.DomainID)
+	in.text("service_id", &l.ServiceID)
+	in.text("region_id", &l.RegionID)
+	in.text("resource_name", &l.ResourceName)
+	in.text("description", &l.Description)
+	if err := integer(o, "resource_limit", &l.ResourceLimit); err != nil {
+		return err
+	}
+	if (l.ProjectID == "") == (l.DomainID == "") {
+		return errs.New(errs.Invalid, "A limit is for exactly one of project_id and domain_id.")
+	}
+	return nil
+}
+
+// integer takes a whole number out of a body, if it is there.
+func integer(o object, key string, dst *int64) error {
+	n, err := whole(o, key)
 	if n != nil {
-		l.DefaultLimit = *n
+		*dst = *n
 	}
 	return err
 }
 
-func (h *handlers) listRegistered(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "service_id", "region_id", "resource_name")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListRegisteredLimits(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "registered_limits", page, func(l identity.RegisteredLimit) string { return l.ID }, registeredView), nil
-}
-
-func (h *handlers) createRegistered(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	list, err := batch(r, "registered_limits", registeredCreate)
-	if err != nil {
-		return nil, err
-	}
-	limits := make([]identity.RegisteredLimit, len(list))
-	for i, o := range list {
-		if err := applyRegistered(o, &limits[i]); err != nil {
-			return nil, err
-		}
-	}
-	if limits, err = h.svc.CreateRegisteredLimits(ctx, limits); err != nil {
-		return nil, err
-	}
-	out := make([]object, len(limits))
-	for i, l := range limits {
-		out[i] = registeredView(r, l)
-	}
-	return httpx.JSON(http.StatusCreated, object{"registered_limits": out}), nil
-}
-
-func registeredResponse(r *httpx.Request, l identity.RegisteredLimit, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"registered_limit": registeredView(r, l)}), nil
-}
-
-func (h *handlers) showRegistered(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	l, err := h.svc.GetRegisteredLimit(ctx, r.Var("registered_limit_id"))
-	return registeredResponse(r, l, err)
-}
-
-func (h *handlers) updateRegistered(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "registered_limit", registeredUpdate)
-	if err != nil {
-		return nil, err
-	}
-	if err := applyRegistered(o, &identity.RegisteredLimit{}); err != nil {
-		return nil, err
-	}
-	l, err := h.svc.UpdateRegisteredLimit(ctx, r.Var("registered_limit_id"), func(l *identity.RegisteredLimit) { _ = applyRegistered(o, l) })
-	return registeredResponse(r, l, err)
-}
-
-func (h *handlers) listLimits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "service_id", "region_id", "resource_name", "project_id", "domain_id")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.ListLimits(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "limits", page, func(l identity.Limit) string { return l.ID }, limitView), nil
-}
-
-func (h *handlers) createLimits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	list, err := batch(r, "limits", limitCreate)
-	if err != nil {
-		return nil, err
-	}
-	limits := make([]identity.Limit, len(list))
-	for i, o := range list {
-		limits[i] = identity.Limit{
-			ProjectID: str(o, "project_id"), DomainID: str(o, "domain_id"), ServiceID: str(o, "service_id"),
-			RegionID: str(o, "region_id"), ResourceName: str(o, "resource_name"), Description: str(o, "description"),
-		}
-		n, err := whole(o, "resource_limit")
-		if err != nil {
-			return nil, err
-		}
-		if n != nil {
-			limits[i].ResourceLimit = *n
-		}
-		if (limits[i].ProjectID == "") == (limits[i].DomainID == "") {
-			return nil, errs.New(errs.Invalid, "A limit is for exactly one of project_id and domain_id.")
-		}
-	}
-	if limits, err = h.svc.CreateLimits(ctx, limits); err != nil {
-		return nil, err
-	}
-	out := make([]object, len(limits))
-	for i, l := range limits {
-		out[i] = limitView(r, l)
-	}
-	return httpx.JSON(http.StatusCreated, object{"limits": out}), nil
-}
-
-func limitResponse(r *httpx.Request, l identity.Limit, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"limit": limitView(r, l)}), nil
-}
-
-func (h *handlers) showLimit(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	l, err := h.svc.GetLimit(ctx, r.Var("limit_id"))
-	return limitResponse(r, l, err)
-}
-
-func (h *handlers) updateLimit(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "limit", limitUpdate)
-	if err != nil {
-		return nil, err
-	}
-	n, err := whole(o, "resource_limit")
-	if err != nil {
-		return nil, err
-	}
-	l, err := h.svc.UpdateLimit(ctx, r.Var("limit_id"), func(l *identity.Limit) {
-		if n != nil {
-			l.ResourceLimit = *n
-		}
-		patch{o}.text("description", &l.Description)
-	})
-	return limitResponse(r, l, err)
-}
-
 func (h *handlers) limitModel(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	name, description, err := h.svc.LimitModel(ctx)
+	name, description, err := h.svc.Limits.Model(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"model": object{"name": name, "description": description}}), nil
 }
 
-func (h *handlers) projectLimits(ctx context.Context, r *httpx.Request, id string) []object {
-	rows, err := h.svc.ProjectLimits(ctx, id)
-	out := make([]object, 0, len(rows))
-	if err != nil {
-		return out
-	}
-	for _, l := range rows {
-		out = append(out, limitView(r, l))
-	}
-	return out
+func (h *handlers) projectLimits(ctx context.Context, w *rest.Writer, r *httpx.Request, id string) {
+	rows, _ := h.svc.Limits.OfProject(ctx, id) // a project without them is still a project
+	w.List("limits", func() {
+		for _, l := range rows {
+			w.Object("", func() { limitRow(w, r, &l) })
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
 
@@ -32,42 +33,40 @@ func (h *handlers) oauth1Routes() []httpx.Route {
 		r.Public = true // the signature stands for the token
 		return r
 	}
-	return append(h.consumers().routes(),
+	return append(consumers(h.svc).Routes(),
 		public(base+"/request_token", h.requestToken),
 		public(base+"/access_token", h.accessToken),
 		route(http.MethodPut, base+"/authorize/{request_token_id}", "identity:authorize_request_token", h.authorizeRequest),
 		get(tokens, "identity:list_access_tokens", h.listAccessTokens),
 		get(token, "identity:get_access_token", h.showAccessToken),
 		route(http.MethodDelete, token, "identity:delete_access_token", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.DeleteAccessToken(ctx, r.Var("user_id"), r.Var("access_token_id"))
+			return h.svc.OAuthTokens.Delete(ctx, r.Var("user_id"), r.Var("access_token_id"))
 		})),
 		get(token+"/roles", "identity:list_access_token_roles", h.accessTokenRoles),
 		get(token+"/roles/{role_id}", "identity:get_access_token_role", h.accessTokenRole),
 	)
 }
 
-func (h *handlers) consumers() resource[identity.Consumer] {
-	return resource[identity.Consumer]{
-		path: "/v3/OS-OAUTH1/consumers", idVar: "consumer_id", key: "consumer", plural: "consumers", create: consumerBody, update: consumerBody,
-		use:   h.svc.Consumers(),
-		id:    func(v identity.Consumer) string { return v.ID },
-		fresh: func(string) identity.Consumer { return identity.Consumer{} },
-		view: func(r *httpx.Request, v identity.Consumer) object {
-			o := object{"id": v.ID, "description": orNull(v.Description), "links": self(r, "/OS-OAUTH1/consumers/"+v.ID)}
+func consumers(svc *identity.Service) *resource[identity.Consumer] {
+	return ordinary(resource[identity.Consumer]{
+		Path: "/v3/OS-OAUTH1/consumers", Item: "consumer_id", One: "consumer", Many: "consumers", Query: listOf(),
+		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Consumer) {
+			w.Text("id", v.ID)
+			w.TextOrNull("description", v.Description)
+			links(w, r, "/OS-OAUTH1/consumers/"+v.ID)
 			if r.HTTP.Method == http.MethodPost {
-				o["secret"] = v.Secret // shown once
+				w.Text("secret", v.Secret) // shown once
 			}
-			return with(o, v.Extra)
-		},
-		apply: func(o object, v *identity.Consumer) error {
-			if _, ok := o["secret"]; ok {
-				return errs.New(errs.Invalid, "A consumer's secret cannot be chosen.")
-			}
-			patch{o}.text("description", &v.Description)
-			patch{o}.extra(&v.Extra, "description", "secret")
-			return nil
-		},
-	}
+			extra(w, v.Extra, "description", "secret")
+		}),
+	}, svc.Consumers, consumerBody, consumerBody, func(o object, v *identity.Consumer) error {
+		if _, ok := o["secret"]; ok {
+			return errs.New(errs.Invalid, "A consumer's secret cannot be chosen.")
+		}
+		patch{o}.text("description", &v.Description)
+		patch{o}.extra(&v.Extra, "description", "secret")
+		return nil
+	}, func(v *identity.Consumer) *string { return &v.ID })
 }
 
 // oauth1Request reads a request's OAuth header.
@@ -123,7 +122,7 @@ func (h *handlers) requestToken(ctx context.Context, r *httpx.Request) (*httpx.R
 	if project == "" || a.Params["oauth_consumer_key"] == "" {
 		return nil, errs.New(errs.Invalid, "A request token needs oauth_consumer_key and the header Requested-Project-Id.")
 	}
-	t, err := h.svc.RequestToken(ctx, a, project)
+	t, err := h.svc.OAuthTokens.Request(ctx, a, project)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +141,7 @@ func (h *handlers) accessToken(ctx context.Context, r *httpx.Request) (*httpx.Re
 			return nil, errs.New(errs.Invalid, "An access token needs %s.", k)
 		}
 	}
-	t, err := h.svc.AccessToken(ctx, a)
+	t, err := h.svc.OAuthTokens.Access(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -157,54 +156,42 @@ func (h *handlers) authorizeRequest(ctx context.Context, r *httpx.Request) (*htt
 	if err := authorize.Validate(o); err != nil {
 		return nil, err
 	}
-	verifier, err := h.svc.AuthorizeRequest(ctx, r.Var("request_token_id"), refs(o["roles"]))
+	verifier, err := h.svc.OAuthTokens.Authorize(ctx, r.Var("request_token_id"), refs(o["roles"]))
 	if err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"token": object{"oauth_verifier": verifier}}), nil
 }
 
-func accessTokenView(r *httpx.Request, t identity.OAuthToken) object {
+var accessTokens = shown("access_tokens", func(w *rest.Writer, r *httpx.Request, t *identity.OAuthToken) {
 	base := "/users/" + t.UserID + "/OS-OAUTH1/access_tokens/" + t.ID
-	return object{
-		"id": t.ID, "consumer_id": t.ConsumerID, "project_id": t.ProjectID, "authorizing_user_id": t.UserID,
-		"expires_at": when(t.ExpiresAt), "links": object{"self": v3(r, "%s", base), "roles": v3(r, "%s/roles", base)},
-	}
-}
+	w.Text("id", t.ID)
+	w.Text("consumer_id", t.ConsumerID)
+	w.Text("project_id", t.ProjectID)
+	w.Text("authorizing_user_id", t.UserID)
+	w.Time("expires_at", t.ExpiresAt, rest.MicrosZ)
+	w.Object("links", func() {
+		w.Text("self", v3(r, "%s", base))
+		w.Text("roles", v3(r, "%s/roles", base))
+	})
+})
 
 func (h *handlers) listAccessTokens(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ListAccessTokens(ctx, r.Var("user_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "access_tokens", all(rows), nil, accessTokenView), nil
+	rows, err := h.svc.OAuthTokens.List(ctx, r.Var("user_id"))
+	return all(ctx, r, accessTokens, rows, err)
 }
 
 func (h *handlers) showAccessToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	t, err := h.svc.GetAccessToken(ctx, r.Var("user_id"), r.Var("access_token_id"))
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"access_token": accessTokenView(r, t)}), nil
+	t, err := h.svc.OAuthTokens.Show(ctx, r.Var("user_id"), r.Var("access_token_id"))
+	return accessTokens.Answer(ctx, r, http.StatusOK, t, err)
 }
 
 func (h *handlers) accessTokenRoles(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	roles, err := h.svc.AccessTokenRoles(ctx, "identity:list_access_token_roles", r.Var("user_id"), r.Var("access_token_id"))
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "roles", all(roles), roleID, roleView), nil
+	rows, err := h.svc.OAuthTokens.Roles(ctx, "identity:list_access_token_roles", r.Var("user_id"), r.Var("access_token_id"))
+	return all(ctx, r, h.roles, rows, err)
 }
 
 func (h *handlers) accessTokenRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	roles, err := h.svc.AccessTokenRoles(ctx, "identity:get_access_token_role", r.Var("user_id"), r.Var("access_token_id"))
-	if err != nil {
-		return nil, err
-	}
-	for _, role := range roles {
-		if role.ID == r.Var("role_id") {
-			return httpx.JSON(http.StatusOK, object{"role": roleView(r, role)}), nil
-		}
-	}
-	return nil, errs.New(errs.NotFound, "Could not find role: %s.", r.Var("role_id"))
+	rows, err := h.svc.OAuthTokens.Roles(ctx, "identity:get_access_token_role", r.Var("user_id"), r.Var("access_token_id"))
+	return h.roleAmong(ctx, r, rows, err)
 }

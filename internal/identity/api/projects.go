@@ -4,21 +4,20 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"kumoi/internal/identity"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
+	"kumoi/internal/kernel/store"
 )
 
 func (h *handlers) projectRoutes() []httpx.Route {
 	const one, tags, tag = "/v3/projects/{project_id}", "/v3/projects/{project_id}/tags", "/v3/projects/{project_id}/tags/{tag}"
-	return []httpx.Route{
-		get("/v3/projects", "identity:list_projects", h.listProjects),
-		route(http.MethodPost, "/v3/projects", "identity:create_project", h.createProject),
+	return slices.Concat(h.projects.Routes(), []httpx.Route{
 		get(one, "identity:get_project", h.showProject),
-		route(http.MethodPatch, one, "identity:update_project", h.updateProject),
-		route(http.MethodDelete, one, "identity:delete_project", done(h.deleteProject)),
 		get(tags, "identity:list_project_tags", h.listTags),
 		route(http.MethodPut, tags, "identity:update_project_tags", h.replaceTags),
 		route(http.MethodDelete, tags, "identity:delete_project_tags", done(h.deleteTags)),
@@ -26,13 +25,28 @@ func (h *handlers) projectRoutes() []httpx.Route {
 		route(http.MethodPut, tag, "identity:create_project_tag", h.addTag),
 		route(http.MethodDelete, tag, "identity:delete_project_tag", done(h.deleteTag)),
 		get("/v3/users/{user_id}/projects", "identity:list_user_projects", h.userProjects),
+	}, h.domains.Routes())
+}
 
-		get("/v3/domains", "identity:list_domains", h.listDomains),
-		route(http.MethodPost, "/v3/domains", "identity:create_domain", h.createDomain),
-		get("/v3/domains/{domain_id}", "identity:get_domain", h.showDomain),
-		route(http.MethodPatch, "/v3/domains/{domain_id}", "identity:update_domain", h.updateDomain),
-		route(http.MethodDelete, "/v3/domains/{domain_id}", "identity:delete_domain", done(h.deleteDomain)),
+func projects(svc *identity.Service) *resource[identity.Project] {
+	c := ordinary(resource[identity.Project]{
+		Path: "/v3/projects", Item: "project_id", One: "project", Many: "projects", View: view(projectRow),
+		Query: tagged(listOf("domain_id", "name", "enabled", "parent_id", "is_domain")),
+	}, svc.Projects, projectCreate, projectUpdate, applyProject, projectID)
+	c.Show = nil // which has more to say
+	return c
+}
+
+func projectID(p *identity.Project) *string { return &p.ID }
+
+// tagged adds the filters on tags.
+func tagged(l *rest.List) *rest.List {
+	for _, op := range []store.Op{store.HasAll, store.HasAny, store.NotAll, store.NotAny} {
+		also(l, string(op), func(value string) ([]store.Cond, error) {
+			return []store.Cond{{Field: "tags", Op: op, Value: strings.Split(value, ",")}}, nil
+		})
 	}
+	return l
 }
 
 var (
@@ -65,42 +79,34 @@ var (
 	domainUpdate = schema.Of(schema.Object{"type": "object", "properties": domainProperties})
 )
 
-func attrs(a identity.Attrs) identity.Attrs {
-	if a == nil {
-		return identity.Attrs{}
-	}
-	return a
+func projectRow(w *rest.Writer, r *httpx.Request, p *identity.Project) {
+	w.Text("id", p.ID)
+	w.Text("name", p.Name)
+	w.TextOrNull("domain_id", p.DomainID)
+	w.TextOrNull("parent_id", p.ParentID)
+	w.Bool("is_domain", p.IsDomain)
+	w.Bool("enabled", p.Enabled)
+	w.Text("description", p.Description)
+	w.Texts("tags", p.Tags)
+	attrs(w, "options", p.Options)
+	links(w, r, "/projects/"+p.ID)
+	extra(w, p.Extra, "name", "domain_id", "parent_id", "is_domain", "enabled", "description", "tags", "options", "parents", "subtree", "limits")
 }
 
-func projectView(r *httpx.Request, p identity.Project) object {
-	tags := p.Tags
-	if tags == nil {
-		tags = []string{}
+func applyProject(o object, p *identity.Project) error {
+	in := patch{o}
+	in.text("name", &p.Name)
+	in.text("description", &p.Description)
+	in.text("domain_id", &p.DomainID)
+	in.text("parent_id", &p.ParentID)
+	in.flag("is_domain", &p.IsDomain)
+	in.flag("enabled", &p.Enabled)
+	in.options(&p.Options)
+	in.extra(&p.Extra, "name", "description", "domain_id", "parent_id", "is_domain", "enabled", "options", "tags", "explicit_domain_id")
+	if tags, ok := o["tags"].([]any); ok {
+		p.Tags = texts(tags)
 	}
-	v := object{
-		"id": p.ID, "name": p.Name, "domain_id": orNull(p.DomainID), "parent_id": orNull(p.ParentID), "is_domain": p.IsDomain,
-		"enabled": p.Enabled, "description": p.Description, "tags": tags, "options": attrs(p.Options), "links": self(r, "/projects/"+p.ID),
-	}
-	return with(v, p.Extra)
-}
-
-// projectPatch applies a body to a project.
-func projectPatch(o object) identity.ProjectChange {
-	return func(p *identity.Project) error {
-		in := patch{o}
-		in.text("name", &p.Name)
-		in.text("description", &p.Description)
-		in.text("domain_id", &p.DomainID)
-		in.text("parent_id", &p.ParentID)
-		in.flag("is_domain", &p.IsDomain)
-		in.flag("enabled", &p.Enabled)
-		in.options(&p.Options)
-		in.extra(&p.Extra, "name", "description", "domain_id", "parent_id", "is_domain", "enabled", "options", "tags", "explicit_domain_id")
-		if tags, ok := o["tags"].([]any); ok {
-			p.Tags = texts(tags)
-		}
-		return nil
-	}
+	return nil
 }
 
 func texts(list []any) []string {
@@ -113,48 +119,25 @@ func texts(list []any) []string {
 	return out
 }
 
-func (h *handlers) listProjects(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "domain_id", "name", "enabled", "parent_id", "is_domain")
-	if err != nil {
-		return nil, err
-	}
-	for _, op := range []identity.Op{identity.TagsAll, identity.TagsAny, identity.TagsNotAll, identity.TagsNotAny} {
-		if v := r.Query.Get(string(op)); v != "" {
-			q.Where = append(q.Where, identity.Match{Field: "tags", Op: op, Value: splitComma(v)})
-		}
-	}
-	page, err := h.svc.ListProjects(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "projects", page, func(p identity.Project) string { return p.ID }, projectView), nil
-}
-
-func (h *handlers) createProject(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "project", projectCreate)
-	if err != nil {
-		return nil, err
-	}
-	p := identity.Project{Enabled: true}
-	if err := projectPatch(o)(&p); err != nil {
-		return nil, err
-	}
-	if p, err = h.svc.CreateProject(ctx, p); err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusCreated, object{"project": projectView(r, p)}), nil
-}
-
 func (h *handlers) showProject(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := h.svc.GetProject(ctx, r.Var("project_id"))
+	p, err := h.svc.Projects.Show(ctx, r.Var("project_id"))
 	if err != nil {
 		return nil, err
 	}
-	v := projectView(r, p)
-	if err := h.relatives(ctx, r, p, v); err != nil {
+	more := object{}
+	if err := h.relatives(ctx, r, *p, more); err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, object{"project": v}), nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.Object("project", func() {
+				projectRow(w, r, p)
+				for k, v := range more {
+					w.Any(k, v)
+				}
+			})
+		})
+	}), nil
 }
 
 // relatives adds what parents_as_list and its kin ask for.
@@ -171,7 +154,7 @@ func (h *handlers) relatives(ctx context.Context, r *httpx.Request, p identity.P
 		return nil
 	}
 	if parentsList || subtreeList {
-		rel, err := h.svc.ProjectRelatives(ctx, p, true)
+		rel, err := h.svc.Projects.Relatives(ctx, p, true)
 		if err != nil {
 			return err
 		}
@@ -184,7 +167,7 @@ func (h *handlers) relatives(ctx context.Context, r *httpx.Request, p identity.P
 		}
 	}
 	if parentsIDs || subtreeIDs {
-		rel, err := h.svc.ProjectRelatives(ctx, p, false)
+		rel, err := h.svc.Projects.Relatives(ctx, p, false)
 		if err != nil {
 			return err
 		}
@@ -198,16 +181,21 @@ func (h *handlers) relatives(ctx context.Context, r *httpx.Request, p identity.P
 	return nil
 }
 
-func (h *handlers) wrapped(ctx context.Context, r *httpx.Request, list []identity.Project) []object {
-	out := []object{}
-	for _, p := range list {
-		v := projectView(r, p)
-		if flag(r.Query, "include_limits") {
-			v["limits"] = h.projectLimits(ctx, r, p.ID)
+func (h *handlers) wrapped(ctx context.Context, r *httpx.Request, list []identity.Project) httpx.RawJSON {
+	w := rest.NewWriter()
+	w.List("", func() {
+		for _, p := range list {
+			w.Object("", func() {
+				w.Object("project", func() {
+					projectRow(w, r, &p)
+					if flag(r.Query, "include_limits") {
+						h.projectLimits(ctx, w, r, p.ID)
+					}
+				})
+			})
 		}
-		out = append(out, object{"project": v})
-	}
-	return out
+	})
+	return w.Bytes()
 }
 
 // parentIDs nests ancestors, the nearest outermost.
@@ -236,31 +224,12 @@ func childIDs(id string, subtree []identity.Project) any {
 	return v
 }
 
-func (h *handlers) updateProject(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "project", projectUpdate)
-	if err != nil {
-		return nil, err
-	}
-	if err := sameID(o, r.Var("project_id"), "Project"); err != nil {
-		return nil, err
-	}
-	p, err := h.svc.UpdateProject(ctx, r.Var("project_id"), projectPatch(o))
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, object{"project": projectView(r, p)}), nil
-}
-
 // sameID refuses a body whose id is not the path's.
 func sameID(o object, id, noun string) error {
 	if given, ok := o["id"]; ok && given != id {
 		return errs.New(errs.Invalid, "Cannot change %s ID.", noun)
 	}
 	return nil
-}
-
-func (h *handlers) deleteProject(ctx context.Context, r *httpx.Request) error {
-	return h.svc.DeleteProject(ctx, r.Var("project_id"))
 }
 
 func (h *handlers) tagsResponse(r *httpx.Request, tags []string) *httpx.Response {
@@ -271,7 +240,7 @@ func (h *handlers) tagsResponse(r *httpx.Request, tags []string) *httpx.Response
 }
 
 func (h *handlers) listTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	tags, err := h.svc.ProjectTags(ctx, "identity:list_project_tags", r.Var("project_id"))
+	tags, err := h.svc.Projects.Tags(ctx, "identity:list_project_tags", r.Var("project_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +256,7 @@ func (h *handlers) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Re
 		return nil, err
 	}
 	list, _ := o["tags"].([]any)
-	tags, err := h.svc.SetProjectTags(ctx, "identity:update_project_tags", r.Var("project_id"), func([]string) ([]string, error) { return texts(list), nil })
+	tags, err := h.svc.Projects.SetTags(ctx, "identity:update_project_tags", r.Var("project_id"), func([]string) ([]string, error) { return texts(list), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -295,12 +264,12 @@ func (h *handlers) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Re
 }
 
 func (h *handlers) deleteTags(ctx context.Context, r *httpx.Request) error {
-	_, err := h.svc.SetProjectTags(ctx, "identity:delete_project_tags", r.Var("project_id"), func([]string) ([]string, error) { return nil, nil })
+	_, err := h.svc.Projects.SetTags(ctx, "identity:delete_project_tags", r.Var("project_id"), func([]string) ([]string, error) { return nil, nil })
 	return err
 }
 
 func (h *handlers) checkTag(ctx context.Context, r *httpx.Request) error {
-	tags, err := h.svc.ProjectTags(ctx, "identity:get_project_tag", r.Var("project_id"))
+	tags, err := h.svc.Projects.Tags(ctx, "identity:get_project_tag", r.Var("project_id"))
 	if err == nil && !slices.Contains(tags, r.Var("tag")) {
 		err = noTag(r.Var("tag"))
 	}
@@ -314,7 +283,7 @@ func (h *handlers) addTag(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err := tagCreate.Validate(tag); err != nil {
 		return nil, err
 	}
-	_, err := h.svc.SetProjectTags(ctx, "identity:create_project_tag", r.Var("project_id"), func(tags []string) ([]string, error) {
+	_, err := h.svc.Projects.SetTags(ctx, "identity:create_project_tag", r.Var("project_id"), func(tags []string) ([]string, error) {
 		if slices.Contains(tags, tag) {
 			return nil, errs.New(errs.Invalid, "The project has the tag %s already; tags are unique.", tag)
 		}
@@ -328,7 +297,7 @@ func (h *handlers) addTag(ctx context.Context, r *httpx.Request) (*httpx.Respons
 
 func (h *handlers) deleteTag(ctx context.Context, r *httpx.Request) error {
 	tag := r.Var("tag")
-	_, err := h.svc.SetProjectTags(ctx, "identity:delete_project_tag", r.Var("project_id"), func(tags []string) ([]string, error) {
+	_, err := h.svc.Projects.SetTags(ctx, "identity:delete_project_tag", r.Var("project_id"), func(tags []string) ([]string, error) {
 		i := slices.Index(tags, tag)
 		if i < 0 {
 			return nil, noTag(tag)
@@ -338,30 +307,20 @@ func (h *handlers) deleteTag(ctx context.Context, r *httpx.Request) error {
 	return err
 }
 
+var userProjectList = listOf("name", "enabled", "domain_id")
+
 func (h *handlers) userProjects(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "name", "enabled", "domain_id")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.UserProjects(ctx, r.Var("user_id"), q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "projects", page, func(p identity.Project) string { return p.ID }, projectView), nil
+	return paged(ctx, r, h.projects, userProjectList, func(ctx context.Context, q store.Query) (store.Page[identity.Project], error) {
+		return h.svc.Projects.OfUser(ctx, r.Var("user_id"), q)
+	})
 }
 
 func (h *handlers) myProjects(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	rows, err := h.svc.MyProjects(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "projects", all(rows), func(p identity.Project) string { return p.ID }, projectView), nil
+	return all(ctx, r, h.projects, rows, err)
 }
 
 func (h *handlers) myDomains(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	rows, err := h.svc.MyDomains(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "domains", all(rows), func(p identity.Project) string { return p.ID }, fullDomainView), nil
+	return all(ctx, r, h.domains, rows, err)
 }

@@ -6,13 +6,15 @@ import (
 	"slices"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 )
 
 func (h *handlers) roleRoutes() []httpx.Route {
 	const implies = "/v3/roles/{prior_role_id}/implies/{implied_role_id}"
-	return slices.Concat(h.roles().routes(), []httpx.Route{
+	return slices.Concat(h.roles.Routes(), []httpx.Route{
 		get("/v3/roles/{prior_role_id}/implies", "identity:list_implied_roles", h.listImplied),
 		route(http.MethodPut, implies, "identity:create_implied_role", h.imply),
 		get(implies, "identity:get_implied_role", h.showImplied),
@@ -22,12 +24,10 @@ func (h *handlers) roleRoutes() []httpx.Route {
 	})
 }
 
-func (h *handlers) roles() resource[identity.Role] {
-	return resource[identity.Role]{
-		path: "/v3/roles", idVar: "role_id", key: "role", plural: "roles", create: roleCreate, update: roleUpdate,
-		filters: []string{"name", "domain_id"}, id: roleID, view: roleView, apply: applyRole,
-		use: verbs[identity.Role]{h.svc.ListRoles, h.svc.CreateRole, h.svc.GetRole, h.svc.UpdateRole, h.svc.DeleteRole},
-	}
+func roles(svc *identity.Service) *resource[identity.Role] {
+	return ordinary(resource[identity.Role]{
+		Path: "/v3/roles", Item: "role_id", One: "role", Many: "roles", Query: listOf("name", "domain_id"), View: view(roleRow),
+	}, svc.Roles, roleCreate, roleUpdate, applyRole, func(v *identity.Role) *string { return &v.ID })
 }
 
 var (
@@ -36,13 +36,27 @@ var (
 	roleUpdate     = schema.Of(schema.Object{"type": "object", "minProperties": 1, "properties": roleProperties})
 )
 
-func roleID(r identity.Role) string { return r.ID }
+func roleRow(w *rest.Writer, r *httpx.Request, role *identity.Role) {
+	w.Text("id", role.ID)
+	w.Text("name", role.Name)
+	w.TextOrNull("domain_id", role.DomainID)
+	w.TextOrNull("description", role.Description)
+	attrs(w, "options", role.Options)
+	links(w, r, "/roles/"+role.ID)
+	extra(w, role.Extra, "name", "domain_id", "description", "options")
+}
 
-func roleView(r *httpx.Request, role identity.Role) object {
-	return with(object{
-		"id": role.ID, "name": role.Name, "domain_id": orNull(role.DomainID), "description": orNull(role.Description),
-		"options": attrs(role.Options), "links": self(r, "/roles/"+role.ID),
-	}, role.Extra)
+// roleAmong answers with one of some roles.
+func (h *handlers) roleAmong(ctx context.Context, r *httpx.Request, roles []identity.Role, err error) (*httpx.Response, error) {
+	id := r.Var("role_id")
+	i := slices.IndexFunc(roles, func(role identity.Role) bool { return role.ID == id })
+	if err == nil && i < 0 {
+		err = errs.New(errs.NotFound, "Could not find role: %s.", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.roles.Answer(ctx, r, http.StatusOK, &roles[i], nil)
 }
 
 func applyRole(o object, role *identity.Role) error {
@@ -60,11 +74,11 @@ func implication(r *httpx.Request) identity.ImpliedRole {
 }
 
 func briefRole(r *httpx.Request, role identity.Role) object {
-	return object{"id": role.ID, "name": role.Name, "links": self(r, "/roles/"+role.ID)}
+	return object{"id": role.ID, "name": role.Name, "links": object{"self": v3(r, "/roles/%s", role.ID)}}
 }
 
 func (h *handlers) listImplied(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	inf, err := h.svc.ImpliedBy(ctx, r.Var("prior_role_id"))
+	inf, err := h.svc.Roles.ImpliedBy(ctx, r.Var("prior_role_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +101,7 @@ func impliedView(r *httpx.Request, inf identity.Inference) object {
 }
 
 func (h *handlers) imply(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	inf, err := h.svc.Imply(ctx, implication(r))
+	inf, err := h.svc.Roles.Imply(ctx, implication(r))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +109,7 @@ func (h *handlers) imply(ctx context.Context, r *httpx.Request) (*httpx.Response
 }
 
 func (h *handlers) showImplied(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	inf, err := h.svc.GetImplied(ctx, "identity:get_implied_role", implication(r))
+	inf, err := h.svc.Roles.Implied(ctx, "identity:get_implied_role", implication(r))
 	if err != nil {
 		return nil, err
 	}
@@ -103,16 +117,16 @@ func (h *handlers) showImplied(ctx context.Context, r *httpx.Request) (*httpx.Re
 }
 
 func (h *handlers) checkImplied(ctx context.Context, r *httpx.Request) error {
-	_, err := h.svc.GetImplied(ctx, "identity:check_implied_role", implication(r))
+	_, err := h.svc.Roles.Implied(ctx, "identity:check_implied_role", implication(r))
 	return err
 }
 
 func (h *handlers) unimply(ctx context.Context, r *httpx.Request) error {
-	return h.svc.Unimply(ctx, implication(r))
+	return h.svc.Roles.Unimply(ctx, implication(r))
 }
 
 func (h *handlers) listInferences(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	list, err := h.svc.ListInferences(ctx)
+	list, err := h.svc.Roles.Inferences(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/isotime"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/schema"
 	"kumoi/internal/kernel/store"
 )
@@ -17,16 +18,32 @@ func (h *handlers) userRoutes() []httpx.Route {
 	const one = "/v3/users/{user_id}"
 	password := route(http.MethodPost, one+"/password", "", done(h.changePassword))
 	password.Public = true // an expired password gives no token to change it with
-	return []httpx.Route{
-		get("/v3/users", "identity:list_users", h.listUsers),
-		route(http.MethodPost, "/v3/users", "identity:create_user", h.createUser),
-		get(one, "identity:get_user", h.showUser),
-		route(http.MethodPatch, one, "identity:update_user", h.updateUser),
-		route(http.MethodDelete, one, "identity:delete_user", done(h.deleteUser)),
+	return append(h.users.Routes(),
 		password,
 		get(one+"/groups", "identity:list_groups_for_user", h.userGroups),
+	)
+}
+
+func users(svc *identity.Service) *userResource {
+	l := listOf("domain_id", "enabled", "idp_id", "name", "protocol_id", "unique_id", "default_project_id")
+	u := svc.Users
+	return &userResource{
+		Path: "/v3/users", Item: "user_id", One: "user", Many: "users", Rule: rules("user", "users"), Query: also(l, "password_expires_at", passwordExpires),
+		View: view(userRow), ID: func(v *identity.User) string { return v.ID },
+		List: u.List, Show: u.Show, Create: u.Create, Update: u.Update, Delete: u.Delete,
+		ReadNew: func(r *httpx.Request) (identity.UserChange, error) { return userChange(body(r, "user", userCreate)) },
+		ReadPatch: func(r *httpx.Request) (identity.UserChange, error) {
+			o, err := body(r, "user", userUpdate)
+			if err == nil {
+				err = sameID(o, r.Var("user_id"), "User")
+			}
+			return userChange(o, err)
+		},
 	}
 }
+
+// userResource is ordinary but for the password beside a change.
+type userResource = rest.Resource[identity.User, identity.UserChange, identity.UserChange]
 
 var (
 	option      = schema.Object{"type": schema.List{"boolean", "null"}}
@@ -56,18 +73,21 @@ var (
 	})
 )
 
-func userView(r *httpx.Request, u identity.User) object {
-	v := object{
-		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": u.Enabled, "options": attrs(u.Options),
-		"password_expires_at": when(u.PasswordExpiresAt), "links": self(r, "/users/"+u.ID),
-	}
+func userRow(w *rest.Writer, r *httpx.Request, u *identity.User) {
+	w.Text("id", u.ID)
+	w.Text("name", u.Name)
+	w.Text("domain_id", u.DomainID)
+	w.Bool("enabled", u.Enabled)
+	attrs(w, "options", u.Options)
+	w.Time("password_expires_at", u.PasswordExpiresAt, rest.MicrosZ)
+	links(w, r, "/users/"+u.ID)
 	if u.DefaultProjectID != "" {
-		v["default_project_id"] = u.DefaultProjectID
+		w.Text("default_project_id", u.DefaultProjectID)
 	}
 	if len(u.Federated) > 0 {
-		v["federated"] = federatedView(u.Federated)
+		w.Any("federated", federatedView(u.Federated))
 	}
-	return with(v, u.Extra)
+	extra(w, u.Extra, "name", "domain_id", "enabled", "options", "password_expires_at", "default_project_id", "federated")
 }
 
 func federatedView(list []identity.FederatedIdentity) []object {
@@ -83,8 +103,13 @@ func federatedView(list []identity.FederatedIdentity) []object {
 	return out
 }
 
-func userPatch(o object) func(u *identity.User) error {
-	return func(u *identity.User) error {
+func userChange(o object, err error) (identity.UserChange, error) {
+	change := identity.UserChange{}
+	if _, ok := o["password"]; ok {
+		p := str(o, "password")
+		change.Password = &p
+	}
+	change.Apply = func(u *identity.User) error {
 		in := patch{o}
 		in.text("name", &u.Name)
 		in.text("domain_id", &u.DomainID)
@@ -105,44 +130,17 @@ func userPatch(o object) func(u *identity.User) error {
 		}
 		return nil
 	}
+	return change, err
 }
-
-func userResponse(r *httpx.Request, status int, u identity.User, err error) (*httpx.Response, error) {
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(status, object{"user": userView(r, u)}), nil
-}
-
-func (h *handlers) listUsers(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "domain_id", "enabled", "idp_id", "name", "protocol_id", "unique_id", "default_project_id")
-	if err != nil {
-		return nil, err
-	}
-	if v := r.Query.Get("password_expires_at"); v != "" {
-		m, err := timeMatch("password_expires_at", v)
-		if err != nil {
-			return nil, err
-		}
-		q.Where = append(q.Where, m, identity.Match{Field: "password_expires_at", Op: identity.Greater, Value: int64(0)})
-	}
-	page, err := h.svc.ListUsers(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "users", page, userID, userView), nil
-}
-
-func userID(u identity.User) string { return u.ID }
 
 // timeMatch reads "gt:2026-01-01T00:00:00Z" and its kin.
-func timeMatch(field, v string) (identity.Match, error) {
+func timeMatch(field, v string) (store.Cond, error) {
 	op, rest, _ := strings.Cut(v, ":")
-	ops := map[string]identity.Op{
-		"lt": identity.Less, "lte": identity.LessEqual, "gt": identity.Greater, "gte": identity.GreaterEq,
-		"eq": identity.Equal, "neq": identity.NotEqual,
+	ops := map[string]store.Op{
+		"lt": store.Less, "lte": store.LessEqual, "gt": store.Greater, "gte": store.GreaterEq,
+		"eq": store.Equal, "neq": store.NotEqual,
 	}
-	m := identity.Match{Field: field}
+	m := store.Cond{Field: field}
 	var ok bool
 	if m.Op, ok = ops[op]; !ok {
 		rest = v
@@ -155,43 +153,10 @@ func timeMatch(field, v string) (identity.Match, error) {
 	return m, nil
 }
 
-func (h *handlers) createUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "user", userCreate)
-	if err != nil {
-		return nil, err
-	}
-	u := identity.User{Enabled: true}
-	if err := userPatch(o)(&u); err != nil {
-		return nil, err
-	}
-	u, err = h.svc.CreateUser(ctx, u, str(o, "password"))
-	return userResponse(r, http.StatusCreated, u, err)
-}
-
-func (h *handlers) showUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	u, err := h.svc.GetUser(ctx, r.Var("user_id"))
-	return userResponse(r, http.StatusOK, u, err)
-}
-
-func (h *handlers) updateUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	o, err := body(r, "user", userUpdate)
-	if err != nil {
-		return nil, err
-	}
-	if err := sameID(o, r.Var("user_id"), "User"); err != nil {
-		return nil, err
-	}
-	change := identity.UserChange{Apply: userPatch(o)}
-	if _, ok := o["password"]; ok {
-		p := str(o, "password")
-		change.Password = &p
-	}
-	u, err := h.svc.UpdateUser(ctx, r.Var("user_id"), change)
-	return userResponse(r, http.StatusOK, u, err)
-}
-
-func (h *handlers) deleteUser(ctx context.Context, r *httpx.Request) error {
-	return h.svc.DeleteUser(ctx, r.Var("user_id"))
+// passwordExpires are the users whose passwords end, and when.
+func passwordExpires(v string) ([]store.Cond, error) {
+	m, err := timeMatch("password_expires_at", v)
+	return []store.Cond{m, {Field: "password_expires_at", Op: store.Greater, Value: int64(0)}}, err
 }
 
 func (h *handlers) changePassword(ctx context.Context, r *httpx.Request) error {
@@ -199,17 +164,13 @@ func (h *handlers) changePassword(ctx context.Context, r *httpx.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.svc.ChangeOwnPassword(ctx, r.Var("user_id"), str(o, "original_password"), str(o, "password"))
+	return h.svc.Users.ChangeOwnPassword(ctx, r.Var("user_id"), str(o, "original_password"), str(o, "password"))
 }
 
+var userGroupList = listOf("name")
+
 func (h *handlers) userGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := filters(r, "name")
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.svc.UserGroups(ctx, r.Var("user_id"), q)
-	if err != nil {
-		return nil, err
-	}
-	return collection(r, "groups", page, groupID, groupView), nil
+	return paged(ctx, r, h.groups, userGroupList, func(ctx context.Context, q store.Query) (store.Page[identity.Group], error) {
+		return h.svc.Users.Groups(ctx, r.Var("user_id"), q)
+	})
 }

@@ -7,16 +7,16 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-type endpointGroups struct{ *table[identity.EndpointGroup] }
-
-func newEndpointGroups() endpointGroups {
-	return endpointGroups{&table[identity.EndpointGroup]{
-		name: "identity_endpoint_group", noun: "endpoint group", columns: []string{"id", "name", "description", "filters"},
-		fields: func(v *identity.EndpointGroup) []any {
-			return []any{&v.ID, &v.Name, &v.Description, jsonField{&v.Filters}}
-		},
-	}}
+func endpointGroups() *store.Table[identity.EndpointGroup] {
+	return worded("endpoint group", store.NewTable("identity_endpoint_group", func(v *identity.EndpointGroup, c *store.Columns) {
+		c.Key("id", &v.ID)
+		c.Caseless("name", &v.Name)
+		c.Text("description", &v.Description)
+		c.JSON("filters", &v.Filters)
+	}), nil)
 }
+
+type endpointLinks struct{}
 
 func linkTable(l identity.EndpointLink) (name, column, id string) {
 	if l.GroupID != "" {
@@ -26,28 +26,28 @@ func linkTable(l identity.EndpointLink) (name, column, id string) {
 }
 
 // Link lets a project see an endpoint or a group; again does nothing.
-func (endpointGroups) Link(ctx context.Context, tx *store.Tx, l identity.EndpointLink) error {
+func (endpointLinks) Link(ctx context.Context, tx *store.Tx, l identity.EndpointLink) error {
 	name, column, id := linkTable(l)
 	_, err := tx.Exec(ctx, "INSERT INTO "+name+" (project_id, "+column+") VALUES (?, ?) ON CONFLICT DO NOTHING", l.ProjectID, id)
 	return err
 }
 
 // Linked tells whether a link is there.
-func (endpointGroups) Linked(ctx context.Context, tx *store.Tx, l identity.EndpointLink) (bool, error) {
+func (endpointLinks) Linked(ctx context.Context, tx *store.Tx, l identity.EndpointLink) (bool, error) {
 	name, column, id := linkTable(l)
 	n, err := store.One(ctx, tx, store.Value[int64], "SELECT count(*) FROM "+name+" WHERE project_id = ? AND "+column+" = ?", l.ProjectID, id)
 	return n > 0, err
 }
 
 // Unlink removes a link and tells whether it was there.
-func (endpointGroups) Unlink(ctx context.Context, tx *store.Tx, l identity.EndpointLink) (bool, error) {
+func (endpointLinks) Unlink(ctx context.Context, tx *store.Tx, l identity.EndpointLink) (bool, error) {
 	name, column, id := linkTable(l)
 	n, err := tx.Exec(ctx, "DELETE FROM "+name+" WHERE project_id = ? AND "+column+" = ?", l.ProjectID, id)
 	return n > 0, err
 }
 
 // Links lists links of both sorts.
-func (endpointGroups) Links(ctx context.Context, tx *store.Tx, l identity.EndpointLink) ([]identity.EndpointLink, error) {
+func (endpointLinks) Links(ctx context.Context, tx *store.Tx, l identity.EndpointLink) ([]identity.EndpointLink, error) {
 	q := store.Select(`SELECT project_id, endpoint_id, endpoint_group_id FROM (
 		SELECT project_id, endpoint_id, '' AS endpoint_group_id FROM identity_project_endpoint
 		UNION ALL SELECT project_id, '', endpoint_group_id FROM identity_project_endpoint_group) AS link`)
@@ -68,7 +68,7 @@ func (endpointGroups) Links(ctx context.Context, tx *store.Tx, l identity.Endpoi
 }
 
 // UnlinkProject removes all of a project's links.
-func (endpointGroups) UnlinkProject(ctx context.Context, tx *store.Tx, projectID string) error {
+func (endpointLinks) UnlinkProject(ctx context.Context, tx *store.Tx, projectID string) error {
 	for _, name := range []string{"identity_project_endpoint", "identity_project_endpoint_group"} {
 		if _, err := tx.Exec(ctx, "DELETE FROM "+name+" WHERE project_id = ?", projectID); err != nil {
 			return err
@@ -77,42 +77,20 @@ func (endpointGroups) UnlinkProject(ctx context.Context, tx *store.Tx, projectID
 	return nil
 }
 
-type policies struct {
-	*table[identity.PolicyDocument]
+func policies() *store.Table[identity.PolicyDocument] {
+	return worded("policy", store.NewTable("identity_policy", func(v *identity.PolicyDocument, c *store.Columns) {
+		c.Key("id", &v.ID)
+		c.Caseless("type", &v.Type)
+		c.JSON("blob", &v.Blob)
+		c.JSON("extra", &v.Extra)
+	}), nil)
 }
 
-func newPolicies() policies {
-	return policies{&table[identity.PolicyDocument]{
-		name: "identity_policy", noun: "policy", columns: []string{"id", "type", "blob", "extra"},
-		fields: func(v *identity.PolicyDocument) []any {
-			return []any{&v.ID, &v.Type, jsonField{&v.Blob}, jsonField{&v.Extra}}
-		},
-	}}
-}
-
-var associations = table[identity.PolicyAssociation]{
-	name: "identity_policy_association", columns: []string{"policy_id", "endpoint_id", "service_id", "region_id"},
-	fields: func(v *identity.PolicyAssociation) []any {
-		return []any{&v.PolicyID, &v.EndpointID, &v.ServiceID, &v.RegionID}
-	},
-}
-
-// Associate says what a policy applies to; the newest word counts.
-func (policies) Associate(ctx context.Context, tx *store.Tx, a identity.PolicyAssociation) error {
-	_, err := tx.Exec(ctx, `INSERT INTO identity_policy_association (policy_id, endpoint_id, service_id, region_id) VALUES (?, ?, ?, ?)
-		ON CONFLICT (endpoint_id, service_id, region_id) DO UPDATE SET policy_id = excluded.policy_id`,
-		a.PolicyID, a.EndpointID, a.ServiceID, a.RegionID)
-	return err
-}
-
-// Associations lists what matches.
-func (policies) Associations(ctx context.Context, tx *store.Tx, where ...identity.Match) ([]identity.PolicyAssociation, error) {
-	q := store.Select(associations.sel())
-	associations.where(q, where)
-	return store.Find(ctx, tx, associations.scan, q.OrderBy("policy_id, endpoint_id, service_id, region_id"))
-}
-
-// Dissociate removes what matches and tells how many.
-func (policies) Dissociate(ctx context.Context, tx *store.Tx, where ...identity.Match) (int64, error) {
-	return associations.DeleteWhere(ctx, tx, where...)
+func associations() *store.Table[identity.PolicyAssociation] {
+	return store.NewTable("identity_policy_association", func(v *identity.PolicyAssociation, c *store.Columns) {
+		c.Text("policy_id", &v.PolicyID)
+		c.Key("endpoint_id", &v.EndpointID)
+		c.Key("service_id", &v.ServiceID)
+		c.Key("region_id", &v.RegionID)
+	})
 }

@@ -12,7 +12,9 @@ type events struct{}
 
 func scanEvent(r store.Row) (identity.Event, error) {
 	var e identity.Event
-	err := r.Scan(&e.ID, &e.Tag, timeField{&e.At}, timeField{&e.IssuedBefore})
+	var at, before int64
+	err := r.Scan(&e.ID, &e.Tag, &at, &before)
+	e.At, e.IssuedBefore = store.Time(at), store.Time(before)
 	return e, err
 }
 

@@ -47,7 +47,9 @@ func (guesses) Right(ctx context.Context, tx *store.Tx, factor, subject, source 
 func (guesses) Counted(ctx context.Context, tx *store.Tx, subject string, old time.Time) ([]identity.Bound, error) {
 	return store.All(ctx, tx, func(r store.Row) (identity.Bound, error) {
 		var b identity.Bound
-		err := r.Scan(&b.Factor, &b.Source, &b.Count, timeField{&b.Since})
+		var since int64
+		err := r.Scan(&b.Factor, &b.Source, &b.Count, &since)
+		b.Since = store.Time(since)
 		return b, err
 	}, "SELECT factor, source, count, since FROM identity_guess WHERE subject = ? AND since > ? AND count > 1", subject, store.Micros(old))
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -46,28 +47,43 @@ func TestNamesOfBeforeAreFound(t *testing.T) {
 		if err := db.Migrate(ctx, Migrations()); err != nil {
 			t.Fatal(err)
 		}
-		roles := newRoles()
+		roles := roles()
 		if err := db.Write(ctx, func(tx *store.Tx) error {
 			for id, name := range names {
-				r, err := roles.ByName(ctx, tx, "", name)
-				if err != nil || r.ID != id {
-					t.Errorf("%s is %s: %v", name, r.ID, err)
+				r, err := roles.Get(ctx, tx, id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found := named(t, tx, roles, name); !slices.Contains(found, id) {
+					t.Errorf("%s finds %v", name, found)
 				}
 				r.Description = "changed"
 				if err := roles.Update(ctx, tx, r); err != nil {
 					t.Errorf("%s cannot be changed: %v", name, err)
 				}
 			}
-			if r, err := roles.ByName(ctx, tx, "", "aDMIN"); err != nil || r.ID != "1" {
-				t.Errorf("aDMIN is %s: %v", r.ID, err)
+			if found := named(t, tx, roles, "aDMIN"); !slices.Equal(found, []string{"1"}) {
+				t.Errorf("aDMIN finds %v", found)
 			}
 			return nil
 		}); err != nil {
 			t.Fatal(err)
 		}
-		err = db.Write(ctx, func(tx *store.Tx) error { return roles.Insert(ctx, tx, identity.Role{ID: "6", Name: "OTHER"}) })
+		err = db.Write(ctx, func(tx *store.Tx) error { return roles.Insert(ctx, tx, &identity.Role{ID: "6", Name: "OTHER"}) })
 		if !errs.Is(err, errs.Exists) {
 			t.Errorf("a second %q: %v", "OTHER", err)
 		}
 	})
+}
+
+func named(t *testing.T, tx *store.Tx, roles *store.Table[identity.Role], name string) (ids []string) {
+	t.Helper()
+	rows, err := roles.All(t.Context(), tx, store.Eq("domain_id", ""), store.Eq("name", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }

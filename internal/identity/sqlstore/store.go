@@ -2,33 +2,32 @@
 // else. No policy, no defaults and no caching happen here.
 package sqlstore
 
-import (
-	"fmt"
-
-	"kumoi/internal/identity"
-)
+import "kumoi/internal/identity"
 
 // New returns the tables of identity.
 func New() identity.Store {
+	p, u := projects(), users()
 	return identity.Store{
-		Projects:         newProjects(),
-		Users:            newUsers(),
-		Groups:           newGroups(),
-		Roles:            newRoles(),
+		Projects:         identity.ProjectTable{Table: p, ProjectTree: projectTree{p}},
+		Users:            identity.UserTable{Table: u, UserRecords: userRecords{u}},
+		Groups:           identity.GroupTable{Table: groups(), Memberships: memberships{}},
+		Roles:            identity.RoleTable{Table: roles(), ImpliedRoles: impliedRoles{}},
 		Assignments:      assignments{},
 		Regions:          regions(),
 		Services:         services(),
 		Endpoints:        endpoints(),
-		EndpointGroups:   newEndpointGroups(),
-		Policies:         newPolicies(),
+		EndpointGroups:   identity.EndpointGroupTable{Table: endpointGroups(), ProjectLinks: endpointLinks{}},
+		Policies:         policies(),
+		Associations:     associations(),
 		Credentials:      credentials(),
 		AppCredentials:   appCredentials(),
 		AccessRules:      accessRules(),
 		Trusts:           trusts(),
 		RegisteredLimits: registeredLimits(),
 		Limits:           limits(),
-		DomainConfigs:    domainConfigs{},
-		IdPs:             newIdPs(),
+		DomainOptions:    domainOptions(),
+		IdPs:             idps(),
+		Protocols:        protocols(),
 		Mappings:         mappings(),
 		ServiceProviders: serviceProviders(),
 		Consumers:        consumers(),
@@ -37,8 +36,4 @@ func New() identity.Store {
 		Events:           events{},
 		Guesses:          guesses{},
 	}
-}
-
-func nameInDomain(name, domainID string) string {
-	return fmt.Sprintf("Duplicate entry found with name %s at domain ID %s.", name, domainID)
 }

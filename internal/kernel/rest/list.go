@@ -26,6 +26,8 @@ type Dialect struct {
 	Down         bool
 	TurnsDefault bool
 	Ties         []store.Sort
+	// Alone is the key of an order of which only the direction is said.
+	Alone string
 	// Reverse names the parameter that asks for the page before the marker.
 	Reverse string
 	// AnyValue takes all values of a filter that is named several times; else the first counts.
@@ -266,6 +268,9 @@ func (l *List) order(q *store.Query, r *httpx.Request) error {
 	keys, dirs, err := l.sorting(r)
 	if err != nil {
 		return err
+	}
+	if len(keys) == 0 && len(dirs) > 0 && l.Alone != "" {
+		keys = []string{l.Alone}
 	}
 	for i, key := range keys {
 		at := slices.IndexFunc(l.Fields, func(f Field) bool { return f.Name == key && !f.NoSort })

@@ -188,6 +188,27 @@ func scanAny(r Row, n int) ([]any, error) {
 	return values, r.Scan(to...)
 }
 
+// Selection is what List runs first for a query, for tests of its plan.
+func (t *Table[T]) Selection(ctx context.Context, tx *Tx, q Query) (*Selection, error) {
+	o, err := t.order(q, tx.dialect)
+	if err != nil {
+		return nil, err
+	}
+	sel := Select(t.sel)
+	if err := t.fields.where(sel, tx.dialect, append(slices.Clip(q.Scope), q.Where...)); err != nil {
+		return nil, err
+	}
+	if q.Marker != "" {
+		behind, err := t.place(ctx, tx, q, o)
+		if err != nil {
+			return nil, err
+		}
+		o.after(sel, behind)
+	}
+	o.by(sel)
+	return sel.Limit(q.Limit), nil
+}
+
 // List returns the page that a query asks for.
 func (t *Table[T]) List(ctx context.Context, tx *Tx, q Query) (Page[T], error) {
 	return t.ListKept(ctx, tx, q, nil)

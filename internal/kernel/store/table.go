@@ -129,11 +129,17 @@ func (t *Table[T]) Absent(err error, key ...any) error {
 	return t.absent(fmt.Sprint(key[len(key)-1]))
 }
 
+// Taken words that a unique index refuses v; other errors stay.
+func (t *Table[T]) Taken(err error, v *T) error {
+	if t.taken == nil || !Duplicate(err) {
+		return err
+	}
+	return t.taken(v)
+}
+
 // wrote ends an Insert or Update.
 func (t *Table[T]) wrote(ctx context.Context, tx *Tx, did Verb, v *T, err error) error {
-	if t.taken != nil && Duplicate(err) {
-		return t.taken(v)
-	}
+	err = t.Taken(err, v)
 	if err == nil && t.beside != nil {
 		err = t.beside(ctx, tx, v)
 	}

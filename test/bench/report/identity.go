@@ -91,11 +91,9 @@ func populate(ctx context.Context, file string, users int) error {
 	}
 	defer db.Close()
 	tables := sqlstore.New()
-	var roles []identity.Role
+	var roles []*identity.Role
 	if err := db.Read(ctx, func(tx *store.Tx) error {
-		roles, err = tables.Roles.List(ctx, tx, identity.Query{Where: []identity.Match{
-			{Field: "name", Op: identity.In, Value: []string{"member", "reader"}},
-		}})
+		roles, err = tables.Roles.All(ctx, tx, store.In("name", []string{"member", "reader"}))
 		return err
 	}); err != nil {
 		return err
@@ -120,7 +118,7 @@ func populate(ctx context.Context, file string, users int) error {
 	const domain = "default"
 	projects := users / 10
 	if err := many(projects, func(tx *store.Tx, i int) error {
-		return tables.Projects.Insert(ctx, tx, identity.Project{
+		return tables.Projects.Insert(ctx, tx, &identity.Project{
 			ID: projectID(i), Name: fmt.Sprint("many-", i), DomainID: domain, ParentID: domain, Enabled: true,
 			Path: domain + "/" + projectID(i) + "/",
 		})
@@ -129,7 +127,7 @@ func populate(ctx context.Context, file string, users int) error {
 	}
 	now := time.Now()
 	if err := many(users, func(tx *store.Tx, i int) error {
-		return tables.Users.Insert(ctx, tx, identity.User{
+		return tables.Users.Insert(ctx, tx, &identity.User{
 			ID: userID(i), Name: fmt.Sprint("many-", i), DomainID: domain, Enabled: true, Kind: "local", CreatedAt: now,
 		})
 	}); err != nil {

@@ -1,0 +1,68 @@
+package identity
+
+// The families that are more than a Family. Each has the use cases of one kind of
+// resource; what several of them need are methods of Service.
+type (
+	// Groups are the use cases of groups and of who is in them.
+	Groups struct{ s *Service }
+	// Roles are the use cases of roles and of which implies which.
+	Roles struct{ s *Service }
+	// Projects are the use cases of projects.
+	Projects struct{ s *Service }
+	// Domains are the use cases of domains.
+	Domains struct{ s *Service }
+	// Users are the use cases of users.
+	Users struct{ s *Service }
+	// RegisteredLimits are the use cases of the defaults of limits.
+	RegisteredLimits struct{ s *Service }
+	// Limits are the use cases of limits.
+	Limits struct{ s *Service }
+	// Credentials are the use cases of credentials, EC2 key pairs among them.
+	Credentials struct{ s *Service }
+	// Trusts are the use cases of trusts.
+	Trusts struct{ s *Service }
+	// AppCredentials are the use cases of a user's application credentials.
+	AppCredentials struct {
+		s    *Service
+		user string
+	}
+	// AccessRules are the use cases of a user's access rules.
+	AccessRules struct {
+		s    *Service
+		user string
+	}
+	// OAuthTokens are the use cases of OAuth1's tokens.
+	OAuthTokens struct{ s *Service }
+	// Protocols are the use cases of an identity provider's protocols.
+	Protocols struct {
+		s   *Service
+		idp string
+	}
+	// EndpointLinks say which projects see which endpoints and groups of them.
+	EndpointLinks struct{ s *Service }
+	// Associations say what policy documents apply to.
+	Associations struct{ s *Service }
+)
+
+// Of returns the use cases for a user.
+func (f *AppCredentials) Of(userID string) *AppCredentials { return &AppCredentials{f.s, userID} }
+
+// Of returns the use cases for a user.
+func (f *AccessRules) Of(userID string) *AccessRules { return &AccessRules{f.s, userID} }
+
+// Of returns the use cases for a provider.
+func (f *Protocols) Of(idp string) *Protocols { return &Protocols{f.s, idp} }
+
+// NewAppCredential is what an application credential is made of: all roles that
+// the actor has, if it names none.
+type NewAppCredential struct {
+	AppCredential
+	RoleRefs []Ref
+}
+
+// NewTrust is what a trust is made of, with how often it may be passed on.
+type NewTrust struct {
+	Trust
+	RoleRefs []Ref
+	Depth    *int64
+}
