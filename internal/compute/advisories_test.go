@@ -111,9 +111,13 @@ func TestAdvisories(t *testing.T) {
 				action, status string
 				args           any
 			}{
-				{"resize", "VERIFY_RESIZE", object{"flavorRef": "big"}}, {"revertResize", "ACTIVE", nil},
-				{"resize", "VERIFY_RESIZE", object{"flavorRef": "big"}}, {"confirmResize", "ACTIVE", nil},
-				{"createImage", "ACTIVE", object{"name": "i"}}, {"shelve", "SHELVED_OFFLOADED", nil}, {"unshelve", "ACTIVE", nil},
+				{"resize", "VERIFY_RESIZE", object{"flavorRef": "big"}},
+				{"revertResize", "ACTIVE", nil},
+				{"resize", "VERIFY_RESIZE", object{"flavorRef": "big"}},
+				{"confirmResize", "ACTIVE", nil},
+				{"createImage", "ACTIVE", object{"name": "i"}},
+				{"shelve", "SHELVED_OFFLOADED", nil},
+				{"unshelve", "ACTIVE", nil},
 			} {
 				status := 202
 				if step.action == "confirmResize" {

@@ -13,8 +13,10 @@ func TestListsOfFlavors(t *testing.T) {
 	member(t, func(t *testing.T, _ *computetest.Cloud, p *computetest.Client) {
 		ops := p.As("ops:admin")
 		for i, f := range []object{
-			{"name": "c", "id": "1", "ram": 64, "disk": 3}, {"name": "b", "id": "2", "ram": 128, "disk": 2},
-			{"name": "a", "id": "3", "ram": 256, "disk": 1, "os-flavor-access:is_public": false}, {"name": "d", "id": "4", "ram": 256, "disk": 1, "os-flavor-access:is_public": false},
+			{"name": "c", "id": "1", "ram": 64, "disk": 3},
+			{"name": "b", "id": "2", "ram": 128, "disk": 2},
+			{"name": "a", "id": "3", "ram": 256, "disk": 1, "os-flavor-access:is_public": false},
+			{"name": "d", "id": "4", "ram": 256, "disk": 1, "os-flavor-access:is_public": false},
 		} {
 			f["vcpus"] = i + 1
 			ops.Must(200, "POST", "/v2.1/flavors", object{"flavor": f})

@@ -230,11 +230,3 @@ func notFound(err error, format string, args ...any) error {
 	}
 	return err
 }
-
-// exists does the same for a taken name.
-func exists(err error, format string, args ...any) error {
-	if store.Duplicate(err) || errs.Is(err, errs.Exists) {
-		return errs.New(errs.Exists, format, args...)
-	}
-	return err
-}

@@ -41,7 +41,8 @@ func (s *Service) Usage(ctx context.Context, projectID string, start, stop time.
 	var servers []*Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
 		q := store.Query{Sort: []store.Sort{{Field: "created_at"}}, Where: []store.Cond{
-			{Field: "launched_at", Op: store.Greater, Value: time.Time{}}, {Field: "launched_at", Op: store.LessEqual, Value: stop},
+			{Field: "launched_at", Op: store.Greater, Value: time.Time{}},
+			{Field: "launched_at", Op: store.LessEqual, Value: stop},
 			store.Or(store.Eq("terminated_at", time.Time{}), store.Cond{Field: "terminated_at", Op: store.GreaterEq, Value: start}),
 		}}
 		if projectID != "" {

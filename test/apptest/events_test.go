@@ -50,8 +50,10 @@ func TestEventsTellWhatHappens(t *testing.T) {
 		if !slices.Equal(states, []string{"BUILD", "ACTIVE", "DELETED"}) {
 			t.Errorf("the server was %v", states)
 		}
-		for _, want := range []string{"identity.user.create", "identity.project.create", "image.image.create", "image.image.update", "compute.server.update", "compute.server.delete",
-			"network.port.create", "network.port.delete", "placement.inventory.create", "placement.allocation.create", "placement.allocation.delete"} {
+		for _, want := range []string{
+			"identity.user.create", "identity.project.create", "image.image.create", "image.image.update", "compute.server.update", "compute.server.delete",
+			"network.port.create", "network.port.delete", "placement.inventory.create", "placement.allocation.create", "placement.allocation.delete",
+		} {
 			if !types[want] {
 				t.Errorf("no event %s", want)
 			}

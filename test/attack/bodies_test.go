@@ -137,6 +137,7 @@ var bodies = map[string]string{
 	"PUT compute /v2.1/os-security-groups/{}":               `{"security_group":{"name":"n","description":"n"}}`,
 	"PUT compute /v2.1/os-aggregates/{}":                    `{"aggregate":{"name":"n"}}`,
 	"POST compute /v2.1/os-aggregates/{}/images":            `{"cache":[{"id":"$own.image"}]}`,
+	"PUT compute /v2.1/os-hosts/{}":                         `{"status":"disable"}`,
 	"PUT compute /v2.1/os-services/{}":                      `{"status":"disabled"}`,
 	"POST compute /v2.1/servers/{}/metadata":                `{"metadata":{"k":"v"}}`,
 	"PUT compute /v2.1/servers/{}/metadata":                 `{"metadata":{"k":"v"}}`,

@@ -44,10 +44,12 @@ var identityResources = []resource{
 		body: `{"trust":{"trustor_user_id":"$own.user","trustee_user_id":"$own.user","impersonation":false,"project_id":"$own.project",` +
 			`"roles":[{"name":"reader"}]}}`,
 		under: []string{"identity trusts"}, item: "identity /v3/OS-TRUST/trusts/$that.trust", maySet: []string{"*"},
-		uses: []string{`POST identity /v3/OS-TRUST/trusts {"trust":{"trustor_user_id":"$own.user","trustee_user_id":"$own.user",` +
-			`"impersonation":false,"project_id":"$that.project","roles":[{"name":"member"}]}}`,
+		uses: []string{
+			`POST identity /v3/OS-TRUST/trusts {"trust":{"trustor_user_id":"$own.user","trustee_user_id":"$own.user",` +
+				`"impersonation":false,"project_id":"$that.project","roles":[{"name":"member"}]}}`,
 			`POST identity /v3/OS-TRUST/trusts {"trust":{"trustor_user_id":"$that.user","trustee_user_id":"$own.user",` +
-				`"impersonation":false,"project_id":"$own.project","roles":[{"name":"member"}]}}`},
+				`"impersonation":false,"project_id":"$own.project","roles":[{"name":"member"}]}}`,
+		},
 	},
 	{
 		name: "limit", byAdmin: true, create: "POST identity /v3/limits", id: "limits.0.id",

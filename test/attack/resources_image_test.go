@@ -4,8 +4,10 @@ var imageResources = []resource{
 	{
 		name: "image", create: "POST image /v2/images", id: "id", then: upload,
 		body: `{"name":"$mark-image","disk_format":"raw","container_format":"bare"}`,
-		under: []string{"image images", "image cache", "image nodes", "image cached_images", "image queued_images", "image {image_id}",
-			"compute images"},
+		under: []string{
+			"image images", "image cache", "image nodes", "image cached_images", "image queued_images", "image {image_id}",
+			"compute images",
+		},
 		item: "image /v2/images/$that.image", method: "PATCH", update: `[{"op":"add","path":"/name","value":"n"}]`,
 		uses: []string{
 			`POST compute /v2.1/servers {"server":{"name":"n","imageRef":"$that.image","flavorRef":"$flavor","networks":"none"}}`,

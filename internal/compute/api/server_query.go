@@ -65,7 +65,8 @@ var serverList = &rest.List{
 		given("access_ip_v4", "access_ipv4", nil), given("access_ip_v6", "access_ipv6", nil), given("uuid", "id", nil), given("locked_by", "locked_by", nil),
 		number("launch_index"), number("progress"), number("power_state"), yesOrNo("config_drive"), yesOrNo("locked"),
 		notBefore("created_at"), notBefore("launched_at"), notBefore("terminated_at"),
-		{Name: "vm_state", NoSort: true, Filter: oneOf("vm_state")}, {Name: "task_state", NoSort: true, Filter: oneOf("task_state")},
+		{Name: "vm_state", NoSort: true, Filter: oneOf("vm_state")},
+		{Name: "task_state", NoSort: true, Filter: oneOf("task_state")},
 		tagged("tags", store.HasAll), tagged("tags-any", store.HasAny), tagged("not-tags", store.NotAll), tagged("not-tags-any", store.NotAny),
 	}, sortedBy(map[string]string{
 		"access_ip_v4": "access_ipv4", "access_ip_v6": "access_ipv6", "auto_disk_config": "disk_config",

@@ -141,8 +141,11 @@ func delegatedTokensAreNotTheirOwner(t *testing.T, c *identitytest.Cloud) {
 		// An unrestricted application credential may manage its like, as in Keystone.
 		if kind != "unrestricted" {
 			for _, tc := range []struct{ method, path string }{
-				{"POST", user + "/application_credentials"}, {"GET", user + "/application_credentials/" + other},
-				{"DELETE", user + "/application_credentials/" + other}, {"GET", user + "/access_rules"}, {"DELETE", user + "/access_rules/" + rule},
+				{"POST", user + "/application_credentials"},
+				{"GET", user + "/application_credentials/" + other},
+				{"DELETE", user + "/application_credentials/" + other},
+				{"GET", user + "/access_rules"},
+				{"DELETE", user + "/access_rules/" + rule},
 			} {
 				if a := c.Do(tc.method, tc.path, token, object{"application_credential": object{"name": "more " + kind}}); a.Status != 403 {
 					t.Errorf("%s: %s %s: %d %.200s", kind, tc.method, tc.path, a.Status, a.Raw)

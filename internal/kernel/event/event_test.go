@@ -150,8 +150,13 @@ func TestOneEventForEachResource(t *testing.T) {
 	ctx := t.Context()
 	err := l.db.Write(ctx, func(tx *store.Tx) error {
 		for _, e := range []struct{ kind, id, state string }{
-			{"a.port.create", "1", "new"}, {"a.port.update", "1", "bound"}, {"a.port.update", "2", "x"}, {"a.net.update", "1", "y"},
-			{"a.port.update", "2", "z"}, {"a.port.delete", "2", "gone"}, {"a.port.update", "2", "late"},
+			{"a.port.create", "1", "new"},
+			{"a.port.update", "1", "bound"},
+			{"a.port.update", "2", "x"},
+			{"a.net.update", "1", "y"},
+			{"a.port.update", "2", "z"},
+			{"a.port.delete", "2", "gone"},
+			{"a.port.update", "2", "late"},
 		} {
 			if err := l.Publish(ctx, tx, Event{Type: e.kind, Resource: e.id}, e.state); err != nil {
 				return err

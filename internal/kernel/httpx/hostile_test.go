@@ -95,7 +95,8 @@ func ok(_ context.Context, r *Request) (*Response, error) {
 func TestLabelsComeFromTheTable(t *testing.T) {
 	t.Parallel()
 	s, n := mount(t, &Service{Routes: []Route{
-		{Method: "GET", Path: "/v1/{id}", Handler: ok}, {Method: "GET", Path: "/", Public: true, Handler: ok},
+		{Method: "GET", Path: "/v1/{id}", Handler: ok},
+		{Method: "GET", Path: "/", Public: true, Handler: ok},
 		{Method: "GET", Path: "/v1/panic", Public: true, Handler: func(context.Context, *Request) (*Response, error) { panic("a bug") }},
 	}}, func(c *Config) {
 		c.Extra = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,9 +110,18 @@ func TestLabelsComeFromTheTable(t *testing.T) {
 		line   string
 		status int
 	}{
-		{"GET /things/made-up-%d?%%zz", 400}, {"MADEUP%d /things/v1/a", 401}, {"GET /things/v1/made-up-%d", 401}, {"GET /made-up-%d", 404},
-		{"GET /things/%%ff?%d", 400}, {"GET /%%ff?%d", 400}, {"GET /things/a%%00?%d", 400}, {"GET /%%00?%d", 400}, {"GET /things?%d", 200},
-		{"GET /things/v1/panic?%d", 500}, {"GET /panic?%d", 500}, {"GET /things/?" + strings.Repeat("a&", 1000) + "%d", 400},
+		{"GET /things/made-up-%d?%%zz", 400},
+		{"MADEUP%d /things/v1/a", 401},
+		{"GET /things/v1/made-up-%d", 401},
+		{"GET /made-up-%d", 404},
+		{"GET /things/%%ff?%d", 400},
+		{"GET /%%ff?%d", 400},
+		{"GET /things/a%%00?%d", 400},
+		{"GET /%%00?%d", 400},
+		{"GET /things?%d", 200},
+		{"GET /things/v1/panic?%d", 500},
+		{"GET /panic?%d", 500},
+		{"GET /things/?" + strings.Repeat("a&", 1000) + "%d", 400},
 		{"MADEUP%d /panic", 500},
 	} {
 		status, body := speak(t, s, fmt.Sprintf(tc.line, i)+" HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -281,11 +291,17 @@ func TestPathsAndVersions(t *testing.T) {
 		status int
 		want   string
 	}{
-		{folded, "//things///v2//a/x//y/", 200, "/v2/a/{name...} x/y"}, {folded, "/things//", 401, ""},
-		{folded, "/things/v2.1/a/x", 200, "x"}, {folded, "/things/v2.1", 200, "/v2 "}, {folded, "/things/v2.2/a/x", 300, "choose"},
-		{folded, "/things/v9", 300, "choose"}, {folded, "/things/v2/nothing", 401, ""},
-		{raw, "/things/v2/a/x//y", 200, "x//y"}, {raw, "/things/v2//a/x", 401, ""},
-		{open, "/things/tokens", 404, ""}, {open, "/things/v2", 200, ""},
+		{folded, "//things///v2//a/x//y/", 200, "/v2/a/{name...} x/y"},
+		{folded, "/things//", 401, ""},
+		{folded, "/things/v2.1/a/x", 200, "x"},
+		{folded, "/things/v2.1", 200, "/v2 "},
+		{folded, "/things/v2.2/a/x", 300, "choose"},
+		{folded, "/things/v9", 300, "choose"},
+		{folded, "/things/v2/nothing", 401, ""},
+		{raw, "/things/v2/a/x//y", 200, "x//y"},
+		{raw, "/things/v2//a/x", 401, ""},
+		{open, "/things/tokens", 404, ""},
+		{open, "/things/v2", 200, ""},
 	} {
 		if status, body := speak(t, tc.server, "GET "+tc.path+" HTTP/1.1\r\nHost: x\r\n\r\n"); status != tc.status || !strings.Contains(body, tc.want) {
 			t.Errorf("%s: %d %s, want %d", tc.path, status, body, tc.status)
@@ -311,10 +327,17 @@ func TestCompression(t *testing.T) {
 		method, path, accept string
 		zipped               bool
 	}{
-		{"GET", "/list", "gzip, deflate", true}, {"GET", "/list", "br;q=1, *;q=0.5", true}, {"GET", "/list", "", false},
-		{"GET", "/list", "gzip;q=0", false}, {"GET", "/list", "*, gzip; q=0", false}, {"GET", "/list", "identity", false},
-		{"POST", "/list", "gzip", false}, {"GET", "/small", "gzip", false}, {"GET", "/secret", "gzip", false},
-		{"GET", "/token", "gzip", false}, {"GET", "/text", "gzip", false},
+		{"GET", "/list", "gzip, deflate", true},
+		{"GET", "/list", "br;q=1, *;q=0.5", true},
+		{"GET", "/list", "", false},
+		{"GET", "/list", "gzip;q=0", false},
+		{"GET", "/list", "*, gzip; q=0", false},
+		{"GET", "/list", "identity", false},
+		{"POST", "/list", "gzip", false},
+		{"GET", "/small", "gzip", false},
+		{"GET", "/secret", "gzip", false},
+		{"GET", "/token", "gzip", false},
+		{"GET", "/text", "gzip", false},
 	} {
 		req, _ := http.NewRequestWithContext(t.Context(), tc.method, s.URL+"/things"+tc.path, nil)
 		req.Header.Set("Accept-Encoding", tc.accept)

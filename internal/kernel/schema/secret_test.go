@@ -15,7 +15,8 @@ func TestNoShapeShowsASecret(t *testing.T) {
 				"token":    Object{"type": "object", "properties": Object{"id": text}},
 				"totp":     Object{"type": "object", "properties": Object{"user": Object{"type": "object", "properties": Object{"passcode": text}}}},
 				"password": Object{"type": "object", "properties": Object{"user": Object{"type": "object", "properties": Object{"name": text, "password": text}}}},
-			}}}},
+			},
+		}}},
 		"server": Object{"type": "object", "properties": Object{
 			"adminPass": text, "user_data": text, "name": text,
 			"personality": Object{"type": "array", "maxItems": 0},

@@ -238,8 +238,13 @@ func TestTablePages(t *testing.T) {
 			must(t, fruits.Insert(ctx, tx, f))
 		}
 		for _, sort := range [][]store.Sort{
-			nil, {{Field: "id", Desc: true}}, {{Field: "name"}}, {{Field: "note"}}, {{Field: "note", Desc: true}, {Field: "weight"}},
-			{{Field: "name", Desc: true}, {Field: "weight", Desc: true}}, {{Field: "weight"}, {Field: "id", Desc: true}},
+			nil,
+			{{Field: "id", Desc: true}},
+			{{Field: "name"}},
+			{{Field: "note"}},
+			{{Field: "note", Desc: true}, {Field: "weight"}},
+			{{Field: "name", Desc: true}, {Field: "weight", Desc: true}},
+			{{Field: "weight"}, {Field: "id", Desc: true}},
 		} {
 			want := inOrder(all, sort)
 			for size := 1; size <= len(all)+1; size += 3 {
@@ -390,8 +395,11 @@ func TestTableNamesWithoutCase(t *testing.T) {
 			cond store.Cond
 			want string
 		}{
-			{store.Eq("name", "aDA"), "a"}, {store.Eq("name", "ADA"), "a old"}, {store.Eq("kind", "XY"), "a"},
-			{store.Cond{Field: "name", Op: store.IStartsWith, Value: "aD"}, "a"}, {store.Cond{Field: "name", Op: store.Contains, Value: "d"}, "a"},
+			{store.Eq("name", "aDA"), "a"},
+			{store.Eq("name", "ADA"), "a old"},
+			{store.Eq("kind", "XY"), "a"},
+			{store.Cond{Field: "name", Op: store.IStartsWith, Value: "aD"}, "a"},
+			{store.Cond{Field: "name", Op: store.Contains, Value: "d"}, "a"},
 		} {
 			if got := found(c.cond); got != c.want {
 				t.Errorf("%+v finds %q, not %q", c.cond, got, c.want)

@@ -29,7 +29,8 @@ func TestFormsOfAddresses(t *testing.T) {
 		"10.0.0.0/255.255.255.0": {"IPv4", "10.0.0.0/24"}, "10.0.0.5/24": {"IPv4", "10.0.0.5/24"}, "10.0.1.0/0.0.0.255": {"IPv4", "10.0.1.0/24"}, "10.0.0.7": {"IPv4", "10.0.0.7/32"},
 	} {
 		r := c.must(201, "POST", "/v2.0/security-group-rules", object{"security_group_rule": object{
-			"security_group_id": group, "direction": "ingress", "ethertype": want[0], "remote_ip_prefix": given, "protocol": "tcp", "port_range_min": 1 + len(given), "port_range_max": 1 + len(given)}})["security_group_rule"].(object)
+			"security_group_id": group, "direction": "ingress", "ethertype": want[0], "remote_ip_prefix": given, "protocol": "tcp", "port_range_min": 1 + len(given), "port_range_max": 1 + len(given),
+		}})["security_group_rule"].(object)
 		if r["remote_ip_prefix"] != want[1] {
 			t.Errorf("%s is stored as %s", given, r["remote_ip_prefix"])
 		}

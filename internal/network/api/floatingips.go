@@ -140,8 +140,13 @@ func (a *api) floatingPools(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	rows := make([]short, len(pools))
 	for i, p := range pools {
 		rows[i] = short{
-			{"subnet_id", p.Subnet.ID}, {"subnet_name", p.Subnet.Name}, {"project_id", p.Subnet.ProjectID}, {"tenant_id", p.Subnet.ProjectID},
-			{"network_id", p.Network.ID}, {"network_name", p.Network.Name}, {"cidr", p.Subnet.CIDR.String()},
+			{"subnet_id", p.Subnet.ID},
+			{"subnet_name", p.Subnet.Name},
+			{"project_id", p.Subnet.ProjectID},
+			{"tenant_id", p.Subnet.ProjectID},
+			{"network_id", p.Network.ID},
+			{"network_name", p.Network.Name},
+			{"cidr", p.Subnet.CIDR.String()},
 		}
 	}
 	return shortList(r, "floatingip_pools", rows, "subnet_id", "subnet_name", "project_id", "tenant_id", "network_id", "network_name", "cidr")

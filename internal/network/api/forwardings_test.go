@@ -30,8 +30,10 @@ func TestForwardedRanges(t *testing.T) {
 		{"external_port_range": "1290:1310", "internal_port": 81},
 		{"external_port_range": "2000:2001", "internal_port_range": "200:201"},
 		{"external_port_range": "2000:2001", "internal_port_range": "3000:3002"},
-		{"external_port_range": "2001:2000", "internal_port": 81}, {"external_port_range": "0:9", "internal_port": 81},
-		{"external_port_range": "2000:2001", "external_port": 2000, "internal_port": 81}, {"external_port_range": "2000:2001"},
+		{"external_port_range": "2001:2000", "internal_port": 81},
+		{"external_port_range": "0:9", "internal_port": 81},
+		{"external_port_range": "2000:2001", "external_port": 2000, "internal_port": 81},
+		{"external_port_range": "2000:2001"},
 	} {
 		if status, body := c.do("POST", base+"/port_forwardings", forward(bad)); status != 400 {
 			t.Errorf("%v: %d %v", bad, status, body)

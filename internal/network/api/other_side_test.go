@@ -85,7 +85,8 @@ func TestPortsOfGuestsOnMyNetwork(t *testing.T) {
 	f := me.create("/v2.0/floatingips", "floatingip", object{"floating_network_id": out})["id"].(string)
 	me.fails(400, "BadRequest", "PUT", "/v2.0/floatingips/"+f, object{"floatingip": object{"port_id": port}})
 	me.fails(400, "BadRequest", "POST", "/v2.0/floatingips/"+f+"/port_forwardings", object{"port_forwarding": object{
-		"protocol": "tcp", "external_port": 80, "internal_port": 80, "internal_port_id": port, "internal_ip_address": ip}})
+		"protocol": "tcp", "external_port": 80, "internal_port": 80, "internal_port_id": port, "internal_ip_address": ip,
+	}})
 	me.fails(404, "PortNotFound", "POST", "/v2.0/trunks", object{"trunk": object{"port_id": port}})
 	me.fails(404, "PortNotFound", "PUT", "/v2.0/ports/"+port, object{"port": object{"name": "mine"}})
 	me.fails(404, "PortNotFound", "PUT", "/v2.0/routers/"+r+"/add_router_interface", object{"port_id": port})
