@@ -19,6 +19,7 @@ var uncalled = []string{
 	"create_port:mac_learning_enabled", "create_router:distributed", "create_router:ha", "create_subnet:segment_id",
 	"get_router:distributed", "get_router:ha", "get_subnet:segment_id",
 	"identity/admin_or_token_subject", "identity/service_admin_or_token_subject", "identity:list_domains_for_user", "identity:list_projects_for_user",
+	"manage_image_cache", "metadef_default",
 	"network/activate", "network/add_external_gateways", "network/get_dhcp-agents", "network/get_dhcp-networks",
 	"network/get_l3-agents", "network/get_l3-routers", "network/get_service_profile", "network/onboard_network_subnets",
 	"network/regular_user", "network/remove_external_gateways", "network/restrict_wildcard", "network/update_external_gateways",
