@@ -13,6 +13,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
+	"kumoi/internal/kernel/waittest"
 )
 
 // heard is a subscriber that remembers.
@@ -54,7 +55,7 @@ func (h *heard) handle(_ context.Context, e Event) error {
 // until waits for what was heard to fit.
 func (h *heard) until(t *testing.T, what string, fits func(got []string) bool) {
 	t.Helper()
-	end := time.After(20 * time.Second)
+	end := time.After(2 * time.Minute)
 	for {
 		h.mu.Lock()
 		got := slices.Clone(h.got)
@@ -90,6 +91,16 @@ func (l *Log) say(t *testing.T, resource string, state any) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// settled waits until the event about the resource can be read. On PostgreSQL an
+// event waits for every older transaction of the whole server, other databases' too.
+func (l *Log) settled(t *testing.T, resource string) {
+	t.Helper()
+	waittest.True(t, 2*time.Minute, "the event of "+resource, func() bool {
+		all, _, err := l.Since(t.Context(), Position{}, Filter{})
+		return err == nil && slices.ContainsFunc(all, func(e Event) bool { return e.Resource == resource })
+	})
 }
 
 func start(t *testing.T, l *Log, s ...Subscriber) {
@@ -183,6 +194,7 @@ func TestEveryProcessHearsAll(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		a, b := newLog(t, db, "a"), newLog(t, db, "b")
 		a.say(t, "early", nil)
+		a.settled(t, "early")
 		atA, atB := newHeard(), newHeard()
 		start(t, a, atA.subscriber("x", Filter{}))
 		start(t, b, atB.subscriber("x", Filter{Type: "compute.server."}))
@@ -289,6 +301,7 @@ func TestTheLogIsBounded(t *testing.T) {
 		for i := range 6 {
 			l.say(t, fmt.Sprint(i+1), nil)
 		}
+		l.settled(t, "6")
 		left := func(want string) {
 			t.Helper()
 			if _, err := l.Prune(t.Context()); err != nil {
