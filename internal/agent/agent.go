@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,14 +43,17 @@ type Deps struct {
 	Bus        bus.Conn
 	Hypervisor hypervisor.Hypervisor
 	VIF        vif.Plugger
-	Log        *slog.Logger
-	Now        func() time.Time // default time.Now
+	// Volumes are the backends of the host by name.
+	Volumes map[string]hostapi.VolumeHost
+	Log     *slog.Logger
+	Now     func() time.Time // default time.Now
 }
 
 // Agent is a host's agent.
 type Agent struct {
 	cfg      Config
 	bus      bus.Conn
+	control  hostapi.Control
 	hv       hypervisor.Hypervisor
 	vif      vif.Plugger
 	log      *slog.Logger
@@ -59,6 +63,7 @@ type Agent struct {
 	networks *networks
 	sequence *sequence
 	consoles *consoles
+	volumes  volumes
 	bootID   string
 	started  time.Time
 
@@ -82,9 +87,10 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 		cfg.Heartbeat = hostapi.HeartbeatEvery
 	}
 	a := &Agent{
-		cfg: cfg, bus: deps.Bus, hv: deps.Hypervisor, vif: deps.VIF,
+		cfg: cfg, bus: deps.Bus, control: hostapi.Control{Bus: deps.Bus, Host: cfg.Host}, hv: deps.Hypervisor, vif: deps.VIF,
 		log: logx.Or(deps.Log).With("component", "agent"), now: deps.Now,
 		servers: map[string]*server{}, gone: map[string]departure{}, consoles: newConsoles(cfg.ConsoleIdle),
+		volumes: deps.Volumes,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -104,7 +110,7 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
 	a.images, err = imagecache.New(imagecache.Config{
-		Dir: filepath.Join(cfg.DataDir, "images"), Limit: cfg.CacheLimit, Source: a.readImage, Log: deps.Log,
+		Dir: filepath.Join(cfg.DataDir, "images"), Limit: cfg.CacheLimit, Source: a.control.ReadImage, Log: deps.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +163,7 @@ func (a *Agent) Stop(context.Context) error {
 
 // handle answers the control plane.
 func (a *Agent) handle() error {
-	for verb, h := range map[string]func(context.Context, *bus.Msg) (any, error){
+	handlers := map[string]func(context.Context, *bus.Msg) (any, error){
 		hostapi.VerbEnsure:       verb(a.Ensure),
 		hostapi.VerbRemove:       verb(a.Remove),
 		hostapi.VerbConsoleLog:   verb(a.ConsoleLog),
@@ -170,7 +176,9 @@ func (a *Agent) handle() error {
 		hostapi.VerbPrefetch:     verb(a.Prefetch),
 		hostapi.VerbImages:       verb(a.Images),
 		hostapi.VerbReport:       verb(a.Report),
-	} {
+	}
+	maps.Copy(handlers, a.volumes.handlers())
+	for verb, h := range handlers {
 		sub, err := a.bus.Handle(hostapi.HostSubject(a.cfg.Host, verb), "", h)
 		if err != nil {
 			return fmt.Errorf("agent: %w", err)
@@ -195,14 +203,6 @@ func verb[In, Out any](f func(context.Context, *In) (*Out, error)) func(context.
 		}
 		return out, nil
 	}
-}
-
-// readImage is the cache's source: the control plane.
-func (a *Agent) readImage(ctx context.Context, imageID string, offset int64, length int) ([]byte, error) {
-	var data []byte
-	err := a.bus.Request(ctx, hostapi.ControlSubject(a.cfg.Host, hostapi.ControlReadImage),
-		hostapi.ImageChunk{ImageID: imageID, Offset: offset, Length: length}, &data)
-	return data, err
 }
 
 // Prefetch brings an image into the host's cache.

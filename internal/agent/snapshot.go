@@ -35,7 +35,7 @@ func (a *Agent) Snapshot(ctx context.Context, r *hostapi.SnapshotRequest) (*stru
 	}
 	abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return nil, errors.Join(err, a.writeImage(abort, hostapi.ImageWrite{ImageID: r.ImageID, Abort: errs.As(err).Msg}))
+	return nil, errors.Join(err, a.control.WriteImage(abort, hostapi.ImageWrite{ImageID: r.ImageID, Abort: errs.As(err).Msg}))
 }
 
 // copyInTurn copies a disk while nothing else is done to the server.
@@ -124,13 +124,9 @@ func (a *Agent) sendImage(ctx context.Context, imageID, path string) error {
 		if _, err := f.ReadAt(data, at); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		if err := a.writeImage(ctx, hostapi.ImageWrite{ImageID: imageID, Offset: at, Data: data}); err != nil {
+		if err := a.control.WriteImage(ctx, hostapi.ImageWrite{ImageID: imageID, Offset: at, Data: data}); err != nil {
 			return fmt.Errorf("send image %s: %w", imageID, err)
 		}
 	}
-	return a.writeImage(ctx, hostapi.ImageWrite{ImageID: imageID, Done: true, Size: size, Offset: size})
-}
-
-func (a *Agent) writeImage(ctx context.Context, w hostapi.ImageWrite) error {
-	return a.bus.Request(ctx, hostapi.ControlSubject(a.cfg.Host, hostapi.ControlWriteImage), w, nil)
+	return a.control.WriteImage(ctx, hostapi.ImageWrite{ImageID: imageID, Done: true, Size: size, Offset: size})
 }

@@ -10,8 +10,10 @@ import (
 	"kumoi/internal/agent/hypervisor/libvirt"
 	"kumoi/internal/agent/vif"
 	"kumoi/internal/doctor"
+	"kumoi/internal/hostapi"
 	"kumoi/internal/hoststack"
 	"kumoi/internal/kernel/bus"
+	volumefake "kumoi/internal/volume/backend/fake"
 )
 
 // host is the agent's role.
@@ -42,7 +44,7 @@ func startHost(ctx context.Context, c *Cloud) (*host, error) {
 	if c.cfg.OutsideCIDR != "" {
 		cfg.BridgeMappings = map[string]string{hoststack.OutsideNetwork: "br-kumoi"}
 	}
-	if h.agent, err = agent.New(cfg, agent.Deps{Bus: h.conn, Hypervisor: hv, VIF: plugger, Log: c.log}); err != nil {
+	if h.agent, err = agent.New(cfg, agent.Deps{Bus: h.conn, Hypervisor: hv, VIF: plugger, Volumes: c.backends(h.conn), Log: c.log}); err != nil {
 		return nil, err
 	}
 	if err := h.agent.Start(ctx); err != nil {
@@ -50,6 +52,14 @@ func startHost(ctx context.Context, c *Cloud) (*host, error) {
 	}
 	c.onStop("agent", func() error { return h.agent.Stop(context.Background()) })
 	return h, nil
+}
+
+// backends are where the host keeps volumes.
+func (c *Cloud) backends(conn bus.Conn) map[string]hostapi.VolumeHost {
+	if !c.cfg.Fake() {
+		return nil
+	}
+	return volumefake.New(volumefake.Config{Host: c.cfg.Host, Control: hostapi.Control{Bus: conn, Host: c.cfg.Host}}).ByBackend()
 }
 
 // drivers are what the agent runs guests and plugs ports with.

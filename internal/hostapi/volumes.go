@@ -24,12 +24,15 @@ type VolumeHost interface {
 	// UploadVolume sends the bytes as an image, with WriteImage.
 	UploadVolume(ctx context.Context, u *VolumeUpload) error
 	// BackupVolume sends the bytes, or those changed since the backup Since, with
-	// WriteBackup; RestoreVolume writes a backup's chain into the volume, with ReadBackup.
+	// WriteBackup; RestoreVolume writes a backup's chain into a volume that is not
+	// exported, with ReadBackup. Both know the bytes as they are stored: of an
+	// encrypted volume the ciphertext, for a volume with the same key.
 	BackupVolume(ctx context.Context, b *VolumeBackup) (*VolumeBackupMade, error)
 	RestoreVolume(ctx context.Context, r *VolumeRestore) error
-	// CopyVolume fills this backend's volume To with the bytes that the connection
-	// reaches, while their writers go on, and returns when both are equal and the
-	// source has none that writes.
+	// CopyVolume copies this backend's volume From into the volume that the
+	// connection reaches, while From's clients write, and returns when both are
+	// equal. What is written to From after that is in both before it is
+	// acknowledged, until From is no longer exported: then its clients turn to To.
 	CopyVolume(ctx context.Context, c *VolumeCopy) error
 	// VolumeBackends says what the host's backends are and how much room they have.
 	VolumeBackends(ctx context.Context) ([]VolumeBackend, error)
@@ -45,6 +48,9 @@ type VolumeRef struct {
 	Backend string `json:"backend"` // as the host calls it: "file", "nfs", "ceph"
 	ID      string `json:"id"`
 }
+
+// BackendName is the backend that a message is for.
+func (v VolumeRef) BackendName() string { return v.Backend }
 
 // VolumeSnapshotRef names a snapshot of a volume.
 type VolumeSnapshotRef struct {
@@ -112,7 +118,8 @@ type VolumeLimits struct {
 	SizeIOPS                                int64
 }
 
-// VolumeUpload asks for a volume's bytes as an image that the control plane has made.
+// VolumeUpload asks for a volume's bytes as an image that the control plane has
+// made: plain with the volume's Encryption, without it those that are stored.
 type VolumeUpload struct {
 	VolumeRef
 	ImageID    string            `json:"image_id"`
@@ -123,10 +130,9 @@ type VolumeUpload struct {
 // VolumeBackup asks for a backup of a volume, or of one of its snapshots.
 type VolumeBackup struct {
 	VolumeRef
-	BackupID   string            `json:"backup_id"`
-	SnapshotID string            `json:"snapshot_id,omitempty"`
-	Since      string            `json:"since,omitempty"` // the backup that this one adds to; "": all
-	Encryption *VolumeEncryption `json:"encryption,omitempty"`
+	BackupID   string `json:"backup_id"`
+	SnapshotID string `json:"snapshot_id,omitempty"`
+	Since      string `json:"since,omitempty"` // the backup that this one adds to; "": all
 }
 
 // VolumeBackupMade says what was sent. Full is true if the host could not tell
@@ -139,15 +145,27 @@ type VolumeBackupMade struct {
 // VolumeRestore fills a volume from backups, oldest first.
 type VolumeRestore struct {
 	VolumeRef
-	Backups    []string          `json:"backups"`
-	Encryption *VolumeEncryption `json:"encryption,omitempty"`
+	Backups []string `json:"backups"`
 }
 
-// VolumeCopy fills To, which exists, from a volume elsewhere.
+// VolumeCopy fills To, which is exported to From's host and at least as large, from From.
 type VolumeCopy struct {
-	To         VolumeRef         `json:"to"`
-	From       VolumeConnection  `json:"from"`
-	Encryption *VolumeEncryption `json:"encryption,omitempty"` // of To
+	From       VolumeRef         `json:"from"`
+	To         VolumeConnection  `json:"to"`
+	Encryption *VolumeEncryption `json:"encryption,omitempty"` // of From
+}
+
+// BackendName is the backend that a copy is made from.
+func (c VolumeCopy) BackendName() string { return c.From.Backend }
+
+// VolumeControl is what a host asks of the control plane for its volumes.
+type VolumeControl interface {
+	ReadImage(ctx context.Context, imageID string, offset int64, length int) ([]byte, error)
+	WriteImage(ctx context.Context, w ImageWrite) error
+	// WriteBackup takes the parts of a backup in the order of their offsets; one
+	// that comes again is known by its offset.
+	WriteBackup(ctx context.Context, w BackupWrite) error
+	ReadBackup(ctx context.Context, r BackupRead) (*BackupWrite, error)
 }
 
 // BackupWrite carries a part of a backup; Zero says that Length bytes are zero.
