@@ -13,6 +13,7 @@ import (
 	"kumoi/internal/compute/sqlstore"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -66,9 +67,10 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 			if err := st.Insert(ctx, tx, s); err != nil {
 				return err
 			}
-			p := &network.Port{NetworkID: net, AdminStateUp: true, DeviceID: s.ID, DeviceOwner: "compute:nova", HeldAs: network.HeldByServer, HeldBy: s.ID, PortSecurity: true}
-			p.ProjectID = fmt.Sprintf("p%d", i/400) // a project may have 500 ports
-			if err := c.Network.CreatePort(ctx, tx, network.NewPort{Port: p}, network.Change{}); err != nil {
+			if _, err := c.Network.Ports.CreateTx(ctx, tx, change.New(func(p *network.NewPort) {
+				p.NetworkID, p.DeviceID, p.DeviceOwner, p.HeldAs, p.HeldBy = net, s.ID, "compute:nova", network.HeldByServer, s.ID
+				p.ProjectID = fmt.Sprintf("p%d", i/400) // a project may have 500 ports
+			})); err != nil {
 				return err
 			}
 		}

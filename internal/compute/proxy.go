@@ -4,23 +4,16 @@ import (
 	"context"
 	"net/netip"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
-// NetworkProxy is the part of the network that versions before 2.36 showed as
-// compute's own; *network.Service is one.
-type NetworkProxy interface {
-	Networks(ctx context.Context, f network.Filter) ([]*network.Network, error)
-	Network(ctx context.Context, id string) (*network.Network, error)
-	FloatingIPs(ctx context.Context, f network.Filter) ([]*network.FloatingIP, error)
-	FloatingIP(ctx context.Context, id string) (*network.FloatingIP, error)
-	CreateFloatingIP(ctx context.Context, tx *store.Tx, f *network.FloatingIP, c network.Change) error
-	UpdateFloatingIP(ctx context.Context, tx *store.Tx, id string, c network.Change, associate bool, apply func(*network.FloatingIP) error) (*network.FloatingIP, error)
-	DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string, c network.Change) error
-}
+// NetworkProxy is the network, of which versions before 2.36 showed a part as
+// compute's own.
+type NetworkProxy = *network.Service
 
 // GroupProxy gives the API the network's security groups, if the rule allows it.
 func (s *Service) GroupProxy(ctx context.Context, rule string) (*network.SecurityGroups, *network.SecurityGroupRules, error) {
@@ -67,10 +60,10 @@ func (s *Service) AddFloatingIP(ctx context.Context, id, address, fixed string) 
 				if fixed != "" && ip.IP.String() != fixed || fixed == "" && !ip.IP.Is4() {
 					continue
 				}
-				_, err := p.UpdateFloatingIP(ctx, tx, f.ID, network.Change{Attrs: []string{"port_id"}}, true, func(f *network.FloatingIP) error {
-					f.PortID, f.FixedIP = port.ID, ip.IP
+				_, err := p.FloatingIPs.UpdateTx(ctx, tx, f.ID, change.Patch[network.NewFloatingIP]{Named: []string{"port_id"}, Apply: func(f *network.NewFloatingIP) error {
+					f.Associate, f.PortID, f.FixedIP = true, port.ID, ip.IP
 					return nil
-				})
+				}})
 				return err
 			}
 		}
@@ -87,10 +80,10 @@ func (s *Service) RemoveFloatingIP(ctx context.Context, id, address string) erro
 		}
 		for _, port := range ports {
 			if port.ID == f.PortID {
-				_, err := p.UpdateFloatingIP(ctx, tx, f.ID, network.Change{Attrs: []string{"port_id"}}, true, func(f *network.FloatingIP) error {
-					f.PortID, f.FixedIP = "", netip.Addr{}
+				_, err := p.FloatingIPs.UpdateTx(ctx, tx, f.ID, change.Patch[network.NewFloatingIP]{Named: []string{"port_id"}, Apply: func(f *network.NewFloatingIP) error {
+					f.Associate, f.PortID, f.FixedIP = true, "", netip.Addr{}
 					return nil
-				})
+				}})
 				return err
 			}
 		}
@@ -110,11 +103,11 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 	if !ok {
 		return errs.New(errs.NotFound, "The resource could not be found.")
 	}
-	list, err := p.FloatingIPs(ctx, network.Filter{})
+	list, err := p.FloatingIPs.List(ctx, store.Query{})
 	if err != nil {
 		return err
 	}
-	for _, fip := range list {
+	for _, fip := range list.Rows {
 		if fip.Address.String() == address {
 			err := s.write(ctx, func(tx *store.Tx) error { return f(tx, p, fip) })
 			if e := errs.As(err); err != nil && e.Kind == errs.Conflict && e.Code != "" { // the network's, which compute worded as a bad request

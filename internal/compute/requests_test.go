@@ -10,6 +10,7 @@ import (
 	"kumoi/internal/compute/computetest"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -75,13 +76,7 @@ func openNetwork(t *testing.T, c *computetest.Cloud, project string) string {
 	id, err := c.MakeNetwork(t.Context(), project, "open", "10.9.0.0/24")
 	if err == nil {
 		ctx := actor.With(t.Context(), computetest.Actor(project, ""))
-		err = c.DB.Write(ctx, func(tx *store.Tx) error {
-			_, err := c.Network.UpdateNetwork(ctx, tx, id, network.Change{}, func(n *network.Network) error {
-				n.PortSecurity = false
-				return nil
-			})
-			return err
-		})
+		_, err = c.Network.Networks.Update(ctx, id, change.New(func(n *network.Network) { n.PortSecurity = false }))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -234,13 +234,11 @@ func (s *Service) RefreshTx(ctx context.Context, tx *store.Tx, id string) error 
 
 // ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.
 func (s *Service) ServerOfPort(ctx context.Context, portID string) (string, error) {
-	p, ok := s.network.(interface {
-		Port(ctx context.Context, id string) (*network.Port, error)
-	})
+	p, ok := s.network.(*network.Service)
 	if !ok || portID == "" {
 		return "", nil
 	}
-	port, err := p.Port(ctx, portID)
+	port, err := p.Ports.Show(ctx, portID)
 	if errs.Is(err, errs.NotFound) {
 		return "", nil
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	kchange "kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -23,68 +23,59 @@ func TestProjectsDoNotSeeEachOther(t *testing.T) {
 			t.Fatal(gs, err)
 		}
 		group := gs.Rows[0]
-		var f *network.FloatingIP
-		c.write(mine, func(tx *store.Tx) error {
-			f = &network.FloatingIP{NetworkID: r.outside.ID}
-			return c.CreateFloatingIP(mine, tx, f, network.Change{})
-		})
-		change := network.Change{}
-		for name, try := range map[string]func(ctx context.Context, tx *store.Tx) error{
-			"show network": func(ctx context.Context, _ *store.Tx) error { _, err := c.Network(ctx, r.inside.ID); return err },
-			"show subnet":  func(ctx context.Context, _ *store.Tx) error { _, err := c.Subnet(ctx, r.subnet.ID); return err },
-			"show port":    func(ctx context.Context, _ *store.Tx) error { _, err := c.Port(ctx, p.ID); return err },
-			"show router":  func(ctx context.Context, _ *store.Tx) error { _, err := c.Router(ctx, r.router.ID); return err },
-			"show group": func(ctx context.Context, _ *store.Tx) error {
-				_, err := c.SecurityGroups.Show(ctx, group.ID)
-				return err
-			},
-			"show rule": func(ctx context.Context, _ *store.Tx) error {
+		f, err := c.FloatingIPs.Create(mine, change.New(func(f *network.NewFloatingIP) { f.NetworkID = r.outside.ID }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, try := range map[string]func(ctx context.Context) error{
+			"show network": func(ctx context.Context) error { _, err := c.Networks.Show(ctx, r.inside.ID); return err },
+			"show subnet":  func(ctx context.Context) error { _, err := c.Subnets.Show(ctx, r.subnet.ID); return err },
+			"show port":    func(ctx context.Context) error { _, err := c.Ports.Show(ctx, p.ID); return err },
+			"show router":  func(ctx context.Context) error { _, err := c.Routers.Show(ctx, r.router.ID); return err },
+			"show group":   func(ctx context.Context) error { _, err := c.SecurityGroups.Show(ctx, group.ID); return err },
+			"show rule": func(ctx context.Context) error {
 				_, err := c.SecurityGroupRules.Show(ctx, group.Rules[0].ID)
 				return err
 			},
-			"show address": func(ctx context.Context, _ *store.Tx) error { _, err := c.FloatingIP(ctx, f.ID); return err },
-			"port on network": func(ctx context.Context, tx *store.Tx) error {
-				return c.CreatePort(ctx, tx, network.NewPort{Port: &network.Port{NetworkID: r.inside.ID}}, change)
-			},
-			"delete network":   func(ctx context.Context, tx *store.Tx) error { return c.DeleteNetwork(ctx, tx, r.inside.ID, change) },
-			"delete port":      func(ctx context.Context, tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, change) },
-			"own delete group": func(ctx context.Context, _ *store.Tx) error { return c.SecurityGroups.Delete(ctx, group.ID) },
-			"own use group": func(ctx context.Context, _ *store.Tx) error {
-				_, err := c.SecurityGroupRules.Create(ctx, kchange.New(func(r *network.SecurityGroupRule) { r.GroupID, r.Direction = group.ID, network.Ingress }))
+			"show address": func(ctx context.Context) error { _, err := c.FloatingIPs.Show(ctx, f.ID); return err },
+			"port on network": func(ctx context.Context) error {
+				_, err := c.Ports.Create(ctx, change.New(func(p *network.NewPort) { p.NetworkID = r.inside.ID }))
 				return err
 			},
-			"connect": func(ctx context.Context, tx *store.Tx) error {
-				_, err := c.AddRouterInterface(ctx, tx, r.router.ID, r.subnet.ID, "")
+			"delete network": func(ctx context.Context) error { return c.Networks.Delete(ctx, r.inside.ID) },
+			"delete port":    func(ctx context.Context) error { return c.Ports.Delete(ctx, p.ID) },
+			"delete group":   func(ctx context.Context) error { return c.SecurityGroups.Delete(ctx, group.ID) },
+			"use group": func(ctx context.Context) error {
+				_, err := c.SecurityGroupRules.Create(ctx, change.New(func(r *network.SecurityGroupRule) { r.GroupID, r.Direction = group.ID, network.Ingress }))
+				return err
+			},
+			"connect": func(ctx context.Context) error {
+				_, err := c.Routers.AddInterface(ctx, r.router.ID, r.subnet.ID, "")
 				return err
 			},
 		} {
-			run := func(ctx context.Context) error {
-				if name[:4] == "show" || name[:4] == "own " { // it has a transaction of its own
-					return try(ctx, nil)
-				}
-				return c.Write(ctx, func(tx *store.Tx) error { return try(ctx, tx) })
-			}
-			if err := run(other); !errs.Is(err, errs.NotFound) {
+			if err := try(other); !errs.Is(err, errs.NotFound) {
 				t.Errorf("%s by a stranger: %v", name, err)
 			}
 		}
-		ns, err := c.Networks(other, network.Filter{})
-		if err != nil || len(ns) != 1 || ns[0].ID != r.outside.ID {
+		ns, err := c.Networks.List(other, store.Query{})
+		if err != nil || len(ns.Rows) != 1 || ns.Rows[0].ID != r.outside.ID {
 			t.Errorf("a stranger lists %v %v", ns, err)
 		}
 		// A reader of the project sees, but does not touch.
 		reader := as(t, "p", "reader")
-		if _, err := c.Network(reader, r.inside.ID); err != nil {
+		if _, err := c.Networks.Show(reader, r.inside.ID); err != nil {
 			t.Error(err)
 		}
-		err = c.Write(reader, func(tx *store.Tx) error { return c.DeleteNetwork(reader, tx, r.inside.ID, change) })
+		err = c.Networks.Delete(reader, r.inside.ID)
 		if !errs.Is(err, errs.Forbidden) {
 			t.Errorf("a reader deletes: %v", err)
 		}
 		// Provider attributes are the administrator's.
-		err = c.Write(mine, func(tx *store.Tx) error {
-			return c.CreateNetwork(mine, tx, &network.Network{Type: network.TypeFlat, Physical: "outside"}, network.Change{Attrs: []string{"provider:network_type"}})
-		})
+		_, err = c.Networks.Create(mine, change.Patch[network.Network]{Named: []string{"provider:network_type"}, Apply: func(n *network.Network) error {
+			n.Type, n.Physical = network.TypeFlat, "outside"
+			return nil
+		}})
 		if !errs.Is(err, errs.Forbidden) {
 			t.Errorf("a member makes a provider network: %v", err)
 		}
@@ -102,10 +93,10 @@ func TestSharingWithOneProject(t *testing.T) {
 		grant = &network.RBACPolicy{ObjectType: "network", ObjectID: n.ID, Action: network.ActionShared, TargetProject: "q"}
 		return c.CreateRBACPolicy(owner, tx, grant, network.Change{})
 	})
-	if got, err := c.Network(guest, n.ID); err != nil || !got.Shared {
+	if got, err := c.Networks.Show(guest, n.ID); err != nil || !got.Shared {
 		t.Fatalf("the guest sees %+v, %v", got, err)
 	}
-	if _, err := c.Network(stranger, n.ID); !errs.Is(err, errs.NotFound) {
+	if _, err := c.Networks.Show(stranger, n.ID); !errs.Is(err, errs.NotFound) {
 		t.Fatalf("the stranger: %v", err)
 	}
 	p := c.port(guest, n.ID)
@@ -115,11 +106,13 @@ func TestSharingWithOneProject(t *testing.T) {
 	if err := revoke(); err == nil || errs.As(err).Code != "RbacPolicyInUse" {
 		t.Fatalf("taken back while in use: %v", err)
 	}
-	c.write(guest, func(tx *store.Tx) error { return c.DeletePort(guest, tx, p.ID, network.Change{}) })
+	if err := c.Ports.Delete(guest, p.ID); err != nil {
+		t.Fatal(err)
+	}
 	if err := revoke(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Network(guest, n.ID); !errs.Is(err, errs.NotFound) {
+	if _, err := c.Networks.Show(guest, n.ID); !errs.Is(err, errs.NotFound) {
 		t.Errorf("after the end of sharing: %v", err)
 	}
 }
@@ -131,7 +124,7 @@ func TestQuota(t *testing.T) {
 		return c.SetQuotas(admin(t), tx, "p", map[string]int64{"network": 1}, false)
 	})
 	c.network(ctx, network.Network{})
-	err := c.Write(ctx, func(tx *store.Tx) error { return c.CreateNetwork(ctx, tx, &network.Network{}, network.Change{}) })
+	_, err := c.Networks.Create(ctx, change.Patch[network.Network]{})
 	if !errs.Is(err, errs.OverQuota) {
 		t.Errorf("over quota: %v", err)
 	}

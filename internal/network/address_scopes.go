@@ -31,11 +31,11 @@ func newAddressScopes(s *Service, t *store.Table[AddressScope]) *AddressScopes {
 			return nil
 		},
 		gone: func(ctx context.Context, tx *store.Tx, a *AddressScope) error {
-			n, err := poolTable.Count(ctx, tx, "address_scope_id = ?", a.ID)
+			used, err := s.SubnetPools.table.Any(ctx, tx, store.Eq("address_scope_id", a.ID))
 			if err != nil {
 				return err
 			}
-			if n > 0 {
+			if used {
 				return fault(errs.Conflict, "AddressScopeInUse", "Unable to complete operation on address scope %s. There are one or more subnet pools in use on the address scope.", a.ID)
 			}
 			return s.forgetGrants(ctx, tx, "address_scope", a.ID)

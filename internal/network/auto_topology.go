@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -23,7 +24,7 @@ func (s *Service) AutoTopology(ctx context.Context, tx *store.Tx, projectID stri
 	if err := s.Allow(ctx, "get_auto_allocated_topology", projectID); err != nil {
 		return "", err
 	}
-	n, err := autoOf(ctx, tx, networkTable.Where, projectID, func(n *Network) bool { return n.AutoAllocated })
+	n, err := autoOf(ctx, tx, s.Networks.table, projectID, func(n *Network) bool { return n.AutoAllocated })
 	if err != nil {
 		return "", err
 	}
@@ -41,8 +42,8 @@ func (s *Service) AutoTopology(ctx context.Context, tx *store.Tx, projectID stri
 }
 
 // autoOf finds the resource that was made for the project.
-func autoOf[T any](ctx context.Context, tx *store.Tx, where func(context.Context, *store.Tx, string, any) ([]*T, error), projectID string, auto func(*T) bool) (*T, error) {
-	all, err := where(ctx, tx, "project_id", projectID)
+func autoOf[T any](ctx context.Context, tx *store.Tx, t *store.Table[T], projectID string, auto func(*T) bool) (*T, error) {
+	all, err := t.All(ctx, tx, store.Eq("project_id", projectID))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func autoOf[T any](ctx context.Context, tx *store.Tx, where func(context.Context
 
 // autoGround is what the operator has to have made.
 func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Network, pools []*SubnetPool, err error) {
-	networks, err := networkTable.Find(ctx, tx, networkTable.Select())
+	networks, err := s.Networks.table.All(ctx, tx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,7 +63,7 @@ func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Netwo
 	if i < 0 {
 		return nil, nil, fault(errs.Conflict, "AutoAllocationFailure", "Deployment error: No default router:external network.")
 	}
-	if pools, err = poolTable.Find(ctx, tx, poolTable.Select()); err != nil {
+	if pools, err = s.SubnetPools.table.All(ctx, tx); err != nil {
 		return nil, nil, err
 	}
 	pools = slices.DeleteFunc(pools, func(p *SubnetPool) bool { return !p.Default })
@@ -78,18 +79,20 @@ func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Netwo
 func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID string, external *Network, pools []*SubnetPool) (string, error) {
 	ctx = actor.AsSystem(ctx, "auto-allocated-topology")
 	std := func(name string) Standard { return Standard{ProjectID: projectID, Name: name, Tags: []string{}} }
-	r, err := autoOf(ctx, tx, routerTable.Where, projectID, func(r *Router) bool { return r.AutoAllocated })
+	r, err := autoOf(ctx, tx, s.Routers.table, projectID, func(r *Router) bool { return r.AutoAllocated })
 	if err != nil {
 		return "", err
 	}
 	if r == nil { // it may have outlived its network
-		r = &Router{Standard: std(autoRouter), AdminStateUp: true, AutoAllocated: true}
-		if err := s.CreateRouter(ctx, tx, NewRouter{Router: r, Gateway: &GatewayRequest{NetworkID: external.ID}}, Change{}); err != nil {
+		r, err = s.Routers.CreateTx(ctx, tx, change.New(func(r *NewRouter) {
+			r.Standard, r.AutoAllocated, r.WantGateway = std(autoRouter), true, &GatewayRequest{NetworkID: external.ID}
+		}))
+		if err != nil {
 			return "", err
 		}
 	}
-	n := &Network{Standard: std(autoNetwork), AdminStateUp: true, PortSecurity: true, AutoAllocated: true}
-	if err := s.CreateNetwork(ctx, tx, n, Change{}); err != nil {
+	n, err := s.Networks.CreateTx(ctx, tx, change.New(func(n *Network) { n.Standard, n.AutoAllocated = std(autoNetwork), true }))
+	if err != nil {
 		return "", err
 	}
 	for _, p := range pools {
@@ -97,14 +100,16 @@ func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID 
 		if p.IPVersion == 6 {
 			name = "auto_allocated_subnet_v6"
 		}
-		sub := &Subnet{Standard: std(name), NetworkID: n.ID, DHCP: true, SubnetPoolID: p.ID}
-		if p.IPVersion == 6 {
-			sub.IPv6RA, sub.IPv6Address = "slaac", "slaac"
-		}
-		if err := s.CreateSubnet(ctx, tx, NewSubnet{Subnet: sub, IPVersion: p.IPVersion}, Change{}); err != nil {
+		sub, err := s.Subnets.CreateTx(ctx, tx, change.New(func(x *NewSubnet) {
+			x.Standard, x.NetworkID, x.SubnetPoolID, x.IPVersion = std(name), n.ID, p.ID, p.IPVersion
+			if p.IPVersion == 6 {
+				x.IPv6RA, x.IPv6Address = "slaac", "slaac"
+			}
+		}))
+		if err != nil {
 			return "", err
 		}
-		if _, err := s.AddRouterInterface(ctx, tx, r.ID, sub.ID, ""); err != nil {
+		if _, err := s.Routers.AddInterfaceTx(ctx, tx, r.ID, sub.ID, ""); err != nil {
 			return "", err
 		}
 	}
@@ -117,7 +122,7 @@ func (s *Service) DeleteAutoTopology(ctx context.Context, tx *store.Tx, projectI
 		return err
 	}
 	ctx = actor.AsSystem(ctx, "auto-allocated-topology")
-	r, err := autoOf(ctx, tx, routerTable.Where, projectID, func(r *Router) bool { return r.AutoAllocated })
+	r, err := autoOf(ctx, tx, s.Routers.table, projectID, func(r *Router) bool { return r.AutoAllocated })
 	if err != nil {
 		return err
 	}
@@ -127,17 +132,17 @@ func (s *Service) DeleteAutoTopology(ctx context.Context, tx *store.Tx, projectI
 			return err
 		}
 		for _, sub := range subs {
-			if _, err := s.RemoveRouterInterface(ctx, tx, r.ID, sub.ID, ""); err != nil {
+			if _, err := s.Routers.RemoveInterfaceTx(ctx, tx, r.ID, sub.ID, ""); err != nil {
 				return err
 			}
 		}
-		if err := s.DeleteRouter(ctx, tx, r.ID, Change{}); err != nil {
+		if err := s.Routers.DeleteTx(ctx, tx, r.ID); err != nil {
 			return err
 		}
 	}
-	n, err := autoOf(ctx, tx, networkTable.Where, projectID, func(n *Network) bool { return n.AutoAllocated })
+	n, err := autoOf(ctx, tx, s.Networks.table, projectID, func(n *Network) bool { return n.AutoAllocated })
 	if err != nil || n == nil {
 		return err
 	}
-	return s.DeleteNetwork(ctx, tx, n.ID, Change{})
+	return s.Networks.DeleteTx(ctx, tx, n.ID)
 }

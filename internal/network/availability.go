@@ -33,19 +33,19 @@ func (s *Service) IPAvailabilities(ctx context.Context, id string) ([]*IPAvailab
 	var out []*IPAvailability
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
 		out = nil
-		f := Filter{}
+		q := store.Query{Sort: oldestFirst}
 		if id != "" {
-			f.IDs = []string{id}
+			q = q.Filter(store.Eq("id", id))
 		}
-		ns, err := networks.list(ctx, s, tx, f)
+		ns, err := s.Networks.listTx(ctx, tx, q)
 		if err != nil {
 			return err
 		}
-		if id != "" && len(ns) == 0 {
-			return networks.notFound(id)
+		if id != "" && len(ns.Rows) == 0 {
+			return s.Networks.notFound(id)
 		}
-		for _, n := range ns {
-			a, err := countAddresses(ctx, tx, n)
+		for _, n := range ns.Rows {
+			a, err := s.countAddresses(ctx, tx, n)
 			if err != nil {
 				return err
 			}
@@ -56,8 +56,8 @@ func (s *Service) IPAvailabilities(ctx context.Context, id string) ([]*IPAvailab
 	return out, err
 }
 
-func countAddresses(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailability, error) {
-	subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+func (s *Service) countAddresses(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailability, error) {
+	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func countAddresses(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailabil
 		for _, p := range sub.Pools {
 			c.Total.Add(c.Total, distance(p.Start, p.End))
 		}
-		if c.Used, err = store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM network_ip_allocation WHERE subnet_id = ?", sub.ID); err != nil {
+		if c.Used, err = s.allocations.Count(ctx, tx, store.Eq("subnet_id", sub.ID)); err != nil {
 			return nil, err
 		}
 		a.Total.Add(a.Total, c.Total)

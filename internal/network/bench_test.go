@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
@@ -38,12 +39,13 @@ func benchCloud(b *testing.B, n int) (*network.Service, context.Context, []strin
 		if err := s.SetQuotas(ctx, tx, "p", map[string]int64{"port": -1}, false); err != nil {
 			return err
 		}
-		net := &network.Network{Standard: network.Standard{Name: "n"}, PortSecurity: true}
-		if err := s.CreateNetwork(ctx, tx, net, network.Change{}); err != nil {
+		net, err := s.Networks.CreateTx(ctx, tx, change.New(func(n *network.Network) { n.Name = "n" }))
+		if err != nil {
 			return err
 		}
-		sub := &network.Subnet{NetworkID: net.ID, CIDR: netip.MustParsePrefix("10.0.0.0/8"), DHCP: true}
-		if err := s.CreateSubnet(ctx, tx, network.NewSubnet{Subnet: sub}, network.Change{}); err != nil {
+		if _, err := s.Subnets.CreateTx(ctx, tx, change.New(func(n *network.NewSubnet) {
+			n.NetworkID, n.CIDR = net.ID, netip.MustParsePrefix("10.0.0.0/8")
+		})); err != nil {
 			return err
 		}
 		for i := range servers {
@@ -108,8 +110,8 @@ func BenchmarkAllocate(b *testing.B) {
 func BenchmarkListPorts(b *testing.B) {
 	s, ctx, _ := benchCloud(b, 1000)
 	for b.Loop() {
-		if ps, err := s.Ports(ctx, network.Filter{}); err != nil || len(ps) < 1000 {
-			b.Fatal(len(ps), err)
+		if ps, err := s.Ports.List(ctx, store.Query{Sort: []store.Sort{{Field: "created_at"}, {Field: "id"}}}); err != nil || len(ps.Rows) < 1000 {
+			b.Fatal(len(ps.Rows), err)
 		}
 	}
 }

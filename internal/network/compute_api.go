@@ -79,9 +79,7 @@ func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req Allocat
 
 // onlyNetwork is the choice when the request leaves it to us.
 func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]RequestedNetwork, error) {
-	ns, err := networkTable.Find(ctx, tx, networkTable.Select().Where(
-		"project_id = ? OR id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND action = ? AND target IN (?, '*'))",
-		req.ProjectID, ActionShared, req.ProjectID))
+	ns, err := s.Networks.table.All(ctx, tx, store.Or(store.Eq("project_id", req.ProjectID), store.Is("shared", req.ProjectID)))
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +104,7 @@ func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 
 // makePort makes a port for the server, deleted with it.
 func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork, groupIDs []string) (*Port, error) {
-	n, err := networks.visible(ctx, s, tx, want.NetworkID)
+	n, err := s.Networks.visible(ctx, tx, want.NetworkID)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +121,7 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 		PortSecurity: n.PortSecurity, SecurityGroups: groupIDs, MadeFor: req.ServerID, Tag: want.Tag, PropagateUp: true, Attached: req.attached,
 	}
 	p.attach(HeldByServer, req.ServerID, req.owner())
-	np := NewPort{Port: p, GroupsGiven: len(groupIDs) > 0}
+	np := PortWants{GroupsGiven: len(groupIDs) > 0}
 	if !n.PortSecurity {
 		if np.GroupsGiven && !slices.Equal(req.SecurityGroups, []string{"default"}) {
 			return nil, groupsCannotBeApplied("Network", n.ID)
@@ -138,14 +136,14 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 		np.WantIPs, np.IPsGiven = []FixedIP{{IP: ip}}, true
 		// On a network of others the address is not for the server's owner to choose.
 		p.networkProject, p.networkShared = n.ProjectID, n.Shared
-		if err := s.check(ctx, "create_port:fixed_ips:ip_address", ports.policyTarget(p)); err != nil {
+		if err := s.check(ctx, "create_port:fixed_ips:ip_address", s.Ports.policyTarget(p)); err != nil {
 			return nil, err
 		}
 	}
-	if err := ports.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
+	if err := s.countQuota(ctx, tx, p.ProjectID, "port", 1); err != nil {
 		return nil, err
 	}
-	return p, s.insertPort(ctx, tx, n, np)
+	return p, s.insertPort(ctx, tx, n, p, np)
 }
 
 // groupsCannotBeApplied refuses groups that would filter nothing: who asks for
@@ -157,7 +155,7 @@ func groupsCannotBeApplied(kind, id string) error {
 
 // claimPort gives the server a port that its owner made before.
 func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork) (*Port, error) {
-	p, err := ports.visible(ctx, s, tx, want.PortID)
+	p, err := s.Ports.visible(ctx, tx, want.PortID)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +174,7 @@ func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateReque
 		p.DNSName = req.Hostname
 	}
 	s.touchPort(tx, p)
-	return p, ports.save(ctx, s, tx, p)
+	return p, s.Ports.save(ctx, tx, p)
 }
 
 // findGroups finds security groups by id or name in the project.
@@ -235,9 +233,9 @@ func (s *Service) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRe
 // DetachPortTx gives back one port of the server: deletes it if it was made
 // for the server, else frees it.
 func (s *Service) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
-	p, err := portTable.Get(ctx, tx, portID)
+	p, err := s.Ports.table.Get(ctx, tx, portID)
 	if isNotFound(err) || err == nil && p.Server() != serverID {
-		return ports.notFound(portID)
+		return s.Ports.notFound(portID)
 	}
 	if err != nil {
 		return err
@@ -252,7 +250,7 @@ func (s *Service) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
 	p.attach("", "", "")
 	p.Host, p.Tag, p.Attached, p.Status = "", "", 0, StatusDown
 	s.touchPort(tx, p)
-	return ports.save(ctx, s, tx, p)
+	return s.Ports.save(ctx, tx, p)
 }
 
 // ReleasePortsTx gives back all ports of the server; repeating it is harmless.
@@ -306,7 +304,7 @@ func (s *Service) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host 
 			continue
 		}
 		p.Host, p.Status = host, StatusDown
-		if err := ports.save(ctx, s, tx, p); err != nil {
+		if err := s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
 	}
@@ -330,7 +328,7 @@ func (s *Service) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID st
 }
 
 func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
-	ps, err := portTable.WhereIn(ctx, tx, "held_by", serverIDs)
+	ps, err := s.Ports.table.All(ctx, tx, store.In("held_by", serverIDs))
 	if err != nil {
 		return nil, err
 	}
@@ -395,11 +393,11 @@ func (s *Service) changeGroups(ctx context.Context, serverID, group string, chan
 				continue
 			}
 			changed = true
-			if err := linkGroups(ctx, tx, p); err != nil {
+			if err := s.linkGroups(ctx, tx, p); err != nil {
 				return err
 			}
 			s.touchPort(tx, p)
-			if err := ports.save(ctx, s, tx, p); err != nil {
+			if err := s.Ports.save(ctx, tx, p); err != nil {
 				return err
 			}
 		}

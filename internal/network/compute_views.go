@@ -93,7 +93,7 @@ func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs
 	for _, r := range rows {
 		out[r.server] = append(out[r.server], ServerAddress{names[r.network], r.mac, keyIP(r.ip), false})
 	}
-	fs, err := floatingIPTable.WhereIn(ctx, tx, "port_id", portIDs)
+	fs, err := s.FloatingIPs.table.All(ctx, tx, store.In("port_id", portIDs))
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +169,11 @@ func (s *Service) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC,
 }
 
 func (s *Service) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC, error) {
-	n, err := networkTable.Get(ctx, tx, p.NetworkID)
+	n, err := s.Networks.table.Get(ctx, tx, p.NetworkID)
 	if err != nil {
 		return nil, err
 	}
-	subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return nil, err
 	}

@@ -51,34 +51,41 @@ func (f *family[T, P]) policyTarget(v *T) policy.Target {
 	return t
 }
 
+// oldestFirst is the order of lists that ask for none.
+var oldestFirst = []store.Sort{{Field: "created_at"}, {Field: "id"}}
+
 // List returns what the query wants of what the actor may see.
 func (f *family[T, P]) List(ctx context.Context, q store.Query) (page store.Page[T], err error) {
-	project := actor.From(ctx).ProjectID
-	if !f.s.isAdmin(ctx) {
-		q = q.Within(store.Is("visible", project))
-	}
-	q.Where = sharedWith(project, q.Where)
 	err = f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		page, err = f.table.ListKept(ctx, tx, q, func(vs []*T) ([]*T, error) {
-			if err := f.complete(ctx, tx, vs); err != nil {
-				return nil, err
-			}
-			return slices.DeleteFunc(vs, func(v *T) bool { return !f.s.permits(ctx, "get_"+f.name, f.policyTarget(v)) }), nil
-		})
+		page, err = f.listTx(ctx, tx, q)
 		return err
 	})
 	return page, err
 }
 
-// sharedWith turns a filter by "shared", which is true or false for each
-// project, into conditions about this one.
+func (f *family[T, P]) listTx(ctx context.Context, tx *store.Tx, q store.Query) (store.Page[T], error) {
+	project := actor.From(ctx).ProjectID
+	if !f.s.isAdmin(ctx) {
+		q = q.Within(store.Is("visible", project))
+	}
+	q.Where = sharedWith(project, q.Where)
+	return f.table.ListKept(ctx, tx, q, func(vs []*T) ([]*T, error) {
+		if err := f.complete(ctx, tx, vs); err != nil {
+			return nil, err
+		}
+		return slices.DeleteFunc(vs, func(v *T) bool { return !f.s.permits(ctx, "get_"+f.name, f.policyTarget(v)) }), nil
+	})
+}
+
+// sharedWith turns filters by "shared" and "reachable", which are true or false
+// for each project, into conditions about this one.
 func sharedWith(project string, conds []store.Cond) []store.Cond {
 	out := slices.Clone(conds)
 	for i, c := range out {
-		if c.Field != "shared" {
+		if c.Field != "shared" && c.Field != "reachable" {
 			continue
 		}
-		if out[i] = store.Is("shared", project); c.Value != true {
+		if out[i] = store.Is(c.Field, project); c.Value != true {
 			out[i] = store.Not(out[i])
 		}
 	}
@@ -211,6 +218,59 @@ func (f *family[T, P]) Delete(ctx context.Context, id string) error {
 		}
 		return f.table.Delete(ctx, tx, id)
 	})
+}
+
+// createAll makes all or none of what requests ask for, for families whose
+// requests say more than the resource.
+func createAll[R, T any, P resource[T]](ctx context.Context, s *Service, many []change.Patch[R], one func(context.Context, *store.Tx, change.Patch[R]) (*T, error)) (made []*T, err error) {
+	err = s.db.Write(ctx, func(tx *store.Tx) error {
+		made = made[:0]
+		for _, n := range many {
+			v, err := one(ctx, tx, n)
+			if err != nil {
+				return err
+			}
+			audit.Created(ctx, P(v).Std().ID)
+			made = append(made, v)
+		}
+		return nil
+	})
+	return made, err
+}
+
+// createOne is createAll of one.
+func createOne[R, T any, P resource[T]](ctx context.Context, s *Service, n change.Patch[R], one func(context.Context, *store.Tx, change.Patch[R]) (*T, error)) (*T, error) {
+	made, err := createAll[R, T, P](ctx, s, []change.Patch[R]{n}, one)
+	if err != nil {
+		return nil, err
+	}
+	return made[0], nil
+}
+
+// changeOne runs a use case of one resource in a transaction of its own.
+func changeOne[T any](ctx context.Context, s *Service, f func(tx *store.Tx) (*T, error)) (v *T, err error) {
+	err = s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		v, err = f(tx)
+		return err
+	})
+	return v, err
+}
+
+// act loads a resource on which the actor wants to do something that has a rule
+// of its own.
+func (f *family[T, P]) act(ctx context.Context, tx *store.Tx, rule, id string) (*T, error) {
+	v, err := f.load(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	t := f.policyTarget(v)
+	if err := f.s.allow(ctx, rule, nil, t); err != nil {
+		if !f.s.permits(ctx, "get_"+f.name, t) {
+			return nil, f.notFound(id)
+		}
+		return nil, err
+	}
+	return v, nil
 }
 
 // load reads one without asking who wants it.

@@ -5,18 +5,28 @@ import (
 	"net/netip"
 	"slices"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-// FloatingIPs returns the floating IPs that the actor may see.
-func (s *Service) FloatingIPs(ctx context.Context, f Filter) ([]*FloatingIP, error) {
-	return floatingIPs.all(ctx, s, f)
+// NewFloatingIP is what a request for a floating IP says, or for a change of one.
+type NewFloatingIP struct {
+	FloatingIP
+	// Associate tells whether the request speaks of the port inside; its PortID
+	// and FixedIP are then what it says.
+	Associate bool
 }
 
-// FloatingIP returns one floating IP that the actor may see.
-func (s *Service) FloatingIP(ctx context.Context, id string) (*FloatingIP, error) {
-	return floatingIPs.show(ctx, s, id)
+// FloatingIPs are the use cases of floating IPs.
+type FloatingIPs struct {
+	family[FloatingIP, *FloatingIP]
+}
+
+func newFloatingIPs(s *Service, t Tables) *FloatingIPs {
+	return &FloatingIPs{family[FloatingIP, *FloatingIP]{
+		s: s, table: t.FloatingIPs, name: "floatingip", code: "FloatingIPNotFound", say: "Floating IP %s could not be found",
+	}}
 }
 
 // FloatingIPPool is a subnet that floating IPs can come from.
@@ -25,21 +35,22 @@ type FloatingIPPool struct {
 	Subnet  *Subnet
 }
 
-// FloatingIPPools returns the IPv4 subnets of the external networks that the
+// Pools returns the IPv4 subnets of the external networks that the
 // actor may use; the subnets themselves it may not be able to see.
-func (s *Service) FloatingIPPools(ctx context.Context) ([]FloatingIPPool, error) {
+func (f *FloatingIPs) Pools(ctx context.Context) ([]FloatingIPPool, error) {
 	var out []FloatingIPPool
+	s := f.s
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
 		out = nil
-		ns, err := networks.list(ctx, s, tx, Filter{})
+		ns, err := s.Networks.listTx(ctx, tx, store.Query{Sort: oldestFirst})
 		if err != nil {
 			return err
 		}
-		for _, n := range ns {
+		for _, n := range ns.Rows {
 			if !n.External {
 				continue
 			}
-			subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+			subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 			if err != nil {
 				return err
 			}
@@ -54,20 +65,38 @@ func (s *Service) FloatingIPPools(ctx context.Context) ([]FloatingIPPool, error)
 	return out, err
 }
 
-// CreateFloatingIP takes an address of an external network; with PortID set it
-// is given to that port at once.
-func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP, c Change) error {
-	if err := floatingIPs.prepare(ctx, s, f, c); err != nil {
-		return err
+// Create takes an address of an external network; with PortID set it is given
+// to that port at once.
+func (f *FloatingIPs) Create(ctx context.Context, p change.Patch[NewFloatingIP]) (*FloatingIP, error) {
+	return createOne(ctx, f.s, p, f.CreateTx)
+}
+
+// CreateMany makes all or none.
+func (f *FloatingIPs) CreateMany(ctx context.Context, many []change.Patch[NewFloatingIP]) ([]*FloatingIP, error) {
+	return createAll(ctx, f.s, many, f.CreateTx)
+}
+
+// CreateTx is Create inside the caller's transaction.
+func (f *FloatingIPs) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[NewFloatingIP]) (*FloatingIP, error) {
+	req := &NewFloatingIP{}
+	if err := p.To(req); err != nil {
+		return nil, err
 	}
-	n, err := networks.visible(ctx, s, tx, f.NetworkID)
+	if err := f.begin(ctx, &req.FloatingIP, p.Named); err != nil {
+		return nil, err
+	}
+	return &req.FloatingIP, f.s.createFloatingIP(ctx, tx, &req.FloatingIP)
+}
+
+func (s *Service) createFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
+	n, err := s.Networks.visible(ctx, tx, f.NetworkID)
 	if err != nil {
 		return err
 	}
 	if !s.mayGoOut(ctx, n) {
 		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Network %s is not a valid external network.", n.ID)
 	}
-	if err := floatingIPs.countQuota(ctx, s, tx, f.ProjectID, 1); err != nil {
+	if err := s.countQuota(ctx, tx, f.ProjectID, "floatingip", 1); err != nil {
 		return err
 	}
 	p := newOwnPort(s, n, OwnerFloatingIP, f.ID)
@@ -76,11 +105,11 @@ func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *Floatin
 	if err != nil {
 		return err
 	}
-	if err := s.insertPort(ctx, tx, n, NewPort{Port: p, WantIPs: want, IPsGiven: want != nil}); err != nil {
+	if err := s.insertPort(ctx, tx, n, p, PortWants{WantIPs: want, IPsGiven: want != nil}); err != nil {
 		return err
 	}
 	p.Status = StatusNA
-	if err := portTable.Update(ctx, tx, p); err != nil {
+	if err := s.Ports.table.Update(ctx, tx, p); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP.Is4() })
@@ -96,7 +125,7 @@ func (s *Service) CreateFloatingIP(ctx context.Context, tx *store.Tx, f *Floatin
 			return err
 		}
 	}
-	if err := floatingIPTable.Insert(ctx, tx, f); err != nil {
+	if err := s.FloatingIPs.table.Insert(ctx, tx, f); err != nil {
 		return err
 	}
 	return s.tellServers(ctx, tx, f.PortID)
@@ -111,7 +140,7 @@ func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...stri
 	if s.onServer == nil {
 		return nil
 	}
-	ps, err := portTable.WhereIn(ctx, tx, "id", portIDs)
+	ps, err := s.Ports.table.All(ctx, tx, store.In("id", portIDs))
 	if err != nil {
 		return err
 	}
@@ -128,14 +157,14 @@ func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...stri
 // floatingAddress says which address to take: the one named, or one of the
 // subnet named, or any IPv4 one.
 func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network, f *FloatingIP) ([]FixedIP, error) {
-	subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return nil, err
 	}
 	if f.SubnetID != "" {
 		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == f.SubnetID })
 		if i < 0 {
-			if _, err := subnets.visible(ctx, s, tx, f.SubnetID); err != nil {
+			if _, err := s.Subnets.visible(ctx, tx, f.SubnetID); err != nil {
 				return nil, err
 			}
 			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Subnet %s is not a subnet of network %s.", f.SubnetID, n.ID)
@@ -151,7 +180,7 @@ func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network,
 	}
 	slices.SortFunc(v4, func(a, b *Subnet) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, sub := range v4 {
-		ip, err := freeAddress(ctx, tx, sub)
+		ip, err := s.freeAddress(ctx, tx, sub)
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +194,7 @@ func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network,
 // associate gives the floating IP to its port; FixedIP says which address of
 // it, the zero address the only IPv4 one.
 func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
-	p, err := ports.visible(ctx, s, tx, f.PortID)
+	p, err := s.Ports.visible(ctx, tx, f.PortID)
 	if err != nil {
 		return err
 	}
@@ -201,7 +230,7 @@ func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) er
 		return fault(errs.NotFound, "ExternalGatewayForFloatingIPNotFound",
 			"External network %s is not reachable from subnet %s. Therefore, cannot associate Port %s with a Floating IP.", f.NetworkID, inside.SubnetID, p.ID)
 	}
-	have, err := floatingIPTable.Where(ctx, tx, "port_id", p.ID)
+	have, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("port_id", p.ID))
 	if err != nil {
 		return err
 	}
@@ -212,11 +241,11 @@ func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) er
 				f.Address, f.ID, p.ID, inside.IP, f.NetworkID)
 		}
 	}
-	n, err := forwardingTable.Count(ctx, tx, "floatingip_id = ?", f.ID)
+	forwards, err := s.Forwardings.table.Any(ctx, tx, store.Eq("floatingip_id", f.ID))
 	if err != nil {
 		return err
 	}
-	if n > 0 {
+	if forwards {
 		return fault(errs.Conflict, "FloatingIPHasPortForwarding", "Cannot associate floating IP %s, it has port forwardings.", f.ID)
 	}
 	f.FixedIP, f.RouterID, f.Status = inside.IP, router, StatusActive
@@ -228,82 +257,98 @@ func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) er
 // rather the one that has the gateway's address, to which guests send. On a shared
 // network others may have routers too.
 func (s *Service) routerBetween(ctx context.Context, tx *store.Tx, subnetID, externalID string) (string, error) {
-	sub, err := subnetTable.Get(ctx, tx, subnetID)
+	sub, err := s.Subnets.table.Get(ctx, tx, subnetID)
 	if err != nil {
 		return "", err
 	}
-	gateway := ""
-	if sub.Gateway.IsValid() {
-		gateway = ipKey(sub.Gateway)
-	}
-	found, err := store.All(ctx, tx, store.Value[string],
-		`SELECT r.id FROM network_router r JOIN network_port p ON p.held_by = r.id AND p.held_as = ?
-		JOIN network_ip_allocation a ON a.port_id = p.id
-		WHERE a.subnet_id = ? AND r.gateway_network_id = ?
-		ORDER BY CASE WHEN a.ip = ? THEN 0 ELSE 1 END, r.id`, OwnerRouterInterface, subnetID, externalID, gateway)
-	if err != nil || len(found) == 0 {
+	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID), store.Eq("held_as", OwnerRouterInterface))
+	if err != nil {
 		return "", err
 	}
-	return found[0], nil
+	ps = slices.DeleteFunc(ps, func(p *Port) bool { return !p.hasSubnet(subnetID) })
+	leading, err := s.Routers.table.All(ctx, tx, store.In("id", idsOf(ps, (*Port).router)), store.Eq("gateway_network_id", externalID))
+	if err != nil || len(leading) == 0 {
+		return "", err
+	}
+	at := slices.IndexFunc(leading, func(r *Router) bool {
+		return slices.ContainsFunc(ps, func(p *Port) bool {
+			return p.router() == r.ID && slices.Contains(p.FixedIPs, FixedIP{subnetID, sub.Gateway})
+		})
+	})
+	return leading[max(at, 0)].ID, nil
 }
 
-// UpdateFloatingIP changes a floating IP by apply; with associate set, apply has
-// set PortID and FixedIP to what the request says.
-func (s *Service) UpdateFloatingIP(ctx context.Context, tx *store.Tx, id string, c Change, associate bool, apply func(*FloatingIP) error) (*FloatingIP, error) {
-	f, err := floatingIPs.open(ctx, s, tx, "update", id, c)
+// Update changes a floating IP.
+func (f *FloatingIPs) Update(ctx context.Context, id string, p change.Patch[NewFloatingIP]) (*FloatingIP, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*FloatingIP, error) { return f.UpdateTx(ctx, tx, id, p) })
+}
+
+// UpdateTx is Update inside the caller's transaction.
+func (f *FloatingIPs) UpdateTx(ctx context.Context, tx *store.Tx, id string, p change.Patch[NewFloatingIP]) (*FloatingIP, error) {
+	old, err := f.open(ctx, tx, "update", id, p.Named)
 	if err != nil {
 		return nil, err
 	}
-	old := *f
-	if err := apply(f); err != nil {
+	req := &NewFloatingIP{FloatingIP: *old}
+	if err := p.To(req); err != nil {
 		return nil, err
 	}
-	if associate {
-		if old.RouterID != "" {
-			s.touchRouter(tx, old.RouterID)
-		}
-		f.RouterID, f.Status = "", StatusDown
-		if f.PortID == "" && f.FixedIP.IsValid() {
-			return nil, fixedWithoutPort()
-		}
-		if f.PortID == "" {
-			f.FixedIP = netip.Addr{}
-		} else if err := s.associate(ctx, tx, f); err != nil {
-			return nil, err
-		}
+	now := &req.FloatingIP
+	if !req.Associate {
+		return now, f.save(ctx, tx, now)
 	}
-	if err := floatingIPs.save(ctx, s, tx, f); err != nil {
+	if err := f.s.reassociate(ctx, tx, now, old); err != nil {
 		return nil, err
 	}
-	if associate {
-		err = s.tellServers(ctx, tx, old.PortID, f.PortID)
+	if err := f.save(ctx, tx, now); err != nil {
+		return nil, err
 	}
-	return f, err
+	return now, f.s.tellServers(ctx, tx, old.PortID, now.PortID)
 }
 
-// DeleteFloatingIP gives the address back.
-func (s *Service) DeleteFloatingIP(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	f, err := floatingIPs.open(ctx, s, tx, "delete", id, c)
+// reassociate takes a floating IP from where it was to where its request says.
+func (s *Service) reassociate(ctx context.Context, tx *store.Tx, f, old *FloatingIP) error {
+	if old.RouterID != "" {
+		s.touchRouter(tx, old.RouterID)
+	}
+	f.RouterID, f.Status = "", StatusDown
+	switch {
+	case f.PortID != "":
+		return s.associate(ctx, tx, f)
+	case f.FixedIP.IsValid():
+		return fixedWithoutPort()
+	}
+	return nil
+}
+
+// Delete gives the address back.
+func (f *FloatingIPs) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.DeleteTx(ctx, tx, id) })
+}
+
+// DeleteTx is Delete inside the caller's transaction.
+func (f *FloatingIPs) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
+	v, err := f.open(ctx, tx, "delete", id, nil)
 	if err != nil {
 		return err
 	}
-	n, err := forwardingTable.Count(ctx, tx, "floatingip_id = ?", id)
+	forwards, err := f.s.Forwardings.table.Any(ctx, tx, store.Eq("floatingip_id", id))
 	if err != nil {
 		return err
 	}
-	if n > 0 {
+	if forwards {
 		return fault(errs.Conflict, "FipInUseByPortForwarding", "Floating IP %s in use by Port Forwarding resources.", id)
 	}
-	if err := s.dropFloatingIP(ctx, tx, f); err != nil {
+	if err := f.s.dropFloatingIP(ctx, tx, v); err != nil {
 		return err
 	}
-	return s.tellServers(ctx, tx, f.PortID)
+	return f.s.tellServers(ctx, tx, v.PortID)
 }
 
 // dropSpareFloatingIPs deletes the floating IPs of a network that are given to
 // nobody: they do not keep the network.
 func (s *Service) dropSpareFloatingIPs(ctx context.Context, tx *store.Tx, networkID string) error {
-	fs, err := floatingIPTable.Where(ctx, tx, "network_id", networkID)
+	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("network_id", networkID))
 	if err != nil {
 		return err
 	}
@@ -319,16 +364,16 @@ func (s *Service) dropSpareFloatingIPs(ctx context.Context, tx *store.Tx, networ
 }
 
 func (s *Service) dropFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM network_port_forwarding WHERE floatingip_id = ?", f.ID); err != nil {
+	if _, err := s.Forwardings.table.DeleteWhere(ctx, tx, store.Eq("floatingip_id", f.ID)); err != nil {
 		return err
 	}
-	if err := floatingIPTable.Delete(ctx, tx, f.ID); err != nil {
+	if err := s.FloatingIPs.table.Delete(ctx, tx, f.ID); err != nil {
 		return err
 	}
 	if f.RouterID != "" {
 		s.touchRouter(tx, f.RouterID)
 	}
-	p, err := portTable.Get(ctx, tx, f.OutsidePort)
+	p, err := s.Ports.table.Get(ctx, tx, f.OutsidePort)
 	if isNotFound(err) {
 		return nil
 	}
@@ -340,7 +385,7 @@ func (s *Service) dropFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingI
 
 // disassociate takes floating IPs off a port: those of one address, or all.
 func (s *Service) disassociate(ctx context.Context, tx *store.Tx, portID string, fixed netip.Addr) error {
-	fs, err := floatingIPTable.Where(ctx, tx, "port_id", portID)
+	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("port_id", portID))
 	if err != nil {
 		return err
 	}
@@ -350,11 +395,11 @@ func (s *Service) disassociate(ctx context.Context, tx *store.Tx, portID string,
 		}
 		s.touchRouter(tx, f.RouterID)
 		f.PortID, f.FixedIP, f.RouterID, f.Status = "", netip.Addr{}, "", StatusDown
-		if err := floatingIPs.save(ctx, s, tx, f); err != nil {
+		if err := s.FloatingIPs.save(ctx, tx, f); err != nil {
 			return err
 		}
 	}
-	pfs, err := forwardingTable.Where(ctx, tx, "port_id", portID)
+	pfs, err := s.Forwardings.table.All(ctx, tx, store.Eq("port_id", portID))
 	if err != nil {
 		return err
 	}
@@ -371,7 +416,7 @@ func (s *Service) disassociate(ctx context.Context, tx *store.Tx, portID string,
 
 // floatingOn returns the floating IP whose inside is the address, "" if none.
 func (s *Service) floatingOn(ctx context.Context, tx *store.Tx, portID string, fixed netip.Addr) (string, error) {
-	fs, err := floatingIPTable.Where(ctx, tx, "port_id", portID)
+	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("port_id", portID))
 	if err != nil {
 		return "", err
 	}

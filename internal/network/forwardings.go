@@ -4,29 +4,32 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-// Forwardings returns the port forwardings of a floating IP.
-func (s *Service) Forwardings(ctx context.Context, floatingIPID string) ([]*PortForwarding, error) {
-	var out []*PortForwarding
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		f, err := s.parentFloatingIP(ctx, tx, floatingIPID)
-		if err != nil {
-			return err
-		}
-		out, err = forwardingTable.Where(ctx, tx, "floatingip_id", f.ID)
-		return err
-	})
-	return out, err
+// Forwardings are the port forwardings of all floating IPs.
+type Forwardings struct {
+	family[PortForwarding, *PortForwarding]
 }
 
-// ForwardingsOf returns the port forwardings of many floating IPs, for their views.
-func (s *Service) ForwardingsOf(ctx context.Context, floatingIPIDs []string) (map[string][]*PortForwarding, error) {
+func newForwardings(s *Service, t Tables) *Forwardings {
+	return &Forwardings{family[PortForwarding, *PortForwarding]{
+		s: s, table: t.Forwardings, name: "floatingip_port_forwarding", code: "PortForwardingNotFound", say: "Port Forwarding %s could not be found.",
+		target: func(f *PortForwarding, t policy.Target) {
+			t["ext_parent:project_id"], t["ext_parent:tenant_id"] = f.ProjectID, f.ProjectID
+		},
+	}}
+}
+
+// OfMany returns the port forwardings of many floating IPs, for their views.
+func (f *Forwardings) OfMany(ctx context.Context, floatingIPIDs []string) (map[string][]*PortForwarding, error) {
 	out := map[string][]*PortForwarding{}
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		all, err := forwardingTable.WhereIn(ctx, tx, "floatingip_id", floatingIPIDs)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) error {
+		all, err := f.table.All(ctx, tx, store.In("floatingip_id", floatingIPIDs))
+		clear(out)
 		for _, pf := range all {
 			out[pf.FloatingIPID] = append(out[pf.FloatingIPID], pf)
 		}
@@ -35,48 +38,78 @@ func (s *Service) ForwardingsOf(ctx context.Context, floatingIPIDs []string) (ma
 	return out, err
 }
 
-func (s *Service) parentFloatingIP(ctx context.Context, tx *store.Tx, id string) (*FloatingIP, error) {
-	return floatingIPs.visible(ctx, s, tx, id)
+// ForwardingsOf are the use cases of one floating IP's port forwardings.
+type ForwardingsOf struct {
+	all    *Forwardings
+	parent string
 }
 
-// Forwarding returns one port forwarding.
-func (s *Service) Forwarding(ctx context.Context, floatingIPID, id string) (*PortForwarding, error) {
-	var out *PortForwarding
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		if _, err = s.parentFloatingIP(ctx, tx, floatingIPID); err != nil {
+// Of are the use cases of one floating IP's port forwardings.
+func (f *Forwardings) Of(floatingIPID string) ForwardingsOf { return ForwardingsOf{f, floatingIPID} }
+
+// within finds the floating IP if the actor may see it.
+func (f ForwardingsOf) within(ctx context.Context, tx *store.Tx) (*FloatingIP, error) {
+	return f.all.s.FloatingIPs.visible(ctx, tx, f.parent)
+}
+
+// List returns what the query wants of them.
+func (f ForwardingsOf) List(ctx context.Context, q store.Query) (page store.Page[PortForwarding], err error) {
+	err = f.all.s.db.Read(ctx, func(tx *store.Tx) error {
+		if _, err := f.within(ctx, tx); err != nil {
 			return err
 		}
-		out, err = forwardings.load(ctx, tx, id)
-		if err == nil && out.FloatingIPID != floatingIPID {
-			err = forwardings.notFound(id)
+		page, err = f.all.table.List(ctx, tx, q.Within(store.Eq("floatingip_id", f.parent)))
+		return err
+	})
+	return page, err
+}
+
+// Show returns one.
+func (f ForwardingsOf) Show(ctx context.Context, id string) (pf *PortForwarding, err error) {
+	err = f.all.s.db.Read(ctx, func(tx *store.Tx) error {
+		if _, err := f.within(ctx, tx); err != nil {
+			return err
+		}
+		if pf, err = f.all.load(ctx, tx, id); err == nil && pf.FloatingIPID != f.parent {
+			err = f.all.notFound(id)
 		}
 		return err
 	})
-	return out, err
+	return pf, err
 }
 
-// CreateForwarding adds a port forwarding to a floating IP that is given to no port.
-func (s *Service) CreateForwarding(ctx context.Context, tx *store.Tx, pf *PortForwarding, c Change) error {
-	f, err := s.parentFloatingIP(ctx, tx, pf.FloatingIPID)
-	if err != nil {
-		return err
-	}
-	pf.ProjectID = f.ProjectID
-	if err := forwardings.prepare(ctx, s, pf, c); err != nil {
-		return err
-	}
+// Create adds a port forwarding to a floating IP that is given to no port.
+func (f ForwardingsOf) Create(ctx context.Context, p change.Patch[PortForwarding]) (*PortForwarding, error) {
+	return createOne(ctx, f.all.s, p, func(ctx context.Context, tx *store.Tx, p change.Patch[PortForwarding]) (*PortForwarding, error) {
+		pf := &PortForwarding{}
+		if err := p.To(pf); err != nil {
+			return nil, err
+		}
+		parent, err := f.within(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		pf.FloatingIPID, pf.ProjectID = parent.ID, parent.ProjectID
+		if err := f.all.begin(ctx, pf, p.Named); err != nil {
+			return nil, err
+		}
+		return pf, f.all.s.createForwarding(ctx, tx, parent, pf)
+	})
+}
+
+func (s *Service) createForwarding(ctx context.Context, tx *store.Tx, f *FloatingIP, pf *PortForwarding) error {
 	if f.PortID != "" {
 		return fault(errs.Conflict, "FloatingIPPortAlreadyAssociated", "Floating IP %s is in use by port %s: it cannot have port forwardings.", f.Address, f.PortID)
 	}
 	if err := s.placeForwarding(ctx, tx, f, pf); err != nil {
 		return err
 	}
-	return forwardingTable.Insert(ctx, tx, pf)
+	return s.Forwardings.table.Insert(ctx, tx, pf)
 }
 
 // placeForwarding checks a forwarding's inside and that its outside is free.
 func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *FloatingIP, pf *PortForwarding) error {
-	p, err := ports.visible(ctx, s, tx, pf.PortID)
+	p, err := s.Ports.visible(ctx, tx, pf.PortID)
 	if err != nil {
 		return err
 	}
@@ -105,7 +138,7 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 	} else if have != "" {
 		return fault(errs.Conflict, "PortHasBindingFloatingIP", "Cannot create port forwarding to floating IP %s (%s) with port %s using fixed IP %s, as that port already has a binding floating IP.", f.Address, f.ID, p.ID, pf.InternalIP)
 	}
-	others, err := forwardingTable.Where(ctx, tx, "floatingip_id", f.ID)
+	others, err := s.Forwardings.table.All(ctx, tx, store.Eq("floatingip_id", f.ID))
 	if err != nil {
 		return err
 	}
@@ -122,7 +155,7 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 	}
 	if f.RouterID != router {
 		f.RouterID, f.Status = router, StatusActive
-		if err := floatingIPs.save(ctx, s, tx, f); err != nil {
+		if err := s.FloatingIPs.save(ctx, tx, f); err != nil {
 			return err
 		}
 	}
@@ -137,57 +170,60 @@ func overlap(a, b func() (first, last int)) bool {
 	return aFirst <= bLast && bFirst <= aLast
 }
 
-// UpdateForwarding changes a port forwarding by apply.
-func (s *Service) UpdateForwarding(ctx context.Context, tx *store.Tx, floatingIPID, id string, c Change, apply func(*PortForwarding) error) (*PortForwarding, error) {
-	f, err := s.parentFloatingIP(ctx, tx, floatingIPID)
-	if err != nil {
-		return nil, err
-	}
-	pf, err := forwardings.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	if pf.FloatingIPID != f.ID {
-		return nil, forwardings.notFound(id)
-	}
-	if err := apply(pf); err != nil {
-		return nil, err
-	}
-	if err := s.placeForwarding(ctx, tx, f, pf); err != nil {
-		return nil, err
-	}
-	return pf, forwardings.save(ctx, s, tx, pf)
+// Update changes one.
+func (f ForwardingsOf) Update(ctx context.Context, id string, p change.Patch[PortForwarding]) (*PortForwarding, error) {
+	return changeOne(ctx, f.all.s, func(tx *store.Tx) (*PortForwarding, error) {
+		parent, pf, err := f.open(ctx, tx, "update", id, p.Named)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.To(pf); err != nil {
+			return nil, err
+		}
+		if err := f.all.s.placeForwarding(ctx, tx, parent, pf); err != nil {
+			return nil, err
+		}
+		return pf, f.all.save(ctx, tx, pf)
+	})
 }
 
-// DeleteForwarding removes a port forwarding.
-func (s *Service) DeleteForwarding(ctx context.Context, tx *store.Tx, floatingIPID, id string) error {
-	if _, err := s.parentFloatingIP(ctx, tx, floatingIPID); err != nil {
-		return err
-	}
-	pf, err := forwardings.open(ctx, s, tx, "delete", id, Change{})
+// Delete removes one.
+func (f ForwardingsOf) Delete(ctx context.Context, id string) error {
+	return f.all.s.db.Write(ctx, func(tx *store.Tx) error {
+		_, pf, err := f.open(ctx, tx, "delete", id, nil)
+		if err != nil {
+			return err
+		}
+		return f.all.s.dropForwarding(ctx, tx, pf)
+	})
+}
+
+func (f ForwardingsOf) open(ctx context.Context, tx *store.Tx, action, id string, named []string) (*FloatingIP, *PortForwarding, error) {
+	parent, err := f.within(ctx, tx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if pf.FloatingIPID != floatingIPID {
-		return forwardings.notFound(id)
+	pf, err := f.all.open(ctx, tx, action, id, named)
+	if err == nil && pf.FloatingIPID != parent.ID {
+		err = f.all.notFound(id)
 	}
-	return s.dropForwarding(ctx, tx, pf)
+	return parent, pf, err
 }
 
 // dropForwarding deletes one; with its last the floating IP leaves the router.
 func (s *Service) dropForwarding(ctx context.Context, tx *store.Tx, pf *PortForwarding) error {
-	if err := forwardingTable.Delete(ctx, tx, pf.ID); err != nil {
+	if err := s.Forwardings.table.Delete(ctx, tx, pf.ID); err != nil {
 		return err
 	}
-	f, err := floatingIPTable.Get(ctx, tx, pf.FloatingIPID)
+	f, err := s.FloatingIPs.table.Get(ctx, tx, pf.FloatingIPID)
 	if err != nil {
 		return err
 	}
 	s.touchRouter(tx, f.RouterID)
-	left, err := forwardingTable.Count(ctx, tx, "floatingip_id = ?", f.ID)
-	if err != nil || left > 0 {
+	left, err := s.Forwardings.table.Any(ctx, tx, store.Eq("floatingip_id", f.ID))
+	if err != nil || left {
 		return err
 	}
 	f.RouterID, f.Status = "", StatusDown
-	return floatingIPs.save(ctx, s, tx, f)
+	return s.FloatingIPs.save(ctx, tx, f)
 }

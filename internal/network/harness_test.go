@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -71,24 +72,24 @@ func (c *cloud) write(ctx context.Context, f func(tx *store.Tx) error) {
 func (c *cloud) network(ctx context.Context, n network.Network) *network.Network {
 	c.t.Helper()
 	n.AdminStateUp, n.PortSecurity = true, true
-	var made network.Network
-	c.write(ctx, func(tx *store.Tx) error {
-		made = n
-		return c.CreateNetwork(ctx, tx, &made, network.Change{})
-	})
-	return &made
+	made, err := c.Networks.Create(ctx, change.New(func(v *network.Network) { *v = n }))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return made
 }
 
 func (c *cloud) subnet(ctx context.Context, networkID, cidr string, more ...func(*network.Subnet)) *network.Subnet {
 	c.t.Helper()
-	var made *network.Subnet
-	c.write(ctx, func(tx *store.Tx) error {
-		made = &network.Subnet{NetworkID: networkID, CIDR: netip.MustParsePrefix(cidr), DHCP: true}
+	made, err := c.Subnets.Create(ctx, change.New(func(n *network.NewSubnet) {
+		n.NetworkID, n.CIDR = networkID, netip.MustParsePrefix(cidr)
 		for _, f := range more {
-			f(made)
+			f(&n.Subnet)
 		}
-		return c.CreateSubnet(ctx, tx, network.NewSubnet{Subnet: made}, network.Change{})
-	})
+	}))
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	return made
 }
 
@@ -102,12 +103,19 @@ func (c *cloud) port(ctx context.Context, networkID string) *network.Port {
 }
 
 func (c *cloud) tryPort(ctx context.Context, networkID string, ips ...network.FixedIP) (*network.Port, error) {
-	var made *network.Port
-	err := c.Write(ctx, func(tx *store.Tx) error {
-		made = &network.Port{NetworkID: networkID, AdminStateUp: true}
-		return c.CreatePort(ctx, tx, network.NewPort{Port: made, WantIPs: ips, IPsGiven: len(ips) > 0}, network.Change{})
-	})
-	return made, err
+	return c.Ports.Create(ctx, change.New(func(p *network.NewPort) {
+		p.NetworkID, p.WantIPs, p.IPsGiven = networkID, ips, len(ips) > 0
+	}))
+}
+
+// floating gives a port a floating IP.
+func (c *cloud) floating(ctx context.Context, outside, port string) *network.FloatingIP {
+	c.t.Helper()
+	f, err := c.FloatingIPs.Create(ctx, change.New(func(f *network.NewFloatingIP) { f.NetworkID, f.PortID = outside, port }))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return f
 }
 
 // routed is a project's network behind a router with a way outside.
@@ -124,14 +132,14 @@ func (c *cloud) routed(ctx context.Context) routed {
 	c.subnet(admin(c.t), r.outside.ID, "203.0.113.0/24", func(s *network.Subnet) { s.DHCP = false })
 	r.inside = c.network(ctx, network.Network{Standard: network.Standard{Name: "inside"}})
 	r.subnet = c.subnet(ctx, r.inside.ID, "10.0.0.0/24")
-	c.write(ctx, func(tx *store.Tx) error {
-		r.router = &network.Router{AdminStateUp: true}
-		if err := c.CreateRouter(ctx, tx, network.NewRouter{Router: r.router, Gateway: &network.GatewayRequest{NetworkID: r.outside.ID}}, network.Change{}); err != nil {
-			return err
-		}
-		_, err := c.AddRouterInterface(ctx, tx, r.router.ID, r.subnet.ID, "")
-		return err
-	})
+	var err error
+	r.router, err = c.Routers.Create(ctx, change.New(func(n *network.NewRouter) { n.WantGateway = &network.GatewayRequest{NetworkID: r.outside.ID} }))
+	if err == nil {
+		_, err = c.Routers.AddInterface(ctx, r.router.ID, r.subnet.ID, "")
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	return r
 }
 

@@ -16,10 +16,13 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
+// Allocation says that a port has an address. IP is ipKey's text.
+type Allocation struct{ SubnetID, IP, PortID string }
+
 // reserve writes an allocation. The table's key makes it impossible to give
 // an address twice; losing a race runs the transaction again.
-func reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, portID string) error {
-	_, err := tx.Exec(ctx, "INSERT INTO network_ip_allocation (subnet_id, ip, port_id) VALUES (?, ?, ?)", subnetID, ipKey(ip), portID)
+func (s *Service) reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, portID string) error {
+	err := s.allocations.Insert(ctx, tx, &Allocation{subnetID, ipKey(ip), portID})
 	if store.Duplicate(err) {
 		return fmt.Errorf("address %s: %w", ip, store.ErrAgain)
 	}
@@ -27,17 +30,20 @@ func reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, 
 }
 
 // taken tells which port has the address.
-func taken(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr) (string, error) {
-	id, err := store.One(ctx, tx, store.Value[string], "SELECT port_id FROM network_ip_allocation WHERE subnet_id = ? AND ip = ?", subnetID, ipKey(ip))
+func (s *Service) taken(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr) (string, error) {
+	a, err := s.allocations.Get(ctx, tx, subnetID, ipKey(ip))
 	if isNotFound(err) {
 		return "", nil
 	}
-	return id, err
+	if err != nil {
+		return "", err
+	}
+	return a.PortID, nil
 }
 
 // reserveThis reserves the address that a request names.
-func reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, portID string) error {
-	owner, err := taken(ctx, tx, sub.ID, ip)
+func (s *Service) reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, portID string) error {
+	owner, err := s.taken(ctx, tx, sub.ID, ip)
 	if err != nil {
 		return err
 	}
@@ -47,7 +53,7 @@ func reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, 
 	if owner != "" {
 		return fault(errs.Conflict, "IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", ip, sub.ID)
 	}
-	return reserve(ctx, tx, sub.ID, ip, portID)
+	return s.reserve(ctx, tx, sub.ID, ip, portID)
 }
 
 // window is how many addresses are looked at in one query.
@@ -56,9 +62,9 @@ const window = 256
 // freeAddress finds an address of the subnet's pools that nobody has: one
 // above all that are given, which is found at once and leaves returned
 // addresses alone for a while, or else the first hole.
-func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, error) {
+func (s *Service) freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, error) {
 	for _, pool := range sub.Pools {
-		a, err := aboveAll(ctx, tx, sub, pool)
+		a, err := s.aboveAll(ctx, tx, sub, pool)
 		if err != nil || a.IsValid() {
 			return a, err
 		}
@@ -69,10 +75,13 @@ func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, er
 			if !end.IsValid() || end.Compare(pool.End) > 0 {
 				end = pool.End
 			}
-			used, err := store.All(ctx, tx, store.Value[string],
-				"SELECT ip FROM network_ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip", sub.ID, ipKey(start), ipKey(end))
+			given, err := s.allocations.All(ctx, tx, within(sub, start, end)...)
 			if err != nil {
 				return netip.Addr{}, err
+			}
+			used := make([]string, len(given))
+			for i, a := range given {
+				used[i] = a.IP
 			}
 			if free := freeBetween(start, end, sub.Gateway, used, spread(tx)); len(free) > 0 {
 				return free[mrand.IntN(len(free))], nil
@@ -83,16 +92,25 @@ func freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, er
 	return netip.Addr{}, nil
 }
 
+// within are the subnet's addresses from first to last.
+func within(sub *Subnet, first, last netip.Addr) []store.Cond {
+	return []store.Cond{
+		store.Eq("subnet_id", sub.ID),
+		{Field: "ip", Op: store.GreaterEq, Value: ipKey(first)}, {Field: "ip", Op: store.LessEqual, Value: ipKey(last)},
+	}
+}
+
 // aboveAll finds an address of the pool above every given one.
-func aboveAll(ctx context.Context, tx *store.Tx, sub *Subnet, pool Pool) (netip.Addr, error) {
-	last, err := store.All(ctx, tx, store.Value[string],
-		"SELECT ip FROM network_ip_allocation WHERE subnet_id = ? AND ip BETWEEN ? AND ? ORDER BY ip DESC LIMIT 1", sub.ID, ipKey(pool.Start), ipKey(pool.End))
+func (s *Service) aboveAll(ctx context.Context, tx *store.Tx, sub *Subnet, pool Pool) (netip.Addr, error) {
+	last, err := s.allocations.List(ctx, tx, store.Query{
+		Where: within(sub, pool.Start, pool.End), Sort: []store.Sort{{Field: "subnet_id", Desc: true}, {Field: "ip", Desc: true}}, Limit: 1,
+	})
 	if err != nil {
 		return netip.Addr{}, err
 	}
 	start := pool.Start
-	if len(last) > 0 {
-		start = keyIP(last[0]).Next()
+	if len(last.Rows) > 0 {
+		start = keyIP(last.Rows[0].IP).Next()
 	}
 	if !start.IsValid() || start.Compare(pool.End) > 0 {
 		return netip.Addr{}, nil
@@ -171,14 +189,14 @@ func eui64(prefix netip.Prefix, mac string) netip.Addr {
 }
 
 // freeMAC makes a MAC address that the network does not have.
-func freeMAC(ctx context.Context, tx *store.Tx, networkID string) (string, error) {
+func (s *Service) freeMAC(ctx context.Context, tx *store.Tx, networkID string) (string, error) {
 	for {
 		var b [4]byte
 		_, _ = rand.Read(b[:])
 		v := binary.BigEndian.Uint32(b[:])
 		mac := fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", byte(v>>16), byte(v>>8), byte(v))
-		n, err := portTable.Count(ctx, tx, "network_id = ? AND mac = ?", networkID, mac)
-		if err != nil || n == 0 {
+		used, err := s.Ports.table.Any(ctx, tx, store.Eq("network_id", networkID), store.Eq("mac", mac))
+		if err != nil || !used {
 			return mac, err
 		}
 	}
@@ -187,7 +205,7 @@ func freeMAC(ctx context.Context, tx *store.Tx, networkID string) (string, error
 // allocate gives the port its addresses: those it asks for in want, or one of
 // each IP version that the network has. given tells whether it asks at all.
 func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP, given bool) error {
-	subs, err := subnetTable.Where(ctx, tx, "network_id", p.NetworkID)
+	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", p.NetworkID))
 	if err != nil {
 		return err
 	}
@@ -225,14 +243,14 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 		}
 		found := false
 		for _, sub := range choice {
-			ip, err := freeAddress(ctx, tx, sub)
+			ip, err := s.freeAddress(ctx, tx, sub)
 			if err != nil {
 				return err
 			}
 			if !ip.IsValid() {
 				continue
 			}
-			if err := reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
+			if err := s.reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
 				return err
 			}
 			p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
@@ -269,7 +287,7 @@ func (s *Service) allocateSLAAC(ctx context.Context, tx *store.Tx, p *Port, subs
 			continue
 		}
 		ip := eui64(sub.CIDR, p.MAC)
-		if err := reserveThis(ctx, tx, sub, ip, p.ID); err != nil {
+		if err := s.reserveThis(ctx, tx, sub, ip, p.ID); err != nil {
 			return err
 		}
 		p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
@@ -299,16 +317,16 @@ func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs [
 			return nil
 		}
 		ip = auto
-		err = reserveThis(ctx, tx, sub, ip, p.ID)
+		err = s.reserveThis(ctx, tx, sub, ip, p.ID)
 	case ip.IsValid():
-		err = reserveThis(ctx, tx, sub, ip, p.ID)
+		err = s.reserveThis(ctx, tx, sub, ip, p.ID)
 	default:
-		ip, err = freeAddress(ctx, tx, sub)
+		ip, err = s.freeAddress(ctx, tx, sub)
 		if err == nil && !ip.IsValid() {
 			err = fault(errs.Conflict, "IpAddressGenerationFailure", "No more IP addresses available on network %s.", p.NetworkID)
 		}
 		if err == nil {
-			err = reserve(ctx, tx, sub.ID, ip, p.ID)
+			err = s.reserve(ctx, tx, sub.ID, ip, p.ID)
 		}
 	}
 	if err != nil {
@@ -322,7 +340,7 @@ func (s *Service) chooseSubnet(ctx context.Context, tx *store.Tx, networkID stri
 	if w.SubnetID != "" {
 		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == w.SubnetID })
 		if i < 0 {
-			if _, err := subnets.visible(ctx, s, tx, w.SubnetID); err != nil {
+			if _, err := s.Subnets.visible(ctx, tx, w.SubnetID); err != nil {
 				return nil, err
 			}
 			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Failed to create port on network %s, because fixed_ips included invalid subnet %s.", networkID, w.SubnetID)
@@ -359,9 +377,9 @@ func usableIn(cidr netip.Prefix, ip netip.Addr) bool {
 }
 
 // release frees addresses of the port.
-func release(ctx context.Context, tx *store.Tx, portID string, ips ...FixedIP) error {
+func (s *Service) release(ctx context.Context, tx *store.Tx, portID string, ips ...FixedIP) error {
 	for _, f := range ips {
-		if _, err := tx.Exec(ctx, "DELETE FROM network_ip_allocation WHERE subnet_id = ? AND ip = ? AND port_id = ?", f.SubnetID, ipKey(f.IP), portID); err != nil {
+		if _, err := s.allocations.DeleteWhere(ctx, tx, store.Eq("subnet_id", f.SubnetID), store.Eq("ip", ipKey(f.IP)), store.Eq("port_id", portID)); err != nil {
 			return err
 		}
 	}

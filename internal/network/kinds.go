@@ -17,60 +17,6 @@ func sharedScope(objectType string) func(*store.Selection, string) {
 }
 
 var (
-	networks = &kind[Network, *Network]{
-		name: "network", plural: "networks", code: "NetworkNotFound", say: "Network %s could not be found.", quota: "network",
-		table: networkTable, scope: sharedScope("network"), hydrate: hydrateNetworks,
-		target: func(n *Network, t policy.Target) {
-			t["shared"], t["router:external"] = flag(n.Shared), flag(n.externalVisible)
-		},
-	}
-	subnets = &kind[Subnet, *Subnet]{
-		name: "subnet", plural: "subnets", code: "SubnetNotFound", say: "Subnet %s could not be found.", quota: "subnet",
-		table: subnetTable, scope: func(q *store.Selection, projectID string) {
-			q.Where(`project_id = ? OR network_id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND action = 'access_as_shared' AND target IN (?, '*'))
-				OR network_id IN (SELECT id FROM network WHERE project_id = ?)`, projectID, projectID, projectID)
-		},
-		hydrate: hydrateSubnets,
-		target: func(s *Subnet, t policy.Target) {
-			t["shared"], t["router:external"] = flag(s.Shared), flag(s.External)
-			t["network:project_id"], t["network:tenant_id"] = s.networkProject, s.networkProject
-		},
-	}
-	ports = &kind[Port, *Port]{
-		name: "port", plural: "ports", code: "PortNotFound", say: "Port %s could not be found.", quota: "port",
-		table: portTable, scope: func(q *store.Selection, projectID string) {
-			q.Where("project_id = ? OR network_id IN (SELECT id FROM network WHERE project_id = ?)", projectID, projectID)
-		},
-		hydrate: hydratePorts,
-		target: func(p *Port, t policy.Target) {
-			t["network:project_id"], t["network:tenant_id"] = p.networkProject, p.networkProject
-			t["network:shared"], t["device_owner"] = flag(p.networkShared), p.DeviceOwner
-			t["network_device"] = flag(p.NetworkOwned())
-		},
-	}
-	routers = &kind[Router, *Router]{
-		name: "router", plural: "routers", code: "RouterNotFound", say: "Router %s could not be found", quota: "router",
-		table: routerTable, scope: ownScope,
-	}
-	floatingIPs = &kind[FloatingIP, *FloatingIP]{
-		name: "floatingip", plural: "floatingips", code: "FloatingIPNotFound", say: "Floating IP %s could not be found", quota: "floatingip",
-		table: floatingIPTable, scope: ownScope,
-	}
-	forwardings = &kind[PortForwarding, *PortForwarding]{
-		name: "floatingip_port_forwarding", plural: "port_forwardings", code: "PortForwardingNotFound", say: "Port Forwarding %s could not be found.",
-		table: forwardingTable, scope: ownScope,
-		target: func(f *PortForwarding, t policy.Target) {
-			t["ext_parent:project_id"], t["ext_parent:tenant_id"] = f.ProjectID, f.ProjectID
-		},
-	}
-	pools = &kind[SubnetPool, *SubnetPool]{
-		name: "subnetpool", plural: "subnetpools", code: "SubnetPoolNotFound", say: "Subnet pool %s could not be found.", quota: "subnetpool",
-		table: poolTable, scope: sharedScope("subnetpool"),
-		hydrate: func(ctx context.Context, tx *store.Tx, vs []*SubnetPool) error {
-			return hydrateShared(ctx, tx, "subnetpool", vs, func(v *SubnetPool) *bool { return &v.Shared })
-		},
-		target: func(g *SubnetPool, t policy.Target) { t["shared"] = flag(g.Shared) },
-	}
 	trunks = &kind[Trunk, *Trunk]{
 		name: "trunk", plural: "trunks", code: "TrunkNotFound", say: "Trunk %s could not be found.",
 		table: trunkTable, scope: ownScope, hydrate: hydrateTrunks,

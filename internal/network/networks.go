@@ -6,19 +6,44 @@ import (
 	"strings"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
 // geneveOverhead is what OVN's encapsulation takes of a packet.
 const geneveOverhead = 58
 
-// hydrateNetworks reads sharing and subnets.
+// Networks are the use cases of networks.
+type Networks struct {
+	family[Network, *Network]
+	segments *store.Table[Segment]
+}
+
+// Segment is what a network takes of the fabric.
+type Segment struct {
+	NetworkID, Type, Physical string
+	ID                        *int64 // nil: flat and local networks have none
+}
+
+func newNetworks(s *Service, t Tables) *Networks {
+	n := &Networks{segments: t.Segments}
+	n.family = family[Network, *Network]{
+		s: s, table: t.Networks, name: "network", code: "NetworkNotFound", say: "Network %s could not be found.", hydrate: hydrateNetworks,
+		target: func(n *Network, t policy.Target) {
+			t["shared"], t["router:external"] = flag(n.Shared), flag(n.externalVisible)
+		},
+	}
+	return n
+}
+
+// hydrateNetworks reads sharing.
 func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 	project := actor.From(ctx).ProjectID
 	byID := make(map[string]*Network, len(vs))
 	for _, n := range vs {
-		n.Shared, n.External, n.externalVisible, n.SubnetIDs = false, false, false, []string{}
+		n.Shared, n.External, n.externalVisible = false, false, false
 		byID[n.ID] = n
 	}
 	q := store.Select("SELECT object_id, action, target FROM rbac_policy").Where("object_type = 'network'")
@@ -43,53 +68,48 @@ func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 			n.externalVisible = n.externalVisible || mine
 		}
 	}
-	subs, err := pairsIn(ctx, tx, "SELECT network_id, id FROM network_subnet", "network_id", idsOf(vs, func(n *Network) string { return n.ID }), "id")
-	if err != nil {
-		return err
-	}
-	for _, p := range subs {
-		byID[p.a].SubnetIDs = append(byID[p.a].SubnetIDs, p.b)
-	}
-	if len(subs) == 0 {
-		return nil
-	}
-	return hydrateScopes(ctx, tx, byID, vs)
-}
-
-// hydrateScopes reads the address scopes of networks whose subnets come from pools.
-func hydrateScopes(ctx context.Context, tx *store.Tx, byID map[string]*Network, vs []*Network) error {
-	found, err := pairsIn(ctx, tx, `SELECT s.network_id, a.ip_version || a.id FROM network_subnet s
-		JOIN network_subnetpool p ON p.id = s.subnetpool_id JOIN network_address_scope a ON a.id = p.address_scope_id`,
-		"s.network_id", idsOf(vs, func(n *Network) string { return n.ID }), "s.id")
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	for _, f := range found {
-		if version, id := f.b[:1], f.b[1:]; version == "4" {
-			byID[f.a].Scope4 = id
-		} else {
-			byID[f.a].Scope6 = id
-		}
-	}
 	return nil
 }
 
-// Networks returns the networks that the actor may see.
-func (s *Service) Networks(ctx context.Context, f Filter) ([]*Network, error) {
-	return networks.all(ctx, s, f)
-}
-
-// Network returns one network that the actor may see.
-func (s *Service) Network(ctx context.Context, id string) (*Network, error) {
-	return networks.show(ctx, s, id)
-}
-
-// CreateNetwork makes n.
-func (s *Service) CreateNetwork(ctx context.Context, tx *store.Tx, n *Network, c Change) error {
-	if err := networks.prepare(ctx, s, n, c); err != nil {
-		return err
+// byID reads networks with what is shared of them.
+func (f *Networks) byID(ctx context.Context, tx *store.Tx, ids []string) (map[string]*Network, error) {
+	ns, err := f.table.All(ctx, tx, store.In("id", ids))
+	if err == nil {
+		err = f.complete(ctx, tx, ns)
 	}
-	if err := networks.countQuota(ctx, s, tx, n.ProjectID, 1); err != nil {
+	out := make(map[string]*Network, len(ns))
+	for _, n := range ns {
+		out[n.ID] = n
+	}
+	return out, err
+}
+
+// Create makes a network.
+func (f *Networks) Create(ctx context.Context, p change.Patch[Network]) (*Network, error) {
+	return createOne(ctx, f.s, p, f.CreateTx)
+}
+
+// CreateMany makes all or none.
+func (f *Networks) CreateMany(ctx context.Context, many []change.Patch[Network]) ([]*Network, error) {
+	return createAll(ctx, f.s, many, f.CreateTx)
+}
+
+// CreateTx is Create inside the caller's transaction.
+func (f *Networks) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[Network]) (*Network, error) {
+	n := &Network{AdminStateUp: true, PortSecurity: true, SubnetIDs: []string{}}
+	if err := p.To(n); err != nil {
+		return nil, err
+	}
+	if err := f.begin(ctx, n, p.Named); err != nil {
+		return nil, err
+	}
+	return n, f.s.createNetwork(ctx, tx, n, !p.Has("qos_policy_id"))
+}
+
+// createNetwork makes a network that the actor may make; inherit gives it its
+// project's default limits.
+func (s *Service) createNetwork(ctx context.Context, tx *store.Tx, n *Network, inherit bool) error {
+	if err := s.countQuota(ctx, tx, n.ProjectID, "network", 1); err != nil {
 		return err
 	}
 	if err := s.checkAZHints(ctx, tx, n.AZHints); err != nil {
@@ -106,14 +126,13 @@ func (s *Service) CreateNetwork(ctx context.Context, tx *store.Tx, n *Network, c
 			return err
 		}
 	}
-	n.SubnetIDs = []string{}
-	if n.QoSPolicyID == "" && !c.Has("qos_policy_id") {
+	if n.QoSPolicyID == "" && inherit {
 		var err error
 		if n.QoSPolicyID, err = s.defaultQoS(ctx, tx, n.ProjectID); err != nil {
 			return err
 		}
 	}
-	if err := networkTable.Insert(ctx, tx, n); err != nil {
+	if err := s.Networks.table.Insert(ctx, tx, n); err != nil {
 		return err
 	}
 	if err := s.bindQoS(ctx, tx, "network", n.ID, "", n.QoSPolicyID); err != nil {
@@ -143,8 +162,8 @@ func (s *Service) chooseType(ctx context.Context, tx *store.Tx, n *Network) erro
 	if !n.External || s.cfg.ExternalPhysical == "" {
 		return nil
 	}
-	taken, err := networkTable.Count(ctx, tx, "net_type = 'flat' AND physical = ?", s.cfg.ExternalPhysical)
-	if err == nil && taken == 0 {
+	taken, err := s.Networks.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", s.cfg.ExternalPhysical))
+	if err == nil && !taken {
 		n.Type, n.Physical = TypeFlat, s.cfg.ExternalPhysical
 	}
 	return err
@@ -191,16 +210,15 @@ func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) er
 		if n.Physical == "" {
 			return bad("physical_network required for flat provider network")
 		}
-		taken, err := networkTable.Count(ctx, tx, "net_type = 'flat' AND physical = ? AND id <> ?", n.Physical, n.ID)
-		if err == nil && taken > 0 {
+		taken, err := s.Networks.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", n.Physical), store.Ne("id", n.ID))
+		if err == nil && taken {
 			return fault(errs.Conflict, "FlatNetworkInUse", "Unable to create the flat network. Physical network %s is in use.", n.Physical)
 		}
 		return err
 	default:
 		return bad("network_type value '%s' not supported", n.Type)
 	}
-	used, err := store.All(ctx, tx, store.Value[int64],
-		"SELECT segment FROM network WHERE net_type = ? AND physical = ? AND segment IS NOT NULL AND id <> ? ORDER BY segment", n.Type, n.Physical, n.ID)
+	used, err := s.Networks.usedSegments(ctx, tx, n)
 	if err != nil {
 		return err
 	}
@@ -226,6 +244,17 @@ func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) er
 	return nil
 }
 
+// usedSegments are those that others of the network's type have, in order.
+func (f *Networks) usedSegments(ctx context.Context, tx *store.Tx, n *Network) ([]int64, error) {
+	taken, err := f.segments.All(ctx, tx, store.Eq("net_type", n.Type), store.Eq("physical", n.Physical), store.Ne("segment", nil), store.Ne("id", n.ID))
+	out := make([]int64, len(taken))
+	for i, t := range taken {
+		out[i] = *t.ID
+	}
+	slices.Sort(out)
+	return out, err
+}
+
 // maxMTU is what a network of this type can carry.
 func (s *Service) maxMTU(n *Network) int {
 	if n.Type == TypeGeneve {
@@ -249,7 +278,7 @@ func (s *Service) oneDefaultNetwork(ctx context.Context, tx *store.Tx, n *Networ
 	if !n.External {
 		return fault(errs.Invalid, "DefaultExternalNetworkNotExternal", "The default external network must be external.")
 	}
-	all, err := networkTable.Find(ctx, tx, networkTable.Select())
+	all, err := s.Networks.table.All(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -261,66 +290,74 @@ func (s *Service) oneDefaultNetwork(ctx context.Context, tx *store.Tx, n *Networ
 	return nil
 }
 
-// UpdateNetwork changes a network by apply.
-func (s *Service) UpdateNetwork(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*Network) error) (*Network, error) {
-	n, err := networks.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	old := *n
-	if err := apply(n); err != nil {
-		return nil, err
-	}
-	if n.Type != old.Type || n.Physical != old.Physical || n.Segment != old.Segment {
-		if err := s.placeSegment(ctx, tx, n); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.setMTU(n); err != nil {
-		return nil, err
-	}
-	if n.MTU < minMTU6 && n.MTU != old.MTU {
-		subs, err := subnetTable.Where(ctx, tx, "network_id", id)
+// Update changes a network.
+func (f *Networks) Update(ctx context.Context, id string, p change.Patch[Network]) (*Network, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*Network, error) {
+		n, err := f.open(ctx, tx, "update", id, p.Named)
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(subs, func(x *Subnet) bool { return x.Version() == 6 }) {
-			return nil, mtuConflict(n)
+		old := *n
+		if err := p.To(n); err != nil {
+			return nil, err
+		}
+		return n, f.s.updateNetwork(ctx, tx, n, &old, p.Has("is_default"))
+	})
+}
+
+// updateNetwork judges what became of a network, writes it and brings along
+// what depends on it; asked tells whether to be the default was asked for.
+func (s *Service) updateNetwork(ctx context.Context, tx *store.Tx, n, old *Network, asked bool) error {
+	if n.Type != old.Type || n.Physical != old.Physical || n.Segment != old.Segment {
+		if err := s.placeSegment(ctx, tx, n); err != nil {
+			return err
 		}
 	}
-	if n.Default && (!old.Default || !n.External && c.Has("is_default")) {
+	if err := s.setMTU(n); err != nil {
+		return err
+	}
+	if n.MTU < minMTU6 && n.MTU != old.MTU {
+		subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(subs, func(x *Subnet) bool { return x.Version() == 6 }) {
+			return mtuConflict(n)
+		}
+	}
+	if n.Default && (!old.Default || !n.External && asked) {
 		if err := s.oneDefaultNetwork(ctx, tx, n); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if n.Shared != old.Shared {
 		if err := s.setShared(ctx, tx, n); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if n.External != old.External {
 		if err := s.setExternal(ctx, tx, n); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := networks.save(ctx, s, tx, n); err != nil {
-		return nil, err
+	if err := s.Networks.save(ctx, tx, n); err != nil {
+		return err
 	}
 	s.touchNetwork(tx, n.ID)
 	if n.QoSPolicyID != old.QoSPolicyID {
 		if err := s.bindQoS(ctx, tx, "network", n.ID, old.QoSPolicyID, n.QoSPolicyID); err != nil {
-			return nil, err
+			return err
 		}
 		if err := s.touchQoSOfNetwork(ctx, tx, n.ID); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if n.MTU != old.MTU {
 		if err := s.touchRoutersOfNetwork(ctx, tx, n.ID); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return n, nil
+	return nil
 }
 
 func (s *Service) setShared(ctx context.Context, tx *store.Tx, n *Network) error {
@@ -335,28 +372,27 @@ func (s *Service) setShared(ctx context.Context, tx *store.Tx, n *Network) error
 
 // bumpNetwork gives a network its next revision, because what belongs to it changed.
 func (s *Service) bumpNetwork(ctx context.Context, tx *store.Tx, id string) error {
-	n, err := networkTable.Get(ctx, tx, id)
+	n, err := s.Networks.table.Get(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	return networks.save(ctx, s, tx, n)
+	return s.Networks.save(ctx, tx, n)
 }
 
 // networkUnusedByOthers makes sure that sharing with target ("*" or a project)
 // can end, or go over to next alone.
 func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target, next string) error {
-	q := store.Select("SELECT project_id, device_owner FROM network_port").Where("network_id = ?", n.ID).Where("project_id <> ?", n.ProjectID).
-		Where("project_id <> ''").Where("project_id <> ?", next)
+	conds := []store.Cond{store.Eq("network_id", n.ID), store.Ne("project_id", n.ProjectID), store.Ne("project_id", ""), store.Ne("project_id", next)}
 	if target != "*" {
-		q.Where("project_id = ?", target)
+		conds = append(conds, store.Eq("project_id", target))
 	}
-	users, err := store.Find(ctx, tx, scanPair, q)
+	users, err := s.Ports.table.All(ctx, tx, conds...)
 	if err != nil {
 		return err
 	}
 	for _, u := range users {
 		granted, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target <> ? AND target IN (?, '*')",
-			n.ID, ActionShared, target, u.a)
+			n.ID, ActionShared, target, u.ProjectID)
 		if err != nil {
 			return err
 		}
@@ -373,11 +409,11 @@ func (s *Service) setExternal(ctx context.Context, tx *store.Tx, n *Network) err
 		n.externalVisible = true
 		return s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal)
 	}
-	used, err := portTable.Count(ctx, tx, "network_id = ? AND held_as = ?", n.ID, OwnerRouterGateway)
+	used, err := s.Ports.table.Any(ctx, tx, store.Eq("network_id", n.ID), store.Eq("held_as", OwnerRouterGateway))
 	if err != nil {
 		return err
 	}
-	if used > 0 {
+	if used {
 		return fault(errs.Conflict, "ExternalNetworkInUse",
 			"External network %s cannot be updated to be made non-external, since it has existing gateway ports.", n.ID)
 	}
@@ -386,16 +422,22 @@ func (s *Service) setExternal(ctx context.Context, tx *store.Tx, n *Network) err
 	return err
 }
 
-// DeleteNetwork deletes a network, its subnets and the ports that exist only to serve it.
-func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	n, err := networks.open(ctx, s, tx, "delete", id, c)
+// Delete deletes a network, its subnets and the ports that exist only to serve it.
+func (f *Networks) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.DeleteTx(ctx, tx, id) })
+}
+
+// DeleteTx is Delete inside the caller's transaction.
+func (f *Networks) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
+	s := f.s
+	n, err := f.open(ctx, tx, "delete", id, nil)
 	if err != nil {
 		return err
 	}
 	if err := s.dropSpareFloatingIPs(ctx, tx, n.ID); err != nil {
 		return err
 	}
-	ps, err := portTable.Where(ctx, tx, "network_id", n.ID)
+	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return err
 	}
@@ -414,12 +456,12 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 			return err
 		}
 	}
-	subs, err := subnetTable.Where(ctx, tx, "network_id", id)
+	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", id))
 	if err != nil {
 		return err
 	}
 	for _, sub := range subs {
-		if err := subnetTable.Delete(ctx, tx, sub.ID); err != nil {
+		if err := s.Subnets.table.Delete(ctx, tx, sub.ID); err != nil {
 			return err
 		}
 	}
@@ -430,7 +472,7 @@ func (s *Service) DeleteNetwork(ctx context.Context, tx *store.Tx, id string, c 
 		return err
 	}
 	s.touchNetwork(tx, id)
-	return networkTable.Delete(ctx, tx, id)
+	return s.Networks.table.Delete(ctx, tx, id)
 }
 
 // autoDeleted tells whether the port goes with its network.

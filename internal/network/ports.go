@@ -5,26 +5,33 @@ import (
 	"net/netip"
 	"slices"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-func hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) error {
-	nets, err := networkTable.WhereIn(ctx, tx, "id", idsOf(vs, func(p *Port) string { return p.NetworkID }))
+// Ports are the use cases of ports.
+type Ports struct {
+	family[Port, *Port]
+}
+
+func newPorts(s *Service, t Tables) *Ports {
+	return &Ports{family[Port, *Port]{
+		s: s, table: t.Ports, name: "port", code: "PortNotFound", say: "Port %s could not be found.", hydrate: s.hydratePorts,
+		target: func(p *Port, t policy.Target) {
+			t["network:project_id"], t["network:tenant_id"] = p.networkProject, p.networkProject
+			t["network:shared"], t["device_owner"] = flag(p.networkShared), p.DeviceOwner
+			t["network_device"] = flag(p.NetworkOwned())
+		},
+	}}
+}
+
+func (s *Service) hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) error {
+	byID, err := s.Networks.byID(ctx, tx, idsOf(vs, func(p *Port) string { return p.NetworkID }))
 	if err != nil {
 		return err
-	}
-	byID := map[string]*Network{}
-	for _, n := range nets {
-		byID[n.ID] = n
-	}
-	shared := map[string]bool{}
-	if err := hydrateNetworks(ctx, tx, nets); err != nil {
-		return err
-	}
-	for _, n := range nets {
-		shared[n.ID] = n.Shared
 	}
 	for _, p := range vs {
 		p.Trunk = nil
@@ -45,26 +52,28 @@ func hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) error {
 	}
 	for _, p := range vs {
 		if n := byID[p.NetworkID]; n != nil {
-			p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, shared[n.ID], n.QoSPolicyID
+			p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, n.Shared, n.QoSPolicyID
 		}
 	}
 	return nil
 }
 
-// NewPort is what a request for a port says beside the port itself.
+// NewPort is what a request for a port says, or for a change of one.
 type NewPort struct {
-	*Port
+	Port
+	PortWants
+}
+
+// PortWants is what it says beside the port itself.
+type PortWants struct {
 	WantIPs     []FixedIP // with IPsGiven: exactly these
 	IPsGiven    bool
 	GroupsGiven bool  // else the default group
 	Security    *bool // nil: the network's default
 }
 
-// Ports returns the ports that the actor may see.
-func (s *Service) Ports(ctx context.Context, f Filter) ([]*Port, error) { return ports.all(ctx, s, f) }
-
-// Port returns one port that the actor may see.
-func (s *Service) Port(ctx context.Context, id string) (*Port, error) { return ports.show(ctx, s, id) }
+// PortGroup says that a port has a security group.
+type PortGroup struct{ PortID, GroupID string }
 
 // newOwnPort is a port of the network's own machinery.
 func newOwnPort(s *Service, n *Network, owner, device string) *Port {
@@ -76,36 +85,52 @@ func newOwnPort(s *Service, n *Network, owner, device string) *Port {
 	}
 }
 
-// CreatePort makes a port on a network that the actor may see.
-func (s *Service) CreatePort(ctx context.Context, tx *store.Tx, req NewPort, c Change) error {
-	p := req.Port
-	n, err := networks.visible(ctx, s, tx, p.NetworkID)
+// Create makes a port on a network that the actor may see.
+func (f *Ports) Create(ctx context.Context, p change.Patch[NewPort]) (*Port, error) {
+	return createOne(ctx, f.s, p, f.CreateTx)
+}
+
+// CreateMany makes all or none.
+func (f *Ports) CreateMany(ctx context.Context, many []change.Patch[NewPort]) ([]*Port, error) {
+	return createAll(ctx, f.s, many, f.CreateTx)
+}
+
+// CreateTx is Create inside the caller's transaction.
+func (f *Ports) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[NewPort]) (*Port, error) {
+	req := &NewPort{Port: Port{AdminStateUp: true, VNICType: "normal", PropagateUp: true}}
+	if err := p.To(req); err != nil {
+		return nil, err
+	}
+	return &req.Port, f.s.createPort(ctx, tx, &req.Port, req.PortWants, p.Named)
+}
+
+func (s *Service) createPort(ctx context.Context, tx *store.Tx, p *Port, want PortWants, named []string) error {
+	n, err := s.Networks.visible(ctx, tx, p.NetworkID)
 	if err != nil {
 		return err
 	}
 	p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, n.Shared, n.QoSPolicyID
 	if n.External && !n.Shared && !s.isAdmin(ctx) && n.ProjectID != p.ProjectID && p.ProjectID != "" {
-		return networks.notFound(n.ID)
+		return s.Networks.notFound(n.ID)
 	}
-	if err := ports.prepare(ctx, s, p, c); err != nil {
+	if err := s.Ports.begin(ctx, p, named); err != nil {
 		return err
 	}
 	if n.ProjectID != p.ProjectID && !n.Shared && !s.isAdmin(ctx) {
-		return networks.notFound(n.ID)
+		return s.Networks.notFound(n.ID)
 	}
-	if err := ports.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
+	if err := s.countQuota(ctx, tx, p.ProjectID, "port", 1); err != nil {
 		return err
 	}
 	p.PortSecurity = n.PortSecurity
-	if req.Security != nil {
-		p.PortSecurity = *req.Security
+	if want.Security != nil {
+		p.PortSecurity = *want.Security
 	}
-	return s.insertPort(ctx, tx, n, req)
+	return s.insertPort(ctx, tx, n, p, want)
 }
 
 // insertPort completes and writes a port whose right to exist is established.
-func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, req NewPort) error {
-	p := req.Port
+func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, p *Port, want PortWants) error {
 	if p.Tags == nil {
 		p.Tags = []string{}
 	}
@@ -118,11 +143,11 @@ func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, req 
 	p.Status = StatusDown
 	if p.NetworkOwned() {
 		p.PortSecurity, p.SecurityGroups = false, nil
-	} else if err := s.setGroups(ctx, tx, p, req.GroupsGiven); err != nil {
+	} else if err := s.setGroups(ctx, tx, p, want.GroupsGiven); err != nil {
 		return err
 	}
 	// The row comes first: its allocations refer to it.
-	if err := portTable.Insert(ctx, tx, p); err != nil {
+	if err := s.Ports.table.Insert(ctx, tx, p); err != nil {
 		if store.Duplicate(err) {
 			return fault(errs.Conflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", n.ID, p.MAC)
 		}
@@ -131,19 +156,19 @@ func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, req 
 	if err := s.bindQoS(ctx, tx, "port", p.ID, "", p.QoSPolicyID); err != nil {
 		return err
 	}
-	if err := s.allocate(ctx, tx, p, req.WantIPs, req.IPsGiven); err != nil {
+	if err := s.allocate(ctx, tx, p, want.WantIPs, want.IPsGiven); err != nil {
 		return err
 	}
 	if err := validatePort(p); err != nil {
 		return err
 	}
-	if err := linkGroups(ctx, tx, p); err != nil {
+	if err := s.linkGroups(ctx, tx, p); err != nil {
 		return err
 	}
 	if p.router() != "" {
 		p.Status = StatusActive
 	}
-	if err := portTable.Update(ctx, tx, p); err != nil {
+	if err := s.Ports.table.Update(ctx, tx, p); err != nil {
 		return err
 	}
 	s.touchPort(tx, p)
@@ -153,14 +178,14 @@ func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, req 
 // setMAC checks the port's MAC address or makes one.
 func (s *Service) setMAC(ctx context.Context, tx *store.Tx, p *Port) (err error) {
 	if p.MAC == "" {
-		p.MAC, err = freeMAC(ctx, tx, p.NetworkID)
+		p.MAC, err = s.freeMAC(ctx, tx, p.NetworkID)
 		return err
 	}
 	if p.MAC, err = ParseMAC(p.MAC); err != nil {
 		return invalid("Invalid input for mac_address. Reason: %s.", err)
 	}
-	used, err := portTable.Count(ctx, tx, "network_id = ? AND mac = ? AND id <> ?", p.NetworkID, p.MAC, p.ID)
-	if err == nil && used > 0 {
+	used, err := s.Ports.table.Any(ctx, tx, store.Eq("network_id", p.NetworkID), store.Eq("mac", p.MAC), store.Ne("id", p.ID))
+	if err == nil && used {
 		err = fault(errs.Conflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", p.NetworkID, p.MAC)
 	}
 	return err
@@ -226,107 +251,106 @@ func validatePort(p *Port) error {
 	return nil
 }
 
-func linkGroups(ctx context.Context, tx *store.Tx, p *Port) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM network_port_security_group WHERE port_id = ?", p.ID); err != nil {
+// linkGroups writes down which security groups a port has.
+func (s *Service) linkGroups(ctx context.Context, tx *store.Tx, p *Port) error {
+	if _, err := s.portGroups.DeleteWhere(ctx, tx, store.Eq("port_id", p.ID)); err != nil {
 		return err
 	}
 	for _, g := range p.SecurityGroups {
-		if _, err := tx.Exec(ctx, "INSERT INTO network_port_security_group (port_id, group_id) VALUES (?, ?)", p.ID, g); err != nil {
+		if err := s.portGroups.Insert(ctx, tx, &PortGroup{p.ID, g}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// PortUpdate is what a request changes beside plain attributes.
-type PortUpdate struct {
-	Apply   func(*Port) error
-	IPs     *[]FixedIP // nil: as they are
-	Groups  bool       // Apply sets security groups
-	Private bool       // on behalf of another service: no policy
+// Update changes a port.
+func (f *Ports) Update(ctx context.Context, id string, p change.Patch[NewPort]) (*Port, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*Port, error) {
+		old, err := f.open(ctx, tx, "update", id, p.Named)
+		if err != nil {
+			return nil, err
+		}
+		req := &NewPort{Port: *old}
+		if err := p.To(req); err != nil {
+			return nil, err
+		}
+		return &req.Port, f.s.updatePort(ctx, tx, &req.Port, old, req.PortWants)
+	})
 }
 
-// UpdatePort changes a port.
-func (s *Service) UpdatePort(ctx context.Context, tx *store.Tx, id string, c Change, u PortUpdate) (*Port, error) {
-	var p *Port
-	var err error
-	if u.Private {
-		p, err = ports.load(ctx, tx, id)
-	} else {
-		p, err = ports.open(ctx, s, tx, "update", id, c)
+// updatePort judges what became of a port, writes it and brings along what
+// depends on it.
+func (s *Service) updatePort(ctx context.Context, tx *store.Tx, p, old *Port, want PortWants) error {
+	var ips *[]FixedIP // nil: as they are
+	if want.IPsGiven {
+		ips = &want.WantIPs
 	}
-	if err != nil {
-		return nil, err
-	}
-	old := *p
-	if err := u.Apply(p); err != nil {
-		return nil, err
-	}
-	if err := s.relabelled(ctx, p, &old); err != nil {
-		return nil, err
+	if err := s.relabelled(ctx, p, old); err != nil {
+		return err
 	}
 	if p.MAC != old.MAC {
 		if old.Bound() && old.Server() != "" {
-			return nil, fault(errs.Conflict, "PortBound", "Unable to complete operation on port %s, port is already bound, port type: ovs, old_mac %s, new_mac %s.", id, old.MAC, p.MAC)
+			return fault(errs.Conflict, "PortBound", "Unable to complete operation on port %s, port is already bound, port type: ovs, old_mac %s, new_mac %s.", p.ID, old.MAC, p.MAC)
 		}
 		if err := s.setMAC(ctx, tx, p); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if u.Groups {
+	if want.GroupsGiven {
 		if p.NetworkOwned() {
 			p.SecurityGroups = nil
 		} else if err := s.setGroups(ctx, tx, p, true); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if !p.PortSecurity && old.PortSecurity && !u.Groups && len(p.SecurityGroups) > 0 {
-		return nil, fault(errs.Conflict, "PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security group is removed.")
+	if !p.PortSecurity && old.PortSecurity && !want.GroupsGiven && len(p.SecurityGroups) > 0 {
+		return fault(errs.Conflict, "PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security group is removed.")
 	}
-	if p.MAC != old.MAC && u.IPs == nil {
-		automatic, err := s.automatic(ctx, tx, &old, old.FixedIPs)
+	if p.MAC != old.MAC && ips == nil {
+		automatic, err := s.automatic(ctx, tx, old, old.FixedIPs)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(automatic) > 0 { // they follow from the MAC
 			rest := slices.DeleteFunc(slices.Clone(p.FixedIPs), func(f FixedIP) bool { return slices.Contains(automatic, f) })
 			for _, f := range automatic {
 				rest = append(rest, FixedIP{SubnetID: f.SubnetID, IP: netip.Addr{}})
 			}
-			if err := release(ctx, tx, p.ID, automatic...); err != nil {
-				return nil, err
+			if err := s.release(ctx, tx, p.ID, automatic...); err != nil {
+				return err
 			}
 			p.FixedIPs = rest[:len(rest)-len(automatic)]
-			u.IPs = &rest
+			ips = &rest
 		}
 	}
-	if u.IPs != nil {
-		if err := s.changeIPs(ctx, tx, p, *u.IPs); err != nil {
-			return nil, err
+	if ips != nil {
+		if err := s.changeIPs(ctx, tx, p, *ips); err != nil {
+			return err
 		}
 	}
 	if err := validatePort(p); err != nil {
-		return nil, err
+		return err
 	}
-	if u.Groups {
-		if err := linkGroups(ctx, tx, p); err != nil {
-			return nil, err
+	if want.GroupsGiven {
+		if err := s.linkGroups(ctx, tx, p); err != nil {
+			return err
 		}
 	}
-	if err := s.bindQoS(ctx, tx, "port", id, old.QoSPolicyID, p.QoSPolicyID); err != nil {
-		return nil, err
+	if err := s.bindQoS(ctx, tx, "port", p.ID, old.QoSPolicyID, p.QoSPolicyID); err != nil {
+		return err
 	}
 	if p.Host != old.Host {
 		p.Status = StatusDown
 	}
-	if err := ports.save(ctx, s, tx, p); err != nil {
-		return nil, err
+	if err := s.Ports.save(ctx, tx, p); err != nil {
+		return err
 	}
 	s.touchPort(tx, p)
-	if u.IPs != nil || p.MAC != old.MAC {
-		return p, s.afterAddressChange(ctx, tx, p, &old)
+	if ips != nil || p.MAC != old.MAC {
+		return s.afterAddressChange(ctx, tx, p, old)
 	}
-	return p, nil
+	return nil
 }
 
 // relabelled checks what a request writes into device_id and device_owner: the
@@ -342,7 +366,7 @@ func (s *Service) relabelled(ctx context.Context, p, old *Port) error {
 	if p.DeviceOwner == old.DeviceOwner {
 		return nil
 	}
-	return s.check(ctx, "update_port:device_owner", ports.policyTarget(p))
+	return s.check(ctx, "update_port:device_owner", s.Ports.policyTarget(p))
 }
 
 // changeIPs makes the port's addresses those wanted, in their order, keeping what
@@ -378,7 +402,7 @@ func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []F
 		if inUse != "" && p.HeldAs == OwnerRouterInterface {
 			return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", f.SubnetID, p.HeldBy)
 		}
-		if err := release(ctx, tx, p.ID, f); err != nil {
+		if err := s.release(ctx, tx, p.ID, f); err != nil {
 			return err
 		}
 	}
@@ -403,7 +427,7 @@ func (s *Service) automatic(ctx context.Context, tx *store.Tx, p *Port, ips []Fi
 	}
 	var out []FixedIP
 	for _, f := range ips {
-		sub, err := subnetTable.Get(ctx, tx, f.SubnetID)
+		sub, err := s.Subnets.table.Get(ctx, tx, f.SubnetID)
 		if err != nil {
 			return nil, err
 		}
@@ -458,32 +482,34 @@ func (s *Service) afterAddressChange(ctx context.Context, tx *store.Tx, p, old *
 	return nil
 }
 
-// DeletePort deletes a port that nothing of the network depends on.
-func (s *Service) DeletePort(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	p, err := ports.open(ctx, s, tx, "delete", id, c)
-	if err != nil {
-		return err
-	}
-	if err := s.deletable(ctx, tx, p); err != nil {
-		return err
-	}
-	if err := notInTrunk(ctx, tx, id); err != nil {
-		return err
-	}
-	return s.removePort(ctx, tx, p)
+// Delete deletes a port that nothing of the network depends on.
+func (f *Ports) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		p, err := f.open(ctx, tx, "delete", id, nil)
+		if err != nil {
+			return err
+		}
+		if err := f.s.deletable(ctx, tx, p); err != nil {
+			return err
+		}
+		if err := notInTrunk(ctx, tx, id); err != nil {
+			return err
+		}
+		return f.s.removePort(ctx, tx, p)
+	})
 }
 
 // deletable refuses to take away a port that a router or floating IP still has.
 func (s *Service) deletable(ctx context.Context, tx *store.Tx, p *Port) error {
-	var n int64
+	used := false
 	var err error
 	switch p.HeldAs {
 	case OwnerRouterInterface, OwnerRouterGateway:
-		n, err = routerTable.Count(ctx, tx, "id = ?", p.HeldBy)
+		used, err = s.Routers.table.Any(ctx, tx, store.Eq("id", p.HeldBy))
 	case OwnerFloatingIP:
-		n, err = floatingIPTable.Count(ctx, tx, "id = ?", p.HeldBy)
+		used, err = s.FloatingIPs.table.Any(ctx, tx, store.Eq("id", p.HeldBy))
 	}
-	if err == nil && n > 0 {
+	if err == nil && used {
 		return fault(errs.Conflict, "ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)
 	}
 	return err
@@ -497,16 +523,19 @@ func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
 	if err := s.leaveTrunks(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	for _, stmt := range []string{
-		"DELETE FROM network_port_forwarding WHERE port_id = ?",
-		"DELETE FROM network_ip_allocation WHERE port_id = ?",
-		"DELETE FROM network_port_security_group WHERE port_id = ?",
-		"DELETE FROM network_qos_binding WHERE object_id = ?",
-	} {
-		if _, err := tx.Exec(ctx, stmt, p.ID); err != nil {
-			return err
-		}
+	of := store.Eq("port_id", p.ID)
+	if _, err := s.Forwardings.table.DeleteWhere(ctx, tx, of); err != nil {
+		return err
+	}
+	if _, err := s.allocations.DeleteWhere(ctx, tx, of); err != nil {
+		return err
+	}
+	if _, err := s.portGroups.DeleteWhere(ctx, tx, of); err != nil {
+		return err
+	}
+	if err := s.unbindQoS(ctx, tx, p.ID); err != nil {
+		return err
 	}
 	s.touchPort(tx, p)
-	return portTable.Delete(ctx, tx, p.ID)
+	return s.Ports.table.Delete(ctx, tx, p.ID)
 }

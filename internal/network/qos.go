@@ -144,7 +144,7 @@ func (s *Service) touchQoS(ctx context.Context, tx *store.Tx, policyID string) e
 
 // touchQoSOfNetwork marks the ports of a network that has another policy now.
 func (s *Service) touchQoSOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
-	ps, err := portTable.Where(ctx, tx, "network_id", networkID)
+	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", networkID))
 	for _, p := range ps {
 		s.touch(tx, fabric.KindPort, p.ID)
 	}

@@ -41,20 +41,16 @@ func TestQoSInForce(t *testing.T) {
 		})
 	}
 	update := func(policy string) {
-		c.write(ctx, func(tx *store.Tx) error {
-			_, err := c.UpdatePort(ctx, tx, p.ID, network.Change{Attrs: []string{"qos_policy_id"}}, network.PortUpdate{Apply: func(p *network.Port) error {
-				p.QoSPolicyID = policy
-				return nil
-			}})
-			return err
-		})
+		if _, err := c.Ports.Update(ctx, p.ID, change.New(func(p *network.NewPort) { p.QoSPolicyID = policy })); err != nil {
+			t.Fatal(err)
+		}
 	}
 	limit(100)
-	all, err := c.Ports(admin(t), network.Filter{})
-	if err != nil || len(all) != 2 {
+	all, err := c.Ports.List(admin(t), store.Query{})
+	if err != nil || len(all.Rows) != 2 {
 		t.Fatalf("ports %v %v", all, err)
 	}
-	for _, own := range all {
+	for _, own := range all.Rows {
 		if f, _ := c.fabric.Port(own.ID); own.NetworkOwned() && f.QoS != nil {
 			t.Errorf("the network's own port is limited: %+v", f)
 		}

@@ -54,7 +54,7 @@ func (s *Service) forgetGrants(ctx context.Context, tx *store.Tx, objectType, ob
 func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) (string, error) {
 	switch r.ObjectType {
 	case "network":
-		n, err := networks.visible(ctx, s, tx, r.ObjectID)
+		n, err := s.Networks.visible(ctx, tx, r.ObjectID)
 		if err != nil {
 			return "", err
 		}
@@ -78,7 +78,7 @@ func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) 
 		}
 		return a.ProjectID, nil
 	case "subnetpool":
-		p, err := pools.visible(ctx, s, tx, r.ObjectID)
+		p, err := s.SubnetPools.visible(ctx, tx, r.ObjectID)
 		if err != nil {
 			return "", err
 		}
@@ -139,7 +139,7 @@ func (s *Service) grantsChanged(ctx context.Context, tx *store.Tx, r *RBACPolicy
 
 // scopeReaches makes sure that who may use a subnet pool may use its address scope.
 func (s *Service) scopeReaches(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
-	pool, err := pools.load(ctx, tx, r.ObjectID)
+	pool, err := s.SubnetPools.load(ctx, tx, r.ObjectID)
 	if err != nil || pool.AddressScopeID == "" {
 		return err
 	}

@@ -30,7 +30,7 @@ func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, ne
 	if r.ObjectType != "network" || r.Action != ActionShared {
 		return s.unused(ctx, tx, r, next)
 	}
-	n, err := networks.load(ctx, tx, r.ObjectID)
+	n, err := s.Networks.load(ctx, tx, r.ObjectID)
 	if err != nil {
 		return err
 	}

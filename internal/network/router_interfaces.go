@@ -6,7 +6,6 @@ import (
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
-	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
@@ -17,25 +16,17 @@ type RouterInterface struct {
 	SubnetIDs []string
 }
 
-// openRouter loads a router that the actor wants to connect or disconnect.
-func (s *Service) openRouter(ctx context.Context, tx *store.Tx, action, id string) (*Router, error) {
-	r, err := routers.load(ctx, tx, id)
-	if err != nil {
-		return nil, err
-	}
-	t := routers.policyTarget(r)
-	if err := s.allow(ctx, action, nil, t); err != nil {
-		if !s.permits(ctx, "get_router", policy.Target(t)) {
-			return nil, routers.notFound(id)
-		}
-		return nil, err
-	}
-	return r, nil
+// AddInterface connects a subnet, or a port made before, to a router.
+func (f *Routers) AddInterface(ctx context.Context, routerID, subnetID, portID string) (*RouterInterface, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*RouterInterface, error) {
+		return f.AddInterfaceTx(ctx, tx, routerID, subnetID, portID)
+	})
 }
 
-// AddRouterInterface connects a subnet, or a port made before, to a router.
-func (s *Service) AddRouterInterface(ctx context.Context, tx *store.Tx, routerID, subnetID, portID string) (*RouterInterface, error) {
-	r, err := s.openRouter(ctx, tx, "add_router_interface", routerID)
+// AddInterfaceTx is AddInterface inside the caller's transaction.
+func (f *Routers) AddInterfaceTx(ctx context.Context, tx *store.Tx, routerID, subnetID, portID string) (*RouterInterface, error) {
+	s := f.s
+	r, err := f.act(ctx, tx, "add_router_interface", routerID)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +45,7 @@ func (s *Service) AddRouterInterface(ctx context.Context, tx *store.Tx, routerID
 		return nil, err
 	}
 	s.touchRouter(tx, r.ID)
-	return ri, routers.save(ctx, s, tx, r)
+	return ri, f.save(ctx, tx, r)
 }
 
 // connectable refuses subnets that collide with those the router has.
@@ -65,7 +56,7 @@ func (s *Service) connectable(ctx context.Context, tx *store.Tx, r *Router, subs
 	}
 	for _, p := range ps {
 		for _, f := range p.FixedIPs {
-			have, err := subnetTable.Get(ctx, tx, f.SubnetID)
+			have, err := s.Subnets.table.Get(ctx, tx, f.SubnetID)
 			if err != nil {
 				return err
 			}
@@ -83,7 +74,7 @@ func (s *Service) connectable(ctx context.Context, tx *store.Tx, r *Router, subs
 }
 
 func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnetID string) (*RouterInterface, error) {
-	sub, err := subnets.visible(ctx, s, tx, subnetID)
+	sub, err := s.Subnets.visible(ctx, tx, subnetID)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +90,7 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 	if err := s.connectable(ctx, tx, r, sub); err != nil {
 		return nil, err
 	}
-	n, err := networks.load(ctx, tx, sub.NetworkID)
+	n, err := s.Networks.load(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return nil, err
 	}
@@ -116,16 +107,16 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 					return nil, err
 				}
 				s.touchPort(tx, p)
-				return &RouterInterface{r, p, subnetIDs(p)}, ports.save(ctx, s, tx, p)
+				return &RouterInterface{r, p, subnetIDs(p)}, s.Ports.save(ctx, tx, p)
 			}
 		}
 	}
 	p := newOwnPort(s, n, OwnerRouterInterface, r.ID)
 	p.ProjectID, p.Revision = r.ProjectID, 1
-	if err := ports.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
+	if err := s.countQuota(ctx, tx, p.ProjectID, "port", 1); err != nil {
 		return nil, err
 	}
-	if err := s.insertPort(ctx, tx, n, NewPort{Port: p, WantIPs: want, IPsGiven: true}); err != nil {
+	if err := s.insertPort(ctx, tx, n, p, PortWants{WantIPs: want, IPsGiven: true}); err != nil {
 		return nil, err
 	}
 	return &RouterInterface{r, p, []string{sub.ID}}, nil
@@ -147,12 +138,12 @@ func (s *Service) mayLead(ctx context.Context, tx *store.Tx, sub *Subnet) error 
 }
 
 func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID string) (*RouterInterface, error) {
-	p, err := ports.visible(ctx, s, tx, portID)
+	p, err := s.Ports.visible(ctx, tx, portID)
 	if err != nil {
 		return nil, err
 	}
 	if p.ProjectID != r.ProjectID && !s.isAdmin(ctx) {
-		return nil, ports.notFound(portID)
+		return nil, s.Ports.notFound(portID)
 	}
 	if err := p.free(); err != nil {
 		return nil, err
@@ -163,7 +154,7 @@ func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID s
 	if len(p.FixedIPs) == 0 {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Router port must have at least one fixed IP.")
 	}
-	subs, err := subnetTable.WhereIn(ctx, tx, "id", subnetIDs(p))
+	subs, err := s.Subnets.table.All(ctx, tx, store.In("id", subnetIDs(p)))
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +173,11 @@ func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID s
 	p.attach(OwnerRouterInterface, r.ID, OwnerRouterInterface)
 	p.Status = StatusActive
 	p.SecurityGroups, p.PortSecurity, p.AddressPairs = nil, false, nil
-	if err := linkGroups(ctx, tx, p); err != nil {
+	if err := s.linkGroups(ctx, tx, p); err != nil {
 		return nil, err
 	}
 	s.touchPort(tx, p)
-	return &RouterInterface{r, p, subnetIDs(p)}, ports.save(ctx, s, tx, p)
+	return &RouterInterface{r, p, subnetIDs(p)}, s.Ports.save(ctx, tx, p)
 }
 
 func subnetIDs(p *Port) []string {
@@ -199,9 +190,17 @@ func subnetIDs(p *Port) []string {
 	return out
 }
 
-// RemoveRouterInterface disconnects a subnet or port from a router and deletes the port.
-func (s *Service) RemoveRouterInterface(ctx context.Context, tx *store.Tx, routerID, subnetID, portID string) (*RouterInterface, error) {
-	r, err := s.openRouter(ctx, tx, "remove_router_interface", routerID)
+// RemoveInterface disconnects a subnet or port from a router and deletes the port.
+func (f *Routers) RemoveInterface(ctx context.Context, routerID, subnetID, portID string) (*RouterInterface, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*RouterInterface, error) {
+		return f.RemoveInterfaceTx(ctx, tx, routerID, subnetID, portID)
+	})
+}
+
+// RemoveInterfaceTx is RemoveInterface inside the caller's transaction.
+func (f *Routers) RemoveInterfaceTx(ctx context.Context, tx *store.Tx, routerID, subnetID, portID string) (*RouterInterface, error) {
+	s := f.s
+	r, err := f.act(ctx, tx, "remove_router_interface", routerID)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +226,7 @@ func (s *Service) RemoveRouterInterface(ctx context.Context, tx *store.Tx, route
 		keep = slices.DeleteFunc(keep, func(f FixedIP) bool { return f.SubnetID == subnetID })
 		err = s.changeIPs(ctx, tx, p, keep)
 		if err == nil {
-			err = ports.save(ctx, s, tx, p)
+			err = s.Ports.save(ctx, tx, p)
 		}
 		s.touchPort(tx, p)
 	} else {
@@ -237,7 +236,7 @@ func (s *Service) RemoveRouterInterface(ctx context.Context, tx *store.Tx, route
 		return nil, err
 	}
 	s.touchRouter(tx, r.ID)
-	return ri, routers.save(ctx, s, tx, r)
+	return ri, s.Routers.save(ctx, tx, r)
 }
 
 func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, subnetID, portID string) (*Port, error) {
@@ -260,7 +259,7 @@ func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, su
 	if i >= 0 {
 		return ps[i], nil
 	}
-	if _, err := subnets.visible(ctx, s, tx, subnetID); err != nil {
+	if _, err := s.Subnets.visible(ctx, tx, subnetID); err != nil {
 		return nil, err
 	}
 	return nil, fault(errs.NotFound, "RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", r.ID, subnetID)
@@ -268,11 +267,11 @@ func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, su
 
 // disconnectable refuses to cut a subnet whose floating IPs or routes need it.
 func (s *Service) disconnectable(ctx context.Context, tx *store.Tx, r *Router, subnetID string) error {
-	sub, err := subnetTable.Get(ctx, tx, subnetID)
+	sub, err := s.Subnets.table.Get(ctx, tx, subnetID)
 	if err != nil {
 		return err
 	}
-	fs, err := floatingIPTable.Where(ctx, tx, "router_id", r.ID)
+	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("router_id", r.ID))
 	if err != nil {
 		return err
 	}

@@ -5,14 +5,17 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-// NewRouter is what a request for a router says beside the router itself.
+// NewRouter is what a request for a router says, or for a change of one.
 type NewRouter struct {
-	*Router
-	Gateway *GatewayRequest
+	Router
+	WantGateway *GatewayRequest // with GatewayGiven: nil takes it away
+	// GatewayGiven tells whether the request speaks of the gateway at all.
+	GatewayGiven bool
 }
 
 // GatewayRequest is external_gateway_info of a request.
@@ -23,37 +26,53 @@ type GatewayRequest struct {
 	IPsGiven  bool
 }
 
-// Routers returns the routers that the actor may see.
-func (s *Service) Routers(ctx context.Context, f Filter) ([]*Router, error) {
-	return routers.all(ctx, s, f)
+// Routers are the use cases of routers.
+type Routers struct {
+	family[Router, *Router]
 }
 
-// Router returns one router that the actor may see.
-func (s *Service) Router(ctx context.Context, id string) (*Router, error) {
-	return routers.show(ctx, s, id)
+func newRouters(s *Service, t Tables) *Routers {
+	return &Routers{family[Router, *Router]{s: s, table: t.Routers, name: "router", code: "RouterNotFound", say: "Router %s could not be found"}}
 }
 
-// CreateRouter makes a router.
-func (s *Service) CreateRouter(ctx context.Context, tx *store.Tx, req NewRouter, c Change) error {
-	r := req.Router
-	if err := routers.prepare(ctx, s, r, c); err != nil {
-		return err
+// Create makes a router.
+func (f *Routers) Create(ctx context.Context, p change.Patch[NewRouter]) (*Router, error) {
+	return createOne(ctx, f.s, p, f.CreateTx)
+}
+
+// CreateMany makes all or none.
+func (f *Routers) CreateMany(ctx context.Context, many []change.Patch[NewRouter]) ([]*Router, error) {
+	return createAll(ctx, f.s, many, f.CreateTx)
+}
+
+// CreateTx is Create inside the caller's transaction.
+func (f *Routers) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[NewRouter]) (*Router, error) {
+	req := &NewRouter{Router: Router{AdminStateUp: true}}
+	if err := p.To(req); err != nil {
+		return nil, err
 	}
-	if err := routers.countQuota(ctx, s, tx, r.ProjectID, 1); err != nil {
+	if err := f.begin(ctx, &req.Router, p.Named); err != nil {
+		return nil, err
+	}
+	return &req.Router, f.s.createRouter(ctx, tx, &req.Router, req.WantGateway)
+}
+
+func (s *Service) createRouter(ctx context.Context, tx *store.Tx, r *Router, gateway *GatewayRequest) error {
+	if err := s.countQuota(ctx, tx, r.ProjectID, "router", 1); err != nil {
 		return err
 	}
 	if err := s.checkAZHints(ctx, tx, r.AZHints); err != nil {
 		return err
 	}
 	r.Status = StatusActive
-	if err := routerTable.Insert(ctx, tx, r); err != nil {
+	if err := s.Routers.table.Insert(ctx, tx, r); err != nil {
 		return err
 	}
-	if req.Gateway != nil && req.Gateway.NetworkID != "" {
-		if err := s.setGateway(ctx, tx, r, req.Gateway); err != nil {
+	if gateway != nil && gateway.NetworkID != "" {
+		if err := s.setGateway(ctx, tx, r, gateway); err != nil {
 			return err
 		}
-		if err := routerTable.Update(ctx, tx, r); err != nil {
+		if err := s.Routers.table.Update(ctx, tx, r); err != nil {
 			return err
 		}
 	}
@@ -61,33 +80,45 @@ func (s *Service) CreateRouter(ctx context.Context, tx *store.Tx, req NewRouter,
 	return nil
 }
 
-// UpdateRouter changes a router by apply; gateway is nil where it stays as it is.
-func (s *Service) UpdateRouter(ctx context.Context, tx *store.Tx, id string, c Change, gateway *GatewayRequest, apply func(*Router) error) (*Router, error) {
-	r, err := routers.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	old := *r
-	if err := apply(r); err != nil {
-		return nil, err
-	}
-	if gateway != nil {
-		if err := s.setGateway(ctx, tx, r, gateway); err != nil {
+// Update changes a router.
+func (f *Routers) Update(ctx context.Context, id string, p change.Patch[NewRouter]) (*Router, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*Router, error) {
+		old, err := f.open(ctx, tx, "update", id, p.Named)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if !slices.Equal(old.Routes, r.Routes) {
-		if err := s.checkRoutes(ctx, tx, r); err != nil {
+		req := &NewRouter{Router: *old}
+		if err := p.To(req); err != nil {
 			return nil, err
 		}
-	}
-	s.touchRouter(tx, id)
-	return r, routers.save(ctx, s, tx, r)
+		if req.GatewayGiven {
+			want := req.WantGateway
+			if want == nil {
+				want = &GatewayRequest{}
+			}
+			if err := f.s.setGateway(ctx, tx, &req.Router, want); err != nil {
+				return nil, err
+			}
+		}
+		if !slices.Equal(old.Routes, req.Routes) {
+			if err := f.s.checkRoutes(ctx, tx, &req.Router); err != nil {
+				return nil, err
+			}
+		}
+		f.s.touchRouter(tx, id)
+		return &req.Router, f.save(ctx, tx, &req.Router)
+	})
 }
 
-// DeleteRouter deletes a router without interfaces.
-func (s *Service) DeleteRouter(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	r, err := routers.open(ctx, s, tx, "delete", id, c)
+// Delete deletes a router without interfaces.
+func (f *Routers) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.DeleteTx(ctx, tx, id) })
+}
+
+// DeleteTx is Delete inside the caller's transaction.
+func (f *Routers) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
+	s := f.s
+	r, err := f.open(ctx, tx, "delete", id, nil)
 	if err != nil {
 		return err
 	}
@@ -101,7 +132,7 @@ func (s *Service) DeleteRouter(ctx context.Context, tx *store.Tx, id string, c C
 	if err := s.noFloatingIPs(ctx, tx, r); err != nil {
 		return err
 	}
-	if err := routerTable.Delete(ctx, tx, id); err != nil {
+	if err := s.Routers.table.Delete(ctx, tx, id); err != nil {
 		return err
 	}
 	for _, p := range ps {
@@ -113,16 +144,19 @@ func (s *Service) DeleteRouter(ctx context.Context, tx *store.Tx, id string, c C
 	return nil
 }
 
+// routerOwners are how routers hold ports.
+var routerOwners = []string{OwnerRouterInterface, OwnerRouterGateway}
+
 func (s *Service) routerPorts(ctx context.Context, tx *store.Tx, routerID string) ([]*Port, error) {
-	return portTable.Find(ctx, tx, portTable.Select().Where("held_by = ?", routerID).Where("held_as LIKE 'network:router_%'").OrderBy("id"))
+	return s.Ports.table.All(ctx, tx, store.Eq("held_by", routerID), store.In("held_as", routerOwners))
 }
 
 func (s *Service) noFloatingIPs(ctx context.Context, tx *store.Tx, r *Router) error {
 	if r.Gateway == nil {
 		return nil
 	}
-	n, err := floatingIPTable.Count(ctx, tx, "router_id = ?", r.ID)
-	if err == nil && n > 0 {
+	used, err := s.FloatingIPs.table.Any(ctx, tx, store.Eq("router_id", r.ID))
+	if err == nil && used {
 		return fault(errs.Conflict, "RouterExternalGatewayInUseByFloatingIp",
 			"Gateway cannot be updated for router %s, since a gateway to external network %s is required by one or more floating IPs.", r.ID, r.Gateway.NetworkID)
 	}
@@ -141,7 +175,7 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 					"Router gateway of router %s cannot be taken away, as it is required by one or more routes.", r.ID)
 			}
 		}
-		old, err := portTable.Get(ctx, tx, r.Gateway.PortID)
+		old, err := s.Ports.table.Get(ctx, tx, r.Gateway.PortID)
 		if err != nil && !isNotFound(err) {
 			return err
 		}
@@ -155,7 +189,7 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 	if req.NetworkID == "" {
 		return nil
 	}
-	n, err := networks.visible(ctx, s, tx, req.NetworkID)
+	n, err := s.Networks.visible(ctx, tx, req.NetworkID)
 	if err != nil {
 		return err
 	}
@@ -167,14 +201,14 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 			return err
 		}
 	} else if req.IPsGiven {
-		p, err := ports.load(ctx, tx, r.Gateway.PortID)
+		p, err := s.Ports.load(ctx, tx, r.Gateway.PortID)
 		if err != nil {
 			return err
 		}
 		if err := s.changeIPs(ctx, tx, p, req.FixedIPs); err != nil {
 			return err
 		}
-		if err := ports.save(ctx, s, tx, p); err != nil {
+		if err := s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
 		s.touchPort(tx, p)
@@ -196,7 +230,7 @@ func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *N
 	if err != nil {
 		return err
 	}
-	outside, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+	outside, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return err
 	}
@@ -209,7 +243,7 @@ func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *N
 	}
 	p := newOwnPort(s, n, OwnerRouterGateway, r.ID)
 	p.Revision = 1
-	if err := s.insertPort(ctx, tx, n, NewPort{Port: p, WantIPs: req.FixedIPs, IPsGiven: req.IPsGiven && len(req.FixedIPs) > 0}); err != nil {
+	if err := s.insertPort(ctx, tx, n, p, PortWants{WantIPs: req.FixedIPs, IPsGiven: req.IPsGiven && len(req.FixedIPs) > 0}); err != nil {
 		return err
 	}
 	if len(p.FixedIPs) == 0 && len(outside) > 0 {
@@ -221,7 +255,7 @@ func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *N
 
 // gatewayMoved copies a gateway port's addresses into its router.
 func (s *Service) gatewayMoved(ctx context.Context, tx *store.Tx, p *Port) error {
-	r, err := routerTable.Get(ctx, tx, p.HeldBy)
+	r, err := s.Routers.table.Get(ctx, tx, p.HeldBy)
 	if isNotFound(err) || r != nil && r.Gateway == nil {
 		return nil
 	}
@@ -230,13 +264,13 @@ func (s *Service) gatewayMoved(ctx context.Context, tx *store.Tx, p *Port) error
 	}
 	r.Gateway.FixedIPs = p.FixedIPs
 	s.touchRouter(tx, r.ID)
-	return routers.save(ctx, s, tx, r)
+	return s.Routers.save(ctx, tx, r)
 }
 
 // routeThrough tells whether the route's next hop is on a subnet of the addresses.
 func (s *Service) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP, route Route) bool {
 	for _, f := range ips {
-		sub, err := subnetTable.Get(ctx, tx, f.SubnetID)
+		sub, err := s.Subnets.table.Get(ctx, tx, f.SubnetID)
 		if err == nil && sub.CIDR.Contains(route.NextHop) {
 			return true
 		}
@@ -246,13 +280,15 @@ func (s *Service) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP,
 
 // interfaceSubnets are the subnets that the router is in, the gateway's excepted.
 func (s *Service) interfaceSubnets(ctx context.Context, tx *store.Tx, routerID string) ([]*Subnet, error) {
-	idList, err := store.All(ctx, tx, store.Value[string],
-		`SELECT a.subnet_id FROM network_ip_allocation a JOIN network_port p ON p.id = a.port_id
-		WHERE p.held_by = ? AND p.held_as = ?`, routerID, OwnerRouterInterface)
+	ps, err := s.Ports.table.All(ctx, tx, store.Eq("held_by", routerID), store.Eq("held_as", OwnerRouterInterface))
 	if err != nil {
 		return nil, err
 	}
-	return subnetTable.WhereIn(ctx, tx, "id", idList)
+	var in []string
+	for _, p := range ps {
+		in = append(in, subnetIDs(p)...)
+	}
+	return s.Subnets.table.All(ctx, tx, store.In("id", in))
 }
 
 func overlapFault(a, b *Subnet) error {
@@ -283,37 +319,36 @@ func (s *Service) checkRoutes(ctx context.Context, tx *store.Tx, r *Router) erro
 	return nil
 }
 
-// ChangeRoutes adds or removes static routes in one step.
-func (s *Service) ChangeRoutes(ctx context.Context, tx *store.Tx, id string, add bool, routes []Route) (*Router, error) {
-	action := "remove_extraroutes"
-	if add {
-		action = "add_extraroutes"
-	}
-	r, err := routers.load(ctx, tx, id)
-	if err != nil {
-		return nil, err
-	}
-	t := routers.policyTarget(r)
-	if err := s.allow(ctx, action, nil, t); err != nil {
-		if !s.permits(ctx, "get_router", t) {
-			return nil, routers.notFound(id)
+// AddRoutes adds static routes.
+func (f *Routers) AddRoutes(ctx context.Context, id string, routes []Route) (*Router, error) {
+	return f.changeRoutes(ctx, "add_extraroutes", id, func(r *Router, tx *store.Tx) error {
+		for _, route := range routes {
+			if !slices.Contains(r.Routes, route) {
+				r.Routes = append(r.Routes, route)
+			}
 		}
-		return nil, err
-	}
-	for _, route := range routes {
-		has := slices.Contains(r.Routes, route)
-		switch {
-		case add && !has:
-			r.Routes = append(r.Routes, route)
-		case !add && has:
-			r.Routes = slices.DeleteFunc(r.Routes, func(x Route) bool { return x == route })
-		}
-	}
-	if add {
-		if err := s.checkRoutes(ctx, tx, r); err != nil {
+		return f.s.checkRoutes(ctx, tx, r)
+	})
+}
+
+// RemoveRoutes takes static routes away; those that are not there are no error.
+func (f *Routers) RemoveRoutes(ctx context.Context, id string, routes []Route) (*Router, error) {
+	return f.changeRoutes(ctx, "remove_extraroutes", id, func(r *Router, _ *store.Tx) error {
+		r.Routes = slices.DeleteFunc(r.Routes, func(x Route) bool { return slices.Contains(routes, x) })
+		return nil
+	})
+}
+
+func (f *Routers) changeRoutes(ctx context.Context, rule, id string, change func(r *Router, tx *store.Tx) error) (*Router, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*Router, error) {
+		r, err := f.act(ctx, tx, rule, id)
+		if err != nil {
 			return nil, err
 		}
-	}
-	s.touchRouter(tx, id)
-	return r, routers.save(ctx, s, tx, r)
+		if err := change(r, tx); err != nil {
+			return nil, err
+		}
+		f.s.touchRouter(tx, id)
+		return r, f.save(ctx, tx, r)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -63,11 +64,7 @@ func TestPortsOfAServer(t *testing.T) {
 		if nic.MTU != 1442 || nic.Network != "inside" || nic.MetadataPort.PortID == "" || !nic.Subnets[0].CIDR.Contains(nic.MetadataPort.IPs[0].Addr()) || nic.Subnets[0].Gateway.String() != "10.0.0.1" {
 			t.Errorf("NIC %+v", nic)
 		}
-		f := &network.FloatingIP{NetworkID: r.outside.ID, PortID: own.ID}
-		c.write(ctx, func(tx *store.Tx) error {
-			*f = network.FloatingIP{NetworkID: r.outside.ID, PortID: own.ID}
-			return c.CreateFloatingIP(ctx, tx, f, network.Change{})
-		})
+		f := c.floating(ctx, r.outside.ID, own.ID)
 		addrs, err := c.ServerAddresses(ctx, []string{server, "another"})
 		if err != nil {
 			t.Fatal(err)
@@ -80,10 +77,10 @@ func TestPortsOfAServer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := c.Port(ctx, ps[0].ID); !errs.Is(err, errs.NotFound) {
+		if _, err := c.Ports.Show(ctx, ps[0].ID); !errs.Is(err, errs.NotFound) {
 			t.Errorf("the port made for the server is still there: %v", err)
 		}
-		if p, err := c.Port(ctx, own.ID); err != nil || p.DeviceID != "" || p.Host != "" || p.Status != network.StatusDown {
+		if p, err := c.Ports.Show(ctx, own.ID); err != nil || p.DeviceID != "" || p.Host != "" || p.Status != network.StatusDown {
 			t.Errorf("the port given to the server: %+v %v", p, err)
 		}
 	})
@@ -129,11 +126,9 @@ func TestAnyNetwork(t *testing.T) {
 	}
 	outside := c.network(admin(t), network.Network{External: true, Default: true})
 	c.subnet(admin(t), outside.ID, "192.0.2.0/24")
-	err := c.Write(admin(t), func(tx *store.Tx) error {
-		return c.CreateSubnetPool(admin(t), tx, &network.SubnetPool{
-			IPVersion: 4, Default: true, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, DefaultPrefixLen: 26,
-		}, network.Change{})
-	})
+	_, err := c.SubnetPools.Create(admin(t), change.New(func(p *network.SubnetPool) {
+		p.Default, p.Prefixes, p.DefaultPrefixLen = true, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, 26
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,22 +178,21 @@ func TestServersAreToldOfFloatingIPs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &network.FloatingIP{NetworkID: r.outside.ID, PortID: made[0].ID}
-	c.write(ctx, func(tx *store.Tx) error { return c.CreateFloatingIP(ctx, tx, f, network.Change{}) })
+	f := c.floating(ctx, r.outside.ID, made[0].ID)
 	move := func(port string) {
 		t.Helper()
-		c.write(ctx, func(tx *store.Tx) error {
-			_, err := c.UpdateFloatingIP(ctx, tx, f.ID, network.Change{Attrs: []string{"port_id"}}, true, func(f *network.FloatingIP) error {
-				f.PortID, f.FixedIP = port, netip.Addr{}
-				return nil
-			})
-			return err
-		})
+		if _, err := c.FloatingIPs.Update(ctx, f.ID, change.New(func(f *network.NewFloatingIP) {
+			f.Associate, f.PortID, f.FixedIP = true, port, netip.Addr{}
+		})); err != nil {
+			t.Fatal(err)
+		}
 	}
 	move("")
 	move(c.port(ctx, r.inside.ID).ID)
 	move(made[0].ID)
-	c.write(ctx, func(tx *store.Tx) error { return c.DeleteFloatingIP(ctx, tx, f.ID, network.Change{}) })
+	if err := c.FloatingIPs.Delete(ctx, f.ID); err != nil {
+		t.Fatal(err)
+	}
 	if want := []string{server, server, server, server}; !slices.Equal(c.told, want) {
 		t.Errorf("told %q, want %q", c.told, want)
 	}
@@ -209,11 +203,7 @@ func TestRouterStatement(t *testing.T) {
 	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
 	r := c.routed(ctx)
 	p := c.port(ctx, r.inside.ID)
-	f := &network.FloatingIP{}
-	c.write(ctx, func(tx *store.Tx) error {
-		*f = network.FloatingIP{NetworkID: r.outside.ID, PortID: p.ID}
-		return c.CreateFloatingIP(ctx, tx, f, network.Change{})
-	})
+	f := c.floating(ctx, r.outside.ID, p.ID)
 	if err := c.Sync(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -238,15 +228,14 @@ func TestRouterStatement(t *testing.T) {
 	if _, ok := c.fabric.Port(f.OutsidePort); ok {
 		t.Error("the floating IP's own port is in the fabric")
 	}
-	err := c.Write(ctx, func(tx *store.Tx) error {
-		_, err := c.RemoveRouterInterface(ctx, tx, r.router.ID, r.subnet.ID, "")
-		return err
-	})
+	_, err := c.Routers.RemoveInterface(ctx, r.router.ID, r.subnet.ID, "")
 	if err == nil || errs.As(err).Code != "RouterInterfaceInUseByFloatingIP" {
 		t.Errorf("the interface under a floating IP was removed: %v", err)
 	}
-	c.write(ctx, func(tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, network.Change{}) })
-	if f, err = c.FloatingIP(ctx, f.ID); err != nil || f.PortID != "" || f.Status != network.StatusDown {
+	if err := c.Ports.Delete(ctx, p.ID); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = c.FloatingIPs.Show(ctx, f.ID); err != nil || f.PortID != "" || f.Status != network.StatusDown {
 		t.Errorf("after its port's end the floating IP is %+v (%v)", f, err)
 	}
 }

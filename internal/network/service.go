@@ -38,6 +38,16 @@ type Tables struct {
 	QoSRules                         *store.Table[QoSRule]
 	QoSBindings                      *store.Table[QoSBinding]
 	Agents                           *store.Table[Agent]
+	Networks                         *store.Table[Network]
+	Segments                         *store.Table[Segment]
+	Subnets                          *store.Table[Subnet]
+	SubnetPools                      *store.Table[SubnetPool]
+	Ports                            *store.Table[Port]
+	PortGroups                       *store.Table[PortGroup]
+	Allocations                      *store.Table[Allocation]
+	Routers                          *store.Table[Router]
+	FloatingIPs                      *store.Table[FloatingIP]
+	Forwardings                      *store.Table[PortForwarding]
 }
 
 // Config is the operator's say. The zero value works.
@@ -94,6 +104,16 @@ type Service struct {
 	DefaultRules       *DefaultRules
 	QoSPolicies        *QoSPolicies
 	Agents             *Agents
+	Networks           *Networks
+	Subnets            *Subnets
+	SubnetPools        *SubnetPools
+	Ports              *Ports
+	Routers            *Routers
+	FloatingIPs        *FloatingIPs
+	Forwardings        *Forwardings
+
+	allocations *store.Table[Allocation]
+	portGroups  *store.Table[PortGroup]
 
 	projector *projector
 	status    *statusKeeper
@@ -113,14 +133,19 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
 		fabric: d.Fabric, cfg: d.Config.withDefaults(), onServer: d.OnServer,
+		allocations: d.Tables.Allocations, portGroups: d.Tables.PortGroups,
 	}
-	s.AddressScopes = newAddressScopes(s, d.Tables.AddressScopes)
-	s.AddressGroups = newAddressGroups(s, d.Tables.AddressGroups)
-	s.SecurityGroups = newSecurityGroups(s, d.Tables.SecurityGroups)
-	s.SecurityGroupRules = newSecurityGroupRules(s, d.Tables.SecurityGroupRules)
-	s.DefaultRules = &DefaultRules{s, d.Tables.DefaultRules}
-	s.QoSPolicies = newQoSPolicies(s, d.Tables)
-	s.Agents = &Agents{s, d.Tables.Agents}
+	t := d.Tables
+	s.AddressScopes = newAddressScopes(s, t.AddressScopes)
+	s.AddressGroups = newAddressGroups(s, t.AddressGroups)
+	s.SecurityGroups = newSecurityGroups(s, t.SecurityGroups)
+	s.SecurityGroupRules = newSecurityGroupRules(s, t.SecurityGroupRules)
+	s.DefaultRules = &DefaultRules{s, t.DefaultRules}
+	s.Networks, s.Subnets, s.SubnetPools = newNetworks(s, t), newSubnets(s, t), newSubnetPools(s, t)
+	s.Ports, s.Routers = newPorts(s, t), newRouters(s, t)
+	s.FloatingIPs, s.Forwardings = newFloatingIPs(s, t), newForwardings(s, t)
+	s.QoSPolicies = newQoSPolicies(s, t)
+	s.Agents = &Agents{s, t.Agents}
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
 	s.tell(d.Events, d.Tables)

@@ -22,11 +22,11 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 		slices.Sort(list)
 	}
 	v := &stater{s: s, out: &fabric.Statement{}}
-	ns, err := networkTable.WhereIn(ctx, tx, "id", by[fabric.KindNetwork])
+	ns, err := s.Networks.table.All(ctx, tx, store.In("id", by[fabric.KindNetwork]))
 	if err != nil {
 		return nil, err
 	}
-	ps, err := portTable.WhereIn(ctx, tx, "id", by[fabric.KindPort])
+	ps, err := s.Ports.table.All(ctx, tx, store.In("id", by[fabric.KindPort]))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 	if err != nil {
 		return nil, err
 	}
-	rs, err := routerTable.WhereIn(ctx, tx, "id", by[fabric.KindRouter])
+	rs, err := s.Routers.table.All(ctx, tx, store.In("id", by[fabric.KindRouter]))
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +56,11 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 // stateAll states everything.
 func (s *Service) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement, error) {
 	v := &stater{s: s, out: &fabric.Statement{Full: true}}
-	ns, err := networkTable.Find(ctx, tx, networkTable.Select())
+	ns, err := s.Networks.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	ps, err := portTable.Find(ctx, tx, portTable.Select())
+	ps, err := s.Ports.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *Service) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement
 	if err != nil {
 		return nil, err
 	}
-	rs, err := routerTable.Find(ctx, tx, routerTable.Select())
+	rs, err := s.Routers.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 	if err := hydrateNetworks(ctx, tx, ns); err != nil {
 		return err
 	}
-	subs, err := subnetTable.WhereIn(ctx, tx, "network_id", idsOf(ns, func(n *Network) string { return n.ID }))
+	subs, err := v.s.Subnets.table.All(ctx, tx, store.In("network_id", idsOf(ns, func(n *Network) string { return n.ID })))
 	if err != nil {
 		return err
 	}
@@ -246,11 +246,11 @@ func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fa
 		subnetList = append(subnetList, subnetIDs(p)...)
 		networkList = append(networkList, p.NetworkID)
 	}
-	subs, err := subnetTable.WhereIn(ctx, tx, "id", subnetList)
+	subs, err := s.Subnets.table.All(ctx, tx, store.In("id", subnetList))
 	if err != nil {
 		return nil, err
 	}
-	nets, err := networkTable.WhereIn(ctx, tx, "id", networkList)
+	nets, err := s.Networks.table.All(ctx, tx, store.In("id", networkList))
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fa
 
 // stateFloating adds the router's floating IPs and their forwardings.
 func (s *Service) stateFloating(ctx context.Context, tx *store.Tx, r *Router, out *fabric.Router) error {
-	fs, err := floatingIPTable.Where(ctx, tx, "router_id", r.ID)
+	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("router_id", r.ID))
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (s *Service) stateFloating(ctx context.Context, tx *store.Tx, r *Router, ou
 			})
 			continue
 		}
-		pfs, err := forwardingTable.Where(ctx, tx, "floatingip_id", f.ID)
+		pfs, err := s.Forwardings.table.All(ctx, tx, store.Eq("floatingip_id", f.ID))
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func (k *statusKeeper) write(ctx context.Context, batch map[string]string) error
 	any := false
 	// Most news at a start is none: look before taking the writer's lock.
 	err := k.s.db.Read(ctx, func(tx *store.Tx) error {
-		ps, err := portTable.WhereIn(ctx, tx, "id", idList)
+		ps, err := k.s.Ports.table.All(ctx, tx, store.In("id", idList))
 		for _, p := range ps {
 			any = any || differs(p)
 		}
@@ -86,7 +86,7 @@ func (k *statusKeeper) write(ctx context.Context, batch map[string]string) error
 		return err
 	}
 	return k.s.db.Write(ctx, func(tx *store.Tx) error {
-		ps, err := portTable.WhereIn(ctx, tx, "id", idList)
+		ps, err := k.s.Ports.table.All(ctx, tx, store.In("id", idList))
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (k *statusKeeper) write(ctx context.Context, batch map[string]string) error
 				continue
 			}
 			p.Status = batch[p.ID]
-			if err := ports.save(ctx, k.s, tx, p); err != nil {
+			if err := k.s.Ports.save(ctx, tx, p); err != nil {
 				return err
 			}
 		}

@@ -7,35 +7,55 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
-// SubnetPools returns the subnet pools that the actor may see.
-func (s *Service) SubnetPools(ctx context.Context, f Filter) ([]*SubnetPool, error) {
-	return pools.all(ctx, s, f)
+// SubnetPools are the use cases of subnet pools.
+type SubnetPools struct {
+	family[SubnetPool, *SubnetPool]
 }
 
-// SubnetPool returns one subnet pool that the actor may see.
-func (s *Service) SubnetPool(ctx context.Context, id string) (*SubnetPool, error) {
-	return pools.show(ctx, s, id)
+func newSubnetPools(s *Service, t Tables) *SubnetPools {
+	return &SubnetPools{family[SubnetPool, *SubnetPool]{
+		s: s, table: t.SubnetPools, name: "subnetpool", code: "SubnetPoolNotFound", say: "Subnet pool %s could not be found.", quota: "subnetpool",
+		hydrate: func(ctx context.Context, tx *store.Tx, vs []*SubnetPool) error {
+			return hydrateShared(ctx, tx, "subnetpool", vs, func(v *SubnetPool) *bool { return &v.Shared })
+		},
+		target: func(p *SubnetPool, t policy.Target) { t["shared"] = flag(p.Shared) },
+		valid: func(ctx context.Context, tx *store.Tx, p, old *SubnetPool) error {
+			if old != nil {
+				if err := covers(p, old); err != nil {
+					return err
+				}
+			}
+			if err := s.validatePool(ctx, tx, p); err != nil {
+				return err
+			}
+			if old == nil && p.Shared {
+				return s.grantAll(ctx, tx, "subnetpool", p.ID, p.ProjectID, ActionShared)
+			}
+			return nil
+		},
+		gone: func(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
+			used, err := s.Subnets.table.Any(ctx, tx, store.Eq("subnetpool_id", p.ID))
+			if err != nil {
+				return err
+			}
+			if used {
+				return fault(errs.Conflict, "SubnetPoolInUse", "Unable to complete operation on subnet pool %s. because one or more subnets are allocated from it.", p.ID)
+			}
+			return s.forgetGrants(ctx, tx, "subnetpool", p.ID)
+		},
+	}}
 }
 
-// CreateSubnetPool makes a subnet pool.
-func (s *Service) CreateSubnetPool(ctx context.Context, tx *store.Tx, p *SubnetPool, c Change) error {
-	if err := pools.prepare(ctx, s, p, c); err != nil {
-		return err
-	}
-	if err := pools.countQuota(ctx, s, tx, p.ProjectID, 1); err != nil {
-		return err
-	}
-	if err := s.validatePool(ctx, tx, p); err != nil {
-		return err
-	}
-	if err := poolTable.Insert(ctx, tx, p); err != nil {
-		return err
-	}
-	if p.Shared {
-		return s.grantAll(ctx, tx, "subnetpool", p.ID, p.ProjectID, ActionShared)
+// covers makes sure that a changed pool still has all prefixes that it had.
+func covers(p, old *SubnetPool) error {
+	for _, have := range old.Prefixes {
+		if !slices.ContainsFunc(merged(p.Prefixes), func(x netip.Prefix) bool { return x.Bits() <= have.Bits() && x.Contains(have.Addr()) }) {
+			return fault(errs.Invalid, "IllegalSubnetPoolPrefixUpdate", "Illegal update to prefixes: existing subnets would be left outside.")
+		}
 	}
 	return nil
 }
@@ -83,7 +103,7 @@ func (s *Service) validatePool(ctx context.Context, tx *store.Tx, p *SubnetPool)
 		return bad("default_prefixlen", p.DefaultPrefixLen, "<=", "max_prefixlen", p.MaxPrefixLen)
 	}
 	if p.Default {
-		all, err := poolTable.Find(ctx, tx, poolTable.Select())
+		all, err := s.SubnetPools.table.All(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -116,7 +136,7 @@ func (s *Service) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) er
 		return fault(errs.Invalid, "IllegalSubnetPoolIpVersionAssociationToAddressScope",
 			"Illegal subnetpool association: subnetpool %s cannot associate with address scope %s because subnetpool ip_version is not %d.", p.ID, scope.ID, scope.IPVersion)
 	}
-	others, err := poolTable.Where(ctx, tx, "address_scope_id", scope.ID)
+	others, err := s.SubnetPools.table.All(ctx, tx, store.Eq("address_scope_id", scope.ID))
 	if err != nil {
 		return err
 	}
@@ -155,62 +175,40 @@ func merged(ps []netip.Prefix) []netip.Prefix {
 	return out
 }
 
-// UpdateSubnetPool changes a pool by apply; its prefixes may only grow.
-func (s *Service) UpdateSubnetPool(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*SubnetPool) error) (*SubnetPool, error) {
-	p, err := pools.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	old := *p
-	if err := apply(p); err != nil {
-		return nil, err
-	}
-	for _, have := range old.Prefixes {
-		if !slices.ContainsFunc(merged(p.Prefixes), func(x netip.Prefix) bool { return x.Bits() <= have.Bits() && x.Contains(have.Addr()) }) {
-			return nil, fault(errs.Invalid, "IllegalSubnetPoolPrefixUpdate", "Illegal update to prefixes: existing subnets would be left outside.")
-		}
-	}
-	if err := s.validatePool(ctx, tx, p); err != nil {
-		return nil, err
-	}
-	return p, pools.save(ctx, s, tx, p)
-}
-
-// ChangePrefixes adds prefixes to a pool or removes unused ones.
-func (s *Service) ChangePrefixes(ctx context.Context, tx *store.Tx, id string, add bool, prefixes []netip.Prefix) (*SubnetPool, error) {
-	p, err := pools.load(ctx, tx, id)
-	if err != nil {
-		return nil, err
-	}
-	action := "remove_prefixes"
-	if add {
-		action = "add_prefixes"
-	}
-	t := pools.policyTarget(p)
-	if err := s.allow(ctx, action, nil, t); err != nil {
-		if !s.permits(ctx, "get_subnetpool", t) {
-			return nil, pools.notFound(id)
-		}
-		return nil, err
-	}
-	if add {
-		p.Prefixes = append(p.Prefixes, prefixes...)
-		if err := s.validatePool(ctx, tx, p); err != nil {
+// AddPrefixes adds prefixes to a pool.
+func (f *SubnetPools) AddPrefixes(ctx context.Context, id string, prefixes []netip.Prefix) (*SubnetPool, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*SubnetPool, error) {
+		p, err := f.act(ctx, tx, "add_prefixes", id)
+		if err != nil {
 			return nil, err
 		}
-		return p, pools.save(ctx, s, tx, p)
-	}
-	subs, err := subnetTable.Where(ctx, tx, "subnetpool_id", id)
-	if err != nil {
-		return nil, err
-	}
-	for _, gone := range prefixes {
-		if slices.ContainsFunc(subs, func(x *Subnet) bool { return x.CIDR.Overlaps(gone) }) {
-			return nil, fault(errs.Conflict, "IllegalSubnetPoolPrefixUpdate", "Prefix %s is in use by a subnet of the pool.", gone)
+		p.Prefixes = append(p.Prefixes, prefixes...)
+		if err := f.s.validatePool(ctx, tx, p); err != nil {
+			return nil, err
 		}
-		p.Prefixes = without(p.Prefixes, gone.Masked())
-	}
-	return p, pools.save(ctx, s, tx, p)
+		return p, f.save(ctx, tx, p)
+	})
+}
+
+// RemovePrefixes takes prefixes that no subnet has out of a pool.
+func (f *SubnetPools) RemovePrefixes(ctx context.Context, id string, prefixes []netip.Prefix) (*SubnetPool, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*SubnetPool, error) {
+		p, err := f.act(ctx, tx, "remove_prefixes", id)
+		if err != nil {
+			return nil, err
+		}
+		subs, err := f.s.Subnets.table.All(ctx, tx, store.Eq("subnetpool_id", id))
+		if err != nil {
+			return nil, err
+		}
+		for _, gone := range prefixes {
+			if slices.ContainsFunc(subs, func(x *Subnet) bool { return x.CIDR.Overlaps(gone) }) {
+				return nil, fault(errs.Conflict, "IllegalSubnetPoolPrefixUpdate", "Prefix %s is in use by a subnet of the pool.", gone)
+			}
+			p.Prefixes = without(p.Prefixes, gone.Masked())
+		}
+		return p, f.save(ctx, tx, p)
+	})
 }
 
 // without is what is left of the prefixes when gone is cut out.
@@ -229,28 +227,10 @@ func without(ps []netip.Prefix, gone netip.Prefix) []netip.Prefix {
 	return merged(out)
 }
 
-// DeleteSubnetPool deletes a pool that no subnet was carved from.
-func (s *Service) DeleteSubnetPool(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	if _, err := pools.open(ctx, s, tx, "delete", id, c); err != nil {
-		return err
-	}
-	n, err := subnetTable.Count(ctx, tx, "subnetpool_id = ?", id)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		return fault(errs.Conflict, "SubnetPoolInUse", "Unable to complete operation on subnet pool %s. because one or more subnets are allocated from it.", id)
-	}
-	if err := s.forgetGrants(ctx, tx, "subnetpool", id); err != nil {
-		return err
-	}
-	return poolTable.Delete(ctx, tx, id)
-}
-
 // carveFrom gives the subnet a prefix of the pool: the one it names, or the
 // first free one of the length it wants.
 func (s *Service) carveFrom(ctx context.Context, tx *store.Tx, pool *SubnetPool, req *NewSubnet) error {
-	used, err := subnetTable.Where(ctx, tx, "subnetpool_id", pool.ID)
+	used, err := s.Subnets.table.All(ctx, tx, store.Eq("subnetpool_id", pool.ID))
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,15 @@ import (
 	"net/netip"
 	"slices"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
 
 // NewSubnet is what a request for a subnet says beside the subnet itself.
 type NewSubnet struct {
-	*Subnet
+	Subnet
 	IPVersion      int
 	PrefixLen      int  // of a prefix carved from a pool; 0: the pool's default
 	UseDefaultPool bool // "use_default_subnetpool"
@@ -28,55 +30,68 @@ func mtuConflict(n *Network) error {
 	return fault(errs.Conflict, "NetworkMTUSubnetConflict", "The MTU %d of network %s is below %d, which its IPv6 subnets need.", n.MTU, n.ID, minMTU6)
 }
 
-func hydrateSubnets(ctx context.Context, tx *store.Tx, vs []*Subnet) error {
-	nets, err := networkTable.WhereIn(ctx, tx, "id", idsOf(vs, func(s *Subnet) string { return s.NetworkID }))
-	if err != nil {
-		return err
-	}
-	if err := hydrateNetworks(ctx, tx, nets); err != nil {
-		return err
-	}
-	byID := map[string]*Network{}
-	for _, n := range nets {
-		byID[n.ID] = n
-	}
-	for _, s := range vs {
-		if n := byID[s.NetworkID]; n != nil {
-			s.Shared, s.External, s.networkProject = n.Shared, n.externalVisible, n.ProjectID
+// Subnets are the use cases of subnets.
+type Subnets struct {
+	family[Subnet, *Subnet]
+}
+
+func newSubnets(s *Service, t Tables) *Subnets {
+	return &Subnets{family[Subnet, *Subnet]{
+		s: s, table: t.Subnets, name: "subnet", code: "SubnetNotFound", say: "Subnet %s could not be found.", hydrate: s.hydrateSubnets,
+		target: func(x *Subnet, t policy.Target) {
+			t["shared"], t["router:external"] = flag(x.Shared), flag(x.External)
+			t["network:project_id"], t["network:tenant_id"] = x.networkProject, x.networkProject
+		},
+	}}
+}
+
+func (s *Service) hydrateSubnets(ctx context.Context, tx *store.Tx, vs []*Subnet) error {
+	byID, err := s.Networks.byID(ctx, tx, idsOf(vs, func(s *Subnet) string { return s.NetworkID }))
+	for _, x := range vs {
+		if n := byID[x.NetworkID]; n != nil {
+			x.Shared, x.External, x.networkProject = n.Shared, n.externalVisible, n.ProjectID
 		}
 	}
-	return nil
+	return err
 }
 
-// Subnets returns the subnets that the actor may see.
-func (s *Service) Subnets(ctx context.Context, f Filter) ([]*Subnet, error) {
-	return subnets.all(ctx, s, f)
+// Create makes a subnet on a network.
+func (f *Subnets) Create(ctx context.Context, p change.Patch[NewSubnet]) (*Subnet, error) {
+	return createOne(ctx, f.s, p, f.CreateTx)
 }
 
-// Subnet returns one subnet that the actor may see.
-func (s *Service) Subnet(ctx context.Context, id string) (*Subnet, error) {
-	return subnets.show(ctx, s, id)
+// CreateMany makes all or none.
+func (f *Subnets) CreateMany(ctx context.Context, many []change.Patch[NewSubnet]) ([]*Subnet, error) {
+	return createAll(ctx, f.s, many, f.CreateTx)
 }
 
-// CreateSubnet makes a subnet on a network.
-func (s *Service) CreateSubnet(ctx context.Context, tx *store.Tx, req NewSubnet, c Change) error {
-	sub := req.Subnet
-	n, err := networks.visible(ctx, s, tx, sub.NetworkID)
+// CreateTx is Create inside the caller's transaction.
+func (f *Subnets) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[NewSubnet]) (*Subnet, error) {
+	req := &NewSubnet{Subnet: Subnet{DHCP: true}}
+	if err := p.To(req); err != nil {
+		return nil, err
+	}
+	return &req.Subnet, f.s.createSubnet(ctx, tx, req, p.Named)
+}
+
+func (s *Service) createSubnet(ctx context.Context, tx *store.Tx, req *NewSubnet, named []string) error {
+	sub := &req.Subnet
+	n, err := s.Networks.visible(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return err
 	}
 	sub.networkProject, sub.Shared = n.ProjectID, n.Shared
-	if err := subnets.prepare(ctx, s, sub, c); err != nil {
+	if err := s.Subnets.begin(ctx, sub, named); err != nil {
 		return err
 	}
 	// A subnet on somebody else's network is for that network's owner alone.
 	if n.ProjectID != sub.ProjectID && !s.isAdmin(ctx) {
-		return networks.notFound(n.ID)
+		return s.Networks.notFound(n.ID)
 	}
-	if err := subnets.countQuota(ctx, s, tx, sub.ProjectID, 1); err != nil {
+	if err := s.countQuota(ctx, tx, sub.ProjectID, "subnet", 1); err != nil {
 		return err
 	}
-	if err := s.carve(ctx, tx, &req); err != nil {
+	if err := s.carve(ctx, tx, req); err != nil {
 		return err
 	}
 	if err := s.checkCIDR(ctx, tx, sub, req.IPVersion); err != nil {
@@ -97,7 +112,7 @@ func (s *Service) CreateSubnet(ctx context.Context, tx *store.Tx, req NewSubnet,
 	if sub.Version() == 6 && n.MTU < minMTU6 {
 		return mtuConflict(n)
 	}
-	if err := subnetTable.Insert(ctx, tx, sub); err != nil {
+	if err := s.Subnets.table.Insert(ctx, tx, sub); err != nil {
 		return err
 	}
 	if err := s.joinSLAAC(ctx, tx, sub); err != nil {
@@ -128,7 +143,7 @@ func (s *Service) checkCIDR(ctx context.Context, tx *store.Tx, sub *Subnet, vers
 	if sub.CIDR.Addr().IsMulticast() || sub.CIDR.Addr().IsLoopback() {
 		return bad("'%s' is not a network that hosts can have.", sub.CIDR)
 	}
-	others, err := subnetTable.Where(ctx, tx, "network_id", sub.NetworkID)
+	others, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID))
 	if err != nil {
 		return err
 	}
@@ -236,7 +251,7 @@ func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) erro
 	if !sub.SLAAC() {
 		return nil
 	}
-	ps, err := portTable.Where(ctx, tx, "network_id", sub.NetworkID)
+	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID))
 	if err != nil {
 		return err
 	}
@@ -247,7 +262,7 @@ func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) erro
 		if err := s.allocateSLAAC(ctx, tx, p, []*Subnet{sub}); err != nil {
 			return err
 		}
-		if err := ports.save(ctx, s, tx, p); err != nil {
+		if err := s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
 		s.touchPort(tx, p)
@@ -255,56 +270,70 @@ func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) erro
 	return nil
 }
 
-// UpdateSubnet changes a subnet by apply.
-func (s *Service) UpdateSubnet(ctx context.Context, tx *store.Tx, id string, c Change, apply func(*Subnet) error) (*Subnet, error) {
-	sub, err := subnets.open(ctx, s, tx, "update", id, c)
-	if err != nil {
-		return nil, err
-	}
-	old := *sub
-	if err := apply(sub); err != nil {
-		return nil, err
-	}
-	if sub.Gateway != old.Gateway && old.Gateway.IsValid() {
-		owner, err := taken(ctx, tx, id, old.Gateway)
+// Update changes a subnet.
+func (f *Subnets) Update(ctx context.Context, id string, p change.Patch[NewSubnet]) (*Subnet, error) {
+	return changeOne(ctx, f.s, func(tx *store.Tx) (*Subnet, error) {
+		sub, err := f.open(ctx, tx, "update", id, p.Named)
 		if err != nil {
 			return nil, err
 		}
+		req := &NewSubnet{Subnet: *sub}
+		if err := p.To(req); err != nil {
+			return nil, err
+		}
+		return &req.Subnet, f.s.updateSubnet(ctx, tx, &req.Subnet, sub)
+	})
+}
+
+func (s *Service) updateSubnet(ctx context.Context, tx *store.Tx, sub, old *Subnet) error {
+	if sub.Gateway != old.Gateway && old.Gateway.IsValid() {
+		owner, err := s.taken(ctx, tx, sub.ID, old.Gateway)
+		if err != nil {
+			return err
+		}
 		if owner != "" {
-			return nil, fault(errs.Conflict, "GatewayIpInUse", "Current gateway ip %s already in use by port %s. Unable to update.", old.Gateway, owner)
+			return fault(errs.Conflict, "GatewayIpInUse", "Current gateway ip %s already in use by port %s. Unable to update.", old.Gateway, owner)
 		}
 	}
 	if err := validateSubnet(sub); err != nil {
-		return nil, err
+		return err
 	}
-	if err := subnets.save(ctx, s, tx, sub); err != nil {
-		return nil, err
+	if err := s.Subnets.save(ctx, tx, sub); err != nil {
+		return err
 	}
-	n, err := networks.load(ctx, tx, sub.NetworkID)
+	n, err := s.Networks.load(ctx, tx, sub.NetworkID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
-		return nil, err
+		return err
 	}
 	s.touchNetwork(tx, sub.NetworkID)
 	if err := s.bumpNetwork(ctx, tx, sub.NetworkID); err != nil {
-		return nil, err
+		return err
 	}
-	return sub, s.touchRoutersOfNetwork(ctx, tx, sub.NetworkID)
+	return s.touchRoutersOfNetwork(ctx, tx, sub.NetworkID)
 }
 
-// DeleteSubnet deletes a subnet that no port needs.
-func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c Change) error {
-	sub, err := subnets.open(ctx, s, tx, "delete", id, c)
+// Delete deletes a subnet that no port needs.
+func (f *Subnets) Delete(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		sub, err := f.open(ctx, tx, "delete", id, nil)
+		if err != nil {
+			return err
+		}
+		return f.s.deleteSubnet(ctx, tx, sub)
+	})
+}
+
+func (s *Service) deleteSubnet(ctx context.Context, tx *store.Tx, sub *Subnet) error {
+	id := sub.ID
+	given, err := s.allocations.All(ctx, tx, store.Eq("subnet_id", id))
 	if err != nil {
 		return err
 	}
-	users, err := store.All(ctx, tx, store.Value[string], "SELECT port_id FROM network_ip_allocation WHERE subnet_id = ?", id)
-	if err != nil {
-		return err
-	}
-	ps, err := portTable.WhereIn(ctx, tx, "id", users)
+	users := idsOf(given, func(a *Allocation) string { return a.PortID })
+	ps, err := s.Ports.table.All(ctx, tx, store.In("id", users))
 	if err != nil {
 		return err
 	}
@@ -316,18 +345,18 @@ func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c C
 	}
 	for _, p := range ps {
 		p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(f FixedIP) bool { return f.SubnetID == id })
-		if err := ports.save(ctx, s, tx, p); err != nil {
+		if err := s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
 		s.touchPort(tx, p)
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM network_ip_allocation WHERE subnet_id = ?", id); err != nil {
+	if _, err := s.allocations.DeleteWhere(ctx, tx, store.Eq("subnet_id", id)); err != nil {
 		return err
 	}
-	if err := subnetTable.Delete(ctx, tx, id); err != nil {
+	if err := s.Subnets.table.Delete(ctx, tx, id); err != nil {
 		return err
 	}
-	n, err := networks.load(ctx, tx, sub.NetworkID)
+	n, err := s.Networks.load(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return err
 	}
@@ -341,7 +370,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, tx *store.Tx, id string, c C
 // carve takes the subnet's prefix from its pool, if it names one.
 func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error {
 	if req.UseDefaultPool {
-		all, err := poolTable.Find(ctx, tx, poolTable.Select())
+		all, err := s.SubnetPools.table.All(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -357,12 +386,12 @@ func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error
 	if req.SubnetPoolID == "prefix_delegation" {
 		return fault(errs.Invalid, "BadRequest", "Bad subnet request: prefix delegation is not supported.")
 	}
-	pool, err := pools.load(ctx, tx, req.SubnetPoolID)
+	pool, err := s.SubnetPools.load(ctx, tx, req.SubnetPoolID)
 	if err != nil {
 		return err
 	}
-	if !s.permits(ctx, "get_subnetpool", pools.policyTarget(pool)) {
-		return pools.notFound(req.SubnetPoolID)
+	if !s.permits(ctx, "get_subnetpool", s.SubnetPools.policyTarget(pool)) {
+		return s.SubnetPools.notFound(req.SubnetPoolID)
 	}
 	if req.IPVersion != 0 && req.IPVersion != pool.IPVersion {
 		return fault(errs.Invalid, "BadRequest", "Bad subnet request: Cannot allocate IPv%d subnet from IPv%d subnet pool.", req.IPVersion, pool.IPVersion)
@@ -373,7 +402,7 @@ func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error
 // keepMetadataPort makes the port behind which the metadata service answers on
 // this network, with an address in each subnet that hands out leases.
 func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network) error {
-	subs, err := subnetTable.Where(ctx, tx, "network_id", n.ID)
+	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return err
 	}
@@ -391,19 +420,19 @@ func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network
 		if len(want) == 0 {
 			return nil
 		}
-		mac, err := freeMAC(ctx, tx, n.ID)
+		mac, err := s.freeMAC(ctx, tx, n.ID)
 		if err != nil {
 			return err
 		}
 		p = newOwnPort(s, n, OwnerDistributed, "ovnmeta-"+n.ID)
 		p.MAC, p.ProjectID, p.PortSecurity = mac, n.ProjectID, false
-		if err := portTable.Insert(ctx, tx, p); err != nil {
+		if err := s.Ports.table.Insert(ctx, tx, p); err != nil {
 			return err
 		}
 	}
 	for _, f := range slices.Clone(p.FixedIPs) {
 		if !slices.ContainsFunc(want, func(x *Subnet) bool { return x.ID == f.SubnetID }) {
-			if err := release(ctx, tx, p.ID, f); err != nil {
+			if err := s.release(ctx, tx, p.ID, f); err != nil {
 				return err
 			}
 			p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(x FixedIP) bool { return x == f })
@@ -413,27 +442,27 @@ func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network
 		if p.hasSubnet(sub.ID) {
 			continue
 		}
-		ip, err := freeAddress(ctx, tx, sub)
+		ip, err := s.freeAddress(ctx, tx, sub)
 		if err != nil {
 			return err
 		}
 		if !ip.IsValid() {
 			continue // a subnet too small for it has no metadata, but it works
 		}
-		if err := reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
+		if err := s.reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
 			return err
 		}
 		p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
 	}
 	s.touchPort(tx, p)
-	return ports.save(ctx, s, tx, p)
+	return s.Ports.save(ctx, tx, p)
 }
 
 // metadataPort returns the network's metadata port, nil if there is none.
 func (s *Service) metadataPort(ctx context.Context, tx *store.Tx, networkID string) (*Port, error) {
-	ps, err := portTable.Find(ctx, tx, portTable.Select().Where("network_id = ?", networkID).Where("held_as = ?", OwnerDistributed))
-	if err != nil || len(ps) == 0 {
-		return nil, err
+	p, err := s.Ports.table.First(ctx, tx, store.Eq("network_id", networkID), store.Eq("held_as", OwnerDistributed))
+	if isNotFound(err) {
+		return nil, nil
 	}
-	return ps[0], nil
+	return p, err
 }

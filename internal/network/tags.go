@@ -20,8 +20,6 @@ type taggable interface {
 
 // tagKinds are the collections whose resources can have tags.
 var tagKinds = map[string]taggable{
-	"networks": networks, "subnets": subnets, "ports": ports, "routers": routers, "floatingips": floatingIPs,
-	"subnetpools":   pools,
 	"rbac-policies": rbacs, "trunks": trunks,
 }
 
@@ -85,6 +83,18 @@ func (s *Service) tagKind(collection string) (taggable, error) {
 		return s.AddressScopes, nil
 	case "address-groups":
 		return s.AddressGroups, nil
+	case "networks":
+		return s.Networks, nil
+	case "subnets":
+		return s.Subnets, nil
+	case "ports":
+		return s.Ports, nil
+	case "routers":
+		return s.Routers, nil
+	case "floatingips":
+		return s.FloatingIPs, nil
+	case "subnetpools":
+		return s.SubnetPools, nil
 	case "security-groups":
 		return s.SecurityGroups, nil
 	case "policies":

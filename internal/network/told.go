@@ -14,33 +14,33 @@ func (s *Service) tell(l *event.Log, t Tables) {
 	if l == nil {
 		return
 	}
-	told(l, s.db, networkTable.Name(), "network", func(n *Network) any {
+	told(l, s.db, t.Networks.Name(), "network", func(n *Network) any {
 		return networkState{n.common(), n.AdminStateUp, n.Type, n.MTU}
 	})
-	told(l, s.db, subnetTable.Name(), "subnet", func(n *Subnet) any {
+	told(l, s.db, t.Subnets.Name(), "subnet", func(n *Subnet) any {
 		return subnetState{n.common(), n.NetworkID, n.CIDR, n.Gateway, n.DHCP}
 	})
-	told(l, s.db, portTable.Name(), "port", func(p *Port) any {
+	told(l, s.db, t.Ports.Name(), "port", func(p *Port) any {
 		return portState{p.common(), p.Status, p.AdminStateUp, p.NetworkID, p.MAC, fixedIPStates(p.FixedIPs), p.DeviceID, p.DeviceOwner, p.Host, p.SecurityGroups}
 	})
-	told(l, s.db, routerTable.Name(), "router", func(r *Router) any {
+	told(l, s.db, t.Routers.Name(), "router", func(r *Router) any {
 		st := routerState{common: r.common(), Status: r.Status, AdminStateUp: r.AdminStateUp}
 		if r.Gateway != nil {
 			st.Gateway = r.Gateway.NetworkID
 		}
 		return st
 	})
-	told(l, s.db, floatingIPTable.Name(), "floatingip", func(f *FloatingIP) any {
+	told(l, s.db, t.FloatingIPs.Name(), "floatingip", func(f *FloatingIP) any {
 		return floatingIPState{f.common(), f.Status, f.Address, f.NetworkID, f.PortID, f.FixedIP, f.RouterID}
 	})
-	told(l, s.db, forwardingTable.Name(), "port_forwarding", func(f *PortForwarding) any {
+	told(l, s.db, t.Forwardings.Name(), "port_forwarding", func(f *PortForwarding) any {
 		return forwardingState{f.common(), f.FloatingIPID, f.PortID, f.Protocol}
 	})
 	told(l, s.db, t.SecurityGroups.Name(), "security_group", func(g *SecurityGroup) any { return g.common() })
 	told(l, s.db, t.SecurityGroupRules.Name(), "security_group_rule", func(r *SecurityGroupRule) any {
 		return ruleState{r.common(), r.GroupID, r.Direction}
 	})
-	told(l, s.db, poolTable.Name(), "subnetpool", func(p *SubnetPool) any { return p.common() })
+	told(l, s.db, t.SubnetPools.Name(), "subnetpool", func(p *SubnetPool) any { return p.common() })
 	told(l, s.db, trunkTable.Name(), "trunk", func(t *Trunk) any { return t.common() })
 	told(l, s.db, t.QoSPolicies.Name(), "policy", func(p *QoSPolicy) any { return p.common() })
 	told(l, s.db, rbacTable.Name(), "rbac_policy", func(p *RBACPolicy) any { return p.common() })

@@ -65,9 +65,13 @@ func TestChangesAreTold(t *testing.T) {
 		told("[network.subnet.create=subnet.create.end network.port.create=port.create.end network.network.update=network.update.end]")
 		p := c.port(ctx, n.ID)
 		told("[network.port.create=port.create.end]")
-		c.write(ctx, func(tx *store.Tx) error { return c.DeletePort(ctx, tx, p.ID, network.Change{}) })
+		if err := c.Ports.Delete(ctx, p.ID); err != nil {
+			t.Fatal(err)
+		}
 		told("[network.port.delete=port.delete.end]")
-		c.write(ctx, func(tx *store.Tx) error { return c.DeleteNetwork(ctx, tx, n.ID, network.Change{}) })
+		if err := c.Networks.Delete(ctx, n.ID); err != nil {
+			t.Fatal(err)
+		}
 		told("[network.port.delete=port.delete.end network.subnet.delete=subnet.delete.end network.network.delete=network.delete.end]")
 	})
 }

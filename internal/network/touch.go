@@ -34,10 +34,9 @@ func (s *Service) touchPort(tx *store.Tx, p *Port) {
 
 // touchRoutersOfNetwork marks the routers that have an interface on the network.
 func (s *Service) touchRoutersOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
-	found, err := store.All(ctx, tx, store.Value[string],
-		"SELECT DISTINCT held_by FROM network_port WHERE network_id = ? AND held_as LIKE 'network:router_%'", networkID)
-	for _, id := range found {
-		s.touchRouter(tx, id)
+	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", networkID), store.In("held_as", routerOwners))
+	for _, p := range ps {
+		s.touchRouter(tx, p.HeldBy)
 	}
 	return err
 }

@@ -112,12 +112,12 @@ func (s *Service) CreateTrunk(ctx context.Context, tx *store.Tx, t *Trunk, c Cha
 // freeForTrunk loads a port of the trunk's project that belongs to no trunk yet,
 // in either role. The owner of a network sees ports of others on it.
 func (s *Service) freeForTrunk(ctx context.Context, tx *store.Tx, t *Trunk, portID string) (*Port, error) {
-	p, err := ports.visible(ctx, s, tx, portID)
+	p, err := s.Ports.visible(ctx, tx, portID)
 	if err != nil {
 		return nil, err
 	}
 	if p.ProjectID != t.ProjectID && !s.isAdmin(ctx) {
-		return nil, ports.notFound(portID)
+		return nil, s.Ports.notFound(portID)
 	}
 	if p.HeldAs != "" && p.Server() == "" {
 		return nil, p.free()
@@ -152,7 +152,7 @@ func (s *Service) addSubPorts(ctx context.Context, tx *store.Tx, t *Trunk, add [
 			return err
 		}
 		if sub.Segment == 0 {
-			n, err := networkTable.Get(ctx, tx, p.NetworkID)
+			n, err := s.Networks.table.Get(ctx, tx, p.NetworkID)
 			if err != nil {
 				return err
 			}
@@ -170,7 +170,7 @@ func (s *Service) addSubPorts(ctx context.Context, tx *store.Tx, t *Trunk, add [
 			return err
 		}
 		p.DeviceOwner = OwnerSubPort
-		if err := ports.save(ctx, s, tx, p); err != nil {
+		if err := s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
 		s.touchPort(tx, p)
@@ -224,13 +224,13 @@ func (s *Service) changeSubPorts(ctx context.Context, tx *store.Tx, rule, id str
 
 // freeSubPort makes a port that a trunk carried an ordinary one again.
 func (s *Service) freeSubPort(ctx context.Context, tx *store.Tx, portID string) error {
-	p, err := portTable.Get(ctx, tx, portID)
+	p, err := s.Ports.table.Get(ctx, tx, portID)
 	if err != nil {
 		return err
 	}
 	p.DeviceOwner, p.Status = "", StatusDown
 	s.touchPort(tx, p)
-	return ports.save(ctx, s, tx, p)
+	return s.Ports.save(ctx, tx, p)
 }
 
 // UpdateTrunk changes a trunk by apply.

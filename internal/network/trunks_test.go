@@ -58,7 +58,7 @@ func TestTrunkFollowsItsServer(t *testing.T) {
 	if all, err := c.Trunks(ctx, network.Filter{}); err != nil || len(all) != 0 {
 		t.Errorf("left: %v %v", all, err)
 	}
-	if p, err := c.Port(ctx, sub.ID); err != nil || p.DeviceOwner != "" {
+	if p, err := c.Ports.Show(ctx, sub.ID); err != nil || p.DeviceOwner != "" {
 		t.Errorf("the sub-port: %+v %v", p, err)
 	}
 }

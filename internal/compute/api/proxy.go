@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kumoi/internal/compute"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
@@ -85,6 +86,9 @@ func (a *api) proxyRoutes() []httpx.Route {
 	return append(routes, a.imageRoutes()...)
 }
 
+// oldestFirst is the order of the network's lists.
+var oldestFirst = store.Query{Sort: []store.Sort{{Field: "created_at"}, {Field: "id"}}}
+
 func networkDoc(n *network.Network) object {
 	doc := object{"id": n.ID, "label": n.Name, "cidr": nil}
 	for _, k := range []string{
@@ -103,12 +107,12 @@ func (a *api) listNetworks(rule string) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		all, err := p.Networks(ctx, network.Filter{})
+		all, err := p.Networks.List(ctx, oldestFirst)
 		if err != nil {
 			return nil, err
 		}
 		docs := []object{}
-		for _, n := range all {
+		for _, n := range all.Rows {
 			docs = append(docs, networkOf(rule, n))
 		}
 		return httpx.JSON(http.StatusOK, object{"networks": docs}), nil
@@ -128,7 +132,7 @@ func (a *api) showNetwork(rule string) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		n, err := p.Network(ctx, r.Var("network_id"))
+		n, err := p.Networks.Show(ctx, r.Var("network_id"))
 		if err != nil {
 			return nil, err
 		}
@@ -141,12 +145,12 @@ func (a *api) listPools(ctx context.Context, _ *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.Networks(ctx, network.Filter{})
+	all, err := p.Networks.List(ctx, oldestFirst)
 	if err != nil {
 		return nil, err
 	}
 	docs := []object{}
-	for _, n := range all {
+	for _, n := range all.Rows {
 		if n.External {
 			docs = append(docs, object{"name": n.Name})
 		}
@@ -167,12 +171,12 @@ func floatingDoc(f *network.FloatingIP, pool, server string) object {
 }
 
 func (a *api) floatingDocs(ctx context.Context, p compute.NetworkProxy, list []*network.FloatingIP) ([]object, error) {
-	nets, err := p.Networks(ctx, network.Filter{})
+	nets, err := p.Networks.List(ctx, oldestFirst)
 	if err != nil {
 		return nil, err
 	}
 	names := map[string]string{}
-	for _, n := range nets {
+	for _, n := range nets.Rows {
 		names[n.ID] = n.Name
 	}
 	docs := []object{}
@@ -191,11 +195,11 @@ func (a *api) listFloatingIPs(ctx context.Context, _ *httpx.Request) (*httpx.Res
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.FloatingIPs(ctx, network.Filter{})
+	all, err := p.FloatingIPs.List(ctx, oldestFirst)
 	if err != nil {
 		return nil, err
 	}
-	docs, err := a.floatingDocs(ctx, p, all)
+	docs, err := a.floatingDocs(ctx, p, all.Rows)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +219,7 @@ func (a *api) showFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, err
 	}
-	f, err := p.FloatingIP(ctx, r.Var("floating_ip_id"))
+	f, err := p.FloatingIPs.Show(ctx, r.Var("floating_ip_id"))
 	if err != nil {
 		return nil, errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
 	}
@@ -235,18 +239,15 @@ func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 	if err != nil {
 		return nil, err
 	}
-	nets, err := p.Networks(ctx, network.Filter{})
+	nets, err := p.Networks.List(ctx, oldestFirst)
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range nets {
+	for _, n := range nets.Rows {
 		if !n.External || b.Pool != "" && n.Name != b.Pool && n.ID != b.Pool {
 			continue
 		}
-		f := &network.FloatingIP{NetworkID: n.ID}
-		err := a.svc.WithProxy(ctx, "os-floating-ips:create", func(tx *store.Tx, p compute.NetworkProxy) error {
-			return p.CreateFloatingIP(ctx, tx, f, network.Change{})
-		})
+		f, err := p.FloatingIPs.Create(ctx, change.New(func(f *network.NewFloatingIP) { f.NetworkID = n.ID }))
 		if err != nil {
 			return nil, err
 		}
@@ -256,9 +257,10 @@ func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 }
 
 func (a *api) deleteFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	err := a.svc.WithProxy(ctx, "os-floating-ips:delete", func(tx *store.Tx, p compute.NetworkProxy) error {
-		return p.DeleteFloatingIP(ctx, tx, r.Var("floating_ip_id"), network.Change{})
-	})
+	p, err := a.svc.Proxy(ctx, "os-floating-ips:delete")
+	if err == nil {
+		err = p.FloatingIPs.Delete(ctx, r.Var("floating_ip_id"))
+	}
 	if errs.Is(err, errs.NotFound) {
 		err = errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
 	}

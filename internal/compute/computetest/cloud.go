@@ -14,6 +14,7 @@ import (
 	"kumoi/internal/compute/sqlstore"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/bus"
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/logx"
@@ -140,20 +141,14 @@ func (c *Cloud) MakeNetwork(ctx context.Context, project, name, cidr string) (st
 }
 
 func makeNetwork(ctx context.Context, c *Cloud, name, cidr string) (string, error) {
-	var id string
-	err := c.DB.Write(ctx, func(tx *store.Tx) error {
-		n := &network.Network{AdminStateUp: true, PortSecurity: true}
-		n.Name = name
-		if err := c.Network.CreateNetwork(ctx, tx, n, network.Change{}); err != nil {
-			return err
-		}
-		id = n.ID
-		prefix, err := netip.ParsePrefix(cidr)
-		if err != nil {
-			return err
-		}
-		sub := &network.Subnet{NetworkID: n.ID, CIDR: prefix, DHCP: true}
-		return c.Network.CreateSubnet(ctx, tx, network.NewSubnet{Subnet: sub, IPVersion: 4}, network.Change{})
-	})
-	return id, err
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return "", err
+	}
+	n, err := c.Network.Networks.Create(ctx, change.New(func(n *network.Network) { n.Name = name }))
+	if err != nil {
+		return "", err
+	}
+	_, err = c.Network.Subnets.Create(ctx, change.New(func(s *network.NewSubnet) { s.NetworkID, s.CIDR, s.IPVersion = n.ID, prefix, 4 }))
+	return n.ID, err
 }

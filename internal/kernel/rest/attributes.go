@@ -76,6 +76,19 @@ func Set[R, V any](name string, in Verb, plain any, set func(r *R, v any) error,
 	return Attribute[R, V]{name: name, in: in, plain: plain, set: set, show: show, filter: Field{Name: name, NoFilter: true, NoSort: true}}
 }
 
+// Lift makes attributes of what answers show into attributes of requests that
+// hold one, and say more.
+func Lift[R, V any](list []Attribute[V, V], of func(*R) *V) []Attribute[R, V] {
+	out := make([]Attribute[R, V], len(list))
+	for i, a := range list {
+		out[i] = Attribute[R, V]{name: a.name, in: a.in, required: a.required, plain: a.plain, show: a.show, guard: a.guard, filter: a.filter}
+		if a.set != nil {
+			out[i].set = func(r *R, v any) error { return a.set(of(r), v) }
+		}
+	}
+	return out
+}
+
 // Needed makes it required in POST.
 func (a Attribute[R, V]) Needed() Attribute[R, V] { a.required = true; return a }
 

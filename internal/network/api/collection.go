@@ -46,16 +46,8 @@ func collection[R, V any](a *api, c *rest.Resource[V, change.Patch[R], change.Pa
 		c.Item = strings.ReplaceAll(c.One, "-", "_") + "_id"
 	}
 	c.UpdateMethod = http.MethodPut
-	word := c.One
-	if strings.HasPrefix(c.Path, "/v2.0/qos/policies/") {
-		word = "policy_" + word
-	}
-	c.Rule = func(verb string) string {
-		switch verb {
-		case "list", "show":
-			verb = "get"
-		}
-		return verb + "_" + word
+	if c.Rule == nil {
+		c.Rule = rules(c.One)
 	}
 	fields := as.Fields()
 	if slices.ContainsFunc(fields, func(f rest.Field) bool { return f.Name == "updated_at" }) {
@@ -67,15 +59,7 @@ func collection[R, V any](a *api, c *rest.Resource[V, change.Patch[R], change.Pa
 	c.Query = &rest.List{Dialect: dialect, Fields: fields, Also: []string{"fields", "verbose"}, Sort: oldestFirst, PageSort: idOrder}
 	c.Expected = expected
 	c.View = func(ctx context.Context, r *httpx.Request, _ []*V) (func(*rest.Writer, *V), error) {
-		var fields []string
-		if r.HTTP.Method == http.MethodGet {
-			for _, f := range r.Query["fields"] {
-				if f != "" {
-					fields = append(fields, f)
-				}
-			}
-		}
-		return as.View(fields, a.sees(ctx)), nil
+		return as.View(fieldsOf(r), a.sees(ctx)), nil
 	}
 	c.ReadNew = func(r *httpx.Request) (p change.Patch[R], err error) {
 		list, _, err := objects(r, c.One, c.Many, false)
@@ -105,6 +89,24 @@ func collection[R, V any](a *api, c *rest.Resource[V, change.Patch[R], change.Pa
 		return out, nil
 	}
 	return c.Routes()
+}
+
+// rules names the policy rules of a family.
+func rules(name string) func(verb string) string {
+	return func(verb string) string {
+		if verb == "list" || verb == "show" {
+			verb = "get"
+		}
+		return verb + "_" + name
+	}
+}
+
+// fieldsOf are the attributes that a request wants to see; none: all.
+func fieldsOf(r *httpx.Request) []string {
+	if r.HTTP.Method != http.MethodGet {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.Query["fields"]), func(f string) bool { return f == "" })
 }
 
 // since is the filter that every collection has beside its attributes.

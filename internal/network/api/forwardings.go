@@ -1,144 +1,165 @@
 package api
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
-// forwardingResource is /v2.0/floatingips/{floatingip_id}/port_forwardings of one floating IP.
-func forwardingResource(s *network.Service, parent string) *resource[network.PortForwarding, network.PortForwarding] {
+// forwardings is /v2.0/floatingips/{floatingip_id}/port_forwardings.
+func (a *api) forwardings() []httpx.Route {
 	type F = network.PortForwarding
-	attrs := []attr[F, F]{
-		shown[F]("id", func(f *F) any { return f.ID }),
-		field("internal_port_id", post|put, unset, toUUID, func(f *F) *string { return &f.PortID }, func(f *F) any { return f.PortID }).needed(),
-		field("internal_ip_address", post|put, unset, toAddr, func(f *F) *netip.Addr { return &f.InternalIP }, func(f *F) any { return f.InternalIP.String() }),
-		field("protocol", post|put, unset, toChoice("tcp", "udp", "sctp"), func(f *F) *string { return &f.Protocol }, func(f *F) any { return f.Protocol }).needed(),
-		field("description", post|put, "", toText(255), func(f *F) *string { return &f.Description }, func(f *F) any { return f.Description }),
-		field("project_id", post, unset, toText(255), func(f *F) *string { return &f.ProjectID }, silent[F]()),
-		field("tenant_id", post, unset, toText(255), func(f *F) *string { return &f.ProjectID }, silent[F]()),
-		shown[F]("revision_number", func(f *F) any { return f.Revision }),
+	attrs := []rest.Attribute[F, F]{
+		rest.ReadOnly[F]("id", func(w *rest.Writer, key string, f *F) { w.Text(key, f.ID) }).By("id"),
+		rest.Attr("internal_port_id", rest.Both, rest.Unset, toUUID, func(f *F) *string { return &f.PortID }).Needed().By("port_id"),
+		matching(rest.Asked("internal_ip_address", rest.Both, rest.Unset, toAddr, func(f *F) *netip.Addr { return &f.InternalIP },
+			func(w *rest.Writer, key string, f *F) { w.Text(key, f.InternalIP.String()) }), "internal_ip", wanted(toAddr)),
+		rest.Attr("protocol", rest.Both, rest.Unset, toChoice("tcp", "udp", "sctp"), func(f *F) *string { return &f.Protocol }).Needed().By("protocol"),
+		matching(rest.Attr("description", rest.Both, "", toText(255), func(f *F) *string { return &f.Description }), "description", nil),
+		rest.Asked[F, F]("project_id", rest.Post, rest.Unset, toText(255), func(f *F) *string { return &f.ProjectID }, nil),
+		rest.Asked[F, F]("tenant_id", rest.Post, rest.Unset, toText(255), func(f *F) *string { return &f.ProjectID }, nil),
+		rest.ReadOnly[F]("revision_number", func(w *rest.Writer, key string, f *F) { w.Int(key, f.Revision) }).By("revision").Whole(),
 	}
-	attrs = append(attrs, forwardingPorts()...)
-	return &resource[F, F]{
-		member: "port_forwarding", collection: "port_forwardings", attrs: attrs,
-		id: func(f *F) string { return f.ID }, begin: func() *F { return &F{} },
-		list: func(ctx context.Context, _ network.Filter) ([]*F, error) { return s.Forwardings(ctx, parent) },
-		show: func(ctx context.Context, id string) (*F, error) { return s.Forwarding(ctx, parent, id) },
-		create: func(ctx context.Context, tx *store.Tx, f *F, c network.Change) (*F, error) {
-			f.FloatingIPID = parent
-			if err := oneForm(c); err != nil {
-				return nil, err
-			}
-			if f.InternalPort == 0 || f.ExternalPort == 0 {
-				return nil, badRequest("Invalid input for operation: internal_port and external_port are needed.")
-			}
-			return f, s.CreateForwarding(ctx, tx, f, c)
+	for _, s := range sides() {
+		attrs = append(attrs, s.one(), s.several())
+	}
+	c := &rest.Resource[F, change.Patch[F], change.Patch[F]]{
+		Path: "/v2.0/floatingips/{floatingip_id}/port_forwardings", One: "port_forwarding", Many: "port_forwardings",
+		ID:    func(f *F) string { return f.ID },
+		Rule:  rules("floatingip_port_forwarding"),
+		Verbs: "list show create update delete",
+		Bind: func(c *rest.Resource[F, change.Patch[F], change.Patch[F]], r *httpx.Request) {
+			of := a.svc.Forwardings.Of(r.Var("floatingip_id"))
+			c.List, c.Show, c.Create, c.Update, c.Delete = of.List, of.Show, of.Create, of.Update, of.Delete
 		},
-		update: func(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*F) error) (*F, error) {
-			if err := oneForm(c); err != nil {
-				return nil, err
-			}
-			return s.UpdateForwarding(ctx, tx, parent, id, c, apply)
-		},
-		remove: func(ctx context.Context, tx *store.Tx, id string, _ network.Change) error {
-			return s.DeleteForwarding(ctx, tx, parent, id)
-		},
+	}
+	out := collection(a, c, rest.NewAttributes(attrs...))
+	create, update := c.ReadNew, c.ReadPatch
+	c.ReadNew = func(r *httpx.Request) (change.Patch[F], error) {
+		p, err := create(r)
+		if err == nil {
+			err = oneForm(p)
+		}
+		if err != nil {
+			return p, err
+		}
+		var f F
+		if err := p.To(&f); err != nil {
+			return p, err
+		}
+		if f.InternalPort == 0 || f.ExternalPort == 0 {
+			return p, badRequest("Invalid input for operation: internal_port and external_port are needed.")
+		}
+		return p, nil
+	}
+	c.ReadPatch = func(r *httpx.Request) (change.Patch[F], error) {
+		p, err := update(r)
+		if err == nil {
+			err = oneForm(p)
+		}
+		return p, err
+	}
+	return out
+}
+
+// side is one side of a forwarding: one port, or a range of them.
+type side struct {
+	name string // "internal"
+	at   func(f *network.PortForwarding) (first, last *int)
+}
+
+func sides() []side {
+	return []side{
+		{"internal", func(f *network.PortForwarding) (*int, *int) { return &f.InternalPort, &f.InternalLast }},
+		{"external", func(f *network.PortForwarding) (*int, *int) { return &f.ExternalPort, &f.ExternalLast }},
 	}
 }
 
-// forwardingPorts are the attributes that name ports.
-func forwardingPorts() []attr[network.PortForwarding, network.PortForwarding] {
-	type F = network.PortForwarding
-	inside := func(f *F) (*int, *int) { return &f.InternalPort, &f.InternalLast }
-	outside := func(f *F) (*int, *int) { return &f.ExternalPort, &f.ExternalLast }
-	return []attr[F, F]{
-		portOf("internal_port", inside), portOf("external_port", outside),
-		portRange("internal_port_range", inside), portRange("external_port_range", outside),
-	}
+// write writes both attributes; the single port is null where there is a range.
+func (s side) write(w *rest.Writer, f *network.PortForwarding) {
+	s.writeOne(w, s.name+"_port", f)
+	s.writeRange(w, s.name+"_port_range", f)
 }
 
-// portOf is the attribute of a single port; it shows none where there is a range.
-func portOf[F any](name string, at func(*F) (first, last *int)) attr[F, F] {
-	return attr[F, F]{
-		name: name, verbs: post | put, plain: unset, wanted: wanted(toInt(1, 65535)),
-		get: func(f *F) any {
-			if first, last := at(f); *last <= *first {
-				return *first
-			}
-			return nil
-		},
-		set: func(f *F, v any) error {
-			n, err := toInt(1, 65535)(v)
-			first, last := at(f)
-			*first, *last = n, 0
-			return err
-		},
+func (s side) writeOne(w *rest.Writer, key string, f *network.PortForwarding) {
+	if first, last := s.at(f); *last <= *first {
+		w.Int(key, int64(*first))
+		return
 	}
+	w.Null(key)
 }
 
-// portRange is the attribute of a range "FIRST:LAST", or of one port.
-func portRange[F any](name string, at func(*F) (first, last *int)) attr[F, F] {
-	return attr[F, F]{
-		name: name, verbs: post | put, plain: unset,
-		get: func(f *F) any {
-			first, last := at(f)
-			return strconv.Itoa(*first) + ":" + strconv.Itoa(max(*first, *last))
-		},
-		set: func(f *F, v any) error {
-			text := show(v)
-			low, high, isRange := strings.Cut(text, ":")
-			if !isRange {
-				high = low
+func (s side) writeRange(w *rest.Writer, key string, f *network.PortForwarding) {
+	first, last := s.at(f)
+	w.Text(key, strconv.Itoa(*first)+":"+strconv.Itoa(max(*first, *last)))
+}
+
+func (s side) one() rest.Attribute[network.PortForwarding, network.PortForwarding] {
+	return rest.Set(s.name+"_port", rest.Both, rest.Unset, func(f *network.PortForwarding, v any) error {
+		n, err := toInt(1, 65535)(v)
+		first, last := s.at(f)
+		*first, *last = n, 0
+		return err
+	}, s.writeOne).By(s.name + "_port").Filtered(func(values []string) ([]store.Cond, error) {
+		var ports []int
+		for _, text := range values {
+			n, err := toInt(1, 65535)(text)
+			if err != nil {
+				return nil, badRequest("Invalid input for %s_port. Reason: %s.", s.name, err)
 			}
-			from, err := toInt(1, 65535)(low)
-			to, err2 := toInt(1, 65535)(high)
-			if err != nil || err2 != nil || from > to {
-				return fmt.Errorf("'%s' is not a valid port range", text)
-			}
-			first, last := at(f)
-			if *first, *last = from, to; from == to {
-				*last = 0
-			}
-			return nil
-		},
+			ports = append(ports, n)
+		}
+		return []store.Cond{store.In(s.name+"_port", ports), store.Eq(s.name+"_last", 0)}, nil
+	})
+}
+
+func (s side) several() rest.Attribute[network.PortForwarding, network.PortForwarding] {
+	return rest.Set(s.name+"_port_range", rest.Both, rest.Unset, func(f *network.PortForwarding, v any) error {
+		first, last := s.at(f)
+		var err error
+		if *first, *last, err = toRange(show(v)); *first == *last {
+			*last = 0
+		}
+		return err
+	}, s.writeRange).Filtered(func(values []string) ([]store.Cond, error) {
+		from, to, err := toRange(values[0])
+		switch {
+		case err != nil:
+			return []store.Cond{none}, nil
+		case from == to:
+			to = 0
+		}
+		return []store.Cond{store.Eq(s.name+"_port", from), store.Eq(s.name+"_last", to)}, nil
+	})
+}
+
+// toRange reads "FIRST:LAST", or one port.
+func toRange(text string) (from, to int, err error) {
+	low, high, isRange := strings.Cut(text, ":")
+	if !isRange {
+		high = low
 	}
+	from, err = toInt(1, 65535)(low)
+	to, err2 := toInt(1, 65535)(high)
+	if err != nil || err2 != nil || from > to {
+		return 0, 0, fmt.Errorf("'%s' is not a valid port range", text)
+	}
+	return from, to, nil
 }
 
 // oneForm refuses a port and a range of it in one request.
-func oneForm(c network.Change) error {
-	for _, side := range []string{"internal_port", "external_port"} {
-		if c.Has(side) && c.Has(side+"_range") {
-			return badRequest("Invalid input for operation: %s and %s_range cannot both be given.", side, side)
+func oneForm(p change.Patch[network.PortForwarding]) error {
+	for _, s := range sides() {
+		if p.Has(s.name+"_port") && p.Has(s.name+"_port_range") {
+			return badRequest("Invalid input for operation: %s_port and %s_port_range cannot both be given.", s.name, s.name)
 		}
 	}
 	return nil
-}
-
-// forwardingRoutes serve the collection of whichever floating IP the path names.
-func (a *api) forwardingRoutes() []httpx.Route {
-	of := func(serve func(*handlers[network.PortForwarding, network.PortForwarding], context.Context, *httpx.Request) (*httpx.Response, error)) httpx.Handler {
-		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			r := forwardingResource(a.svc, req.Var("floatingip_id"))
-			r.index()
-			return serve(&handlers[network.PortForwarding, network.PortForwarding]{a, r}, ctx, req)
-		}
-	}
-	type H = handlers[network.PortForwarding, network.PortForwarding]
-	base := "/v2.0/floatingips/{floatingip_id}/port_forwardings"
-	rule := "floatingip_port_forwarding"
-	return []httpx.Route{
-		{Method: http.MethodGet, Path: base, Policy: "get_" + rule, Handler: of((*H).list)},
-		{Method: http.MethodPost, Path: base, Policy: "create_" + rule, Handler: of((*H).create)},
-		{Method: http.MethodGet, Path: base + "/{port_forwarding_id}", Policy: "get_" + rule, Handler: of((*H).show)},
-		{Method: http.MethodPut, Path: base + "/{port_forwarding_id}", Policy: "update_" + rule, Handler: of((*H).update)},
-		{Method: http.MethodDelete, Path: base + "/{port_forwarding_id}", Policy: "delete_" + rule, Handler: of((*H).remove)},
-	}
 }

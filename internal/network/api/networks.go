@@ -1,59 +1,57 @@
 package api
 
 import (
-	"context"
+	"slices"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
-	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
-// networkResource is /v2.0/networks.
-func networkResource(s *network.Service) *resource[network.Network, network.Network] {
+// networks is /v2.0/networks.
+func (a *api) networks() []httpx.Route {
 	type N = network.Network
-	std := func(n *N) *network.Standard { return &n.Standard }
-	attrs := standard(std, std, "name", "description", "tags")
-	attrs = append(attrs,
-		field("admin_state_up", post|put, true, toBool, func(n *N) *bool { return &n.AdminStateUp }, func(n *N) any { return n.AdminStateUp }),
-		shown[N]("status", func(*N) any { return network.StatusActive }),
-		shown[N]("subnets", func(n *N) any { return orEmpty(n.SubnetIDs) }),
-		field("shared", post|put, false, toBool, func(n *N) *bool { return &n.Shared }, func(n *N) any { return n.Shared }),
-		field("router:external", post|put, false, toBool, func(n *N) *bool { return &n.External }, func(n *N) any { return n.External }),
-		field("is_default", post|put, false, toBool, func(n *N) *bool { return &n.Default }, func(n *N) any { return n.Default }),
-		field("mtu", post|put, "0", toInt(68, 65535), func(n *N) *int { return &n.MTU }, func(n *N) any { return n.MTU }),
-		field("port_security_enabled", post|put, true, toBool, func(n *N) *bool { return &n.PortSecurity }, func(n *N) any { return n.PortSecurity }),
-		field("dns_domain", post|put, "", toDomain, func(n *N) *string { return &n.DNSDomain }, func(n *N) any { return n.DNSDomain }),
-		field("availability_zone_hints", post|put, unset, listOf(toText(255)), func(n *N) *[]string { return &n.AZHints }, func(n *N) any { return orEmpty(n.AZHints) }),
-		shown[N]("availability_zones", func(n *N) any {
-			if len(n.AZHints) > 0 {
-				return n.AZHints
-			}
-			return []string{network.DefaultAZ}
-		}),
-		field("qos_policy_id", post|put, nil, toUUIDOrNone, func(n *N) *string { return &n.QoSPolicyID }, func(n *N) any { return orNull(n.QoSPolicyID) }),
-		shown[N]("ipv4_address_scope", func(n *N) any { return orNull(n.Scope4) }),
-		shown[N]("ipv6_address_scope", func(n *N) any { return orNull(n.Scope6) }),
-		shown[N]("l2_adjacency", func(*N) any { return true }),
-		field("provider:network_type", post|put, unset, toText(32), func(n *N) *string { return &n.Type }, func(n *N) any { return orNull(n.Type) }).guarded("get_network:provider:network_type"),
-		field("provider:physical_network", post|put, unset, toText(128), func(n *N) *string { return &n.Physical }, func(n *N) any { return orNull(n.Physical) }).guarded("get_network:provider:physical_network"),
-		field("provider:segmentation_id", post|put, unset, toSegment, func(n *N) *int { return &n.Segment }, func(n *N) any {
+	s, std := a.svc.Networks, func(n *N) *network.Standard { return &n.Standard }
+	return collection(a, &rest.Resource[N, change.Patch[N], change.Patch[N]]{
+		Path: "/v2.0/networks", One: "network", Many: "networks", ID: func(n *N) string { return n.ID },
+		List: s.List, Show: s.Show, Create: s.Create, CreateMany: s.CreateMany, Update: s.Update, Delete: s.Delete,
+	}, rest.NewAttributes(slices.Concat(own(std, std), described(std, std), []rest.Attribute[N, N]{
+		rest.Attr("admin_state_up", rest.Both, true, toBool, func(n *N) *bool { return &n.AdminStateUp }).By("admin_state_up"),
+		rest.ReadOnly[N]("status", func(w *rest.Writer, key string, _ *N) { w.Text(key, network.StatusActive) }).Filtered(always(network.StatusActive)),
+		rest.ReadOnly[N]("subnets", func(w *rest.Writer, key string, n *N) { w.Texts(key, n.SubnetIDs) }).Filtered(containing("subnets", nil)),
+		rest.Attr("shared", rest.Both, false, toBool, func(n *N) *bool { return &n.Shared }).By("shared").Unsorted(),
+		rest.Attr("router:external", rest.Both, false, toBool, func(n *N) *bool { return &n.External }).By("external"),
+		rest.Attr("is_default", rest.Both, false, toBool, func(n *N) *bool { return &n.Default }).By("is_default"),
+		rest.Attr("mtu", rest.Both, "0", toInt(68, 65535), func(n *N) *int { return &n.MTU }).By("mtu"),
+		rest.Attr("port_security_enabled", rest.Both, true, toBool, func(n *N) *bool { return &n.PortSecurity }).By("port_security_enabled"),
+		matching(rest.Attr("dns_domain", rest.Both, "", toDomain, func(n *N) *string { return &n.DNSDomain }), "dns_domain", nil),
+		rest.Attr("availability_zone_hints", rest.Both, rest.Unset, listOf(toText(255)), func(n *N) *[]string { return &n.AZHints }).Filtered(containing("availability_zone_hints", nil)),
+		rest.ReadOnly[N]("availability_zones", func(w *rest.Writer, key string, n *N) { w.Texts(key, zonesOf(n.AZHints)) }).Filtered(inZones),
+		orNone("qos_policy_id", rest.Both, nil, toUUIDOrNone, func(n *N) *string { return &n.QoSPolicyID }, "qos_policy_id"),
+		rest.ReadOnly[N]("ipv4_address_scope", func(w *rest.Writer, key string, n *N) { w.TextOrNull(key, n.Scope4) }).Filtered(containing("ipv4_address_scope", nil)),
+		rest.ReadOnly[N]("ipv6_address_scope", func(w *rest.Writer, key string, n *N) { w.TextOrNull(key, n.Scope6) }).Filtered(containing("ipv6_address_scope", nil)),
+		rest.ReadOnly[N]("l2_adjacency", func(w *rest.Writer, key string, _ *N) { w.Bool(key, true) }).Filtered(always("true")),
+		orNone("provider:network_type", rest.Both, rest.Unset, toText(32), func(n *N) *string { return &n.Type }, "net_type").Guarded("get_network:provider:network_type"),
+		orNone("provider:physical_network", rest.Both, rest.Unset, toText(128), func(n *N) *string { return &n.Physical }, "physical").Guarded("get_network:provider:physical_network"),
+		rest.Asked("provider:segmentation_id", rest.Both, rest.Unset, toSegment, func(n *N) *int { return &n.Segment }, func(w *rest.Writer, key string, n *N) {
 			if n.Segment == 0 {
-				return nil
+				w.Null(key)
+				return
 			}
-			return n.Segment
-		}).guarded("get_network:provider:segmentation_id"),
-	)
-	attrs = append(attrs, attr[N, N]{name: "segments", verbs: post, plain: unset, noFilter: true, set: setSegments})
-	return &resource[N, N]{
-		member: "network", collection: "networks", path: "/v2.0/networks", attrs: attrs, createBulk: true,
-		id: func(n *N) string { return n.ID }, tags: func(n *N) []string { return n.Tags },
-		begin: func() *N { return &N{AdminStateUp: true, PortSecurity: true} },
-		list:  s.Networks, paged: true, show: s.Network,
-		create: func(ctx context.Context, tx *store.Tx, n *N, c network.Change) (*N, error) {
-			return n, s.CreateNetwork(ctx, tx, n, c)
-		},
-		update: s.UpdateNetwork, remove: s.DeleteNetwork,
+			w.Int(key, int64(n.Segment))
+		}).By("segment").Guarded("get_network:provider:segmentation_id"),
+		rest.Set[N, N]("segments", rest.Post, rest.Unset, setSegments, nil),
+	})...))
+}
+
+// zonesOf are the zones of something with hints for them.
+func zonesOf(hints []string) []string {
+	if len(hints) > 0 {
+		return hints
 	}
+	return []string{network.DefaultAZ}
 }
 
 // setSegments takes the list form of the provider attributes, which SDKs send.

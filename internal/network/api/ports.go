@@ -1,93 +1,117 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
+	"kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
-// portResource is /v2.0/ports.
-func portResource(s *network.Service) *resource[network.NewPort, network.Port] {
+// ports is /v2.0/ports.
+func (a *api) ports() []httpx.Route {
 	type R = network.NewPort
 	type V = network.Port
-	attrs := standard(func(r *R) *network.Standard { return &r.Standard }, func(v *V) *network.Standard { return &v.Standard }, "name", "description", "tags")
-	attrs = append(attrs,
-		field("network_id", post, unset, toUUID, func(r *R) *string { return &r.NetworkID }, func(v *V) any { return v.NetworkID }).needed().indexed("network_id"),
-		field("admin_state_up", post|put, true, toBool, func(r *R) *bool { return &r.AdminStateUp }, func(v *V) any { return v.AdminStateUp }),
-		field("mac_address", post|put, unset, toMACOrAny, func(r *R) *string { return &r.MAC }, func(v *V) any { return v.MAC }).indexed("mac"),
-		attr[R, V]{name: "fixed_ips", verbs: post | put, plain: unset, get: func(v *V) any { return fixedList(v.FixedIPs) }, set: func(r *R, v any) (err error) {
+	s, std := a.svc.Ports, func(v *V) *network.Standard { return &v.Standard }
+	stored := slices.Concat(own(std, std), described(std, std), []rest.Attribute[V, V]{
+		rest.Attr("network_id", rest.Post, rest.Unset, toUUID, func(v *V) *string { return &v.NetworkID }).Needed().By("network_id"),
+		rest.Attr("admin_state_up", rest.Both, true, toBool, func(v *V) *bool { return &v.AdminStateUp }).By("admin_state_up"),
+		matching(rest.Attr("mac_address", rest.Both, rest.Unset, toMACOrAny, func(v *V) *string { return &v.MAC }), "mac", wanted(toMAC)),
+		matching(rest.Attr("device_id", rest.Both, "", toText(255), func(v *V) *string { return &v.DeviceID }), "device_id", nil),
+		matching(rest.Attr("device_owner", rest.Both, "", toText(255), func(v *V) *string { return &v.DeviceOwner }), "device_owner", nil),
+		matching(rest.ReadOnly[V]("status", func(w *rest.Writer, key string, v *V) { w.Text(key, v.Status) }), "status", nil),
+		rest.Asked("allowed_address_pairs", rest.Both, rest.Unset, listOf(toPair), func(v *V) *[]network.AddressPair { return &v.AddressPairs },
+			func(w *rest.Writer, key string, v *V) { writePairs(w, key, v.AddressPairs) }),
+		rest.Set("extra_dhcp_opts", rest.Both, rest.Unset, setOptions, func(w *rest.Writer, key string, v *V) { writeOptions(w, key, v.DHCPOptions) }),
+		matching(rest.Attr("dns_name", rest.Both, "", toDNSName, func(v *V) *string { return &v.DNSName }), "dns_name", nil),
+		matching(rest.Attr("dns_domain", rest.Both, "", toDomain, func(v *V) *string { return &v.DNSDomain }), "dns_domain", nil),
+		rest.ReadOnly[V]("dns_assignment", func(w *rest.Writer, key string, v *V) { writeAssignments(w, key, v, a.svc.DNSDomain()) }),
+		matching(rest.Attr("binding:vnic_type", rest.Both, "normal", toChoice("normal", "macvtap", "direct", "direct-physical", "baremetal", "virtio-forwarder", "smart-nic"),
+			func(v *V) *string { return &v.VNICType }), "vnic_type", nil),
+		matching(rest.Attr("binding:host_id", rest.Both, "", toText(255), func(v *V) *string { return &v.Host }), "host", nil).Guarded("get_port:binding:host_id"),
+		rest.Asked("binding:profile", rest.Both, rest.Unset, toProfile, func(v *V) *map[string]any { return &v.Profile }, func(w *rest.Writer, key string, v *V) {
+			if len(v.Profile) == 0 {
+				w.Object(key, func() {})
+				return
+			}
+			w.Any(key, v.Profile)
+		}).Guarded("get_port:binding:profile"),
+		matching(rest.ReadOnly[V]("binding:vif_type", func(w *rest.Writer, key string, v *V) { w.Text(key, vifType(v)) }), "vif_type", nil).Guarded("get_port:binding:vif_type"),
+		rest.ReadOnly[V]("binding:vif_details", writeVIF).Guarded("get_port:binding:vif_details"),
+		rest.ReadOnly[V]("ip_allocation", func(w *rest.Writer, key string, v *V) { w.Text(key, allocationOf(v)) }).Filtered(byAllocation),
+		orNone("qos_policy_id", rest.Both, nil, toUUIDOrNone, func(v *V) *string { return &v.QoSPolicyID }, "qos_policy_id"),
+		matching(rest.ReadOnly[V]("qos_network_policy_id", func(w *rest.Writer, key string, v *V) { w.TextOrNull(key, v.NetworkQoS) }), "qos_network_policy_id", nil),
+		rest.ReadOnly[V]("trunk_details", func(w *rest.Writer, key string, v *V) { w.Any(key, trunkDetails(v)) }),
+		rest.Attr("propagate_uplink_status", rest.Both, true, toBool, func(v *V) *bool { return &v.PropagateUp }).By("propagate_uplink_status"),
+	})
+	return collection(a, &rest.Resource[V, change.Patch[R], change.Patch[R]]{
+		Path: "/v2.0/ports", One: "port", Many: "ports", ID: func(v *V) string { return v.ID },
+		List: s.List, Show: s.Show, Create: s.Create, CreateMany: s.CreateMany, Update: s.Update, Delete: s.Delete,
+	}, rest.NewAttributes(append(rest.Lift(stored, func(r *R) *V { return &r.Port }),
+		rest.Set("fixed_ips", rest.Both, rest.Unset, func(r *R, v any) (err error) {
 			r.IPsGiven = v != nil
 			r.WantIPs, err = toFixedIPs(v)
 			return err
-		}},
-		field("device_id", post|put, "", toText(255), func(r *R) *string { return &r.DeviceID }, func(v *V) any { return v.DeviceID }).indexed("device_id"),
-		field("device_owner", post|put, "", toText(255), func(r *R) *string { return &r.DeviceOwner }, func(v *V) any { return v.DeviceOwner }).indexed("device_owner"),
-		shown[R]("status", func(v *V) any { return v.Status }),
-		attr[R, V]{name: "security_groups", verbs: post | put, plain: unset, get: func(v *V) any { return orEmpty(v.SecurityGroups) }, set: func(r *R, v any) (err error) {
+		}, func(w *rest.Writer, key string, v *V) { writeFixedIPs(w, key, v.FixedIPs) }).Filtered(byFixedIPs),
+		rest.Set("security_groups", rest.Both, rest.Unset, func(r *R, v any) (err error) {
 			r.GroupsGiven = v != nil
 			r.SecurityGroups, err = uniqueListOf(toUUID)(v)
 			return err
-		}},
-		field("allowed_address_pairs", post|put, unset, listOf(toPair), func(r *R) *[]network.AddressPair { return &r.AddressPairs }, func(v *V) any { return pairList(v.AddressPairs) }).unfiltered(),
-		attr[R, V]{name: "extra_dhcp_opts", verbs: post | put, plain: unset, noFilter: true, get: func(v *V) any { return optionList(v.DHCPOptions) }, set: setOptions},
-		attr[R, V]{name: "port_security_enabled", verbs: post | put, plain: unset, get: func(v *V) any { return v.PortSecurity }, set: func(r *R, v any) error {
+		}, func(w *rest.Writer, key string, v *V) { w.Texts(key, v.SecurityGroups) }).Filtered(containing("security_groups", nil)),
+		rest.Set("port_security_enabled", rest.Both, rest.Unset, func(r *R, v any) error {
 			b, err := toBool(v)
 			r.Security, r.PortSecurity = &b, b
 			return err
-		}},
-		field("dns_name", post|put, "", toDNSName, func(r *R) *string { return &r.DNSName }, func(v *V) any { return v.DNSName }),
-		field("dns_domain", post|put, "", toDomain, func(r *R) *string { return &r.DNSDomain }, func(v *V) any { return v.DNSDomain }),
-		shown[R]("dns_assignment", func(v *V) any { return assignments(s, v) }).unfiltered(),
-		field("binding:vnic_type", post|put, "normal", toChoice("normal", "macvtap", "direct", "direct-physical", "baremetal", "virtio-forwarder", "smart-nic"), func(r *R) *string { return &r.VNICType }, func(v *V) any { return v.VNICType }),
-		field("binding:host_id", post|put, "", toText(255), func(r *R) *string { return &r.Host }, func(v *V) any { return v.Host }).guarded("get_port:binding:host_id").indexed("host"),
-		field("binding:profile", post|put, unset, toProfile, func(r *R) *map[string]any { return &r.Profile }, func(v *V) any {
-			if v.Profile == nil {
-				return map[string]any{}
-			}
-			return v.Profile
-		}).guarded("get_port:binding:profile").unfiltered(),
-		shown[R]("binding:vif_type", func(v *V) any { return vifType(v) }).guarded("get_port:binding:vif_type"),
-		shown[R]("binding:vif_details", func(v *V) any { return vifDetails(v) }).guarded("get_port:binding:vif_details").unfiltered(),
-		shown[R]("ip_allocation", func(v *V) any {
-			if len(v.FixedIPs) == 0 {
-				return "none"
-			}
-			return "immediate"
-		}),
-		field("qos_policy_id", post|put, nil, toUUIDOrNone, func(r *R) *string { return &r.QoSPolicyID }, func(v *V) any { return orNull(v.QoSPolicyID) }),
-		shown[R]("qos_network_policy_id", func(v *V) any { return orNull(v.NetworkQoS) }),
-		shown[R]("trunk_details", func(v *V) any { return trunkDetails(v) }).unfiltered(),
-		field("propagate_uplink_status", post|put, true, toBool, func(r *R) *bool { return &r.PropagateUp }, func(v *V) any { return v.PropagateUp }),
-	)
-	return &resource[R, V]{
-		member: "port", collection: "ports", path: "/v2.0/ports", attrs: attrs, createBulk: true,
-		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
-		begin: func() *R { return &R{Port: &V{AdminStateUp: true, VNICType: "normal", PropagateUp: true}} },
-		list:  s.Ports, paged: true, show: s.Port,
-		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error) {
-			return r.Port, s.CreatePort(ctx, tx, *r, c)
-		},
-		update: func(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*R) error) (*V, error) {
-			scratch := R{Port: &V{}}
-			if err := apply(&scratch); err != nil {
-				return nil, err
-			}
-			u := network.PortUpdate{Groups: scratch.GroupsGiven, Apply: func(v *V) error { return apply(&R{Port: v}) }}
-			if scratch.IPsGiven {
-				u.IPs = &scratch.WantIPs
-			}
-			return s.UpdatePort(ctx, tx, id, c, u)
-		},
-		remove: s.DeletePort,
+		}, func(w *rest.Writer, key string, v *V) { w.Bool(key, v.PortSecurity) }).By("port_security_enabled").Read(asBool("port_security_enabled")),
+	)...))
+}
+
+// byFixedIPs wants for each key one address of the port that has one of the values.
+func byFixedIPs(values []string) ([]store.Cond, error) {
+	fields := map[string]string{"ip_address": "fixed_address", "subnet_id": "fixed_subnet", "ip_address_substr": "fixed_part"}
+	want := map[string][]string{}
+	for _, v := range values {
+		key, x, ok := strings.Cut(v, "=")
+		if !ok || fields[key] == "" {
+			return nil, badRequest("Invalid input for fixed_ips. Reason: '%s' is not ip_address=, ip_address_substr= or subnet_id=.", v)
+		}
+		if key == "ip_address" {
+			x, _ = wanted(toAddr)(x)
+		}
+		want[fields[key]] = append(want[fields[key]], x)
 	}
+	var conds []store.Cond
+	for field, list := range want {
+		conds = append(conds, store.Cond{Field: field, Op: store.HasAny, Value: list})
+	}
+	return conds, nil
+}
+
+func allocationOf(v *network.Port) string {
+	if len(v.FixedIPs) == 0 {
+		return "none"
+	}
+	return "immediate"
+}
+
+func byAllocation(values []string) ([]store.Cond, error) {
+	var any []store.Cond
+	if slices.Contains(values, "none") {
+		any = append(any, store.Eq("addresses", 0))
+	}
+	if slices.Contains(values, "immediate") {
+		any = append(any, store.Ne("addresses", 0))
+	}
+	return []store.Cond{store.Or(any...)}, nil
 }
 
 // setOptions replaces the options; one whose value is null goes.
-func setOptions(r *network.NewPort, v any) error {
+func setOptions(r *network.Port, v any) error {
 	opts, err := listOf(toDHCPOption)(v)
 	if err != nil {
 		return err
@@ -130,50 +154,69 @@ func toProfile(v any) (map[string]any, error) {
 	return m, nil
 }
 
-func fixedList(fs []network.FixedIP) []map[string]any {
-	out := make([]map[string]any, len(fs))
-	for i, f := range fs {
-		out[i] = map[string]any{"subnet_id": f.SubnetID, "ip_address": f.IP.String()}
-	}
-	return out
+func writeFixedIPs(w *rest.Writer, key string, fs []network.FixedIP) {
+	w.List(key, func() {
+		for _, f := range fs {
+			w.Object("", func() {
+				w.Text("subnet_id", f.SubnetID)
+				w.Text("ip_address", f.IP.String())
+			})
+		}
+	})
 }
 
-func pairList(ps []network.AddressPair) []map[string]any {
-	out := make([]map[string]any, len(ps))
-	for i, p := range ps {
-		ip := p.IP.String()
-		if p.IP.IsSingleIP() {
-			ip = p.IP.Addr().String()
+func writePairs(w *rest.Writer, key string, ps []network.AddressPair) {
+	w.List(key, func() {
+		for _, p := range ps {
+			ip := p.IP.String()
+			if p.IP.IsSingleIP() {
+				ip = p.IP.Addr().String()
+			}
+			w.Object("", func() {
+				w.Text("mac_address", p.MAC)
+				w.Text("ip_address", ip)
+			})
 		}
-		out[i] = map[string]any{"mac_address": p.MAC, "ip_address": ip}
-	}
-	return out
+	})
 }
 
-func optionList(os []network.DHCPOption) []map[string]any {
-	out := make([]map[string]any, len(os))
-	for i, o := range os {
-		out[i] = map[string]any{"opt_name": o.Name, "opt_value": o.Value, "ip_version": o.IPVersion}
-	}
-	return out
+func writeOptions(w *rest.Writer, key string, os []network.DHCPOption) {
+	w.List(key, func() {
+		for _, o := range os {
+			w.Object("", func() {
+				w.Text("opt_name", o.Name)
+				w.Text("opt_value", o.Value)
+				w.Int("ip_version", int64(o.IPVersion))
+			})
+		}
+	})
 }
 
-// assignments are the names of a port's addresses in the internal DNS.
-func assignments(s *network.Service, p *network.Port) []map[string]any {
-	domain := s.DNSDomain()
-	out := make([]map[string]any, len(p.FixedIPs))
-	for i, f := range p.FixedIPs {
-		host := p.DNSName
-		if host == "" {
-			host = "host-" + strings.NewReplacer(".", "-", ":", "-").Replace(f.IP.String())
+// writeAssignments writes the names of a port's addresses in the internal DNS.
+func writeAssignments(w *rest.Writer, key string, p *network.Port, domain string) {
+	w.List(key, func() {
+		for _, f := range p.FixedIPs {
+			host := p.DNSName
+			if host == "" {
+				host = "host-" + strings.Map(func(r rune) rune {
+					if r == '.' || r == ':' {
+						return '-'
+					}
+					return r
+				}, f.IP.String())
+			}
+			fqdn := host
+			if !strings.HasSuffix(host, ".") {
+				fqdn = host + "." + domain
+			}
+			name, _, _ := strings.Cut(host, ".")
+			w.Object("", func() {
+				w.Text("ip_address", f.IP.String())
+				w.Text("hostname", name)
+				w.Text("fqdn", fqdn)
+			})
 		}
-		fqdn := host
-		if !strings.HasSuffix(host, ".") {
-			fqdn = host + "." + domain
-		}
-		out[i] = map[string]any{"ip_address": f.IP.String(), "hostname": strings.TrimSuffix(strings.Split(host, ".")[0], "."), "fqdn": fqdn}
-	}
-	return out
+	})
 }
 
 func vifType(p *network.Port) string {
@@ -186,9 +229,12 @@ func vifType(p *network.Port) string {
 	return "ovs"
 }
 
-func vifDetails(p *network.Port) map[string]any {
-	if !p.Bound() {
-		return map[string]any{}
-	}
-	return map[string]any{"port_filter": true, "connectivity": "l2", "bridge_name": "br-int"}
+func writeVIF(w *rest.Writer, key string, p *network.Port) {
+	w.Object(key, func() {
+		if p.Bound() {
+			w.Bool("port_filter", true)
+			w.Text("connectivity", "l2")
+			w.Text("bridge_name", "br-int")
+		}
+	})
 }

@@ -50,7 +50,8 @@ func (a *api) qosRules() []httpx.Route {
 	for _, kind := range network.QoSRuleKinds() {
 		out = append(out, collection(a, &rest.Resource[R, change.Patch[R], change.Patch[R]]{
 			Path: "/v2.0/qos/policies/{policy_id}/" + kind + "_rules", Item: "rule_id", One: kind + "_rule", Many: kind + "_rules",
-			ID: func(v *R) string { return v.ID }, Verbs: "list show create update delete",
+			Rule: rules("policy_" + kind + "_rule"),
+			ID:   func(v *R) string { return v.ID }, Verbs: "list show create update delete",
 			Bind: func(c *rest.Resource[R, change.Patch[R], change.Patch[R]], r *httpx.Request) {
 				s := a.svc.QoSPolicies.Of(r.Var("policy_id"), kind)
 				c.List, c.Show, c.Create, c.Update, c.Delete = s.List, s.Show, s.Create, s.Update, s.Delete

@@ -19,7 +19,7 @@ func New(svc *network.Service) *httpx.Service {
 // table is every route of the API.
 func table(a *api) []httpx.Route {
 	s := a.svc
-	rt, tr := routerResource(s), trunkResource(s)
+	tr := trunkResource(s)
 	out := []httpx.Route{
 		{Method: http.MethodGet, Path: "/", Public: true, Handler: versionList},
 		{Method: http.MethodGet, Path: "/v2.0/", Handler: resourceList},
@@ -35,10 +35,9 @@ func table(a *api) []httpx.Route {
 		{Method: http.MethodGet, Path: "/v2.0/service-providers", Policy: "get_service_provider", Handler: a.serviceProviders},
 	}
 	for _, more := range [][]httpx.Route{
-		routes(a, networkResource(s)), routes(a, subnetResource(s)), routes(a, portResource(s)),
-		routes(a, rt), a.routerActions(rt), routes(a, floatingResource(s)), a.forwardingRoutes(),
+		a.networks(), a.subnets(), a.ports(), a.routers(), a.floatingIPs(), a.forwardings(),
 		a.securityGroups(), a.defaultRules(), a.addressGroups(),
-		routes(a, poolResource(s)), a.poolActions(), a.addressScopes(), routes(a, rbacResource(s)),
+		a.subnetPools(), a.addressScopes(), routes(a, rbacResource(s)),
 		a.quotaRoutes(), a.topologyRoutes(), a.qosPolicies(), routes(a, tr), a.trunkActions(tr), a.qosRules(), a.agents(), routes(a, availabilityResource(s)), a.tagRoutes(),
 	} {
 		out = append(out, more...)

@@ -1,57 +1,56 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 
-	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
-// subnetResource is /v2.0/subnets.
-func subnetResource(s *network.Service) *resource[network.NewSubnet, network.Subnet] {
+// subnets is /v2.0/subnets.
+func (a *api) subnets() []httpx.Route {
 	type R = network.NewSubnet
 	type V = network.Subnet
+	s, std := a.svc.Subnets, func(v *V) *network.Standard { return &v.Standard }
 	modes := toChoiceOrNone("slaac", "dhcpv6-stateful", "dhcpv6-stateless")
-	attrs := standard(func(r *R) *network.Standard { return &r.Standard }, func(v *V) *network.Standard { return &v.Standard }, "name", "description", "tags")
-	attrs = append(attrs,
-		field("network_id", post, unset, toUUID, func(r *R) *string { return &r.NetworkID }, func(v *V) any { return v.NetworkID }).needed().indexed("network_id"),
-		field("ip_version", post, unset, toVersion, func(r *R) *int { return &r.IPVersion }, func(v *V) any { return v.Version() }).needed(),
-		field("cidr", post, unset, toPrefixOrNone, func(r *R) *netip.Prefix { return &r.CIDR }, func(v *V) any { return v.CIDR.String() }),
-		field("prefixlen", post, unset, toInt(0, 128), func(r *R) *int { return &r.PrefixLen }, silent[V]()),
-		field("use_default_subnetpool", post, false, toBool, func(r *R) *bool { return &r.UseDefaultPool }, silent[V]()),
-		field("subnetpool_id", post, nil, toPoolID, func(r *R) *string { return &r.SubnetPoolID }, func(v *V) any { return orNull(v.SubnetPoolID) }).indexed("subnetpool_id"),
-		attr[R, V]{name: "gateway_ip", verbs: post | put, plain: unset, get: func(v *V) any { return addrOrNull(v.Gateway) }, set: func(r *R, v any) (err error) {
+	stored := slices.Concat(own(std, std), described(std, std), []rest.Attribute[V, V]{
+		rest.Attr("network_id", rest.Post, rest.Unset, toUUID, func(v *V) *string { return &v.NetworkID }).Needed().By("network_id"),
+		matching(rest.Asked("cidr", rest.Post, rest.Unset, toPrefixOrNone, func(v *V) *netip.Prefix { return &v.CIDR },
+			func(w *rest.Writer, key string, v *V) { w.Text(key, v.CIDR.String()) }), "cidr", wanted(toPrefixOrNone)),
+		orNone("subnetpool_id", rest.Post, nil, toPoolID, func(v *V) *string { return &v.SubnetPoolID }, "subnetpool_id"),
+		rest.Asked("allocation_pools", rest.Both, rest.Unset, listOf(toPool), func(v *V) *[]network.Pool { return &v.Pools },
+			func(w *rest.Writer, key string, v *V) { writePools(w, key, v.Pools) }),
+		rest.Asked("dns_nameservers", rest.Both, rest.Unset, uniqueListOf(toAddr), func(v *V) *[]netip.Addr { return &v.DNS },
+			func(w *rest.Writer, key string, v *V) { w.Texts(key, texts(v.DNS)) }).Filtered(containing("dns_nameservers", wanted(toAddr))),
+		rest.Asked("host_routes", rest.Both, rest.Unset, uniqueListOf(toRoute), func(v *V) *[]network.Route { return &v.HostRoutes },
+			func(w *rest.Writer, key string, v *V) { writeRoutes(w, key, v.HostRoutes) }),
+		rest.Attr("enable_dhcp", rest.Both, true, toBool, func(v *V) *bool { return &v.DHCP }).By("enable_dhcp"),
+		orNone("ipv6_ra_mode", rest.Post, nil, modes, func(v *V) *string { return &v.IPv6RA }, "ipv6_ra_mode"),
+		orNone("ipv6_address_mode", rest.Post, nil, modes, func(v *V) *string { return &v.IPv6Address }, "ipv6_address_mode"),
+		rest.Attr("service_types", rest.Both, rest.Unset, uniqueListOf(toServiceType), func(v *V) *[]string { return &v.ServiceTypes }).Filtered(containing("service_types", nil)),
+		rest.Attr("dns_publish_fixed_ip", rest.Both, false, toBool, func(v *V) *bool { return &v.DNSPublish }).By("dns_publish_fixed_ip"),
+		rest.ReadOnly[V]("shared", func(w *rest.Writer, key string, v *V) { w.Bool(key, v.Shared) }).By("shared").Unsorted().Read(asBool("shared")),
+		rest.ReadOnly[V]("router:external", func(w *rest.Writer, key string, v *V) { w.Bool(key, v.External) }).By("reachable").Unsorted().Read(asBool("router:external")),
+	})
+	return collection(a, &rest.Resource[V, change.Patch[R], change.Patch[R]]{
+		Path: "/v2.0/subnets", One: "subnet", Many: "subnets", ID: func(v *V) string { return v.ID },
+		List: s.List, Show: s.Show, Create: s.Create, CreateMany: s.CreateMany, Update: s.Update, Delete: s.Delete,
+	}, rest.NewAttributes(append(rest.Lift(stored, func(r *R) *V { return &r.Subnet }),
+		rest.Asked("ip_version", rest.Post, rest.Unset, toVersion, func(r *R) *int { return &r.IPVersion },
+			func(w *rest.Writer, key string, v *V) { w.Int(key, int64(v.Version())) }).Needed().By("ip_version"),
+		rest.Asked[R, V]("prefixlen", rest.Post, rest.Unset, toInt(0, 128), func(r *R) *int { return &r.PrefixLen }, nil),
+		rest.Asked[R, V]("use_default_subnetpool", rest.Post, false, toBool, func(r *R) *bool { return &r.UseDefaultPool }, nil),
+		matching(rest.Set("gateway_ip", rest.Both, rest.Unset, func(r *R, v any) (err error) {
 			r.NoGateway = v == nil
 			r.Gateway, err = toAddrOrNone(v)
 			return err
-		}}.filteredAs(wanted(toAddr)),
-		field("allocation_pools", post|put, unset, listOf(toPool), func(r *R) *[]network.Pool { return &r.Pools }, func(v *V) any { return poolList(v.Pools) }).unfiltered(),
-		field("dns_nameservers", post|put, unset, uniqueListOf(toAddr), func(r *R) *[]netip.Addr { return &r.DNS }, func(v *V) any { return texts(v.DNS) }),
-		field("host_routes", post|put, unset, uniqueListOf(toRoute), func(r *R) *[]network.Route { return &r.HostRoutes }, func(v *V) any { return routeList(v.HostRoutes) }).unfiltered(),
-		field("enable_dhcp", post|put, true, toBool, func(r *R) *bool { return &r.DHCP }, func(v *V) any { return v.DHCP }),
-		field("ipv6_ra_mode", post, nil, modes, func(r *R) *string { return &r.IPv6RA }, func(v *V) any { return orNull(v.IPv6RA) }),
-		field("ipv6_address_mode", post, nil, modes, func(r *R) *string { return &r.IPv6Address }, func(v *V) any { return orNull(v.IPv6Address) }),
-		field("service_types", post|put, unset, uniqueListOf(toServiceType), func(r *R) *[]string { return &r.ServiceTypes }, func(v *V) any { return orEmpty(v.ServiceTypes) }),
-		field("dns_publish_fixed_ip", post|put, false, toBool, func(r *R) *bool { return &r.DNSPublish }, func(v *V) any { return v.DNSPublish }),
-		shown[R]("shared", func(v *V) any { return v.Shared }),
-		shown[R]("router:external", func(v *V) any { return v.External }),
-	)
-	return &resource[R, V]{
-		member: "subnet", collection: "subnets", path: "/v2.0/subnets", attrs: attrs, createBulk: true,
-		id: func(v *V) string { return v.ID }, tags: func(v *V) []string { return v.Tags },
-		begin: func() *R { return &R{Subnet: &V{DHCP: true}} },
-		list:  s.Subnets, paged: true, show: s.Subnet,
-		create: func(ctx context.Context, tx *store.Tx, r *R, c network.Change) (*V, error) {
-			return r.Subnet, s.CreateSubnet(ctx, tx, *r, c)
-		},
-		update: func(ctx context.Context, tx *store.Tx, id string, c network.Change, apply func(*R) error) (*V, error) {
-			return s.UpdateSubnet(ctx, tx, id, c, func(v *V) error { return apply(&R{Subnet: v}) })
-		},
-		remove: s.DeleteSubnet,
-	}
+		}, func(w *rest.Writer, key string, v *V) { writeAddr(w, key, v.Gateway) }), "gateway_ip", wanted(toAddr)),
+	)...))
 }
 
 func toVersion(v any) (int, error) {
@@ -84,20 +83,35 @@ func toServiceType(v any) (string, error) {
 	return s, nil
 }
 
-func poolList(ps []network.Pool) []map[string]any {
-	out := make([]map[string]any, len(ps))
-	for i, p := range ps {
-		out[i] = map[string]any{"start": p.Start.String(), "end": p.End.String()}
-	}
-	return out
+func writePools(w *rest.Writer, key string, ps []network.Pool) {
+	w.List(key, func() {
+		for _, p := range ps {
+			w.Object("", func() {
+				w.Text("start", p.Start.String())
+				w.Text("end", p.End.String())
+			})
+		}
+	})
 }
 
-func routeList(rs []network.Route) []map[string]any {
-	out := make([]map[string]any, len(rs))
-	for i, r := range rs {
-		out[i] = map[string]any{"destination": r.Destination.String(), "nexthop": r.NextHop.String()}
+func writeRoutes(w *rest.Writer, key string, rs []network.Route) {
+	w.List(key, func() {
+		for _, r := range rs {
+			w.Object("", func() {
+				w.Text("destination", r.Destination.String())
+				w.Text("nexthop", r.NextHop.String())
+			})
+		}
+	})
+}
+
+// writeAddr writes null where there is no address.
+func writeAddr(w *rest.Writer, key string, a netip.Addr) {
+	if !a.IsValid() {
+		w.Null(key)
+		return
 	}
-	return out
+	w.Text(key, a.String())
 }
 
 func texts[E fmt.Stringer](list []E) []string {

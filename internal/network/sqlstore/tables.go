@@ -12,7 +12,54 @@ func Tables() network.Tables {
 		AddressGroups:  addressGroups(),
 		SecurityGroups: securityGroups(), SecurityGroupRules: securityGroupRules(), DefaultRules: defaultRules(),
 		QoSPolicies: qosPolicies(), QoSRules: qosRules(), QoSBindings: qosBindings(), Agents: agents(),
+		Networks: networks(), Segments: segments(), Subnets: subnets(), SubnetPools: subnetPools(), Allocations: allocations(),
+		Ports: ports(), PortGroups: portGroups(),
+		Routers: routers(), FloatingIPs: floatingIPs(), Forwardings: forwardings(),
 	}
+}
+
+// aged are the columns beside a document that all such families have.
+func aged(s *network.Standard, c *store.Columns) {
+	c.Key("id", &s.ID)
+	c.Text("project_id", &s.ProjectID)
+	c.Int64("revision", &s.Revision)
+	c.Time("created_at", &s.CreatedAt)
+	c.Time("updated_at", &s.UpdatedAt)
+}
+
+// inDoc declares fields, each with its path in the document; plain is what
+// counts where a document does not speak of it.
+func inDoc[T any](t *store.Table[T], k store.Kind, plain string, fields []string) {
+	for i := 0; i < len(fields); i += 2 {
+		e := store.Path(t.Name()+".doc", fields[i+1], k)
+		t.Field(fields[i], k, store.Expr{SQLite: "COALESCE(" + e.SQLite + ", " + plain + ")", Postgres: "COALESCE(" + e.Postgres + ", " + plain + ")"})
+	}
+}
+
+func texts[T any](t *store.Table[T], fields ...string)   { inDoc(t, store.KindText, "''", fields) }
+func flags[T any](t *store.Table[T], fields ...string)   { inDoc(t, store.KindBool, "FALSE", fields) }
+func numbers[T any](t *store.Table[T], fields ...string) { inDoc(t, store.KindInt, "0", fields) }
+
+// length is how long a list in the document is.
+func length[T any](t *store.Table[T], field, path string) {
+	at := t.Name() + ".doc::jsonb -> '" + path + "'"
+	t.Field(field, store.KindInt, store.Expr{
+		SQLite:   "COALESCE(json_array_length(" + t.Name() + ".doc, '$." + path + "'), 0)",
+		Postgres: "CASE jsonb_typeof(" + at + ") WHEN 'array' THEN jsonb_array_length(" + at + ") ELSE 0 END",
+	})
+}
+
+// lists declares fields that are lists of texts in the document.
+func lists[T any](t *store.Table[T], fields ...string) *store.Table[T] {
+	for i := 0; i < len(fields); i += 2 {
+		t.Set(fields[i], store.Listed(t.Name()+".doc", fields[i+1]))
+	}
+	return t
+}
+
+// private tells of a table whose rows are their project's alone.
+func private[T any](t *store.Table[T]) *store.Table[T] {
+	return t.Condition("visible", store.SQL(t.Name()+".project_id = ?"))
 }
 
 // standard are the columns of all families that are kept without a document.
