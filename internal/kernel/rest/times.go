@@ -1,9 +1,6 @@
 package rest
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // TimeFormat is how an API writes a time; all are in UTC.
 type TimeFormat string
@@ -25,16 +22,4 @@ func (f TimeFormat) OrNull(t time.Time) any {
 		return nil
 	}
 	return f.Of(t)
-}
-
-// ParseTime reads a time as clients of any of the APIs write it.
-func ParseTime(text string) (time.Time, error) {
-	for _, layout := range []string{
-		time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02",
-	} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%.60q is no time: use ISO 8601", text)
 }

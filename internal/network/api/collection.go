@@ -10,6 +10,7 @@ import (
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -111,7 +112,7 @@ func fieldsOf(r *httpx.Request) []string {
 
 // since is the filter that every collection has beside its attributes.
 var since = rest.Field{Name: "changed_since", NoSort: true, Filter: func(values []string) ([]store.Cond, error) {
-	t, err := rest.ParseTime(values[0])
+	t, err := isotime.Parse(values[0])
 	if err != nil {
 		return nil, badRequest("Invalid input for operation: The input changed_since must be in the following format: YYYY-MM-DDTHH:MM:SS[.ss][Z].")
 	}
@@ -218,7 +219,7 @@ func described[R, V any](req func(*R) *network.Standard, view func(*V) *network.
 // within finds a time by the second that answers show.
 func within(field string) func(values []string) ([]store.Cond, error) {
 	return func(values []string) ([]store.Cond, error) {
-		t, err := rest.ParseTime(values[0])
+		t, err := isotime.Parse(values[0])
 		if err != nil {
 			return nil, badRequest("Invalid input for %s. Reason: '%s' is no time.", field, values[0])
 		}
