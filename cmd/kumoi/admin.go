@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kumoi/internal/app"
+	"kumoi/internal/kernel/service"
 )
 
 type adminCmd struct {
@@ -272,7 +273,7 @@ func (c *explainServerCmd) Run(ctx context.Context) error {
 	if c.Server == "" {
 		return c.list(ctx, client)
 	}
-	var e app.ServerExplanation
+	var e service.Explanation
 	if err := client.Call(ctx, http.MethodGet, "/explain/server/"+url.PathEscape(c.Server), nil, &e); err != nil {
 		return err
 	}
@@ -284,7 +285,7 @@ func (c *explainServerCmd) Run(ctx context.Context) error {
 }
 
 func (c *explainServerCmd) list(ctx context.Context, client *app.AdminClient) error {
-	var list []app.ServerRow
+	var list []service.Resource
 	if err := client.Call(ctx, http.MethodGet, "/explain/server", nil, &list); err != nil {
 		return err
 	}

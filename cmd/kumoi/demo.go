@@ -11,6 +11,7 @@ import (
 
 	"kumoi/internal/app"
 	"kumoi/internal/demo"
+	"kumoi/internal/kernel/service"
 )
 
 type demoCmd struct {
@@ -68,7 +69,7 @@ func withReason(ctx context.Context, dir string, r *demo.Result, err error) erro
 	if r == nil || r.ServerID == "" {
 		return fmt.Errorf("%w\nkumoi status --data-dir %s shows what runs", err, dir)
 	}
-	var e app.ServerExplanation
+	var e service.Explanation
 	asked := app.AdminClientOf(dir).Call(ctx, http.MethodGet, "/explain/server/"+r.ServerID, nil, &e)
 	if asked == nil && e.Reason != "" {
 		err = fmt.Errorf("%w\nThe reason: %s", err, e.Reason)

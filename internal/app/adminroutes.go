@@ -50,16 +50,6 @@ type TaskRow struct {
 	Report, Error string
 }
 
-// ServerExplanation answers "kumoi explain server".
-type ServerExplanation struct {
-	Text   string
-	Reason string // of a fault, as the host said it
-	Facts  any
-}
-
-// ServerRow is a server that can be explained.
-type ServerRow struct{ ID, Name, Status, Host, ProjectID string }
-
 // onControl makes an operation of the control plane: it is refused where the
 // control plane does not run, or not yet.
 func onControl[In any](c *Cloud, f func(ctx context.Context, k *control, r *http.Request, in In) (any, error)) func(context.Context, *http.Request, In) (any, error) {
@@ -100,12 +90,8 @@ func (c *Cloud) adminOperations() {
 	handle(a, "GET /hosts", onControl(c, listHosts))
 	handle(a, "POST /hosts", onControl(c, c.addHost))
 	handle(a, "DELETE /hosts/{name}", onControl(c, c.removeHost))
-	handle(a, "GET /explain/server", onControl(c, func(ctx context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
-		return k.servers(ctx)
-	}))
-	handle(a, "GET /explain/server/{id}", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
-		return k.explainServer(ctx, r.PathValue("id"))
-	}))
+	handle(a, "GET /explain/{noun}", onControl(c, explained))
+	handle(a, "GET /explain/{noun}/{id}", onControl(c, explain))
 	c.imageOperations()
 	handle(a, "POST /identity/mappings/{id}/test", onControl(c, tryMapping))
 	handle(a, "POST /identity/reset-password", onControl(c, resetPassword))

@@ -19,7 +19,7 @@ func (k *control) bootstrap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := k.identity.Bootstrap(ctx, identity.BootstrapConfig{AdminPassword: password, Region: k.cfg.Region, Catalog: catalogue})
+	made, err := k.identity.Bootstrap(ctx, identity.BootstrapConfig{AdminPassword: password, Region: k.cfg.Region, Catalog: k.catalogue()})
 	if err == nil && fresh && !made {
 		// The database is another server's too, which knows the password.
 		err = os.Remove(k.cfg.AdminPasswordFile())
@@ -62,12 +62,12 @@ func bootstrapAgain(ctx context.Context, k *control, _ *http.Request, in Bootstr
 		return nil, errs.New(errs.Invalid, "A password must not be empty.")
 	}
 	c := identity.BootstrapConfig{
-		AdminUser: in.User, AdminPassword: in.Password, ResetPassword: true, AdminProject: in.Project, Region: in.Region, Catalog: catalogue,
+		AdminUser: in.User, AdminPassword: in.Password, ResetPassword: true, AdminProject: in.Project, Region: in.Region, Catalog: k.catalogue(),
 	}
-	if in.PublicURL != "" {
-		entry := catalogue[0]
-		entry.Public, entry.Internal, entry.Admin = in.PublicURL, in.InternalURL, in.AdminURL
-		c.Catalog = append([]identity.CatalogEntry{entry}, catalogue[1:]...)
+	for i := range c.Catalog {
+		if e := &c.Catalog[i]; e.Type == "identity" && in.PublicURL != "" {
+			e.Public, e.Internal, e.Admin = in.PublicURL, in.InternalURL, in.AdminURL
+		}
 	}
 	if _, err := k.identity.Bootstrap(ctx, c); err != nil {
 		return nil, err

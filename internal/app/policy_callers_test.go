@@ -40,7 +40,7 @@ func TestEveryPolicyRuleIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := map[string]bool{}
-	for _, api := range s.apis {
+	for _, api := range s.apis() {
 		for _, r := range api.Routes {
 			asked[r.Policy] = true
 		}

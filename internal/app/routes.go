@@ -14,6 +14,8 @@ import (
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/service"
+	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
 	fabricfake "kumoi/internal/network/fabric/fake"
 )
@@ -43,6 +45,25 @@ func blueprint() (*services, error) {
 	})
 }
 
+// Services are those of a cloud of this release, in the order in which they
+// start: each knows only those before it.
+func Services() ([]service.Descriptor, error) {
+	s, err := blueprint()
+	if err != nil {
+		return nil, err
+	}
+	return s.list, nil
+}
+
+// Migrations are the schemas of all that keeps tables.
+func Migrations() ([]store.Migrations, error) {
+	s, err := blueprint()
+	if err != nil {
+		return nil, err
+	}
+	return s.migrations(), nil
+}
+
 // Routes lists every operation that a cloud of this release serves.
 func Routes() ([]RouteRow, error) {
 	s, err := blueprint()
@@ -50,7 +71,7 @@ func Routes() ([]RouteRow, error) {
 		return nil, err
 	}
 	var out []RouteRow
-	for _, api := range s.apis {
+	for _, api := range s.apis() {
 		for _, r := range api.Routes {
 			out = append(out, rows(api, r)...)
 		}

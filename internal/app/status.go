@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"maps"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,8 +63,8 @@ func (c *Cloud) status(ctx context.Context) *Status {
 	st.Parts = append(st.Parts, Part{Name: "kumoi", State: "running", Version: Version, PID: st.PID, Detail: runtime.Version(), Managed: "kumoi"})
 	if c.control != nil {
 		st.Parts = append(st.Parts, c.databasePart(ctx))
-		st.Parts = append(st.Parts, c.storeParts()...)
-		st.Counts = c.counts(ctx)
+		st.Parts = append(st.Parts, c.control.healthParts(ctx)...)
+		st.Counts = c.control.counts(ctx)
 	}
 	if c.stack != nil {
 		for _, h := range c.stack.Health(ctx) {
@@ -89,51 +87,48 @@ func (c *Cloud) databasePart(ctx context.Context) Part {
 	return p
 }
 
-// storeParts are the stores of images' data as upkeep has last found them.
-func (c *Cloud) storeParts() []Part {
-	states := c.control.image.StoreStates()
+// healthParts are what the services depend on.
+func (k *control) healthParts(ctx context.Context) []Part {
 	var out []Part
-	for _, id := range slices.Sorted(maps.Keys(states)) {
-		p := Part{Name: "image store " + id, State: "running", Managed: "operator"}
-		if err := states[id]; err != nil {
-			p.State, p.Detail = "down", err.Error()
+	for _, s := range k.list {
+		if s.Health == nil {
+			continue
 		}
-		out = append(out, p)
+		for _, h := range s.Health(ctx) {
+			p := Part{Name: h.Name, State: "running", Version: h.Version, Managed: h.Managed}
+			if h.Err != nil {
+				p.State, p.Detail = "down", h.Err.Error()
+			}
+			out = append(out, p)
+		}
 	}
 	return out
 }
 
-// counted are the tables that people ask about.
-var counted = []struct{ name, query string }{
-	{"projects", "SELECT COUNT(*) FROM identity_project WHERE is_domain = FALSE"},
-	{"users", "SELECT COUNT(*) FROM identity_user"},
-	{"images", "SELECT COUNT(*) FROM image WHERE status <> 'deleted'"},
-	{"networks", "SELECT COUNT(*) FROM network"},
-	{"ports", "SELECT COUNT(*) FROM network_port"},
-	{"servers", "SELECT COUNT(*) FROM compute_server WHERE deleted = FALSE"},
-}
-
-func (c *Cloud) counts(ctx context.Context) []Count {
+// counts are what people ask about; what cannot be counted is left out.
+func (k *control) counts(ctx context.Context) []Count {
 	var out []Count
-	for _, q := range counted {
-		err := c.control.db.Read(ctx, func(tx *store.Tx) error {
-			n, err := store.One(ctx, tx, store.Value[int64], q.query)
-			if err == nil {
-				out = append(out, Count{q.name, n})
+	for _, s := range k.list {
+		for _, c := range s.Counts {
+			n := int64(0)
+			err := k.db.Read(ctx, func(tx *store.Tx) (err error) {
+				n, err = c.Of(ctx, tx)
+				return err
+			})
+			if err != nil {
+				k.log.Warn("status cannot count", "what", c.Name, "error", err)
+				continue
 			}
-			return err
-		})
-		if err != nil {
-			c.log.Warn("status cannot count", "what", q.name, "error", err)
+			out = append(out, Count{c.Name, n})
 		}
 	}
-	running, err := c.control.sagas.List(ctx, saga.Filter{States: []saga.State{saga.Running, saga.Unwinding}, Limit: 1000})
-	if err == nil {
-		out = append(out, Count{"sagas running", int64(len(running))})
-	}
-	stuck, err := c.control.sagas.List(ctx, saga.Filter{States: []saga.State{saga.Stuck}, Limit: 1000})
-	if err == nil {
-		out = append(out, Count{"sagas stuck", int64(len(stuck))})
+	for _, c := range []struct {
+		name   string
+		states []saga.State
+	}{{"sagas running", []saga.State{saga.Running, saga.Unwinding}}, {"sagas stuck", []saga.State{saga.Stuck}}} {
+		if list, err := k.sagas.List(ctx, saga.Filter{States: c.states, Limit: 1000}); err == nil {
+			out = append(out, Count{c.name, int64(len(list))})
+		}
 	}
 	return out
 }

@@ -15,6 +15,7 @@ import (
 	"kumoi/internal/agent/hypervisor/fake"
 	"kumoi/internal/app"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/service"
 	"kumoi/test/apptest"
 )
 
@@ -69,7 +70,7 @@ func TestAWalkMendsWhatIsBroken(t *testing.T) {
 		t.Fatalf("the walk went on: %v", err)
 	}
 	c.Guests.Unscript()
-	var e app.ServerExplanation
+	var e service.Explanation
 	ask := func(which string) error {
 		return app.AdminClientOf(c.Config.DataDir).Call(t.Context(), "GET", "/explain/server/"+which, nil, &e)
 	}
@@ -84,7 +85,7 @@ func TestAWalkMendsWhatIsBroken(t *testing.T) {
 	if err != nil || mended.serverID == broken.serverID || mended.address != whole.address {
 		t.Errorf("%v: server %s, was %s; address %s, was %s", err, mended.serverID, broken.serverID, mended.address, whole.address)
 	}
-	var list []app.ServerRow
+	var list []service.Resource
 	if err := app.AdminClientOf(c.Config.DataDir).Call(t.Context(), "GET", "/explain/server", nil, &list); err != nil || len(list) != 1 || list[0].Name != "first" {
 		t.Errorf("%v: %+v", err, list)
 	}

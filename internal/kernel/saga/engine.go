@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -129,6 +131,13 @@ func (e *Engine) register(def *definition) {
 	if e.newest[def.kind] == nil || e.newest[def.kind].version < def.version {
 		e.newest[def.kind] = def
 	}
+}
+
+// Kinds are the kinds that were registered, in order.
+func (e *Engine) Kinds() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Sorted(maps.Keys(e.defs))
 }
 
 func (e *Engine) definition(kind string, version int) *definition {

@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"kumoi/internal/compute"
+	"kumoi/internal/compute/console"
+	computeservice "kumoi/internal/compute/service"
+	"kumoi/internal/hoststack"
+	"kumoi/internal/identity"
+	"kumoi/internal/identity/ldap"
+	identityservice "kumoi/internal/identity/service"
+	"kumoi/internal/image"
+	imageservice "kumoi/internal/image/service"
+	"kumoi/internal/kernel/audit"
+	"kumoi/internal/kernel/bus"
+	"kumoi/internal/kernel/event"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/service"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+	"kumoi/internal/network"
+	"kumoi/internal/network/fabric"
+	networkservice "kumoi/internal/network/service"
+	"kumoi/internal/placement"
+	placementservice "kumoi/internal/placement/service"
+)
+
+// The list of the cloud's services, and what each gets of the others. To add one
+// is to add a field, a line of the list and the function that makes it, here.
+
+// services are assembled and not started.
+type services struct {
+	list   []service.Descriptor // in the order in which they start
+	policy *policy.Engine
+
+	identity  *identity.Service
+	image     *image.Service
+	placement *placement.Service
+	network   *network.Service
+	compute   *compute.Service
+}
+
+// makers make the services, each after those that it needs.
+var makers = []struct {
+	name string
+	make func(*services, ground) (service.Descriptor, error)
+}{
+	{"identity", (*services).makeIdentity},
+	{"image", (*services).makeImage},
+	{"placement", (*services).makePlacement},
+	{"network", (*services).makeNetwork},
+	{"compute", (*services).makeCompute},
+}
+
+func (s *services) makeIdentity(g ground) (d service.Descriptor, err error) {
+	cfg := g.cfg.IdentitySettings.config()
+	if g.cfg.PasswordsCheap {
+		cfg.HashMemory, cfg.HashTime = 64, 1
+	}
+	cfg.TrustedDashboards = g.cfg.TrustedDashboards
+	sso, partners, err := g.cfg.providers(g.cfg.AuthURL())
+	if err != nil {
+		return d, err
+	}
+	s.identity, d, err = identityservice.New(identity.Deps{
+		DB: g.db, Policy: s.policy, MasterKey: g.master, Log: g.log, Audit: g.audit, Events: g.events, Config: cfg,
+		Directory: ldap.Directory{}, SSO: sso, SAML: partners,
+	})
+	return d, err
+}
+
+func (s *services) makeImage(g ground) (d service.Descriptor, err error) {
+	cfg, err := g.cfg.Images.config(g.cfg)
+	if err != nil {
+		return d, err
+	}
+	s.image, d, err = imageservice.New(image.Deps{
+		DB: g.db, Policy: s.policy, Log: g.log, Config: cfg, Stores: g.stores, Sagas: g.sagas, Tasks: g.tasks, Events: g.events,
+		Limits: imageLimits{s.identity, cfg.Region}, Regions: imageRegions{s.identity, g.db, cfg.Region},
+	})
+	return d, err
+}
+
+func (s *services) makePlacement(g ground) (d service.Descriptor, err error) {
+	s.placement, d, err = placementservice.New(placement.Deps{DB: g.db, Policy: s.policy, Events: g.events})
+	return d, err
+}
+
+func (s *services) makeNetwork(g ground) (d service.Descriptor, err error) {
+	s.network, d, err = networkservice.New(network.Deps{
+		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Events: g.events, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
+		OnServer: func(ctx context.Context, tx *store.Tx, id string) error { return s.compute.RefreshTx(ctx, tx, id) },
+	})
+	return d, err
+}
+
+func (s *services) makeCompute(g ground) (d service.Descriptor, err error) {
+	s.compute, d, err = computeservice.New(compute.Deps{
+		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Bus: g.conn, Log: g.log,
+		Network: s.network, Placement: s.placement, Images: s.image, ImageData: s.image.Hosts, Identity: computeIdentity{s.identity, g.db},
+		Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
+	}, console.Config{PublicURL: g.cfg.PublicURL, Dashboards: g.cfg.TrustedDashboards})
+	return d, err
+}
+
+// ground is what services are built on. Nothing of it is used before Start, so
+// that tables of routes and policies can be printed without a cloud.
+type ground struct {
+	cfg    *Config
+	log    *slog.Logger
+	audit  *audit.Trail
+	events *event.Log
+	db     *store.DB
+	master [32]byte
+	fabric fabric.Fabric
+	sagas  *saga.Engine
+	tasks  *task.Runner
+	conn   bus.Conn
+	stores []image.NamedStore
+}
+
+// assemble makes every service and gives each what it needs of the others.
+func assemble(g ground) (*services, error) {
+	s := &services{policy: policy.New()}
+	for _, m := range makers {
+		before := g.sagas.Kinds()
+		d, err := m.make(s, g)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		d.Sagas = slices.DeleteFunc(g.sagas.Kinds(), func(kind string) bool { return slices.Contains(before, kind) })
+		s.list = append(s.list, d)
+	}
+	return s, nil
+}
+
+// apis are all that is served.
+func (s *services) apis() []*httpx.Service {
+	var out []*httpx.Service
+	for _, d := range s.list {
+		out = append(out, d.APIs...)
+	}
+	return out
+}
+
+// migrations are the schemas of all that keeps tables.
+func (s *services) migrations() []store.Migrations {
+	out := []store.Migrations{saga.Migrations(), audit.Migrations(), event.Migrations()}
+	for _, d := range s.list {
+		out = append(out, d.Migrations)
+	}
+	return out
+}
+
+// catalogue is what a new cloud offers.
+func (s *services) catalogue() []identity.CatalogEntry {
+	var out []identity.CatalogEntry
+	for _, d := range s.list {
+		for _, e := range d.Catalog {
+			out = append(out, identity.CatalogEntry{Type: e.Type, Name: e.Name, Public: e.Path})
+		}
+	}
+	return out
+}
