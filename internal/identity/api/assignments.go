@@ -64,7 +64,7 @@ func (h *handlers) listAssignments(ctx context.Context, r *httpx.Request) (*http
 var roleAssignments = assignmentRows()
 
 func assignmentRows() *resource[identity.EffectiveAssignment] {
-	c := shown("role_assignments", assignmentRow)
+	c := shown("role_assignment", "role_assignments", assignmentRow)
 	c.ID = func(a *identity.EffectiveAssignment) string { return a.Marker() }
 	return c
 }

@@ -74,20 +74,14 @@ func applyCredential(o object, c *identity.Credential) error {
 	return nil
 }
 
-func ec2Credentials() *resource[identity.EC2] {
-	c := shown("credentials", func(w *rest.Writer, r *httpx.Request, c *identity.EC2) {
-		w.Text("user_id", c.UserID)
-		w.Text("tenant_id", c.ProjectID)
-		w.Text("access", c.Access)
-		w.Text("secret", c.Secret)
-		w.TextOrNull("trust_id", c.TrustID)
-		links(w, r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access)
-	})
-	c.One = "credential"
-	return c
-}
-
-var ec2Pairs = ec2Credentials()
+var ec2Pairs = shown("credential", "credentials", func(w *rest.Writer, r *httpx.Request, c *identity.EC2) {
+	w.Text("user_id", c.UserID)
+	w.Text("tenant_id", c.ProjectID)
+	w.Text("access", c.Access)
+	w.Text("secret", c.Secret)
+	w.TextOrNull("trust_id", c.TrustID)
+	links(w, r, "/users/"+c.UserID+"/credentials/OS-EC2/"+c.Access)
+})
 
 func (h *handlers) listEC2(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	rows, err := h.svc.Credentials.ListEC2(ctx, r.Var("user_id"))

@@ -98,6 +98,19 @@ func delegatedTokensAreNotTheirOwner(t *testing.T, c *identitytest.Cloud) {
 		"ec2":    signedEC2(c, admin, access, secret, c.Clock.Now().UTC().Format("2006-01-02T15:04:05Z")).Header.Get("X-Subject-Token"),
 	}
 	user := "/v3/users/" + ann.UserID
+	owned := c.Must(200, "GET", user+"/OS-OAUTH1/access_tokens", ann.Token, nil)
+	listed, _ := owned.Get("access_tokens").([]any)
+	if len(listed) != 1 {
+		t.Fatalf("%s, want the one", owned.Raw)
+	}
+	for _, row := range listed {
+		one, _ := row.(object)
+		id, _ := one["id"].(string)
+		shown := c.Must(200, "GET", user+"/OS-OAUTH1/access_tokens/"+id, ann.Token, nil)
+		if shown.Text("access_token", "id") != id || shown.Text("access_token", "authorizing_user_id") != ann.UserID || shown.Text("access_token", "expires_at") != one["expires_at"] {
+			t.Errorf("%s, listed as %v", shown.Raw, one)
+		}
+	}
 	for kind, token := range delegated {
 		if token == "" {
 			t.Fatalf("no token of %s", kind)

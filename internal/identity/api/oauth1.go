@@ -163,7 +163,7 @@ func (h *handlers) authorizeRequest(ctx context.Context, r *httpx.Request) (*htt
 	return httpx.JSON(http.StatusOK, object{"token": object{"oauth_verifier": verifier}}), nil
 }
 
-var accessTokens = shown("access_tokens", func(w *rest.Writer, r *httpx.Request, t *identity.OAuthToken) {
+var accessTokens = shown("access_token", "access_tokens", func(w *rest.Writer, r *httpx.Request, t *identity.OAuthToken) {
 	base := "/users/" + t.UserID + "/OS-OAUTH1/access_tokens/" + t.ID
 	w.Text("id", t.ID)
 	w.Text("consumer_id", t.ConsumerID)

@@ -102,9 +102,9 @@ func view[T any](row func(w *rest.Writer, r *httpx.Request, v *T)) func(context.
 	}
 }
 
-// shown are rows that are only listed, by a handler of their own.
-func shown[T any](many string, row func(w *rest.Writer, r *httpx.Request, v *T)) *resource[T] {
-	return &resource[T]{Many: many, Query: listOf(), View: view(row)}
+// shown are rows that handlers of their own answer with, alone under one or listed under many.
+func shown[T any](one, many string, row func(w *rest.Writer, r *httpx.Request, v *T)) *resource[T] {
+	return &resource[T]{One: one, Many: many, Query: listOf(), View: view(row)}
 }
 
 // all answers with a list that is never cut.
