@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"kumoi/internal/app"
-	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 )
 
 type mappingCmd struct {
@@ -74,8 +74,8 @@ func (c *mappingTestCmd) try(ctx context.Context, assertion map[string][]string)
 	return &trial, client.Call(ctx, http.MethodPost, "/identity/mappings/"+url.PathEscape(c.Mapping)+"/test", assertion, &trial)
 }
 
-func printMapped(m identity.Mapped) {
-	domain := func(d identity.MappedDomain) string {
+func printMapped(m federation.Mapped) {
+	domain := func(d federation.MappedDomain) string {
 		switch {
 		case d.ID != "":
 			return " of the domain with id " + d.ID

@@ -7,14 +7,14 @@ import (
 	"net/http"
 	"strings"
 
-	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 	"kumoi/internal/kernel/errs"
 )
 
 // MappingTrial is what a mapping makes of an assertion, and why.
 type MappingTrial struct {
 	Rules  []string // "" for each rule that fits, why not for the others
-	Result identity.Mapped
+	Result federation.Mapped
 	Error  string `json:",omitempty"` // why nobody is logged in
 }
 
@@ -22,10 +22,10 @@ type MappingTrial struct {
 // on an assertion. It needs no running cloud.
 func TryRules(rules []byte, assertion map[string][]string) (*MappingTrial, error) {
 	var file struct {
-		Mapping *struct{ Rules []identity.MappingRule }
-		Rules   []identity.MappingRule
+		Mapping *struct{ Rules []federation.MappingRule }
+		Rules   []federation.MappingRule
 	}
-	m := identity.Mapping{ID: "of the file"}
+	m := federation.Mapping{ID: "of the file"}
 	text := bytes.TrimSpace(rules)
 	var err error
 	if bytes.HasPrefix(text, []byte("[")) {
@@ -41,13 +41,13 @@ func TryRules(rules []byte, assertion map[string][]string) (*MappingTrial, error
 	if len(m.Rules) == 0 {
 		return nil, errs.New(errs.Invalid, "there are no rules")
 	}
-	if err := identity.ValidateRules(m.Rules); err != nil {
+	if err := federation.ValidateRules(m.Rules); err != nil {
 		return nil, err
 	}
 	return try(m, assertion), nil
 }
 
-func try(m identity.Mapping, assertion map[string][]string) *MappingTrial {
+func try(m federation.Mapping, assertion map[string][]string) *MappingTrial {
 	mapped, why, err := m.Explain(assertion)
 	t := &MappingTrial{Rules: why, Result: mapped}
 	if err != nil {
@@ -58,7 +58,7 @@ func try(m identity.Mapping, assertion map[string][]string) *MappingTrial {
 
 // tryMapping runs a mapping of the running cloud.
 func tryMapping(ctx context.Context, k *control, r *http.Request, in map[string][]string) (any, error) {
-	m, err := k.identity.Mappings.Show(ctx, r.PathValue("id"))
+	m, err := k.identity.Federation.Mappings.Show(ctx, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"slices"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -25,8 +26,8 @@ func (f *AppCredentials) List(ctx context.Context, q store.Query) (store.Page[Ap
 	if a := actor.From(ctx); a.AppCredentialRestricted {
 		q.Where = append(q.Where, store.Eq("id", a.AppCredentialID))
 	}
-	return read(ctx, f.s, func(tx *store.Tx) (store.Page[AppCredential], error) {
-		page, err := f.s.store.AppCredentials.List(ctx, tx, f.s.capped(q))
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[AppCredential], error) {
+		page, err := f.s.store.AppCredentials.List(ctx, tx, f.s.base.Capped(q))
 		for _, a := range page.Rows {
 			if err == nil {
 				err = f.s.fillAppCred(ctx, tx, a)
@@ -39,13 +40,13 @@ func (f *AppCredentials) List(ctx context.Context, q store.Query) (store.Page[Ap
 // fillAppCred loads the roles and rules behind the ids. A role that is gone is
 // left out.
 func (s *Service) fillAppCred(ctx context.Context, tx *store.Tx, a *AppCredential) error {
-	roles, err := find(ctx, tx, s.store.Roles.Table, store.In("id", a.RoleIDs))
+	roles, err := family.Find(ctx, tx, s.store.Roles.Table, store.In("id", a.RoleIDs))
 	if err != nil {
 		return err
 	}
 	a.Roles = inOrder(roles, a.RoleIDs, func(r Role) string { return r.ID })
 	if len(a.AccessRuleIDs) > 0 {
-		rules, err := find(ctx, tx, s.store.AccessRules, store.In("id", a.AccessRuleIDs))
+		rules, err := family.Find(ctx, tx, s.store.AccessRules, store.In("id", a.AccessRuleIDs))
 		if err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func inOrder[T any](rows []T, ids []string, id func(T) string) []T {
 // getAppCred loads an application credential under a rule. The owner that the
 // rule sees is the credential's, whatever user the path names.
 func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id string) (AppCredential, error) {
-	a, err := get(ctx, tx, s.store.AppCredentials, id)
+	a, err := family.Get(ctx, tx, s.store.AppCredentials, id)
 	target := policy.Target{"user_id": userID}
 	if err == nil {
 		target["user_id"] = a.UserID
@@ -87,7 +88,7 @@ func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id
 
 // Show returns an application credential.
 func (f *AppCredentials) Show(ctx context.Context, id string) (*AppCredential, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (AppCredential, error) {
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (AppCredential, error) {
 		return f.s.getAppCred(ctx, tx, "identity:get_application_credential", f.user, id)
 	}))
 }
@@ -123,7 +124,7 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 	if a.SecretHash, err = f.s.hasher.hash(ctx, a.Secret); err != nil {
 		return nil, err
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (AppCredential, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (AppCredential, error) {
 		a := a
 		if a.RoleIDs, err = f.s.delegable(ctx, tx, in.RoleRefs, who.RoleIDs, "application credential"); err != nil {
 			return a, err
@@ -147,7 +148,7 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 		if err := f.s.fillAppCred(ctx, tx, &a); err != nil {
 			return a, err
 		}
-		return a, f.s.made(ctx, tx, "application_credential", a.ID)
+		return a, f.s.base.Made(ctx, tx, "application_credential", a.ID)
 	}))
 }
 
@@ -156,7 +157,7 @@ func (s *Service) makerOf(ctx context.Context, tx *store.Tx, who *actor.Actor) (
 	if who.AppCredentialID == "" {
 		return nil, nil
 	}
-	a, err := get(ctx, tx, s.store.AppCredentials, who.AppCredentialID)
+	a, err := family.Get(ctx, tx, s.store.AppCredentials, who.AppCredentialID)
 	if err == nil {
 		err = s.fillAppCred(ctx, tx, &a)
 	}
@@ -199,14 +200,14 @@ func (s *Service) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, hel
 // keepAccessRule finds the user's rule with this content, or makes it.
 func (s *Service) keepAccessRule(ctx context.Context, tx *store.Tx, userID string, r *AccessRule) error {
 	if r.ID != "" && r.Path == "" {
-		have, err := get(ctx, tx, s.store.AccessRules, r.ID)
+		have, err := family.Get(ctx, tx, s.store.AccessRules, r.ID)
 		if err == nil && have.UserID != userID {
 			err = errs.New(errs.NotFound, "Could not find Access Rule: %s.", r.ID)
 		}
 		*r = have
 		return err
 	}
-	have, err := find(ctx, tx, s.store.AccessRules, store.Eq("user_id", userID), store.Eq("service", r.Service), store.Eq("path", r.Path), store.Eq("method", r.Method))
+	have, err := family.Find(ctx, tx, s.store.AccessRules, store.Eq("user_id", userID), store.Eq("service", r.Service), store.Eq("path", r.Path), store.Eq("method", r.Method))
 	if err != nil {
 		return err
 	}
@@ -240,14 +241,14 @@ func (f *AppCredentials) Delete(ctx context.Context, id string) error {
 // List lists a user's access rules.
 func (f *AccessRules) List(ctx context.Context, q store.Query) (store.Page[AccessRule], error) {
 	q.Where = append(q.Where, store.Eq("user_id", f.user))
-	return read(ctx, f.s, func(tx *store.Tx) (page store.Page[AccessRule], err error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (page store.Page[AccessRule], err error) {
 		if _, err := f.s.getUser(ctx, tx, "identity:list_access_rules", f.user); err != nil {
 			return page, err
 		}
 		if err := managesRules(actor.From(ctx)); err != nil {
 			return page, err
 		}
-		return f.s.store.AccessRules.List(ctx, tx, f.s.capped(q))
+		return f.s.store.AccessRules.List(ctx, tx, f.s.base.Capped(q))
 	})
 }
 
@@ -258,7 +259,7 @@ func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id
 	if err := managesRules(actor.From(ctx)); err != nil {
 		return AccessRule{}, err
 	}
-	r, err := get(ctx, tx, s.store.AccessRules, id)
+	r, err := family.Get(ctx, tx, s.store.AccessRules, id)
 	if err == nil && r.UserID != userID {
 		err = errs.New(errs.NotFound, "Could not find Access Rule: %s.", id)
 	}
@@ -267,7 +268,7 @@ func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id
 
 // Show returns an access rule.
 func (f *AccessRules) Show(ctx context.Context, id string) (*AccessRule, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (AccessRule, error) {
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (AccessRule, error) {
 		return f.s.accessRule(ctx, tx, "identity:get_access_rule", f.user, id)
 	}))
 }
@@ -278,7 +279,7 @@ func (f *AccessRules) Delete(ctx context.Context, id string) error {
 		if _, err := f.s.accessRule(ctx, tx, "identity:delete_access_rule", f.user, id); err != nil {
 			return err
 		}
-		creds, err := find(ctx, tx, f.s.store.AppCredentials, store.Eq("user_id", f.user))
+		creds, err := family.Find(ctx, tx, f.s.store.AppCredentials, store.Eq("user_id", f.user))
 		if err != nil {
 			return err
 		}
@@ -301,15 +302,15 @@ func (s *Service) checkAppCred(ctx context.Context, in *AppCredAuth, p *proof) e
 		if perr := s.hasher.pretend(ctx, in.Secret); perr != nil {
 			return perr
 		}
-		return unauthorized("no such application credential")
+		return family.Unauthorized("no such application credential")
 	}
-	reached, err := read(ctx, s, func(tx *store.Tx) ([]Bound, error) { return s.bounds(ctx, tx, a.ID) })
+	reached, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]Bound, error) { return s.bounds(ctx, tx, a.ID) })
 	if err != nil {
 		return err
 	}
 	if in.ID != "" && in.User != (Ref{}) { // a user may be named beside the id, but no other
 		if named, err := s.findUser(ctx, in.User); err != nil || named != a.UserID {
-			return unauthorized("application credential " + a.ID + " is another user's")
+			return family.Unauthorized("application credential " + a.ID + " is another user's")
 		}
 	}
 	right, err := s.guessSecret(ctx, guessFrom(ctx, AppCredMethod, a.ID), reached, a.SecretHash, in.Secret)
@@ -317,10 +318,10 @@ func (s *Service) checkAppCred(ctx context.Context, in *AppCredAuth, p *proof) e
 		return err
 	}
 	if !right {
-		return unauthorized("wrong secret for application credential " + a.ID)
+		return family.Unauthorized("wrong secret for application credential " + a.ID)
 	}
 	if !a.ExpiresAt.IsZero() && !s.now().Before(a.ExpiresAt) {
-		return unauthorized("application credential " + a.ID + " has expired")
+		return family.Unauthorized("application credential " + a.ID + " has expired")
 	}
 	p.appCred = &a
 	p.user, err = s.loginUser(ctx, a.UserID)
@@ -335,13 +336,13 @@ func (s *Service) findAppCred(ctx context.Context, in *AppCredAuth) (AppCredenti
 			return AppCredential{}, err
 		}
 	}
-	return read(ctx, s, func(tx *store.Tx) (AppCredential, error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) (AppCredential, error) {
 		if in.ID != "" {
-			return get(ctx, tx, s.store.AppCredentials, in.ID)
+			return family.Get(ctx, tx, s.store.AppCredentials, in.ID)
 		}
-		rows, err := find(ctx, tx, s.store.AppCredentials, store.Eq("user_id", userID), store.Eq("name", in.Name))
+		rows, err := family.Find(ctx, tx, s.store.AppCredentials, store.Eq("user_id", userID), store.Eq("name", in.Name))
 		if err == nil && len(rows) == 0 {
-			err = unauthorized("no application credential of this name")
+			err = family.Unauthorized("no application credential of this name")
 		}
 		if err != nil {
 			return AppCredential{}, err
@@ -353,7 +354,7 @@ func (s *Service) findAppCred(ctx context.Context, in *AppCredAuth) (AppCredenti
 // appCredScope gives a token the credential's project; no other can be asked for.
 func (s *Service) appCredScope(t *Token, a *AppCredential, want ScopeRequest) error {
 	if !want.none() && (want.Project == nil || want.Project.ID != a.ProjectID) {
-		return unauthorized("an application credential's scope cannot be chosen")
+		return family.Unauthorized("an application credential's scope cannot be chosen")
 	}
 	t.AppCredID, t.Scope = a.ID, Scope{ProjectScope, a.ProjectID}
 	if !a.ExpiresAt.IsZero() && a.ExpiresAt.Before(t.ExpiresAt) {
@@ -364,7 +365,7 @@ func (s *Service) appCredScope(t *Token, a *AppCredential, want ScopeRequest) er
 
 // appCredPrincipal keeps of the user's roles those that the credential has.
 func (s *Service) appCredPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	a, err := get(ctx, tx, s.store.AppCredentials, id)
+	a, err := family.Get(ctx, tx, s.store.AppCredentials, id)
 	if err != nil {
 		return err
 	}

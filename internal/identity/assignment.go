@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
@@ -47,7 +48,7 @@ func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (store
 	if err != nil {
 		return out, err
 	}
-	return read(ctx, s, func(tx *store.Tx) (store.Page[EffectiveAssignment], error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) (store.Page[EffectiveAssignment], error) {
 		domain, err := s.mayListAssignments(ctx, tx, q)
 		if err != nil {
 			return out, err
@@ -71,7 +72,7 @@ func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (store
 		if q.IncludeNames {
 			err = s.nameAssignments(ctx, tx, rows)
 		}
-		page.Rows = pointers(rows)
+		page.Rows = family.Pointers(rows)
 		return page, err
 	})
 }
@@ -106,7 +107,7 @@ func (s *Service) mayListAssignments(ctx context.Context, tx *store.Tx, q Assign
 	if q.IncludeSubtree {
 		target := policy.Target{}
 		if q.ProjectID != "" {
-			p, err := get(ctx, tx, s.store.Projects.Table, q.ProjectID)
+			p, err := family.Get(ctx, tx, s.store.Projects.Table, q.ProjectID)
 			if err != nil {
 				return "", err
 			}
@@ -168,7 +169,7 @@ func byIDs[T any](ctx context.Context, tx *store.Tx, ids map[string]bool, table 
 	}
 	out := make(map[string]T, len(all))
 	for part := range slices.Chunk(all, 500) {
-		rows, err := find(ctx, tx, table, store.In("id", part))
+		rows, err := family.Find(ctx, tx, table, store.In("id", part))
 		if err != nil {
 			return nil, err
 		}

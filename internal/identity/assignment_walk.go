@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -76,7 +77,7 @@ func (w *assignmentWalk) direct() error {
 	if !w.q.IncludeSubtree {
 		return nil
 	}
-	p, err := get(w.ctx, w.tx, w.s.store.Projects.Table, w.q.ProjectID)
+	p, err := family.Get(w.ctx, w.tx, w.s.store.Projects.Table, w.q.ProjectID)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (w *assignmentWalk) effective() (err error) {
 
 // effectiveOn confines the walk to a project, and those below it if asked for.
 func (w *assignmentWalk) effectiveOn(projectID string) error {
-	p, err := get(w.ctx, w.tx, w.s.store.Projects.Table, projectID)
+	p, err := family.Get(w.ctx, w.tx, w.s.store.Projects.Table, projectID)
 	if errs.Is(err, errs.NotFound) {
 		w.nothing = true
 		return nil
@@ -260,7 +261,7 @@ func (w *assignmentWalk) below(targetID string) ([]Project, error) {
 	}
 	var out []Project
 	if w.wanted == nil {
-		t, err := get(w.ctx, w.tx, w.s.store.Projects.Table, targetID)
+		t, err := family.Get(w.ctx, w.tx, w.s.store.Projects.Table, targetID)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
@@ -15,9 +16,9 @@ import (
 // What changes are called in the audit trail, before the kind of resource:
 // "created.user", as Keystone's notifications are.
 const (
-	created = "created"
-	updated = "updated"
-	deleted = "deleted"
+	created = family.Created
+	updated = family.Updated
+	deleted = family.Deleted
 )
 
 // cadfTypes are the kinds of resources whose CADF type is not "data/security/KIND".
@@ -38,12 +39,6 @@ func cadfType(kind string) string {
 // transaction.
 func (s *Service) noted(ctx context.Context, tx *store.Tx, kind, what, id string) error {
 	return s.notedWith(ctx, tx, kind, what, id, nil)
-}
-
-// made is noted for what the request itself makes.
-func (s *Service) made(ctx context.Context, tx *store.Tx, kind, id string) error {
-	audit.Created(ctx, id)
-	return s.noted(ctx, tx, kind, created, id)
 }
 
 // notedWith is noted for a change that concerns more than one resource.

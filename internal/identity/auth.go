@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/identity/family"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -35,7 +37,7 @@ type AuthRequest struct {
 	Token    string
 	AppCred  *AppCredAuth
 	TOTP     *PasswordAuth // the passcode in place of a password
-	OAuth1   *OAuth1Auth
+	OAuth1   *oauth1.Request
 	Receipt  string
 	Scope    ScopeRequest
 
@@ -86,14 +88,9 @@ type proof struct {
 	methods []string
 	parent  *Session // of the token method
 	appCred *AppCredential
-	oauth   *OAuthToken
+	oauth   *oauth1.Token
 	idp     string
 	proto   string
-}
-
-// unauthorized is what every failed login answers; why goes to the log alone.
-func unauthorized(why string) error {
-	return errs.Wrap(errs.Unauthenticated, errs.New(errs.Unauthenticated, "%s", why), "The request you have made requires authentication.")
 }
 
 // Login checks who asks and issues a token for the scope asked for.
@@ -111,7 +108,7 @@ func (s *Service) login(ctx context.Context, r *AuthRequest) (*Issued, error) {
 		return nil, err
 	}
 	if slices.Equal(p.methods, []string{TOTPMethod}) && !s.cfg.TOTPAlone {
-		return nil, unauthorized("a one-time code counts beside another method only")
+		return nil, family.Unauthorized("a one-time code counts beside another method only")
 	}
 	return s.issue(ctx, p, r.Scope)
 }
@@ -139,7 +136,7 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		case m == OAuth1Method && r.OAuth1 != nil:
 			err = s.checkOAuth1(ctx, r.OAuth1, &next)
 		default:
-			err = unauthorized("the method " + m + " is not offered here, or its data is missing")
+			err = family.Unauthorized("the method " + m + " is not offered here, or its data is missing")
 		}
 		r.claim(next)
 		if err != nil {
@@ -150,7 +147,7 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		}
 	}
 	if len(p.methods) == 0 {
-		return nil, unauthorized("no method was given")
+		return nil, family.Unauthorized("no method was given")
 	}
 	return p, nil
 }
@@ -182,7 +179,7 @@ func (r *AuthRequest) claim(p proof) {
 
 func (p *proof) merge(next proof, method string) error {
 	if p.user.user.ID != "" && p.user.user.ID != next.user.user.ID {
-		return unauthorized("the methods speak of different users")
+		return family.Unauthorized("the methods speak of different users")
 	}
 	p.user = next.user
 	if next.parent != nil {
@@ -357,7 +354,7 @@ func (s *Service) byName(ctx context.Context, key string, find func(tx *store.Tx
 		return id, nil
 	}
 	at := s.watch.now()
-	id, err := read(ctx, s, find)
+	id, err := family.Read(ctx, s.db, find)
 	if errs.Is(err, errs.NotFound) {
 		return "", badToken(err)
 	}
@@ -373,7 +370,7 @@ func (s *Service) loginUser(ctx context.Context, id string) (loginUser, error) {
 		return *l, nil
 	}
 	at := s.watch.now()
-	l, err := read(ctx, s, func(tx *store.Tx) (*loginUser, error) {
+	l, err := family.Read(ctx, s.db, func(tx *store.Tx) (*loginUser, error) {
 		u, d, err := s.enabledUser(ctx, tx, id)
 		if err != nil {
 			return nil, err
@@ -406,7 +403,7 @@ func (s *Service) checkPassword(ctx context.Context, a *PasswordAuth) (loginUser
 		if perr := s.hasher.pretend(ctx, a.Secret); perr != nil {
 			return l, perr
 		}
-		return l, unauthorized(reason(err))
+		return l, family.Unauthorized(reason(err))
 	}
 	if err := s.verifyPassword(ctx, &l, a.Secret); err != nil {
 		return l, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"kumoi/internal/identity/catalog"
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -15,12 +17,8 @@ const DefaultDomainID = "default"
 
 const serviceRole = "service"
 
-// CatalogEntry is a service that Kumoi itself offers. URLs are paths below the
-// cloud's address; an interface that is missing gets the public URL.
-type CatalogEntry struct {
-	Type, Name, Description string
-	Public, Internal, Admin string
-}
+// CatalogEntry is a service that Kumoi itself offers.
+type CatalogEntry = catalog.Entry
 
 // BootstrapConfig is what a new cloud starts with.
 type BootstrapConfig struct {
@@ -63,7 +61,7 @@ func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) (madeAdmin b
 		if madeAdmin, err = s.bootstrapAdmin(ctx, tx, c, roles["admin"], hash); err != nil {
 			return err
 		}
-		return s.bootstrapCatalog(ctx, tx, c)
+		return s.Catalog.Bootstrap(ctx, tx, c.Region, c.Catalog)
 	})
 	if err != nil {
 		return false, fmt.Errorf("bootstrap identity: %w", err)
@@ -82,7 +80,7 @@ func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string,
 	if c.AdminPassword == "" {
 		return "", nil
 	}
-	u, err := read(ctx, s, func(tx *store.Tx) (User, error) {
+	u, err := family.Read(ctx, s.db, func(tx *store.Tx) (User, error) {
 		return byName(ctx, tx, s.store.Users.Table, DefaultDomainID, c.AdminUser)
 	})
 	switch {
@@ -101,7 +99,7 @@ func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string,
 }
 
 func (s *Service) bootstrapDomain(ctx context.Context, tx *store.Tx) error {
-	_, err := get(ctx, tx, s.store.Projects.Table, DefaultDomainID)
+	_, err := family.Get(ctx, tx, s.store.Projects.Table, DefaultDomainID)
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
@@ -186,66 +184,4 @@ func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapC
 		}
 	}
 	return made, s.changed(ctx, tx, userTag(u.ID))
-}
-
-func (s *Service) bootstrapCatalog(ctx context.Context, tx *store.Tx, c BootstrapConfig) error {
-	if _, err := get(ctx, tx, s.store.Regions, c.Region); errs.Is(err, errs.NotFound) {
-		err = s.store.Regions.Insert(ctx, tx, &Region{ID: c.Region})
-		if err != nil {
-			return err
-		}
-	} else if err != nil {
-		return err
-	}
-	for _, entry := range c.Catalog {
-		if err := s.bootstrapEntry(ctx, tx, c.Region, entry); err != nil {
-			return err
-		}
-	}
-	return s.changed(ctx, tx, catalogTag)
-}
-
-func (s *Service) bootstrapEntry(ctx context.Context, tx *store.Tx, region string, entry CatalogEntry) error {
-	found, err := find(ctx, tx, s.store.Services, store.Eq("type", entry.Type), store.Eq("name", entry.Name))
-	if err != nil {
-		return err
-	}
-	var svc CatalogService
-	if len(found) > 0 {
-		svc = found[0]
-	} else {
-		svc = CatalogService{ID: ids.NewHex(), Type: entry.Type, Name: entry.Name, Description: entry.Description, Enabled: true}
-		if err := s.store.Services.Insert(ctx, tx, &svc); err != nil {
-			return err
-		}
-	}
-	have, err := find(ctx, tx, s.store.Endpoints, store.Eq("service_id", svc.ID), store.Eq("region_id", region))
-	if err != nil {
-		return err
-	}
-	for iface, url := range map[string]string{"public": entry.Public, "internal": entry.Internal, "admin": entry.Admin} {
-		if url == "" {
-			url = entry.Public
-		}
-		if err := s.bootstrapEndpoint(ctx, tx, have, Endpoint{ID: ids.NewHex(), ServiceID: svc.ID, RegionID: region, Interface: iface, URL: url, Enabled: true}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bootstrapEndpoint adds an endpoint, or follows a path that moved in a newer
-// version; one that an operator gave a full URL is his.
-func (s *Service) bootstrapEndpoint(ctx context.Context, tx *store.Tx, have []Endpoint, want Endpoint) error {
-	for _, e := range have {
-		if e.Interface != want.Interface {
-			continue
-		}
-		if e.URL == want.URL || e.URL == "" || e.URL[0] != '/' {
-			return nil
-		}
-		e.URL = want.URL
-		return s.store.Endpoints.Update(ctx, tx, &e)
-	}
-	return s.store.Endpoints.Insert(ctx, tx, &want)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
@@ -68,7 +69,7 @@ func (f *Credentials) List(ctx context.Context, q store.Query) (store.Page[Crede
 		q.Where = append(q.Where, store.Eq("user_id", a.UserID))
 	}
 	q.Where = append(q.Where, theDelegations(a)...)
-	page, err := list(ctx, f.s, f.s.store.Credentials, q)
+	page, err := family.List(ctx, f.s.base, f.s.store.Credentials, q)
 	for _, c := range page.Rows {
 		if err == nil {
 			*c, err = f.s.openCredential(ctx, *c)
@@ -79,7 +80,7 @@ func (f *Credentials) List(ctx context.Context, q store.Query) (store.Page[Crede
 
 // getCredential loads a credential under a rule.
 func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id string) (Credential, error) {
-	c, err := get(ctx, tx, s.store.Credentials, id)
+	c, err := family.Get(ctx, tx, s.store.Credentials, id)
 	target := policy.Target{}
 	if err == nil {
 		target = credentialTarget(c)
@@ -97,13 +98,13 @@ func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id stri
 
 // Show returns a credential.
 func (f *Credentials) Show(ctx context.Context, id string) (*Credential, error) {
-	c, err := read(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+	c, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
 		return f.s.getCredential(ctx, tx, "identity:get_credential", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return one(f.s.openCredential(ctx, c))
+	return family.One(f.s.openCredential(ctx, c))
 }
 
 // Create keeps a secret for a user.
@@ -137,14 +138,14 @@ func (f *Credentials) Create(ctx context.Context, in change.Patch[Credential]) (
 	if err != nil {
 		return nil, err
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (Credential, error) {
-		if _, err := get(ctx, tx, f.s.store.Users.Table, c.UserID); err != nil && !errs.Is(err, errs.NotFound) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
+		if _, err := family.Get(ctx, tx, f.s.store.Users.Table, c.UserID); err != nil && !errs.Is(err, errs.NotFound) {
 			return c, err
 		}
 		if err := f.s.store.Credentials.Insert(ctx, tx, &sealed); err != nil {
 			return c, err
 		}
-		return c, f.s.made(ctx, tx, "credential", c.ID)
+		return c, f.s.base.Made(ctx, tx, "credential", c.ID)
 	}))
 }
 
@@ -195,7 +196,7 @@ func (b ec2Blob) merged(text string) string {
 // Update changes a credential. Neither may it be given to somebody
 // on whom the actor has no right, nor its delegation be changed.
 func (f *Credentials) Update(ctx context.Context, id string, in change.Patch[Credential]) (*Credential, error) {
-	before, err := read(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+	before, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
 		return f.s.getCredential(ctx, tx, "identity:update_credential", id)
 	})
 	if err != nil {
@@ -222,8 +223,8 @@ func (f *Credentials) Update(ctx context.Context, id string, in change.Patch[Cre
 	if err != nil {
 		return nil, err
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (Credential, error) {
-		now, err := get(ctx, tx, f.s.store.Credentials, id)
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
+		now, err := family.Get(ctx, tx, f.s.store.Credentials, id)
 		if err != nil {
 			return c, err
 		}
@@ -295,11 +296,11 @@ func (f *Credentials) ListEC2(ctx context.Context, userID string) ([]EC2, error)
 	}
 	where := []store.Cond{store.Eq("user_id", userID), store.Eq("type", EC2Credential)}
 	where = append(where, theDelegations(actor.From(ctx))...)
-	rows, err := read(ctx, f.s, func(tx *store.Tx) ([]Credential, error) {
-		if _, err := get(ctx, tx, f.s.store.Users.Table, userID); err != nil {
+	rows, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Credential, error) {
+		if _, err := family.Get(ctx, tx, f.s.store.Users.Table, userID); err != nil {
 			return nil, err
 		}
-		return find(ctx, tx, f.s.store.Credentials, where...)
+		return family.Find(ctx, tx, f.s.store.Credentials, where...)
 	})
 	if err != nil {
 		return nil, err
@@ -338,11 +339,11 @@ func (f *Credentials) CreateEC2(ctx context.Context, userID, projectID string) (
 	if err != nil {
 		return EC2{}, err
 	}
-	return write(ctx, f.s, func(tx *store.Tx) (EC2, error) {
-		if _, err := get(ctx, tx, f.s.store.Users.Table, userID); err != nil {
+	return family.Write(ctx, f.s.db, func(tx *store.Tx) (EC2, error) {
+		if _, err := family.Get(ctx, tx, f.s.store.Users.Table, userID); err != nil {
 			return EC2{}, err
 		}
-		if _, err := get(ctx, tx, f.s.store.Projects.Table, projectID); err != nil {
+		if _, err := family.Get(ctx, tx, f.s.store.Projects.Table, projectID); err != nil {
 			return EC2{}, err
 		}
 		if err := f.s.store.Credentials.Insert(ctx, tx, &sealed); err != nil {
@@ -356,7 +357,7 @@ func (f *Credentials) CreateEC2(ctx context.Context, userID, projectID string) (
 func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string) (Credential, error) {
 	// The key itself is the secret that leads here: whoever guesses wrong learns nothing.
 	absent := errs.New(errs.NotFound, "Could not find credential: %s.", access)
-	c, err := get(ctx, tx, s.store.Credentials, EC2ID(access))
+	c, err := family.Get(ctx, tx, s.store.Credentials, EC2ID(access))
 	if errs.Is(err, errs.NotFound) {
 		return c, absent
 	}
@@ -374,7 +375,7 @@ func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string)
 
 // ShowEC2 returns a key pair.
 func (f *Credentials) ShowEC2(ctx context.Context, access string) (EC2, error) {
-	c, err := read(ctx, f.s, func(tx *store.Tx) (Credential, error) {
+	c, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
 		return f.s.getEC2(ctx, tx, "identity:ec2_get_credential", access)
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -76,7 +77,7 @@ func (s *Service) directoryOptions(ctx context.Context, domainID string) (option
 	c, known := s.configs.get(domainID)
 	if !known {
 		at := s.watch.now()
-		c, err = read(ctx, s, func(tx *store.Tx) (DomainConfig, error) { return s.loadConfig(ctx, tx, domainID, true) })
+		c, err = family.Read(ctx, s.db, func(tx *store.Tx) (DomainConfig, error) { return s.loadConfig(ctx, tx, domainID, true) })
 		if err != nil {
 			return nil, false, err
 		}
@@ -120,7 +121,7 @@ func (s *Service) mirror(ctx context.Context, domainID string, age time.Duration
 }
 
 func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string, users []DirectoryUser) error {
-	rows, err := find(ctx, tx, s.store.Users.Table, store.Eq("domain_id", domainID), store.Eq("kind", string(NonLocal)))
+	rows, err := family.Find(ctx, tx, s.store.Users.Table, store.Eq("domain_id", domainID), store.Eq("kind", string(NonLocal)))
 	if err != nil {
 		return err
 	}
@@ -130,11 +131,11 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 	}
 	taken := map[string]bool{}
 	for _, d := range users {
-		if taken[FoldName(d.Name)] {
+		if taken[family.FoldName(d.Name)] {
 			s.log.WarnContext(ctx, "two users of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
 			continue
 		}
-		taken[FoldName(d.Name)] = true
+		taken[family.FoldName(d.Name)] = true
 		id := directoryID(domainID, "user", d.ID)
 		old, known := have[id]
 		delete(have, id)
@@ -168,7 +169,7 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 }
 
 func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID string, groups []DirectoryGroup) error {
-	rows, err := find(ctx, tx, s.store.Groups.Table, store.Eq("domain_id", domainID))
+	rows, err := family.Find(ctx, tx, s.store.Groups.Table, store.Eq("domain_id", domainID))
 	if err != nil {
 		return err
 	}
@@ -184,11 +185,11 @@ func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID strin
 	}
 	taken := map[string]bool{}
 	for _, d := range groups {
-		if taken[FoldName(d.Name)] {
+		if taken[family.FoldName(d.Name)] {
 			s.log.WarnContext(ctx, "two groups of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
 			continue
 		}
-		taken[FoldName(d.Name)] = true
+		taken[family.FoldName(d.Name)] = true
 		id := directoryID(domainID, "group", d.ID)
 		old, known := have[id]
 		delete(have, id)
@@ -278,7 +279,7 @@ func (s *Service) verifyDirectory(ctx context.Context, u User, password string) 
 		return err
 	}
 	if !ok || password == "" { // an empty password would bind as nobody, and succeed
-		return unauthorized("no directory vouches for user " + u.ID)
+		return family.Unauthorized("no directory vouches for user " + u.ID)
 	}
 	g := guessFrom(ctx, PasswordMethod, u.ID)
 	if err := s.takeGuess(ctx, g); err != nil {
@@ -286,7 +287,7 @@ func (s *Service) verifyDirectory(ctx context.Context, u User, password string) 
 	}
 	if err := s.directory.Bind(ctx, options, u.Name, password); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
-			return unauthorized("the directory refuses user " + u.ID)
+			return family.Unauthorized("the directory refuses user " + u.ID)
 		}
 		return err
 	}

@@ -6,7 +6,10 @@
 //
 // Package api unpacks requests and words answers; Service, here, checks the
 // policy, then the rules of the domain, then writes once; package sqlstore is
-// SQL alone. Every use case is a method of Service, one file per subject.
+// SQL alone. Each family has its use cases on a type of its own, reached as a
+// field of Service.
+// Families with tables of their own are packages: catalog, federation, limit and
+// oauth1, which stand on package family and know nothing of Service.
 //
 // # Tokens
 //

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
@@ -25,12 +26,12 @@ func (f *Domains) List(ctx context.Context, q store.Query) (store.Page[Project],
 	if a.DomainID != "" && !a.HasRole("admin") {
 		q.Where = append(q.Where, store.Eq("id", a.DomainID))
 	}
-	return list(ctx, f.s, f.s.store.Projects.Table, q)
+	return family.List(ctx, f.s.base, f.s.store.Projects.Table, q)
 }
 
 // domain loads a domain without a policy check.
 func (s *Service) domain(ctx context.Context, tx *store.Tx, id string) (Project, error) {
-	d, err := get(ctx, tx, s.store.Projects.Table, id)
+	d, err := family.Get(ctx, tx, s.store.Projects.Table, id)
 	if errs.Is(err, errs.NotFound) || err == nil && !d.IsDomain {
 		return d, errs.New(errs.NotFound, "Could not find domain: %s.", id)
 	}
@@ -39,7 +40,7 @@ func (s *Service) domain(ctx context.Context, tx *store.Tx, id string) (Project,
 
 // Show returns a domain. Who may not see domains learns nothing of which exist.
 func (f *Domains) Show(ctx context.Context, id string) (*Project, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (Project, error) {
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Project, error) {
 		d, err := f.s.domain(ctx, tx, id)
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return d, err
@@ -60,7 +61,7 @@ func (f *Domains) Create(ctx context.Context, in change.Patch[Project]) (*Projec
 	if err := f.s.check(ctx, "identity:create_domain", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return one(f.s.createDomain(ctx, d))
+	return family.One(f.s.createDomain(ctx, d))
 }
 
 func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) {
@@ -70,7 +71,7 @@ func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) 
 		return d, errs.New(errs.Invalid, "The explicit domain ID must be 32 hexadecimal digits, not %.64q.", d.ID)
 	}
 	d.IsDomain, d.Path = true, d.ID+"/"
-	return write(ctx, s, func(tx *store.Tx) (Project, error) {
+	return family.Write(ctx, s.db, func(tx *store.Tx) (Project, error) {
 		if err := s.store.Projects.Insert(ctx, tx, &d); err != nil {
 			return d, err
 		}
@@ -80,7 +81,7 @@ func (s *Service) createDomain(ctx context.Context, d Project) (Project, error) 
 
 // Update changes a domain.
 func (f *Domains) Update(ctx context.Context, id string, in change.Patch[Project]) (*Project, error) {
-	return one(write(ctx, f.s, func(tx *store.Tx) (Project, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Project, error) {
 		d, err := f.s.domain(ctx, tx, id)
 		if err != nil {
 			return d, err
@@ -117,7 +118,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 		return err
 	}
 	of := []store.Cond{store.Eq("domain_id", d.ID)}
-	users, err := find(ctx, tx, s.store.Users.Table, of...)
+	users, err := family.Find(ctx, tx, s.store.Users.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 			return err
 		}
 	}
-	groups, err := find(ctx, tx, s.store.Groups.Table, of...)
+	groups, err := family.Find(ctx, tx, s.store.Groups.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 			return err
 		}
 	}
-	projects, err := find(ctx, tx, s.store.Projects.Table, of...)
+	projects, err := family.Find(ctx, tx, s.store.Projects.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 			return err
 		}
 	}
-	roles, err := find(ctx, tx, s.store.Roles.Table, of...)
+	roles, err := family.Find(ctx, tx, s.store.Roles.Table, of...)
 	if err != nil {
 		return err
 	}
@@ -156,10 +157,10 @@ func (s *Service) deleteDomain(ctx context.Context, tx *store.Tx, d Project) err
 	if err := s.store.Assignments.RemoveTarget(ctx, tx, DomainTarget, d.ID); err != nil {
 		return err
 	}
-	if _, err := s.store.Limits.DeleteWhere(ctx, tx, of...); err != nil {
+	if _, err := s.store.Limit.Limits.DeleteWhere(ctx, tx, of...); err != nil {
 		return err
 	}
-	if _, err := s.store.IdPs.DeleteWhere(ctx, tx, of...); err != nil {
+	if _, err := s.store.Federation.IdPs.DeleteWhere(ctx, tx, of...); err != nil {
 		return err
 	}
 	if _, err := s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", d.ID)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
@@ -138,7 +139,7 @@ func (s *Service) loadConfig(ctx context.Context, tx *store.Tx, domainID string,
 
 // GetDomainConfig returns a domain's options: all, a group's, or one.
 func (s *Service) GetDomainConfig(ctx context.Context, domainID, group, option string) (DomainConfig, error) {
-	return read(ctx, s, func(tx *store.Tx) (DomainConfig, error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) (DomainConfig, error) {
 		if err := s.configTarget(ctx, tx, "get", domainID, group); err != nil {
 			return nil, err
 		}
@@ -235,7 +236,7 @@ func (s *Service) storeConfig(ctx context.Context, tx *store.Tx, domainID string
 				}
 				o.Sensitive, o.Value = true, sealed
 			}
-			if err := put(ctx, tx, s.store.DomainOptions, &o); err != nil {
+			if err := family.Put(ctx, tx, s.store.DomainOptions, &o); err != nil {
 				return err
 			}
 		}
@@ -251,7 +252,7 @@ func configTag(domainID string) string { return "config:" + domainID }
 // UpdateDomainConfig changes options that the domain has; group and option,
 // when given, are what the request is about.
 func (s *Service) UpdateDomainConfig(ctx context.Context, domainID, group, option string, c DomainConfig) (DomainConfig, error) {
-	return write(ctx, s, func(tx *store.Tx) (DomainConfig, error) {
+	return family.Write(ctx, s.db, func(tx *store.Tx) (DomainConfig, error) {
 		if err := s.configTarget(ctx, tx, "update", domainID, group); err != nil {
 			return nil, err
 		}

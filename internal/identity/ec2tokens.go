@@ -2,19 +2,18 @@ package identity
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // what the old S3 and EC2 signatures are made of
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"hash"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"kumoi/internal/identity/family"
+	"kumoi/internal/identity/oauth1"
+	"kumoi/internal/identity/signature"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
@@ -54,9 +53,11 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 	if err := s.check(ctx, rule, policy.Target{}); err != nil {
 		return nil, err
 	}
-	c, err := read(ctx, s, func(tx *store.Tx) (Credential, error) { return get(ctx, tx, s.store.Credentials, EC2ID(r.Access)) })
+	c, err := family.Read(ctx, s.db, func(tx *store.Tx) (Credential, error) {
+		return family.Get(ctx, tx, s.store.Credentials, EC2ID(r.Access))
+	})
 	if errs.Is(err, errs.NotFound) || err == nil && !isEC2(c.Type) {
-		return nil, unauthorized("no such access key")
+		return nil, family.Unauthorized("no such access key")
 	}
 	if err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 		return nil, err
 	}
 	if r.Signature == "" || blob.Secret == "" || !verify(blob.Secret, r) {
-		return nil, unauthorized("the signature does not fit the access key")
+		return nil, family.Unauthorized("the signature does not fit the access key")
 	}
 	if err := s.notStale(r); err != nil {
 		return nil, err
@@ -88,14 +89,14 @@ func (s *Service) notStale(r SignedRequest) error {
 		if at, err := time.Parse(layout, text); err == nil {
 			switch age := s.now().Sub(at); {
 			case age > signatureLife:
-				return unauthorized("the signature has expired")
+				return family.Unauthorized("the signature has expired")
 			case age < -signatureSkew:
-				return unauthorized("the signature is of the future")
+				return family.Unauthorized("the signature is of the future")
 			}
 			return nil
 		}
 	}
-	return unauthorized("the time of the signature cannot be read")
+	return family.Unauthorized("the time of the signature cannot be read")
 }
 
 // ec2Issue makes the token: that of the delegation the key pair was made with,
@@ -105,27 +106,31 @@ func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 	user, want := c.UserID, ScopeRequest{Project: &Ref{ID: c.ProjectID}}
 	switch {
 	case b.TrustID != "":
-		t, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return get(ctx, tx, s.store.Trusts, b.TrustID) })
+		t, err := family.Read(ctx, s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, s.store.Trusts, b.TrustID) })
 		if err != nil {
 			return nil, badToken(err)
 		}
 		user, want = t.TrusteeUserID, ScopeRequest{TrustID: b.TrustID}
 	case b.AppCredID != "":
-		a, err := read(ctx, s, func(tx *store.Tx) (AppCredential, error) { return get(ctx, tx, s.store.AppCredentials, b.AppCredID) })
+		a, err := family.Read(ctx, s.db, func(tx *store.Tx) (AppCredential, error) {
+			return family.Get(ctx, tx, s.store.AppCredentials, b.AppCredID)
+		})
 		if err != nil {
 			return nil, badToken(err)
 		}
 		if a.ProjectID != c.ProjectID || a.UserID != c.UserID || !a.ExpiresAt.IsZero() && !s.now().Before(a.ExpiresAt) {
-			return nil, unauthorized("the application credential behind the access key does not allow this")
+			return nil, family.Unauthorized("the application credential behind the access key does not allow this")
 		}
 		p.appCred, want = &a, ScopeRequest{}
 	case b.AccessTokenID != "":
-		o, err := read(ctx, s, func(tx *store.Tx) (OAuthToken, error) { return get(ctx, tx, s.store.OAuthTokens, b.AccessTokenID) })
+		o, err := family.Read(ctx, s.db, func(tx *store.Tx) (oauth1.Token, error) {
+			return family.Get(ctx, tx, s.store.OAuth1.Tokens, b.AccessTokenID)
+		})
 		if err != nil {
 			return nil, badToken(err)
 		}
 		if o.ProjectID != c.ProjectID {
-			return nil, unauthorized("the OAuth1 token behind the access key is for another project")
+			return nil, family.Unauthorized("the OAuth1 token behind the access key is for another project")
 		}
 		p.oauth = &o
 	}
@@ -152,14 +157,6 @@ func (r SignedRequest) signedDate() string {
 	return r.Params["Timestamp"]
 }
 
-func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-func macOf(h func() hash.Hash, key, text []byte) []byte {
-	m := hmac.New(h, key)
-	m.Write(text)
-	return m.Sum(nil)
-}
-
 // verifyS3 checks a signature over a text that the service made of the request.
 func verifyS3(secret string, r SignedRequest) bool {
 	text, err := base64.URLEncoding.DecodeString(r.Token)
@@ -169,7 +166,7 @@ func verifyS3(secret string, r SignedRequest) bool {
 		}
 	}
 	if !strings.HasPrefix(string(text), "AWS4") {
-		return equalText(base64.StdEncoding.EncodeToString(macOf(sha1.New, []byte(secret), text)), r.Signature)
+		return signature.Equal(base64.StdEncoding.EncodeToString(signature.MAC(sha1.New, []byte(secret), text)), r.Signature)
 	}
 	lines := strings.Split(string(text), "\n")
 	if len(lines) != 4 || lines[0] != "AWS4-HMAC-SHA256" {
@@ -179,13 +176,13 @@ func verifyS3(secret string, r SignedRequest) bool {
 	if len(scope) != 4 || scope[3] != "aws4_request" || !slices.Contains([]string{"s3", "iam", "sts"}, scope[2]) {
 		return false
 	}
-	return equalText(hex.EncodeToString(macOf(sha256.New, v4Key(secret, scope), text)), r.Signature)
+	return signature.Equal(hex.EncodeToString(signature.MAC(sha256.New, v4Key(secret, scope), text)), r.Signature)
 }
 
 func v4Key(secret string, scope []string) []byte {
 	key := []byte("AWS4" + secret)
 	for _, part := range scope {
-		key = macOf(sha256.New, key, []byte(part))
+		key = signature.MAC(sha256.New, key, []byte(part))
 	}
 	return key
 }
@@ -196,7 +193,7 @@ func verifyEC2(secret string, r SignedRequest) bool {
 	if ec2Signature(secret, r) == "" {
 		return false
 	}
-	if equalText(ec2Signature(secret, r), r.Signature) {
+	if signature.Equal(ec2Signature(secret, r), r.Signature) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)
@@ -204,14 +201,14 @@ func verifyEC2(secret string, r SignedRequest) bool {
 		return false
 	}
 	r.Host = host
-	return equalText(ec2Signature(secret, r), r.Signature)
+	return signature.Equal(ec2Signature(secret, r), r.Signature)
 }
 
 func ec2Signature(secret string, r SignedRequest) string {
 	b64 := base64.StdEncoding.EncodeToString
 	switch {
 	case r.Params["SignatureVersion"] == "0":
-		return b64(macOf(sha1.New, []byte(secret), []byte(r.Params["Action"]+r.Params["Timestamp"])))
+		return b64(signature.MAC(sha1.New, []byte(secret), []byte(r.Params["Action"]+r.Params["Timestamp"])))
 	case r.Params["SignatureVersion"] == "1":
 		keys := sortedKeys(r.Params)
 		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
@@ -219,14 +216,14 @@ func ec2Signature(secret string, r SignedRequest) string {
 		for _, k := range keys {
 			text.WriteString(k + r.Params[k])
 		}
-		return b64(macOf(sha1.New, []byte(secret), []byte(text.String())))
+		return b64(signature.MAC(sha1.New, []byte(secret), []byte(text.String())))
 	case r.Params["SignatureVersion"] == "2":
 		h := sha256.New
 		if r.Params["SignatureMethod"] == "HmacSHA1" {
 			h = sha1.New
 		}
 		text := r.Verb + "\n" + r.Host + "\n" + r.Path + "\n" + canonicalQuery(r.Params, "Signature")
-		return b64(macOf(h, []byte(secret), []byte(text)))
+		return b64(signature.MAC(h, []byte(secret), []byte(text)))
 	}
 	return ec2SignatureV4(secret, r)
 }
@@ -240,14 +237,11 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// escape is percent-encoding as AWS wants it.
-func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-
 func canonicalQuery(params map[string]string, without string) string {
 	var parts []string
 	for _, k := range sortedKeys(params) {
 		if k != without {
-			parts = append(parts, escape(k)+"="+escape(params[k]))
+			parts = append(parts, signature.Escape(k)+"="+signature.Escape(params[k]))
 		}
 	}
 	return strings.Join(parts, "&")
@@ -297,5 +291,5 @@ func ec2SignatureV4(secret string, r SignedRequest) string {
 	request := strings.Join([]string{r.Verb, r.Path, canonicalQuery(params, "X-Amz-Signature"), canonical.String(), signed, r.BodyHash}, "\n")
 	sum := sha256.Sum256([]byte(request))
 	text := strings.Join([]string{"AWS4-HMAC-SHA256", date, strings.Join(scope[1:], "/"), hex.EncodeToString(sum[:])}, "\n")
-	return hex.EncodeToString(macOf(sha256.New, v4Key(secret, scope[1:]), []byte(text)))
+	return hex.EncodeToString(signature.MAC(sha256.New, v4Key(secret, scope[1:]), []byte(text)))
 }

@@ -18,22 +18,18 @@ const (
 )
 
 // Tags of what may change.
-func userTag(id string) string     { return "user:" + id }
-func loginTag(id string) string    { return "login:" + id }
-func groupTag(id string) string    { return "group:" + id }
-func projectTag(id string) string  { return "project:" + id } // domains too
-func auditTag(id string) string    { return "audit:" + id }
-func chainTag(id string) string    { return "chain:" + id }
-func trustTag(id string) string    { return "trust:" + id }
-func appCredTag(id string) string  { return "appcred:" + id }
-func consumerTag(id string) string { return "consumer:" + id }
-func accessTag(id string) string   { return "access:" + id }
-func idpTag(id string) string      { return "idp:" + id }
+func userTag(id string) string    { return "user:" + id }
+func loginTag(id string) string   { return "login:" + id }
+func groupTag(id string) string   { return "group:" + id }
+func projectTag(id string) string { return "project:" + id } // domains too
+func auditTag(id string) string   { return "audit:" + id }
+func chainTag(id string) string   { return "chain:" + id }
+func trustTag(id string) string   { return "trust:" + id }
+func appCredTag(id string) string { return "appcred:" + id }
 
 const (
-	rolesTag   = "roles" // roles and which implies which
-	catalogTag = "catalog"
-	keysTag    = "keys"
+	rolesTag = "roles" // roles and which implies which
+	keysTag  = "keys"
 )
 
 // changed tells every process that what it knows about the tags is stale: this

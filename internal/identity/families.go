@@ -13,10 +13,6 @@ type (
 	Domains struct{ s *Service }
 	// Users are the use cases of users.
 	Users struct{ s *Service }
-	// RegisteredLimits are the use cases of the defaults of limits.
-	RegisteredLimits struct{ s *Service }
-	// Limits are the use cases of limits.
-	Limits struct{ s *Service }
 	// Credentials are the use cases of credentials, EC2 key pairs among them.
 	Credentials struct{ s *Service }
 	// Trusts are the use cases of trusts.
@@ -31,17 +27,6 @@ type (
 		s    *Service
 		user string
 	}
-	// OAuthTokens are the use cases of OAuth1's tokens.
-	OAuthTokens struct{ s *Service }
-	// Protocols are the use cases of an identity provider's protocols.
-	Protocols struct {
-		s   *Service
-		idp string
-	}
-	// EndpointLinks say which projects see which endpoints and groups of them.
-	EndpointLinks struct{ s *Service }
-	// Associations say what policy documents apply to.
-	Associations struct{ s *Service }
 )
 
 // Of returns the use cases for a user.
@@ -49,9 +34,6 @@ func (f *AppCredentials) Of(userID string) *AppCredentials { return &AppCredenti
 
 // Of returns the use cases for a user.
 func (f *AccessRules) Of(userID string) *AccessRules { return &AccessRules{f.s, userID} }
-
-// Of returns the use cases for a provider.
-func (f *Protocols) Of(idp string) *Protocols { return &Protocols{f.s, idp} }
 
 // NewAppCredential is what an application credential is made of: all roles that
 // the actor has, if it names none.

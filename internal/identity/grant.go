@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
@@ -26,12 +27,12 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	switch a.ActorKind {
 	case UserActor:
 		var u User
-		if u, err = get(ctx, tx, s.store.Users.Table, a.ActorID); err == nil {
+		if u, err = family.Get(ctx, tx, s.store.Users.Table, a.ActorID); err == nil {
 			t = targetOf(t, userTarget(u))
 		}
 	case GroupActor:
 		var g Group
-		if g, err = get(ctx, tx, s.store.Groups.Table, a.ActorID); err == nil {
+		if g, err = family.Get(ctx, tx, s.store.Groups.Table, a.ActorID); err == nil {
 			t = targetOf(t, groupTarget(g))
 		}
 	}
@@ -41,7 +42,7 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	switch a.TargetKind {
 	case ProjectTarget:
 		var p Project
-		if p, err = get(ctx, tx, s.store.Projects.Table, a.TargetID); err == nil {
+		if p, err = family.Get(ctx, tx, s.store.Projects.Table, a.TargetID); err == nil {
 			t = targetOf(t, projectTarget(p))
 		}
 	case DomainTarget:
@@ -54,7 +55,7 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	}
 	if a.RoleID != "" {
 		var r Role
-		if r, err = get(ctx, tx, s.store.Roles.Table, a.RoleID); err == nil {
+		if r, err = family.Get(ctx, tx, s.store.Roles.Table, a.RoleID); err == nil {
 			t = targetOf(t, roleTarget(r))
 			if misfit := roleFits(r, a, t); misfit != nil && verb == "create" {
 				missing = misfit
@@ -109,7 +110,7 @@ func (s *Service) mayGrant(ctx context.Context, tx *store.Tx, verb string, a Ass
 
 // ListGrants lists the roles that an actor has been given on a target.
 func (s *Service) ListGrants(ctx context.Context, a Assignment) ([]Role, error) {
-	return read(ctx, s, func(tx *store.Tx) ([]Role, error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) ([]Role, error) {
 		if err := s.mayGrant(ctx, tx, "list", a); err != nil {
 			return nil, err
 		}
@@ -120,7 +121,7 @@ func (s *Service) ListGrants(ctx context.Context, a Assignment) ([]Role, error) 
 		if err != nil || len(rows) == 0 {
 			return []Role{}, err
 		}
-		return find(ctx, tx, s.store.Roles.Table, store.In("id", roleIDs(rows)))
+		return family.Find(ctx, tx, s.store.Roles.Table, store.In("id", roleIDs(rows)))
 	})
 }
 

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
@@ -25,11 +26,11 @@ func (f *Groups) List(ctx context.Context, q store.Query) (store.Page[Group], er
 	if err := f.s.mirrorNamed(ctx, q); err != nil {
 		return store.Page[Group]{}, err
 	}
-	return list(ctx, f.s, f.s.store.Groups.Table, q)
+	return family.List(ctx, f.s.base, f.s.store.Groups.Table, q)
 }
 
 func (s *Service) getGroup(ctx context.Context, tx *store.Tx, rule, id string) (Group, error) {
-	g, err := get(ctx, tx, s.store.Groups.Table, id)
+	g, err := family.Get(ctx, tx, s.store.Groups.Table, id)
 	target := policy.Target{}
 	if err == nil {
 		target = groupTarget(g)
@@ -44,7 +45,7 @@ func (s *Service) getGroup(ctx context.Context, tx *store.Tx, rule, id string) (
 
 // Show returns a group.
 func (f *Groups) Show(ctx context.Context, id string) (*Group, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (Group, error) { return f.s.getGroup(ctx, tx, "identity:get_group", id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Group, error) { return f.s.getGroup(ctx, tx, "identity:get_group", id) }))
 }
 
 // Create makes a group.
@@ -60,20 +61,20 @@ func (f *Groups) Create(ctx context.Context, in change.Patch[Group]) (*Group, er
 	if err := f.s.ownDirectory(ctx, g.DomainID); err != nil {
 		return nil, err
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (Group, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Group, error) {
 		if _, err := f.s.domain(ctx, tx, g.DomainID); err != nil {
 			return g, err
 		}
 		if err := f.s.store.Groups.Insert(ctx, tx, &g); err != nil {
 			return g, err
 		}
-		return g, f.s.made(ctx, tx, "group", g.ID)
+		return g, f.s.base.Made(ctx, tx, "group", g.ID)
 	}))
 }
 
 // Update changes a group.
 func (f *Groups) Update(ctx context.Context, id string, in change.Patch[Group]) (*Group, error) {
-	return one(write(ctx, f.s, func(tx *store.Tx) (Group, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Group, error) {
 		g, err := f.s.getGroup(ctx, tx, "identity:update_group", id)
 		if err != nil {
 			return g, err
@@ -98,7 +99,7 @@ func (f *Groups) Update(ctx context.Context, id string, in change.Patch[Group]) 
 // Delete deletes a group; its members lose what they had by it.
 func (f *Groups) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		g, err := get(ctx, tx, f.s.store.Groups.Table, id)
+		g, err := family.Get(ctx, tx, f.s.store.Groups.Table, id)
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (s *Service) removeGroup(ctx context.Context, tx *store.Tx, g Group) error 
 
 // Users lists the members of a group.
 func (f *Groups) Users(ctx context.Context, id string, q store.Query) (store.Page[User], error) {
-	return read(ctx, f.s, func(tx *store.Tx) (page store.Page[User], err error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (page store.Page[User], err error) {
 		if _, err := f.s.getGroup(ctx, tx, "identity:list_users_in_group", id); err != nil {
 			return page, err
 		}
@@ -141,8 +142,8 @@ func (f *Groups) Users(ctx context.Context, id string, q store.Query) (store.Pag
 
 // member loads the two ends of a membership under a rule.
 func (s *Service) member(ctx context.Context, tx *store.Tx, rule, groupID, userID string) error {
-	u, uerr := get(ctx, tx, s.store.Users.Table, userID)
-	g, gerr := get(ctx, tx, s.store.Groups.Table, groupID)
+	u, uerr := family.Get(ctx, tx, s.store.Users.Table, userID)
+	g, gerr := family.Get(ctx, tx, s.store.Groups.Table, groupID)
 	target := policy.Target{}
 	if uerr == nil && gerr == nil {
 		target = targetOf(userTarget(u), groupTarget(g))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -61,7 +62,7 @@ func guessFrom(ctx context.Context, factor, subject string) guessed {
 
 // takeGuess counts a try at a secret, and tells whether it may be made.
 func (s *Service) takeGuess(ctx context.Context, g guessed) error {
-	allowed, err := write(ctx, s, func(tx *store.Tx) (bool, error) {
+	allowed, err := family.Write(ctx, s.db, func(tx *store.Tx) (bool, error) {
 		now := s.now()
 		own, known, err := s.store.Guesses.Take(ctx, tx, g.factor, g.subject, g.source, now, now.Add(-guessWindow))
 		if err != nil {
@@ -85,7 +86,7 @@ func (s *Service) takeGuess(ctx context.Context, g guessed) error {
 }
 
 func tooMany(g guessed) error {
-	return unauthorized("too many wrong guesses in the last minute: " + g.factor + " of " + g.subject)
+	return family.Unauthorized("too many wrong guesses in the last minute: " + g.factor + " of " + g.subject)
 }
 
 // guessedRight gives back a try that was none, and remembers the address.

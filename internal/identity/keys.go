@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/store"
 )
 
@@ -114,7 +115,7 @@ func (s *Service) loadKeys(ctx context.Context) error {
 	}
 	var rows []Key
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		rows, err = find(ctx, tx, s.store.Keys)
+		rows, err = family.Find(ctx, tx, s.store.Keys)
 		return err
 	})
 	if err != nil {

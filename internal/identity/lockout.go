@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -44,7 +45,7 @@ func (s *Service) verifyPassword(ctx context.Context, l *loginUser, password str
 		if err := s.hasher.pretend(ctx, password); err != nil {
 			return err
 		}
-		return unauthorized("the account is locked after failed logins: " + u.ID)
+		return family.Unauthorized("the account is locked after failed logins: " + u.ID)
 	}
 	hash := u.PasswordHash
 	if hash == "" {
@@ -58,10 +59,10 @@ func (s *Service) verifyPassword(ctx context.Context, l *loginUser, password str
 		if err := s.recordLogin(ctx, u.ID, false); err != nil {
 			return err
 		}
-		return unauthorized("wrong password for user " + u.ID)
+		return family.Unauthorized("wrong password for user " + u.ID)
 	}
 	if s.inactive(u) {
-		return unauthorized("the account is disabled for inactivity: " + u.ID)
+		return family.Unauthorized("the account is disabled for inactivity: " + u.ID)
 	}
 	if u.FailedAttempts != 0 || day(u.LastActiveAt) != day(s.now()) {
 		if err := s.recordLogin(ctx, u.ID, true); err != nil {
@@ -82,7 +83,7 @@ func (s *Service) recordLogin(ctx context.Context, userID string, success bool) 
 		return nil
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		u, err := get(ctx, tx, s.store.Users.Table, userID)
+		u, err := family.Get(ctx, tx, s.store.Users.Table, userID)
 		if err != nil {
 			return err
 		}

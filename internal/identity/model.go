@@ -1,8 +1,6 @@
 package identity
 
-import (
-	"time"
-)
+import "time"
 
 // Attrs holds what a client stored on a resource beyond its own attributes;
 // Keystone keeps such extras for most kinds and answers them as they came.
@@ -131,46 +129,6 @@ type AssignmentFilter struct {
 	Limit      int
 }
 
-// Region is a place that has endpoints.
-type Region struct {
-	ID, ParentID, Description string
-	Extra                     Attrs
-}
-
-// CatalogService is a service of the catalogue.
-type CatalogService struct {
-	ID, Type, Name, Description string
-	Enabled                     bool
-	Extra                       Attrs
-}
-
-// Endpoint is where a service answers. A URL that begins with a slash is below
-// the address at which the client reached this cloud.
-type Endpoint struct {
-	ID, ServiceID, RegionID, Interface, URL string
-	Enabled                                 bool
-	Extra                                   Attrs
-}
-
-// EndpointGroup selects endpoints by service, region or interface.
-type EndpointGroup struct {
-	ID, Name, Description string
-	Filters               map[string]string
-}
-
-// EndpointLink lets a project see an endpoint or a group of them.
-type EndpointLink struct{ ProjectID, EndpointID, GroupID string }
-
-// PolicyDocument is a policy blob kept for other services (a legacy API).
-type PolicyDocument struct {
-	ID, Type string
-	Blob     any
-	Extra    Attrs
-}
-
-// PolicyAssociation says what a policy document applies to.
-type PolicyAssociation struct{ PolicyID, EndpointID, ServiceID, RegionID string }
-
 // Credential is a secret of a user: an EC2 key pair, a TOTP seed, a certificate.
 type Credential struct {
 	ID, UserID, ProjectID, Type string
@@ -211,65 +169,11 @@ type Trust struct {
 	Roles                                       []Role
 }
 
-// RegisteredLimit is the default of a limit.
-type RegisteredLimit struct {
-	ID, ServiceID, RegionID, ResourceName string
-	DefaultLimit                          int64
-	Description                           string
-}
-
-// Limit overrides a registered limit for a project or a domain.
-type Limit struct {
-	ID, ProjectID, DomainID, ServiceID, RegionID, ResourceName string
-	ResourceLimit                                              int64
-	Description                                                string
-}
-
 // DomainOption is one configuration option of a domain.
 type DomainOption struct {
 	DomainID, Group, Option string
 	Sensitive               bool
 	Value                   any
-}
-
-// IdentityProvider is an outside party whose word about users is taken.
-type IdentityProvider struct {
-	ID, DomainID     string
-	Enabled          bool
-	Description      string
-	AuthorizationTTL *int64 // minutes that a group membership it vouches for holds
-	RemoteIDs        []string
-	Options          Attrs
-}
-
-// Mapping turns an identity provider's assertion into a user and groups.
-type Mapping struct {
-	ID, SchemaVersion string
-	Rules             []MappingRule
-}
-
-// Protocol ties an identity provider to a mapping.
-type Protocol struct{ ID, IdPID, MappingID, RemoteIDAttribute string }
-
-// ServiceProvider is another cloud that takes our word about users.
-type ServiceProvider struct {
-	ID                                        string
-	Enabled                                   bool
-	Description, AuthURL, SPURL, RelayStatePr string
-}
-
-// Consumer is an OAuth1 client.
-type Consumer struct {
-	ID, Description, Secret string
-	Extra                   Attrs
-}
-
-// OAuthToken is an OAuth1 request or access token.
-type OAuthToken struct {
-	ID, Kind, Secret, ConsumerID, ProjectID, UserID string
-	RoleIDs                                         []string
-	Verifier                                        string
-	ExpiresAt                                       time.Time
 }
 
 // Key seals tokens, receipts or credentials.

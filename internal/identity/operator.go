@@ -3,13 +3,14 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
 // UserExists tells whether there is such a user, for other services.
 func (s *Service) UserExists(ctx context.Context, tx *store.Tx, id string) (bool, error) {
-	_, err := get(ctx, tx, s.store.Users.Table, id)
+	_, err := family.Get(ctx, tx, s.store.Users.Table, id)
 	if errs.Is(err, errs.NotFound) {
 		return false, nil
 	}

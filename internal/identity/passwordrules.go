@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -33,8 +34,8 @@ func (s *Service) notUsedBefore(ctx context.Context, userID, password string) er
 	if n < 1 {
 		return nil
 	}
-	hashes, err := read(ctx, s, func(tx *store.Tx) ([]string, error) {
-		u, err := get(ctx, tx, s.store.Users.Table, userID)
+	hashes, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]string, error) {
+		u, err := family.Get(ctx, tx, s.store.Users.Table, userID)
 		if err != nil || n == 1 {
 			return []string{u.PasswordHash}, err
 		}

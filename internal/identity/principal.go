@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/identity/family"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -26,7 +28,7 @@ type principal struct {
 	Roles         []Role
 	Trust         *Trust
 	AppCred       *AppCredential
-	AccessToken   *OAuthToken
+	AccessToken   *oauth1.Token
 	GroupIDs      []string
 	tags          []string
 	until         time.Time // when a membership that an identity provider vouches for ends; zero: none does
@@ -111,7 +113,7 @@ func (s *Service) resolve(ctx context.Context, t Token) (*Session, error) {
 		}
 		return nil, err
 	}
-	session := &Session{principal: p, Token: t, tags: append(slices.Concat(p.tags, t.tags()), catalogTag)}
+	session := &Session{principal: p, Token: t, tags: append(slices.Concat(p.tags, t.tags()), family.CatalogTag)}
 	if s.revoked.revoked(t.IssuedAt, session.tags) {
 		return nil, badToken(errors.New("the token is revoked"))
 	}
@@ -126,7 +128,7 @@ func (s *Service) principal(ctx context.Context, t *Token) (*principal, error) {
 		return p, nil
 	}
 	at := s.watch.now()
-	p, err := read(ctx, s, func(tx *store.Tx) (*principal, error) { return s.loadPrincipal(ctx, tx, t) })
+	p, err := family.Read(ctx, s.db, func(tx *store.Tx) (*principal, error) { return s.loadPrincipal(ctx, tx, t) })
 	if err != nil {
 		return nil, err
 	}
@@ -187,11 +189,11 @@ func (sc Scope) String() string {
 
 // enabledUser finds a user who, with his domain, is enabled.
 func (s *Service) enabledUser(ctx context.Context, tx *store.Tx, id string) (User, Project, error) {
-	u, err := get(ctx, tx, s.store.Users.Table, id)
+	u, err := family.Get(ctx, tx, s.store.Users.Table, id)
 	if err != nil {
 		return u, Project{}, err
 	}
-	d, err := get(ctx, tx, s.store.Projects.Table, u.DomainID)
+	d, err := family.Get(ctx, tx, s.store.Projects.Table, u.DomainID)
 	if err != nil {
 		return u, d, err
 	}
@@ -205,14 +207,14 @@ func (s *Service) enabledUser(ctx context.Context, tx *store.Tx, id string) (Use
 }
 
 func (s *Service) projectPrincipal(ctx context.Context, tx *store.Tx, p *principal, t *Token) error {
-	project, err := get(ctx, tx, s.store.Projects.Table, t.Scope.ID)
+	project, err := family.Get(ctx, tx, s.store.Projects.Table, t.Scope.ID)
 	if err != nil {
 		return err
 	}
 	p.Project, p.ProjectDomain = &project, project
 	p.tags = append(p.tags, projectTag(project.ID))
 	if !project.IsDomain {
-		if p.ProjectDomain, err = get(ctx, tx, s.store.Projects.Table, project.DomainID); err != nil {
+		if p.ProjectDomain, err = family.Get(ctx, tx, s.store.Projects.Table, project.DomainID); err != nil {
 			return err
 		}
 	}
@@ -238,7 +240,7 @@ func (s *Service) projectPrincipal(ctx context.Context, tx *store.Tx, p *princip
 }
 
 func (s *Service) domainPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	d, err := get(ctx, tx, s.store.Projects.Table, id)
+	d, err := family.Get(ctx, tx, s.store.Projects.Table, id)
 	if err != nil {
 		return err
 	}
@@ -304,7 +306,7 @@ func (s *Service) expand(ctx context.Context, tx *store.Tx, ids []string) ([]Rol
 		return nil, err
 	}
 	ids = closure(ids, rules)
-	roles, err := find(ctx, tx, s.store.Roles.Table, store.In("id", ids))
+	roles, err := family.Find(ctx, tx, s.store.Roles.Table, store.In("id", ids))
 	if err != nil {
 		return nil, err
 	}

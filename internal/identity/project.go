@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"kumoi/internal/identity/catalog"
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
@@ -27,12 +29,12 @@ func homeDomain(ctx context.Context, asked string) string {
 // Project returns a project, or a domain acting as one, without a policy check:
 // it is for other services.
 func (s *Service) Project(ctx context.Context, id string) (Project, error) {
-	return read(ctx, s, func(tx *store.Tx) (Project, error) { return get(ctx, tx, s.store.Projects.Table, id) })
+	return family.Read(ctx, s.db, func(tx *store.Tx) (Project, error) { return family.Get(ctx, tx, s.store.Projects.Table, id) })
 }
 
 // ProjectExists tells whether a project is there, inside the caller's transaction.
 func (s *Service) ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error) {
-	_, err := get(ctx, tx, s.store.Projects.Table, id)
+	_, err := family.Get(ctx, tx, s.store.Projects.Table, id)
 	if errs.Is(err, errs.NotFound) {
 		return false, nil
 	}
@@ -53,13 +55,13 @@ func (f *Projects) List(ctx context.Context, q store.Query) (store.Page[Project]
 	if !slices.ContainsFunc(q.Where, func(m store.Cond) bool { return m.Field == "is_domain" }) {
 		q = q.Filter(store.Eq("is_domain", false))
 	}
-	return list(ctx, f.s, f.s.store.Projects.Table, q)
+	return family.List(ctx, f.s.base, f.s.store.Projects.Table, q)
 }
 
 // getProject loads a project under a rule. One that does not exist is reported
 // only to those who may see any.
 func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string) (Project, error) {
-	p, err := get(ctx, tx, s.store.Projects.Table, id)
+	p, err := family.Get(ctx, tx, s.store.Projects.Table, id)
 	target := policy.Target{}
 	if err == nil {
 		target = projectTarget(p)
@@ -74,7 +76,7 @@ func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string)
 
 // Show returns a project.
 func (f *Projects) Show(ctx context.Context, id string) (*Project, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (Project, error) { return f.s.getProject(ctx, tx, "identity:get_project", id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Project, error) { return f.s.getProject(ctx, tx, "identity:get_project", id) }))
 }
 
 // Relatives are the projects above and below one; for the views that ask.
@@ -83,7 +85,7 @@ type Relatives struct{ Parents, Subtree []Project }
 // Relatives returns the relatives of a project, nearest first. For
 // lists (not ids) the actor sees only those he has a role on.
 func (f *Projects) Relatives(ctx context.Context, p Project, ownOnly bool) (Relatives, error) {
-	return read(ctx, f.s, func(tx *store.Tx) (Relatives, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (Relatives, error) {
 		var r Relatives
 		var err error
 		if r.Parents, err = f.s.store.Projects.Ancestors(ctx, tx, p); err != nil {
@@ -118,13 +120,13 @@ func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Proje
 		if err := f.s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
 			return nil, err
 		}
-		return one(f.s.createDomain(ctx, p))
+		return family.One(f.s.createDomain(ctx, p))
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (Project, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Project, error) {
 		p := p
 		p.ID = ids.NewHex()
 		if p.DomainID == "" && p.ParentID != "" {
-			if parent, err := get(ctx, tx, f.s.store.Projects.Table, p.ParentID); err == nil {
+			if parent, err := family.Get(ctx, tx, f.s.store.Projects.Table, p.ParentID); err == nil {
 				p.DomainID = parent.Owner()
 			}
 		}
@@ -138,7 +140,7 @@ func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Proje
 		if err := f.s.store.Projects.Insert(ctx, tx, &p); err != nil {
 			return p, err
 		}
-		return p, f.s.made(ctx, tx, "project", p.ID)
+		return p, f.s.base.Made(ctx, tx, "project", p.ID)
 	}))
 }
 
@@ -147,7 +149,7 @@ func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) er
 	if p.ParentID == "" {
 		p.ParentID = p.DomainID
 	}
-	parent, err := get(ctx, tx, s.store.Projects.Table, p.ParentID)
+	parent, err := family.Get(ctx, tx, s.store.Projects.Table, p.ParentID)
 	if errs.Is(err, errs.NotFound) {
 		if p.ParentID == p.DomainID {
 			return errs.New(errs.NotFound, "Could not find domain: %s.", p.DomainID)
@@ -172,7 +174,7 @@ func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) er
 
 // Update changes a project.
 func (f *Projects) Update(ctx context.Context, id string, in change.Patch[Project]) (*Project, error) {
-	return one(write(ctx, f.s, func(tx *store.Tx) (Project, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Project, error) {
 		p, err := f.s.getProject(ctx, tx, "identity:update_project", id)
 		if err != nil {
 			return p, err
@@ -284,16 +286,16 @@ func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) er
 	}
 	for _, del := range []func(context.Context, *store.Tx, ...store.Cond) (int64, error){
 		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.Trusts.DeleteWhere,
-		s.store.Limits.DeleteWhere, s.store.OAuthTokens.DeleteWhere,
+		s.store.Limit.Limits.DeleteWhere, s.store.OAuth1.Tokens.DeleteWhere,
 	} {
 		if _, err := del(ctx, tx, store.Eq("project_id", p.ID)); err != nil {
 			return err
 		}
 	}
-	if err := s.store.EndpointGroups.UnlinkProject(ctx, tx, p.ID); err != nil {
+	if err := s.store.Catalog.Links.UnlinkProject(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	homeless, err := find(ctx, tx, s.store.Users.Table, store.Eq("default_project_id", p.ID))
+	homeless, err := family.Find(ctx, tx, s.store.Users.Table, store.Eq("default_project_id", p.ID))
 	if err != nil {
 		return err
 	}
@@ -317,7 +319,7 @@ func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) er
 
 // SetTags replaces the tags that change returns for those there are.
 func (f *Projects) SetTags(ctx context.Context, rule, id string, change func(tags []string) ([]string, error)) ([]string, error) {
-	return write(ctx, f.s, func(tx *store.Tx) ([]string, error) {
+	return family.Write(ctx, f.s.db, func(tx *store.Tx) ([]string, error) {
 		p, err := f.s.getProject(ctx, tx, rule, id)
 		if err != nil {
 			return nil, err
@@ -345,7 +347,7 @@ const maxTags = 80
 
 // Tags lists a project's tags under a rule.
 func (f *Projects) Tags(ctx context.Context, rule, id string) ([]string, error) {
-	return read(ctx, f.s, func(tx *store.Tx) ([]string, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]string, error) {
 		p, err := f.s.getProject(ctx, tx, rule, id)
 		return p.Tags, err
 	})
@@ -353,7 +355,7 @@ func (f *Projects) Tags(ctx context.Context, rule, id string) ([]string, error) 
 
 // OfUser lists the projects on which a user has a role.
 func (f *Projects) OfUser(ctx context.Context, userID string, q store.Query) (store.Page[Project], error) {
-	rows, err := read(ctx, f.s, func(tx *store.Tx) ([]Project, error) {
+	rows, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Project, error) {
 		if _, err := f.s.getUser(ctx, tx, "identity:list_user_projects", userID); err != nil {
 			return nil, err
 		}
@@ -372,5 +374,27 @@ func (f *Projects) OfUser(ctx context.Context, userID string, q store.Query) (st
 			return false
 		})
 	})
-	return store.Page[Project]{Rows: pointers(rows)}, err
+	return store.Page[Project]{Rows: family.Pointers(rows)}, err
+}
+
+// Linked lists the projects that an endpoint or a group of them is linked to.
+func (f *Projects) Linked(ctx context.Context, rule string, l catalog.Link) ([]Project, error) {
+	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
+		return nil, err
+	}
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Project, error) {
+		ids, err := f.s.Catalog.Links.Projects(ctx, tx, l)
+		if err != nil {
+			return nil, err
+		}
+		out := []Project{}
+		for _, id := range ids {
+			p, err := family.Get(ctx, tx, f.s.store.Projects.Table, id)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, p)
+		}
+		return out, nil
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -78,13 +79,13 @@ func (s *Service) useReceipt(ctx context.Context, text string, p *proof) error {
 	b, err := s.unsealFor(ctx, tokenKey, "receipt", text)
 	if err != nil {
 		if errors.Is(err, errSeal) || errors.Is(err, errNoKey) {
-			return unauthorized("the receipt is not ours")
+			return family.Unauthorized("the receipt is not ours")
 		}
 		return err
 	}
 	t, err := decodeToken(b)
 	if err != nil || !s.now().Before(t.ExpiresAt) || s.revoked.revoked(t.IssuedAt, []string{userTag(t.UserID)}) {
-		return unauthorized("the receipt has expired")
+		return family.Unauthorized("the receipt has expired")
 	}
 	if p.user, err = s.loginUser(ctx, t.UserID); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
@@ -19,7 +20,7 @@ func (s *Service) ListRevocations(ctx context.Context) ([]Revocation, error) {
 	if err := s.check(ctx, "identity:list_revoke_events", policy.Target{}); err != nil {
 		return nil, err
 	}
-	events, err := read(ctx, s, func(tx *store.Tx) ([]Event, error) { return s.store.Events.Revocations(ctx, tx) })
+	events, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]Event, error) { return s.store.Events.Revocations(ctx, tx) })
 	out := make([]Revocation, len(events))
 	for i, e := range events {
 		kind, of, _ := strings.Cut(e.Tag, ":")

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -20,12 +21,12 @@ func (f *Roles) List(ctx context.Context, q store.Query) (store.Page[Role], erro
 		return store.Page[Role]{}, err
 	}
 	q = q.Within(store.Eq("domain_id", domain))
-	return list(ctx, f.s, f.s.store.Roles.Table, q)
+	return family.List(ctx, f.s.base, f.s.store.Roles.Table, q)
 }
 
 // getRole loads a role under the rule for its sort, global or a domain's.
 func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (Role, error) {
-	r, err := get(ctx, tx, s.store.Roles.Table, id)
+	r, err := family.Get(ctx, tx, s.store.Roles.Table, id)
 	if err != nil {
 		return r, err
 	}
@@ -38,7 +39,7 @@ func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (R
 
 // Show returns a role.
 func (f *Roles) Show(ctx context.Context, id string) (*Role, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (Role, error) { return f.s.getRole(ctx, tx, "get", id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Role, error) { return f.s.getRole(ctx, tx, "get", id) }))
 }
 
 // Create makes a role.
@@ -55,7 +56,7 @@ func (f *Roles) Create(ctx context.Context, in change.Patch[Role]) (*Role, error
 	if err := f.s.check(ctx, rule, roleTarget(r)); err != nil {
 		return nil, err
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (Role, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Role, error) {
 		if r.DomainID != "" {
 			if _, err := f.s.domain(ctx, tx, r.DomainID); err != nil {
 				return r, err
@@ -64,13 +65,13 @@ func (f *Roles) Create(ctx context.Context, in change.Patch[Role]) (*Role, error
 		if err := f.s.store.Roles.Insert(ctx, tx, &r); err != nil {
 			return r, err
 		}
-		return r, f.s.made(ctx, tx, "role", r.ID)
+		return r, f.s.base.Made(ctx, tx, "role", r.ID)
 	}))
 }
 
 // Update changes a role.
 func (f *Roles) Update(ctx context.Context, id string, in change.Patch[Role]) (*Role, error) {
-	return one(write(ctx, f.s, func(tx *store.Tx) (Role, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Role, error) {
 		r, err := f.s.getRole(ctx, tx, "update", id)
 		if err != nil {
 			return r, err
@@ -130,7 +131,7 @@ func (f *Roles) Inferences(ctx context.Context) ([]Inference, error) {
 	if err := f.s.check(ctx, "identity:list_role_inference_rules", policy.Target{}); err != nil {
 		return nil, err
 	}
-	return read(ctx, f.s, func(tx *store.Tx) ([]Inference, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Inference, error) {
 		rules, err := f.s.store.Roles.Implied(ctx, tx)
 		if err != nil {
 			return nil, err
@@ -152,7 +153,7 @@ func (f *Roles) Inferences(ctx context.Context) ([]Inference, error) {
 }
 
 func (s *Service) rolesByID(ctx context.Context, tx *store.Tx) (map[string]Role, error) {
-	rows, err := find(ctx, tx, s.store.Roles.Table)
+	rows, err := family.Find(ctx, tx, s.store.Roles.Table)
 	byID := make(map[string]Role, len(rows))
 	for _, r := range rows {
 		byID[r.ID] = r
@@ -165,10 +166,10 @@ func (f *Roles) ImpliedBy(ctx context.Context, priorID string) (Inference, error
 	if err := f.s.check(ctx, "identity:list_implied_roles", policy.Target{}); err != nil {
 		return Inference{}, err
 	}
-	return read(ctx, f.s, func(tx *store.Tx) (Inference, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (Inference, error) {
 		var inf Inference
 		var err error
-		if inf.Prior, err = get(ctx, tx, f.s.store.Roles.Table, priorID); err != nil {
+		if inf.Prior, err = family.Get(ctx, tx, f.s.store.Roles.Table, priorID); err != nil {
 			return inf, err
 		}
 		rules, err := f.s.store.Roles.Implied(ctx, tx)
@@ -179,7 +180,7 @@ func (f *Roles) ImpliedBy(ctx context.Context, priorID string) (Inference, error
 			if r.PriorID != priorID {
 				continue
 			}
-			role, err := get(ctx, tx, f.s.store.Roles.Table, r.ImpliedID)
+			role, err := family.Get(ctx, tx, f.s.store.Roles.Table, r.ImpliedID)
 			if err != nil {
 				return inf, err
 			}
@@ -191,11 +192,11 @@ func (f *Roles) ImpliedBy(ctx context.Context, priorID string) (Inference, error
 
 // inference loads both roles of a rule.
 func (s *Service) inference(ctx context.Context, tx *store.Tx, r ImpliedRole) (Inference, error) {
-	prior, err := get(ctx, tx, s.store.Roles.Table, r.PriorID)
+	prior, err := family.Get(ctx, tx, s.store.Roles.Table, r.PriorID)
 	if err != nil {
 		return Inference{}, err
 	}
-	implied, err := get(ctx, tx, s.store.Roles.Table, r.ImpliedID)
+	implied, err := family.Get(ctx, tx, s.store.Roles.Table, r.ImpliedID)
 	return Inference{Prior: prior, Implied: []Role{implied}}, err
 }
 
@@ -204,7 +205,7 @@ func (f *Roles) Implied(ctx context.Context, rule string, r ImpliedRole) (Infere
 	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
 		return Inference{}, err
 	}
-	return read(ctx, f.s, func(tx *store.Tx) (Inference, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (Inference, error) {
 		inf, err := f.s.inference(ctx, tx, r)
 		if err != nil {
 			return inf, err
@@ -228,12 +229,12 @@ func (f *Roles) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 	if err := f.s.check(ctx, "identity:create_implied_role", policy.Target{}); err != nil {
 		return Inference{}, err
 	}
-	return write(ctx, f.s, func(tx *store.Tx) (Inference, error) {
+	return family.Write(ctx, f.s.db, func(tx *store.Tx) (Inference, error) {
 		inf, err := f.s.inference(ctx, tx, r)
 		if err != nil {
 			return inf, err
 		}
-		if implied := inf.Implied[0]; FoldName(implied.Name) == "admin" && implied.DomainID == "" {
+		if implied := inf.Implied[0]; family.FoldName(implied.Name) == "admin" && implied.DomainID == "" {
 			return inf, errs.New(errs.Forbidden, "Could not create an implied role rule: the role %s may not be implied.", implied.Name)
 		}
 		if implied := inf.Implied[0]; inf.Prior.DomainID == "" && implied.DomainID != "" {
@@ -278,5 +279,16 @@ func (f *Roles) Unimply(ctx context.Context, r ImpliedRole) error {
 			return err
 		}
 		return f.s.changed(ctx, tx, rolesTag)
+	})
+}
+
+// OfAccessToken lists the roles that an OAuth1 access token delegates.
+func (f *Roles) OfAccessToken(ctx context.Context, rule, userID, id string) ([]Role, error) {
+	ids, err := f.s.OAuth1.Tokens.Roles(ctx, rule, userID, id)
+	if err != nil {
+		return nil, err
+	}
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Role, error) {
+		return family.Find(ctx, tx, f.s.store.Roles.Table, store.In("id", ids))
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -53,7 +54,7 @@ func (s *Service) rotateKey(ctx context.Context, purpose string, after time.Dura
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		now := s.now()
 		key.CreatedAt = now.Add(after)
-		rows, err := find(ctx, tx, s.store.Keys, store.Eq("purpose", purpose))
+		rows, err := family.Find(ctx, tx, s.store.Keys, store.Eq("purpose", purpose))
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ func (s *Service) resealCredentials(ctx context.Context) error {
 	}
 	marker := ""
 	for {
-		page, err := read(ctx, s, func(tx *store.Tx) (store.Page[Credential], error) {
+		page, err := family.Read(ctx, s.db, func(tx *store.Tx) (store.Page[Credential], error) {
 			return s.store.Credentials.List(ctx, tx, store.Query{Marker: marker, LostMarker: true, Limit: 200})
 		})
 		if err != nil || len(page.Rows) == 0 {
@@ -114,7 +115,7 @@ func (s *Service) resealCredential(ctx context.Context, old Credential) error {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		now, err := get(ctx, tx, s.store.Credentials, c.ID)
+		now, err := family.Get(ctx, tx, s.store.Credentials, c.ID)
 		if errs.Is(err, errs.NotFound) || err == nil && now.Blob != old.Blob {
 			return nil // deleted or changed meanwhile: it is sealed anew already
 		}
@@ -154,7 +155,7 @@ func (s *Service) resealOptions(ctx context.Context) error {
 // that retired just now stays: another server may still be sealing with it.
 func (s *Service) dropCredentialKeys(ctx context.Context) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		keys, err := find(ctx, tx, s.store.Keys, store.Eq("purpose", credentialKey))
+		keys, err := family.Find(ctx, tx, s.store.Keys, store.Eq("purpose", credentialKey))
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"time"
 
+	"kumoi/internal/identity/family"
+	"kumoi/internal/identity/federation"
+	"kumoi/internal/identity/signature"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -42,7 +45,7 @@ type SAMLResponse struct {
 // SAMLAnswer is what a proved response says. ID is the assertion's, unique
 // among all issuers; after Until it is refused for its age.
 type SAMLAnswer struct {
-	Assertion Assertion
+	Assertion federation.Assertion
 	ID        string
 	Until     time.Time
 }
@@ -81,7 +84,7 @@ func (s *Service) SAMLMetadata(idp, protocol string) ([]byte, error) {
 // SAMLEnvelope begins the login of an enhanced client.
 func (s *Service) SAMLEnvelope(ctx context.Context, idp, protocol string) ([]byte, error) {
 	if s.saml == nil {
-		return nil, unauthorized("SAML is not set up here")
+		return nil, family.Unauthorized("SAML is not set up here")
 	}
 	st := s.newState(idp, protocol)
 	sealed, err := s.sealState(ctx, "sso", st)
@@ -104,7 +107,7 @@ const ticketLife = 2 * time.Minute
 // a client's envelope, and returns a ticket for the token.
 func (s *Service) FinishSAML(ctx context.Context, idp, protocol string, body []byte, relay string, enhanced bool) (string, error) {
 	if s.saml == nil {
-		return "", unauthorized("SAML is not set up here")
+		return "", family.Unauthorized("SAML is not set up here")
 	}
 	r := SAMLResponse{XML: body, Enhanced: enhanced}
 	if enhanced {
@@ -116,7 +119,7 @@ func (s *Service) FinishSAML(ctx context.Context, idp, protocol string, body []b
 	var st ssoState
 	if text, err := s.unsealFor(ctx, tokenKey, "sso", relay); err == nil {
 		if json.Unmarshal(text, &st) != nil || st.IdP != idp || st.Protocol != protocol || !s.now().Before(st.Until) || enhanced != (st.Browser == "") {
-			return "", unauthorized("the relay state is of another login, or too old")
+			return "", family.Unauthorized("the relay state is of another login, or too old")
 		}
 		if err := s.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
 			return "", err
@@ -141,11 +144,11 @@ func (s *Service) FinishSAML(ctx context.Context, idp, protocol string, body []b
 func (s *Service) RedeemTicket(ctx context.Context, sealed, browser string) (*Issued, string, error) {
 	text, err := s.unsealFor(ctx, tokenKey, "sso-ticket", sealed)
 	if err != nil {
-		return nil, "", unauthorized("the ticket is not ours")
+		return nil, "", family.Unauthorized("the ticket is not ours")
 	}
 	var t ssoTicket
-	if err := json.Unmarshal(text, &t); err != nil || !s.now().Before(t.Until) || !equalText(t.Browser, browser) {
-		return nil, "", unauthorized("the ticket has expired or is another browser's")
+	if err := json.Unmarshal(text, &t); err != nil || !s.now().Before(t.Until) || !signature.Equal(t.Browser, browser) {
+		return nil, "", family.Unauthorized("the ticket has expired or is another browser's")
 	}
 	if err := s.once(ctx, "ticket/"+t.Nonce, t.Until); err != nil {
 		return nil, "", err
@@ -175,22 +178,22 @@ const assertionLife = 5 * time.Minute
 
 // IssueAssertion vouches for the bearer of a token at a service provider. It
 // answers the signed response, or the envelope with it.
-func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclose bool) ([]byte, ServiceProvider, error) {
+func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclose bool) ([]byte, federation.ServiceProvider, error) {
 	m, err := s.samlOf()
 	if err != nil {
-		return nil, ServiceProvider{}, err
+		return nil, federation.ServiceProvider{}, err
 	}
 	se, err := s.session(ctx, token, 0)
 	if err != nil {
-		return nil, ServiceProvider{}, err
+		return nil, federation.ServiceProvider{}, err
 	}
 	if se.Token.Scope.Kind != ProjectScope || se.Project.IsDomain {
-		return nil, ServiceProvider{}, errs.New(errs.Forbidden, "Use a project scoped token when attempting to create a SAML assertion")
+		return nil, federation.ServiceProvider{}, errs.New(errs.Forbidden, "Use a project scoped token when attempting to create a SAML assertion")
 	}
 	if err := proves(se.Actor, "SAML assertions"); err != nil {
-		return nil, ServiceProvider{}, err
+		return nil, federation.ServiceProvider{}, err
 	}
-	var sp ServiceProvider
+	var sp federation.ServiceProvider
 	st := SAMLStatement{User: se.User.Name, UserDomain: se.UserDomain.Name, Project: se.Project.Name, ProjectDomain: se.ProjectDomain.Name, Until: s.now().Add(assertionLife)}
 	if se.Token.ExpiresAt.Before(st.Until) {
 		st.Until = se.Token.ExpiresAt
@@ -199,7 +202,7 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 		st.Roles = append(st.Roles, r.Name)
 	}
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		if sp, err = get(ctx, tx, s.store.ServiceProviders, spID); err != nil {
+		if sp, err = family.Get(ctx, tx, s.store.Federation.ServiceProviders, spID); err != nil {
 			return err
 		}
 		st.Groups, err = s.groupTexts(ctx, tx, se.GroupIDs)
@@ -227,11 +230,11 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 func (s *Service) groupTexts(ctx context.Context, tx *store.Tx, ids []string) ([]string, error) {
 	var out []string
 	for _, id := range ids {
-		g, err := get(ctx, tx, s.store.Groups.Table, id)
+		g, err := family.Get(ctx, tx, s.store.Groups.Table, id)
 		if err != nil {
 			return nil, err
 		}
-		d, err := get(ctx, tx, s.store.Projects.Table, g.DomainID)
+		d, err := family.Get(ctx, tx, s.store.Projects.Table, g.DomainID)
 		if err != nil {
 			return nil, err
 		}
@@ -239,7 +242,7 @@ func (s *Service) groupTexts(ctx context.Context, tx *store.Tx, ids []string) ([
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, groupPrefix+string(text))
+		out = append(out, federation.GroupPrefix+string(text))
 	}
 	return out, nil
 }

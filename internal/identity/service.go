@@ -6,6 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"kumoi/internal/identity/catalog"
+	"kumoi/internal/identity/family"
+	"kumoi/internal/identity/federation"
+	"kumoi/internal/identity/limit"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
@@ -35,32 +40,22 @@ type Deps struct {
 // Service is identity. Make it with New, Start it, and Stop it.
 type Service struct {
 	// The families, each with its use cases.
-	Regions           *Family[Region]
-	CatalogServices   *Family[CatalogService]
-	Endpoints         *Family[Endpoint]
-	EndpointGroups    *Family[EndpointGroup]
-	PolicyDocuments   *Family[PolicyDocument]
-	IdentityProviders *Family[IdentityProvider]
-	Mappings          *Family[Mapping]
-	ServiceProviders  *Family[ServiceProvider]
-	Consumers         *Family[Consumer]
-	Groups            *Groups
-	Roles             *Roles
-	Projects          *Projects
-	Domains           *Domains
-	Users             *Users
-	RegisteredLimits  *RegisteredLimits
-	Limits            *Limits
-	Credentials       *Credentials
-	Trusts            *Trusts
-	AppCredentials    *AppCredentials
-	AccessRules       *AccessRules
-	OAuthTokens       *OAuthTokens
-	Protocols         *Protocols
-	EndpointLinks     *EndpointLinks
-	Associations      *Associations
+	Catalog        *catalog.Catalog
+	Federation     *federation.Service
+	Limit          *limit.Service
+	OAuth1         *oauth1.Service
+	Groups         *Groups
+	Roles          *Roles
+	Projects       *Projects
+	Domains        *Domains
+	Users          *Users
+	Credentials    *Credentials
+	Trusts         *Trusts
+	AppCredentials *AppCredentials
+	AccessRules    *AccessRules
 
 	db      *store.DB
+	base    family.Base // what the families have of it
 	store   Store
 	policy  *policy.Engine
 	log     *slog.Logger
@@ -83,9 +78,9 @@ type Service struct {
 	principals *memo[*principal] // by user and scope
 	logins     *memo[*loginUser] // by user id
 	names      *memo[string]     // name → id of users, projects and domains
-	catalogs   *memo[[]CatalogItem]
+	catalogs   *memo[[]catalog.Item]
 	rendered   *memo[[]byte] // catalogues as a client sees them
-	providers  *memo[[]ServiceProvider]
+	providers  *memo[[]federation.ServiceProvider]
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -118,17 +113,16 @@ func New(d Deps) (*Service, error) {
 		principals: newMemo[*principal](w, d.Config.CacheSize),
 		logins:     newMemo[*loginUser](w, d.Config.CacheSize),
 		names:      newMemo[string](w, d.Config.CacheSize),
-		catalogs:   newMemo[[]CatalogItem](w, d.Config.CacheSize),
+		catalogs:   newMemo[[]catalog.Item](w, d.Config.CacheSize),
 		rendered:   newMemo[[]byte](w, maxRendered),
-		providers:  newMemo[[]ServiceProvider](w, 1),
+		providers:  newMemo[[]federation.ServiceProvider](w, 1),
 	}
-	s.Regions, s.CatalogServices, s.Endpoints, s.EndpointGroups = s.regions(), s.catalogServices(), s.endpoints(), s.endpointGroups()
-	s.PolicyDocuments, s.Consumers = s.policyDocuments(), s.consumers()
-	s.IdentityProviders, s.Mappings, s.ServiceProviders = s.identityProviders(), s.mappings(), s.serviceProviders()
+	s.base = family.Base{DB: s.db, Now: s.now, ListLimit: s.cfg.ListLimit, Check: s.check, Noted: s.noted, Changed: s.changed, Revoke: s.revoke}
+	s.Catalog, s.Federation, s.OAuth1 = s.newCatalog(), s.newFederation(), s.newOAuth1()
+	s.Limit = s.newLimit() // which asks the catalogue
 	s.Groups, s.Roles, s.Users, s.Projects, s.Domains = &Groups{s}, &Roles{s}, &Users{s}, &Projects{s}, &Domains{s}
-	s.RegisteredLimits, s.Limits, s.EndpointLinks, s.Associations = &RegisteredLimits{s}, &Limits{s}, &EndpointLinks{s}, &Associations{s}
-	s.Credentials, s.Trusts, s.OAuthTokens = &Credentials{s}, &Trusts{s}, &OAuthTokens{s}
-	s.AppCredentials, s.AccessRules, s.Protocols = &AppCredentials{s: s}, &AccessRules{s: s}, &Protocols{s: s}
+	s.Credentials, s.Trusts = &Credentials{s}, &Trusts{s}
+	s.AppCredentials, s.AccessRules = &AppCredentials{s: s}, &AccessRules{s: s}
 	return s, nil
 }
 
@@ -181,25 +175,6 @@ func (s *Service) follow(ctx context.Context, l *listener) {
 // check asks the policy; every use case begins with it.
 func (s *Service) check(ctx context.Context, rule string, target policy.Target) error {
 	return s.policy.Check(ctx, rule, target)
-}
-
-// read and write run a closure in one transaction and hand back its value.
-func read[T any](ctx context.Context, s *Service, f func(tx *store.Tx) (T, error)) (T, error) {
-	var v T
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		v, err = f(tx)
-		return err
-	})
-	return v, err
-}
-
-func write[T any](ctx context.Context, s *Service, f func(tx *store.Tx) (T, error)) (T, error) {
-	var v T
-	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
-		v, err = f(tx)
-		return err
-	})
-	return v, err
 }
 
 // Authenticate turns a token into its actor; the gateway calls it for every

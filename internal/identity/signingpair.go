@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/store"
 )
 
@@ -32,9 +33,9 @@ type sealedPair struct{ Key, Certificate []byte }
 // first needed. All processes find the same one.
 func (s *Service) signingPair(ctx context.Context) (tls.Certificate, error) {
 	find := func(tx *store.Tx) ([]Key, error) {
-		return find(ctx, tx, s.store.Keys, store.Eq("purpose", signingKey))
+		return family.Find(ctx, tx, s.store.Keys, store.Eq("purpose", signingKey))
 	}
-	rows, err := read(ctx, s, find)
+	rows, err := family.Read(ctx, s.db, find)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -43,7 +44,7 @@ func (s *Service) signingPair(ctx context.Context) (tls.Certificate, error) {
 		if err != nil {
 			return tls.Certificate{}, err
 		}
-		rows, err = write(ctx, s, func(tx *store.Tx) ([]Key, error) {
+		rows, err = family.Write(ctx, s.db, func(tx *store.Tx) ([]Key, error) {
 			if have, err := find(tx); err != nil || len(have) > 0 {
 				return have, err // another process was first
 			}

@@ -4,38 +4,33 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/identity/catalog"
+	"kumoi/internal/identity/federation"
+	"kumoi/internal/identity/limit"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/store"
 )
 
 // Store is identity's persistence, one table per kind of resource.
 type Store struct {
-	Projects         ProjectTable
-	Users            UserTable
-	Groups           GroupTable
-	Roles            RoleTable
-	Assignments      AssignmentTable
-	Regions          *store.Table[Region]
-	Services         *store.Table[CatalogService]
-	Endpoints        *store.Table[Endpoint]
-	EndpointGroups   EndpointGroupTable
-	Policies         *store.Table[PolicyDocument]
-	Associations     *store.Table[PolicyAssociation]
-	Credentials      *store.Table[Credential]
-	AppCredentials   *store.Table[AppCredential]
-	AccessRules      *store.Table[AccessRule]
-	Trusts           *store.Table[Trust]
-	RegisteredLimits *store.Table[RegisteredLimit]
-	Limits           *store.Table[Limit]
-	DomainOptions    *store.Table[DomainOption]
-	IdPs             *store.Table[IdentityProvider]
-	Protocols        *store.Table[Protocol]
-	Mappings         *store.Table[Mapping]
-	ServiceProviders *store.Table[ServiceProvider]
-	Consumers        *store.Table[Consumer]
-	OAuthTokens      *store.Table[OAuthToken]
-	Keys             *store.Table[Key]
-	Events           EventTable
-	Guesses          GuessTable
+	Projects       ProjectTable
+	Users          UserTable
+	Groups         GroupTable
+	Roles          RoleTable
+	Assignments    AssignmentTable
+	Credentials    *store.Table[Credential]
+	AppCredentials *store.Table[AppCredential]
+	AccessRules    *store.Table[AccessRule]
+	Trusts         *store.Table[Trust]
+	DomainOptions  *store.Table[DomainOption]
+	Keys           *store.Table[Key]
+	Events         EventTable
+	Guesses        GuessTable
+
+	Catalog    catalog.Tables
+	Federation federation.Tables
+	Limit      limit.Tables
+	OAuth1     oauth1.Tables
 }
 
 // ProjectTable keeps projects and domains.
@@ -115,22 +110,6 @@ type AssignmentTable interface {
 	Remove(ctx context.Context, tx *store.Tx, a Assignment) (bool, error)
 	RemoveActor(ctx context.Context, tx *store.Tx, kind ActorKind, id string) error
 	RemoveTarget(ctx context.Context, tx *store.Tx, kind TargetKind, id string) error
-}
-
-// EndpointGroupTable keeps endpoint groups and which projects see what.
-type EndpointGroupTable struct {
-	*store.Table[EndpointGroup]
-	ProjectLinks
-}
-
-// ProjectLinks are which projects see what.
-type ProjectLinks interface {
-	Link(ctx context.Context, tx *store.Tx, l EndpointLink) error
-	Linked(ctx context.Context, tx *store.Tx, l EndpointLink) (bool, error)
-	Unlink(ctx context.Context, tx *store.Tx, l EndpointLink) (bool, error)
-	// Links lists the links that match the fields of l which are not empty.
-	Links(ctx context.Context, tx *store.Tx, l EndpointLink) ([]EndpointLink, error)
-	UnlinkProject(ctx context.Context, tx *store.Tx, projectID string) error
 }
 
 // GuessTable counts guesses at secrets, by factor, whose they are, and source.

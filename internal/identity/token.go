@@ -8,6 +8,8 @@ import (
 	"errors"
 	"time"
 
+	"kumoi/internal/identity/federation"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -69,8 +71,8 @@ func (t *Token) tags() []string {
 	}
 	add(t.TrustID, trustTag)
 	add(t.AppCredID, appCredTag)
-	add(t.AccessTokenID, accessTag)
-	add(t.IdPID, idpTag)
+	add(t.AccessTokenID, oauth1.AccessTag)
+	add(t.IdPID, federation.Tag)
 	return tags
 }
 

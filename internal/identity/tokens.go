@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
@@ -68,7 +69,7 @@ func (s *Service) OwnSession(ctx context.Context, text string) (*Session, error)
 
 // MyProjects lists the projects that the actor could scope a token to.
 func (s *Service) MyProjects(ctx context.Context) ([]Project, error) {
-	return read(ctx, s, func(tx *store.Tx) ([]Project, error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) ([]Project, error) {
 		return s.projectsOf(ctx, tx, actor.From(ctx).UserID)
 	})
 }
@@ -89,7 +90,7 @@ func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) (
 		if a.TargetKind == SystemTarget || !a.Inherited && a.TargetKind != ProjectTarget {
 			continue
 		}
-		p, err := get(ctx, tx, s.store.Projects.Table, a.TargetID)
+		p, err := family.Get(ctx, tx, s.store.Projects.Table, a.TargetID)
 		if errs.Is(err, errs.NotFound) {
 			continue
 		}
@@ -117,7 +118,7 @@ func (s *Service) inEnabledDomains(ctx context.Context, tx *store.Tx, found map[
 	for _, p := range found {
 		ok, known := enabled[p.DomainID]
 		if !known {
-			d, err := get(ctx, tx, s.store.Projects.Table, p.DomainID)
+			d, err := family.Get(ctx, tx, s.store.Projects.Table, p.DomainID)
 			if err != nil {
 				return nil, err
 			}
@@ -153,7 +154,7 @@ func (s *Service) assignmentsOf(ctx context.Context, tx *store.Tx, userID string
 
 // MyDomains lists the domains that the actor could scope a token to.
 func (s *Service) MyDomains(ctx context.Context) ([]Project, error) {
-	return read(ctx, s, func(tx *store.Tx) ([]Project, error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) ([]Project, error) {
 		rows, err := s.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
 		if err != nil {
 			return nil, err
@@ -167,13 +168,13 @@ func (s *Service) MyDomains(ctx context.Context) ([]Project, error) {
 		if len(ids) == 0 {
 			return []Project{}, nil
 		}
-		return find(ctx, tx, s.store.Projects.Table, store.In("id", ids), store.Eq("enabled", true), store.Eq("is_domain", true))
+		return family.Find(ctx, tx, s.store.Projects.Table, store.In("id", ids), store.Eq("enabled", true), store.Eq("is_domain", true))
 	})
 }
 
 // MySystem tells whether the actor could scope a token to the system.
 func (s *Service) MySystem(ctx context.Context) (bool, error) {
-	return read(ctx, s, func(tx *store.Tx) (bool, error) {
+	return family.Read(ctx, s.db, func(tx *store.Tx) (bool, error) {
 		rows, err := s.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
 		return slices.ContainsFunc(rows, func(a Assignment) bool { return a.TargetKind == SystemTarget }), err
 	})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/store"
 )
 
@@ -59,19 +60,19 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof)
 		return l, err
 	}
 	if s.locked(l.user) {
-		return l, unauthorized("the account is locked after failed logins: " + id)
+		return l, family.Unauthorized("the account is locked after failed logins: " + id)
 	}
 	factor := TOTPMethod + " alone"
 	if proved := before.user.user.ID; proved == id {
 		factor = TOTPMethod
 	} else if proved != "" {
-		return l, unauthorized("the methods speak of different users")
+		return l, family.Unauthorized("the methods speak of different users")
 	}
 	seeds, err := s.seedsOf(ctx, id)
 	if err != nil {
 		return l, err
 	}
-	verdict, err := write(ctx, s, func(tx *store.Tx) (error, error) { return s.tryCode(ctx, tx, factor, id, seeds, a.Secret) })
+	verdict, err := family.Write(ctx, s.db, func(tx *store.Tx) (error, error) { return s.tryCode(ctx, tx, factor, id, seeds, a.Secret) })
 	if err != nil {
 		return l, err
 	}
@@ -85,8 +86,8 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof)
 
 // seedsOf are a user's TOTP secrets, by the credential that keeps each.
 func (s *Service) seedsOf(ctx context.Context, userID string) (map[string][]byte, error) {
-	rows, err := read(ctx, s, func(tx *store.Tx) ([]Credential, error) {
-		return find(ctx, tx, s.store.Credentials, store.Eq("user_id", userID), store.Eq("type", TOTPMethod))
+	rows, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]Credential, error) {
+		return family.Find(ctx, tx, s.store.Credentials, store.Eq("user_id", userID), store.Eq("type", TOTPMethod))
 	})
 	if err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func (s *Service) tryCode(ctx context.Context, tx *store.Tx, factor, userID stri
 			}
 			first, err := s.store.Users.UseOnce(ctx, tx, fmt.Sprintf("totp/%s/%d", id, step), now.Add(4*TOTPStep))
 			if err == nil && !first {
-				return unauthorized("the one-time code was used before"), nil
+				return family.Unauthorized("the one-time code was used before"), nil
 			}
 			if err == nil {
 				err = s.store.Guesses.Right(ctx, tx, factor, userID, "", time.Time{})
@@ -131,5 +132,5 @@ func (s *Service) tryCode(ctx context.Context, tx *store.Tx, factor, userID stri
 			return nil, err
 		}
 	}
-	return unauthorized("wrong one-time code for user " + userID), nil
+	return family.Unauthorized("wrong one-time code for user " + userID), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -38,8 +39,8 @@ func (f *Trusts) List(ctx context.Context, q store.Query) (store.Page[Trust], er
 	if err := notByAppCred(actor.From(ctx)); err != nil {
 		return store.Page[Trust]{}, err
 	}
-	return read(ctx, f.s, func(tx *store.Tx) (store.Page[Trust], error) {
-		return f.s.store.Trusts.ListKept(ctx, tx, f.s.capped(q), func(rows []*Trust) ([]*Trust, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[Trust], error) {
+		return f.s.store.Trusts.ListKept(ctx, tx, f.s.base.Capped(q), func(rows []*Trust) ([]*Trust, error) {
 			// Those that are still good and not beyond the actor's delegation.
 			return slices.DeleteFunc(rows, func(t *Trust) bool { return !f.s.alive(*t) || withinTrust(actor.From(ctx), *t) != nil }), nil
 		})
@@ -47,7 +48,7 @@ func (f *Trusts) List(ctx context.Context, q store.Query) (store.Page[Trust], er
 }
 
 func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (Trust, error) {
-	t, err := get(ctx, tx, s.store.Trusts, id)
+	t, err := family.Get(ctx, tx, s.store.Trusts, id)
 	if err == nil && !s.alive(t) {
 		err = errs.New(errs.NotFound, "Could not find trust: %s.", id)
 	}
@@ -60,7 +61,7 @@ func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (
 	if err := withinTrust(actor.From(ctx), t); err != nil {
 		return t, err
 	}
-	t.Roles, err = find(ctx, tx, s.store.Roles.Table, store.In("id", t.RoleIDs))
+	t.Roles, err = family.Find(ctx, tx, s.store.Roles.Table, store.In("id", t.RoleIDs))
 	return t, err
 }
 
@@ -71,7 +72,7 @@ func (f *Trusts) Show(ctx context.Context, id string) (*Trust, error) {
 
 // Under is Show under another rule.
 func (f *Trusts) Under(ctx context.Context, rule, id string) (*Trust, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (Trust, error) { return f.s.getTrust(ctx, tx, rule, id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Trust, error) { return f.s.getTrust(ctx, tx, rule, id) }))
 }
 
 // Create lets another user act for the actor. A trust made with the token
@@ -102,10 +103,10 @@ func (f *Trusts) Create(ctx context.Context, in NewTrust) (*Trust, error) {
 	if err := f.s.depth(&t, in.Depth); err != nil {
 		return nil, err
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (Trust, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Trust, error) {
 		t := t
 		t.ID = ids.NewHex()
-		if _, err := get(ctx, tx, f.s.store.Users.Table, t.TrusteeUserID); err != nil {
+		if _, err := family.Get(ctx, tx, f.s.store.Users.Table, t.TrusteeUserID); err != nil {
 			return t, err
 		}
 		if err := f.s.trustRoles(ctx, tx, &t, in.RoleRefs); err != nil {
@@ -120,10 +121,10 @@ func (f *Trusts) Create(ctx context.Context, in NewTrust) (*Trust, error) {
 			return t, err
 		}
 		var err error
-		if t.Roles, err = find(ctx, tx, f.s.store.Roles.Table, store.In("id", t.RoleIDs)); err != nil {
+		if t.Roles, err = family.Find(ctx, tx, f.s.store.Roles.Table, store.In("id", t.RoleIDs)); err != nil {
 			return t, err
 		}
-		return t, f.s.made(ctx, tx, "trust", t.ID)
+		return t, f.s.base.Made(ctx, tx, "trust", t.ID)
 	}))
 }
 
@@ -152,7 +153,7 @@ func (s *Service) trustRoles(ctx context.Context, tx *store.Tx, t *Trust, wanted
 	if t.ProjectID == "" {
 		return nil
 	}
-	p, err := get(ctx, tx, s.store.Projects.Table, t.ProjectID)
+	p, err := family.Get(ctx, tx, s.store.Projects.Table, t.ProjectID)
 	if err != nil {
 		return err
 	}
@@ -187,7 +188,7 @@ func (s *Service) trustorRoles(ctx context.Context, tx *store.Tx, userID string,
 
 // redelegate checks a new trust against the one it passes on.
 func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parentID string, asked *int64) error {
-	parent, err := get(ctx, tx, s.store.Trusts, parentID)
+	parent, err := family.Get(ctx, tx, s.store.Trusts, parentID)
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parent
 	}
 	chain := []Trust{parent}
 	for id := parent.RedelegatedTrustID; id != ""; {
-		up, err := get(ctx, tx, s.store.Trusts, id)
+		up, err := family.Get(ctx, tx, s.store.Trusts, id)
 		if err != nil {
 			return err
 		}
@@ -246,7 +247,7 @@ func (f *Trusts) Delete(ctx context.Context, id string) error {
 }
 
 func (s *Service) removeTrust(ctx context.Context, tx *store.Tx, t Trust) error {
-	children, err := find(ctx, tx, s.store.Trusts, store.Eq("redelegated_trust_id", t.ID))
+	children, err := family.Find(ctx, tx, s.store.Trusts, store.Eq("redelegated_trust_id", t.ID))
 	if err != nil {
 		return err
 	}
@@ -266,15 +267,15 @@ func (s *Service) removeTrust(ctx context.Context, tx *store.Tx, t Trust) error 
 
 // trustScope turns a login of the trustee into a token of the trust.
 func (s *Service) trustScope(ctx context.Context, t *Token, id string) error {
-	tr, err := read(ctx, s, func(tx *store.Tx) (Trust, error) { return get(ctx, tx, s.store.Trusts, id) })
+	tr, err := family.Read(ctx, s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, s.store.Trusts, id) })
 	if errs.Is(err, errs.NotFound) {
-		return unauthorized("no such trust: " + id)
+		return family.Unauthorized("no such trust: " + id)
 	}
 	if err != nil {
 		return err
 	}
 	if !s.alive(tr) || tr.ProjectID == "" {
-		return unauthorized("the trust cannot be used any more: " + id)
+		return family.Unauthorized("the trust cannot be used any more: " + id)
 	}
 	if t.UserID != tr.TrusteeUserID {
 		return errs.New(errs.Forbidden, "The trust %s is not for you.", id)
@@ -292,7 +293,7 @@ func (s *Service) trustScope(ctx context.Context, t *Token, id string) error {
 // spendTrust counts one use of a trust, if its uses are counted.
 func (s *Service) spendTrust(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *store.Tx) error {
-		t, err := get(ctx, tx, s.store.Trusts, id)
+		t, err := family.Get(ctx, tx, s.store.Trusts, id)
 		if err != nil {
 			return badToken(err)
 		}
@@ -300,7 +301,7 @@ func (s *Service) spendTrust(ctx context.Context, id string) error {
 		case t.RemainingUses < 0:
 			return nil
 		case t.RemainingUses == 0:
-			return unauthorized("the trust has no uses left: " + id)
+			return family.Unauthorized("the trust has no uses left: " + id)
 		}
 		t.RemainingUses--
 		return s.store.Trusts.Update(ctx, tx, &t)
@@ -310,7 +311,7 @@ func (s *Service) spendTrust(ctx context.Context, id string) error {
 // trustPrincipal gives a token the trust's roles, as long as everybody in the
 // chain is enabled and the first trustor still has them.
 func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	t, err := get(ctx, tx, s.store.Trusts, id)
+	t, err := family.Get(ctx, tx, s.store.Trusts, id)
 	if err != nil {
 		return err
 	}
@@ -335,7 +336,7 @@ func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal
 		if up.RedelegatedTrustID == "" {
 			break
 		}
-		if up, err = get(ctx, tx, s.store.Trusts, up.RedelegatedTrustID); err != nil {
+		if up, err = family.Get(ctx, tx, s.store.Trusts, up.RedelegatedTrustID); err != nil {
 			return err
 		}
 		p.tags = append(p.tags, trustTag(up.ID))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
@@ -40,11 +41,11 @@ func (f *Users) List(ctx context.Context, q store.Query) (store.Page[User], erro
 	if err := f.s.mirrorNamed(ctx, q); err != nil {
 		return store.Page[User]{}, err
 	}
-	return read(ctx, f.s, func(tx *store.Tx) (store.Page[User], error) { return f.s.usersPage(ctx, tx, q) })
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[User], error) { return f.s.usersPage(ctx, tx, q) })
 }
 
 func (s *Service) usersPage(ctx context.Context, tx *store.Tx, q store.Query) (store.Page[User], error) {
-	page, err := s.store.Users.List(ctx, tx, s.capped(q))
+	page, err := s.store.Users.List(ctx, tx, s.base.Capped(q))
 	if err != nil {
 		return page, err
 	}
@@ -66,7 +67,7 @@ func (s *Service) withFederated(ctx context.Context, tx *store.Tx, users ...*Use
 
 // getUser loads a user under a rule, telling of absence only those who may see any.
 func (s *Service) getUser(ctx context.Context, tx *store.Tx, rule, id string) (User, error) {
-	u, err := get(ctx, tx, s.store.Users.Table, id)
+	u, err := family.Get(ctx, tx, s.store.Users.Table, id)
 	target := policy.Target{"user_id": id, "target.user.id": id}
 	if err == nil {
 		target = userTarget(u)
@@ -81,7 +82,7 @@ func (s *Service) getUser(ctx context.Context, tx *store.Tx, rule, id string) (U
 
 // Show returns a user.
 func (f *Users) Show(ctx context.Context, id string) (*User, error) {
-	return one(read(ctx, f.s, func(tx *store.Tx) (User, error) {
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (User, error) {
 		u, err := f.s.getUser(ctx, tx, "identity:get_user", id)
 		if err != nil {
 			return u, err
@@ -114,7 +115,7 @@ func (f *Users) Create(ctx context.Context, in UserChange) (*User, error) {
 		}
 		f.s.setPassword(&u, hash, false)
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (User, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (User, error) {
 		if _, err := f.s.domain(ctx, tx, u.DomainID); err != nil {
 			return u, err
 		}
@@ -129,7 +130,7 @@ func (f *Users) Create(ctx context.Context, in UserChange) (*User, error) {
 				return u, err
 			}
 		}
-		return u, f.s.made(ctx, tx, "user", u.ID)
+		return u, f.s.base.Made(ctx, tx, "user", u.ID)
 	}))
 }
 
@@ -139,7 +140,7 @@ func (s *Service) mayDefault(ctx context.Context, tx *store.Tx, id string) error
 	if id == "" {
 		return nil
 	}
-	p, err := get(ctx, tx, s.store.Projects.Table, id)
+	p, err := family.Get(ctx, tx, s.store.Projects.Table, id)
 	if err == nil && p.IsDomain {
 		return errs.New(errs.Invalid, "User's default project ID cannot be a domain ID: %s.", id)
 	}
@@ -156,7 +157,7 @@ func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, er
 	if in.Password != nil && *in.Password != "" {
 		// The policy comes before the cost of a hash and before judging the
 		// password. The history binds users who choose their own alone.
-		if _, err := read(ctx, f.s, func(tx *store.Tx) (User, error) {
+		if _, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (User, error) {
 			return f.s.getUser(ctx, tx, "identity:update_user", id)
 		}); err != nil {
 			return nil, err
@@ -169,7 +170,7 @@ func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, er
 			return nil, err
 		}
 	}
-	return one(write(ctx, f.s, func(tx *store.Tx) (User, error) {
+	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (User, error) {
 		u, err := f.s.getUser(ctx, tx, "identity:update_user", id)
 		if err != nil {
 			return u, err
@@ -245,7 +246,7 @@ func (s *Service) removeUser(ctx context.Context, tx *store.Tx, u User) error {
 		return err
 	}
 	for _, del := range []func(context.Context, *store.Tx, ...store.Cond) (int64, error){
-		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.AccessRules.DeleteWhere, s.store.OAuthTokens.DeleteWhere,
+		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.AccessRules.DeleteWhere, s.store.OAuth1.Tokens.DeleteWhere,
 	} {
 		if _, err := del(ctx, tx, store.Eq("user_id", u.ID)); err != nil {
 			return err
@@ -267,7 +268,7 @@ func (s *Service) removeUser(ctx context.Context, tx *store.Tx, u User) error {
 
 // Groups lists the groups that a user is in.
 func (f *Users) Groups(ctx context.Context, userID string, q store.Query) (store.Page[Group], error) {
-	return read(ctx, f.s, func(tx *store.Tx) (page store.Page[Group], err error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (page store.Page[Group], err error) {
 		if _, err := f.s.getUser(ctx, tx, "identity:list_groups_for_user", userID); err != nil {
 			return page, err
 		}
@@ -275,7 +276,7 @@ func (f *Users) Groups(ctx context.Context, userID string, q store.Query) (store
 		if d := actor.From(ctx).DomainID; d != "" {
 			q = q.Within(store.Eq("domain_id", d))
 		}
-		return f.s.store.Groups.List(ctx, tx, f.s.capped(q))
+		return f.s.store.Groups.List(ctx, tx, f.s.base.Capped(q))
 	})
 }
 
@@ -290,7 +291,7 @@ func (f *Users) ChangeOwnPassword(ctx context.Context, userID, original, passwor
 		if perr := f.s.hasher.pretend(ctx, original); perr != nil {
 			return perr
 		}
-		return unauthorized(reason(err))
+		return family.Unauthorized(reason(err))
 	}
 	err = f.s.verifyPassword(ctx, &l, original)
 	if err != nil && !expired(err, l.user, f.s.now()) {
@@ -317,7 +318,7 @@ func (f *Users) ChangeOwnPassword(ctx context.Context, userID, original, passwor
 		return err
 	}
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		u, err := get(ctx, tx, f.s.store.Users.Table, userID)
+		u, err := family.Get(ctx, tx, f.s.store.Users.Table, userID)
 		if err != nil {
 			return err
 		}

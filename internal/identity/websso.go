@@ -8,6 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"kumoi/internal/identity/family"
+	"kumoi/internal/identity/federation"
+	"kumoi/internal/identity/signature"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -15,22 +18,15 @@ import (
 // SingleSignOn talks to OpenID Connect providers; package oidc does.
 type SingleSignOn interface {
 	ForProtocol(protocol string) []string
-	Bearer(ctx context.Context, idp, protocol, token string) (Assertion, error)
+	Bearer(ctx context.Context, idp, protocol, token string) (federation.Assertion, error)
 	Begin(ctx context.Context, idp, protocol, redirect, state, nonce, verifier string) (string, error)
-	Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (Assertion, error)
+	Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (federation.Assertion, error)
 }
-
-// The attributes of an assertion that we vouch for ourselves: whose word it
-// is, and what that party calls the user.
-const (
-	IssuerAttribute = "iss"
-	RemoteUser      = "REMOTE_USER"
-)
 
 // FederateBearer logs in whoever brings an access token of a provider.
 func (s *Service) FederateBearer(ctx context.Context, idp, protocol, token string) (*Issued, error) {
 	if s.sso == nil {
-		return nil, unauthorized("no OpenID Connect provider is configured")
+		return nil, family.Unauthorized("no OpenID Connect provider is configured")
 	}
 	a, err := s.sso.Bearer(ctx, idp, protocol, token)
 	return s.federated(ctx, idp, protocol, a, err)
@@ -61,9 +57,9 @@ func (s *Service) sealState(ctx context.Context, purpose string, st any) (string
 
 // once refuses what was used before.
 func (s *Service) once(ctx context.Context, id string, until time.Time) error {
-	first, err := write(ctx, s, func(tx *store.Tx) (bool, error) { return s.store.Users.UseOnce(ctx, tx, id, until) })
+	first, err := family.Write(ctx, s.db, func(tx *store.Tx) (bool, error) { return s.store.Users.UseOnce(ctx, tx, id, until) })
 	if err == nil && !first {
-		err = unauthorized("used before: " + id)
+		err = family.Unauthorized("used before: " + id)
 	}
 	return err
 }
@@ -104,18 +100,18 @@ func (s *Service) BeginSSO(ctx context.Context, idp, protocol, origin, redirect,
 	case slices.Contains(viaOIDC, idp):
 		return s.sso.Begin(ctx, idp, protocol, redirect, sealed, st.Nonce, st.Verifier)
 	}
-	return "", unauthorized("no identity provider is configured for " + idp + " and " + protocol)
+	return "", family.Unauthorized("no identity provider is configured for " + idp + " and " + protocol)
 }
 
 // FinishSSO takes the browser's answer and returns the token and where it goes.
 func (s *Service) FinishSSO(ctx context.Context, sealed, code, redirect, browser string) (*Issued, string, error) {
 	text, err := s.unsealFor(ctx, tokenKey, "sso", sealed)
 	if err != nil || s.sso == nil {
-		return nil, "", unauthorized("the single sign-on state is not ours")
+		return nil, "", family.Unauthorized("the single sign-on state is not ours")
 	}
 	var st ssoState
-	if err := json.Unmarshal(text, &st); err != nil || !s.now().Before(st.Until) || !equalText(st.Browser, browser) {
-		return nil, "", unauthorized("the single sign-on state has expired or is another browser's")
+	if err := json.Unmarshal(text, &st); err != nil || !s.now().Before(st.Until) || !signature.Equal(st.Browser, browser) {
+		return nil, "", family.Unauthorized("the single sign-on state has expired or is another browser's")
 	}
 	if err := s.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
 		return nil, "", err
@@ -123,17 +119,4 @@ func (s *Service) FinishSSO(ctx context.Context, sealed, code, redirect, browser
 	a, err := s.sso.Finish(ctx, st.IdP, st.Protocol, redirect, code, st.Nonce, st.Verifier)
 	issued, err := s.federated(ctx, st.IdP, st.Protocol, a, err)
 	return issued, st.Origin, err
-}
-
-// vouches refuses an assertion of an issuer that the provider is not known by.
-// attribute names where the assertion says it, if it is not the usual place.
-func (p IdentityProvider) vouches(attribute string, a Assertion) error {
-	if attribute == "" {
-		attribute = IssuerAttribute
-	}
-	said := a[attribute]
-	if len(p.RemoteIDs) == 0 || len(said) == 1 && slices.Contains(p.RemoteIDs, said[0]) {
-		return nil
-	}
-	return errs.New(errs.Forbidden, "Incoming identity provider identifier not included among the accepted identifiers.")
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/catalog"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/schema"
@@ -27,9 +28,9 @@ type handlers struct {
 	roles          *resource[identity.Role]
 	projects       *resource[identity.Project]
 	domains        *resource[identity.Project]
-	endpoints      *resource[identity.Endpoint]
-	endpointGroups *resource[identity.EndpointGroup]
-	policies       *resource[identity.PolicyDocument]
+	endpoints      *resource[catalog.Endpoint]
+	endpointGroups *resource[catalog.EndpointGroup]
+	policies       *resource[catalog.Policy]
 }
 
 // New describes identity to the gateway.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/catalog"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
@@ -43,17 +44,17 @@ var (
 	policyUpdate     = schema.Of(schema.Object{"type": "object", "minProperties": 1, "properties": policyProperties})
 )
 
-func regions(svc *identity.Service) *resource[identity.Region] {
-	return ordinary(resource[identity.Region]{
+func regions(svc *identity.Service) *resource[catalog.Region] {
+	return ordinary(resource[catalog.Region]{
 		Path: "/v3/regions", Item: "region_id", One: "region", Many: "regions", Query: listOf("parent_region_id"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Region) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *catalog.Region) {
 			w.Text("id", v.ID)
 			w.TextOrNull("parent_region_id", v.ParentID)
 			w.Text("description", v.Description)
 			links(w, r, "/regions/"+v.ID)
 			extra(w, v.Extra, "parent_region_id", "description")
 		}),
-	}, svc.Regions, regionBody, regionBody, func(o object, v *identity.Region) error {
+	}, svc.Catalog.Regions, regionBody, regionBody, func(o object, v *catalog.Region) error {
 		in := patch{o}
 		in.text("parent_region_id", &v.ParentID)
 		in.text("description", &v.Description)
@@ -62,13 +63,13 @@ func regions(svc *identity.Service) *resource[identity.Region] {
 		}
 		in.extra(&v.Extra, "parent_region_id", "description")
 		return nil
-	}, func(v *identity.Region) *string { return &v.ID })
+	}, func(v *catalog.Region) *string { return &v.ID })
 }
 
-func services(svc *identity.Service) *resource[identity.CatalogService] {
-	return ordinary(resource[identity.CatalogService]{
+func services(svc *identity.Service) *resource[catalog.Service] {
+	return ordinary(resource[catalog.Service]{
 		Path: "/v3/services", Item: "service_id", One: "service", Many: "services", Query: listOf("type", "name"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.CatalogService) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *catalog.Service) {
 			w.Text("id", v.ID)
 			w.Text("type", v.Type)
 			w.Text("name", v.Name)
@@ -79,7 +80,7 @@ func services(svc *identity.Service) *resource[identity.CatalogService] {
 			}
 			extra(w, v.Extra, "type", "name", "enabled", "description")
 		}),
-	}, svc.CatalogServices, serviceCreate, serviceUpdate, func(o object, v *identity.CatalogService) error {
+	}, svc.Catalog.Services, serviceCreate, serviceUpdate, func(o object, v *catalog.Service) error {
 		in := patch{o}
 		in.text("type", &v.Type)
 		in.text("name", &v.Name)
@@ -87,13 +88,13 @@ func services(svc *identity.Service) *resource[identity.CatalogService] {
 		in.flag("enabled", &v.Enabled)
 		in.extra(&v.Extra, "type", "name", "description", "enabled")
 		return nil
-	}, func(v *identity.CatalogService) *string { return &v.ID })
+	}, func(v *catalog.Service) *string { return &v.ID })
 }
 
-func endpoints(svc *identity.Service) *resource[identity.Endpoint] {
-	return ordinary(resource[identity.Endpoint]{
+func endpoints(svc *identity.Service) *resource[catalog.Endpoint] {
+	return ordinary(resource[catalog.Endpoint]{
 		Path: "/v3/endpoints", Item: "endpoint_id", One: "endpoint", Many: "endpoints", Query: listOf("interface", "service_id", "region_id"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Endpoint) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *catalog.Endpoint) {
 			url := v.URL
 			if len(url) > 0 && url[0] == '/' {
 				url = root(r) + url
@@ -108,7 +109,7 @@ func endpoints(svc *identity.Service) *resource[identity.Endpoint] {
 			links(w, r, "/endpoints/"+v.ID)
 			extra(w, v.Extra, "service_id", "interface", "region", "region_id", "url", "enabled")
 		}),
-	}, svc.Endpoints, endpointCreate, endpointUpdate, func(o object, v *identity.Endpoint) error {
+	}, svc.Catalog.Endpoints, endpointCreate, endpointUpdate, func(o object, v *catalog.Endpoint) error {
 		in := patch{o}
 		in.text("interface", &v.Interface)
 		in.text("service_id", &v.ServiceID)
@@ -118,7 +119,7 @@ func endpoints(svc *identity.Service) *resource[identity.Endpoint] {
 		in.flag("enabled", &v.Enabled)
 		in.extra(&v.Extra, "interface", "service_id", "region", "region_id", "url", "enabled")
 		return nil
-	}, func(v *identity.Endpoint) *string { return &v.ID })
+	}, func(v *catalog.Endpoint) *string { return &v.ID })
 }
 
 // withRegion makes the region first when an endpoint names one by the old key.
@@ -129,7 +130,7 @@ func (h *handlers) withRegion(rule string, next httpx.Handler) httpx.Handler {
 			return nil, err
 		}
 		if region := str(o, "region"); region != "" && str(o, "region_id") == "" {
-			if err := h.svc.EnsureRegion(ctx, rule, region); err != nil {
+			if err := h.svc.Catalog.EnsureRegion(ctx, rule, region); err != nil {
 				return nil, err
 			}
 		}
@@ -137,17 +138,17 @@ func (h *handlers) withRegion(rule string, next httpx.Handler) httpx.Handler {
 	}
 }
 
-func endpointGroups(svc *identity.Service) *resource[identity.EndpointGroup] {
-	return ordinary(resource[identity.EndpointGroup]{
+func endpointGroups(svc *identity.Service) *resource[catalog.EndpointGroup] {
+	return ordinary(resource[catalog.EndpointGroup]{
 		Path: "/v3/OS-EP-FILTER/endpoint_groups", Item: "endpoint_group_id", One: "endpoint_group", Many: "endpoint_groups", Query: listOf("name"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.EndpointGroup) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *catalog.EndpointGroup) {
 			w.Text("id", v.ID)
 			w.Text("name", v.Name)
 			w.Text("description", v.Description)
 			w.Any("filters", v.Filters)
 			links(w, r, "/OS-EP-FILTER/endpoint_groups/"+v.ID)
 		}),
-	}, svc.EndpointGroups, endpointGroupCreate, endpointGroupUpdate, func(o object, v *identity.EndpointGroup) error {
+	}, svc.Catalog.EndpointGroups, endpointGroupCreate, endpointGroupUpdate, func(o object, v *catalog.EndpointGroup) error {
 		in := patch{o}
 		in.text("name", &v.Name)
 		in.text("description", &v.Description)
@@ -161,20 +162,20 @@ func endpointGroups(svc *identity.Service) *resource[identity.EndpointGroup] {
 			}
 		}
 		return nil
-	}, func(v *identity.EndpointGroup) *string { return &v.ID })
+	}, func(v *catalog.EndpointGroup) *string { return &v.ID })
 }
 
-func policyDocuments(svc *identity.Service) *resource[identity.PolicyDocument] {
-	return ordinary(resource[identity.PolicyDocument]{
+func policyDocuments(svc *identity.Service) *resource[catalog.Policy] {
+	return ordinary(resource[catalog.Policy]{
 		Path: "/v3/policies", Item: "policy_id", One: "policy", Many: "policies", Query: listOf("type"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.PolicyDocument) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *catalog.Policy) {
 			w.Text("id", v.ID)
 			w.Text("type", v.Type)
 			w.Any("blob", v.Blob)
 			links(w, r, "/policies/"+v.ID)
 			extra(w, v.Extra, "type", "blob")
 		}),
-	}, svc.PolicyDocuments, policyCreate, policyUpdate, func(o object, v *identity.PolicyDocument) error {
+	}, svc.Catalog.Policies, policyCreate, policyUpdate, func(o object, v *catalog.Policy) error {
 		in := patch{o}
 		in.text("type", &v.Type)
 		if b, ok := o["blob"]; ok {
@@ -182,7 +183,7 @@ func policyDocuments(svc *identity.Service) *resource[identity.PolicyDocument] {
 		}
 		in.extra(&v.Extra, "type", "blob")
 		return nil
-	}, func(v *identity.PolicyDocument) *string { return &v.ID })
+	}, func(v *catalog.Policy) *string { return &v.ID })
 }
 
 func (h *handlers) catalogRoutes() []httpx.Route {
@@ -207,8 +208,8 @@ func (h *handlers) catalogRoutes() []httpx.Route {
 		h.policies.Routes(), h.associationRoutes())
 }
 
-func link(r *httpx.Request) identity.EndpointLink {
-	return identity.EndpointLink{ProjectID: r.Var("project_id"), EndpointID: r.Var("endpoint_id"), GroupID: r.Var("endpoint_group_id")}
+func link(r *httpx.Request) catalog.Link {
+	return catalog.Link{ProjectID: r.Var("project_id"), EndpointID: r.Var("endpoint_id"), GroupID: r.Var("endpoint_group_id")}
 }
 
 func (h *handlers) filterRoutes() []httpx.Route {
@@ -217,12 +218,12 @@ func (h *handlers) filterRoutes() []httpx.Route {
 		endpoint = filter + "/projects/{project_id}/endpoints/{endpoint_id}"
 		group    = filter + "/endpoint_groups/{endpoint_group_id}/projects/{project_id}"
 	)
-	type edit func(context.Context, string, identity.EndpointLink) error
+	type edit func(context.Context, string, catalog.Link) error
 	do := func(f edit, rule string) httpx.Handler {
 		return done(func(ctx context.Context, r *httpx.Request) error { return f(ctx, rule, link(r)) })
 	}
 	showGroup := func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if err := h.svc.EndpointLinks.Check(ctx, "identity:get_endpoint_group_in_project", link(r)); err != nil {
+		if err := h.svc.Catalog.Links.Check(ctx, "identity:get_endpoint_group_in_project", link(r)); err != nil {
 			return nil, err
 		}
 		return httpx.JSON(http.StatusOK, object{"project_endpoint_group": object{
@@ -230,59 +231,59 @@ func (h *handlers) filterRoutes() []httpx.Route {
 		}}), nil
 	}
 	return slices.Concat([]httpx.Route{
-		route(http.MethodPut, endpoint, "identity:add_endpoint_to_project", do(h.svc.EndpointLinks.Link, "identity:add_endpoint_to_project")),
-		route(http.MethodDelete, endpoint, "identity:remove_endpoint_from_project", do(h.svc.EndpointLinks.Unlink, "identity:remove_endpoint_from_project")),
+		route(http.MethodPut, endpoint, "identity:add_endpoint_to_project", do(h.svc.Catalog.Links.Link, "identity:add_endpoint_to_project")),
+		route(http.MethodDelete, endpoint, "identity:remove_endpoint_from_project", do(h.svc.Catalog.Links.Unlink, "identity:remove_endpoint_from_project")),
 		get(filter+"/projects/{project_id}/endpoints", "identity:list_endpoints_for_project", h.projectEndpoints),
 		get(filter+"/endpoints/{endpoint_id}/projects", "identity:list_projects_for_endpoint", h.linkedProjects("identity:list_projects_for_endpoint")),
-		route(http.MethodPut, group, "identity:add_endpoint_group_to_project", do(h.svc.EndpointLinks.Link, "identity:add_endpoint_group_to_project")),
-		route(http.MethodDelete, group, "identity:remove_endpoint_group_from_project", do(h.svc.EndpointLinks.Unlink, "identity:remove_endpoint_group_from_project")),
+		route(http.MethodPut, group, "identity:add_endpoint_group_to_project", do(h.svc.Catalog.Links.Link, "identity:add_endpoint_group_to_project")),
+		route(http.MethodDelete, group, "identity:remove_endpoint_group_from_project", do(h.svc.Catalog.Links.Unlink, "identity:remove_endpoint_group_from_project")),
 		get(group, "identity:get_endpoint_group_in_project", showGroup),
 		route(http.MethodHead, group, "identity:get_endpoint_group_in_project", showGroup),
 		get(filter+"/endpoint_groups/{endpoint_group_id}/projects", "identity:list_projects_associated_with_endpoint_group",
 			h.linkedProjects("identity:list_projects_associated_with_endpoint_group")),
 		get(filter+"/endpoint_groups/{endpoint_group_id}/endpoints", "identity:list_endpoints_associated_with_endpoint_group", h.groupEndpoints),
 		get(filter+"/projects/{project_id}/endpoint_groups", "identity:list_endpoint_groups_for_project", h.projectEndpointGroups),
-	}, check(endpoint, "identity:check_endpoint_in_project", do(h.svc.EndpointLinks.Check, "identity:check_endpoint_in_project")))
+	}, check(endpoint, "identity:check_endpoint_in_project", do(h.svc.Catalog.Links.Check, "identity:check_endpoint_in_project")))
 }
 
 func (h *handlers) projectEndpoints(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.EndpointLinks.Endpoints(ctx, r.Var("project_id"))
+	rows, err := h.svc.Catalog.Links.Endpoints(ctx, r.Var("project_id"))
 	return all(ctx, r, h.endpoints, rows, err)
 }
 
 func (h *handlers) groupEndpoints(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.EndpointLinks.OfGroup(ctx, r.Var("endpoint_group_id"))
+	rows, err := h.svc.Catalog.Links.OfGroup(ctx, r.Var("endpoint_group_id"))
 	return all(ctx, r, h.endpoints, rows, err)
 }
 
 func (h *handlers) projectEndpointGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.EndpointLinks.Groups(ctx, r.Var("project_id"))
+	rows, err := h.svc.Catalog.Links.Groups(ctx, r.Var("project_id"))
 	return all(ctx, r, h.endpointGroups, rows, err)
 }
 
 func (h *handlers) linkedProjects(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		rows, err := h.svc.EndpointLinks.Projects(ctx, rule, link(r))
+		rows, err := h.svc.Projects.Linked(ctx, rule, link(r))
 		return all(ctx, r, h.projects, rows, err)
 	}
 }
 
-func association(r *httpx.Request) identity.PolicyAssociation {
-	return identity.PolicyAssociation{PolicyID: r.Var("policy_id"), EndpointID: r.Var("endpoint_id"), ServiceID: r.Var("service_id"), RegionID: r.Var("region_id")}
+func association(r *httpx.Request) catalog.Association {
+	return catalog.Association{PolicyID: r.Var("policy_id"), EndpointID: r.Var("endpoint_id"), ServiceID: r.Var("service_id"), RegionID: r.Var("region_id")}
 }
 
 func (h *handlers) associationRoutes() []httpx.Route {
 	const base = "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY"
-	do := func(f func(context.Context, identity.PolicyAssociation) error) httpx.Handler {
+	do := func(f func(context.Context, catalog.Association) error) httpx.Handler {
 		return done(func(ctx context.Context, r *httpx.Request) error { return f(ctx, association(r)) })
 	}
 	out := []httpx.Route{
 		get(base+"/endpoints", "identity:list_endpoints_for_policy", func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-			rows, err := h.svc.Associations.Endpoints(ctx, r.Var("policy_id"))
+			rows, err := h.svc.Catalog.Associations.Endpoints(ctx, r.Var("policy_id"))
 			return all(ctx, r, h.endpoints, rows, err)
 		}),
 		get("/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", "identity:get_policy_for_endpoint", func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-			p, err := h.svc.Associations.PolicyOf(ctx, r.Var("endpoint_id"))
+			p, err := h.svc.Catalog.Associations.PolicyOf(ctx, r.Var("endpoint_id"))
 			return h.policies.Answer(ctx, r, http.StatusOK, &p, err)
 		}),
 	}
@@ -291,9 +292,9 @@ func (h *handlers) associationRoutes() []httpx.Route {
 		"/services/{service_id}/regions/{region_id}": "region_and_service",
 	} {
 		rule := func(verb string) string { return "identity:" + verb + "_policy_association_for_" + what }
-		out = append(out, route(http.MethodPut, base+path, rule("create"), do(h.svc.Associations.Create)),
-			route(http.MethodDelete, base+path, rule("delete"), do(h.svc.Associations.Delete)))
-		out = append(out, check(base+path, rule("check"), do(h.svc.Associations.Check))...)
+		out = append(out, route(http.MethodPut, base+path, rule("create"), do(h.svc.Catalog.Associations.Create)),
+			route(http.MethodDelete, base+path, rule("delete"), do(h.svc.Catalog.Associations.Delete)))
+		out = append(out, check(base+path, rule("check"), do(h.svc.Catalog.Associations.Check))...)
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
@@ -84,10 +85,10 @@ func (h *handlers) federationRoutes() []httpx.Route {
 	})
 }
 
-func idps(svc *identity.Service) *resource[identity.IdentityProvider] {
-	return ordinary(resource[identity.IdentityProvider]{
+func idps(svc *identity.Service) *resource[federation.IdentityProvider] {
+	return ordinary(resource[federation.IdentityProvider]{
 		Path: "/v3/OS-FEDERATION/identity_providers", Item: "idp_id", One: "identity_provider", Many: "identity_providers", Query: listOf("id", "enabled"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.IdentityProvider) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *federation.IdentityProvider) {
 			base := "/OS-FEDERATION/identity_providers/" + v.ID
 			w.Text("id", v.ID)
 			w.Bool("enabled", v.Enabled)
@@ -100,7 +101,7 @@ func idps(svc *identity.Service) *resource[identity.IdentityProvider] {
 				w.Text("protocols", v3(r, "%s/protocols", base))
 			})
 		}),
-	}, svc.IdentityProviders, idpBody, idpBody, func(o object, v *identity.IdentityProvider) error {
+	}, svc.Federation.IdentityProviders, idpBody, idpBody, func(o object, v *federation.IdentityProvider) error {
 		in := patch{o}
 		in.flag("enabled", &v.Enabled)
 		in.text("description", &v.Description)
@@ -117,19 +118,19 @@ func idps(svc *identity.Service) *resource[identity.IdentityProvider] {
 			v.AuthorizationTTL = n
 		}
 		return nil
-	}, func(v *identity.IdentityProvider) *string { return &v.ID })
+	}, func(v *federation.IdentityProvider) *string { return &v.ID })
 }
 
-func mappings(svc *identity.Service) *resource[identity.Mapping] {
-	return ordinary(resource[identity.Mapping]{
+func mappings(svc *identity.Service) *resource[federation.Mapping] {
+	return ordinary(resource[federation.Mapping]{
 		Path: "/v3/OS-FEDERATION/mappings", Item: "mapping_id", One: "mapping", Many: "mappings", Query: listOf(),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Mapping) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *federation.Mapping) {
 			w.Text("id", v.ID)
 			w.Text("schema_version", v.SchemaVersion)
 			w.Any("rules", v.Rules)
 			links(w, r, "/OS-FEDERATION/mappings/"+v.ID)
 		}),
-	}, svc.Mappings, mappingBody, mappingBody, func(o object, v *identity.Mapping) error {
+	}, svc.Federation.Mappings, mappingBody, mappingBody, func(o object, v *federation.Mapping) error {
 		patch{o}.text("schema_version", &v.SchemaVersion)
 		if v.SchemaVersion != "1.0" && v.SchemaVersion != "2.0" {
 			return errs.New(errs.Invalid, "schema_version %q is not known; there are 1.0 and 2.0.", v.SchemaVersion)
@@ -140,13 +141,13 @@ func mappings(svc *identity.Service) *resource[identity.Mapping] {
 		}
 		v.Rules = nil
 		return json.Unmarshal(text, &v.Rules)
-	}, func(v *identity.Mapping) *string { return &v.ID })
+	}, func(v *federation.Mapping) *string { return &v.ID })
 }
 
-func serviceProviders(svc *identity.Service) *resource[identity.ServiceProvider] {
-	return ordinary(resource[identity.ServiceProvider]{
+func serviceProviders(svc *identity.Service) *resource[federation.ServiceProvider] {
+	return ordinary(resource[federation.ServiceProvider]{
 		Path: "/v3/OS-FEDERATION/service_providers", Item: "sp_id", One: "service_provider", Many: "service_providers", Query: listOf("id", "enabled"),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.ServiceProvider) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *federation.ServiceProvider) {
 			w.Text("id", v.ID)
 			w.Bool("enabled", v.Enabled)
 			w.TextOrNull("description", v.Description)
@@ -155,7 +156,7 @@ func serviceProviders(svc *identity.Service) *resource[identity.ServiceProvider]
 			w.Text("relay_state_prefix", v.RelayStatePr)
 			links(w, r, "/OS-FEDERATION/service_providers/"+v.ID)
 		}),
-	}, svc.ServiceProviders, spCreate, spUpdate, func(o object, v *identity.ServiceProvider) error {
+	}, svc.Federation.ServiceProviders, spCreate, spUpdate, func(o object, v *federation.ServiceProvider) error {
 		in := patch{o}
 		in.flag("enabled", &v.Enabled)
 		in.text("description", &v.Description)
@@ -163,7 +164,7 @@ func serviceProviders(svc *identity.Service) *resource[identity.ServiceProvider]
 		in.text("sp_url", &v.SPURL)
 		in.text("relay_state_prefix", &v.RelayStatePr)
 		return nil
-	}, func(v *identity.ServiceProvider) *string { return &v.ID })
+	}, func(v *federation.ServiceProvider) *string { return &v.ID })
 }
 
 // protocols are a provider's. They have no POST: PUT makes one.
@@ -173,19 +174,19 @@ func protocols(svc *identity.Service) *protocolResource {
 		Rule: rules("protocol", "protocols"), Query: &rest.List{Dialect: &rest.Dialect{Sorting: rest.SortNever, Links: rest.KeystoneLinks}},
 		Verbs: "list show update delete",
 		Bind: func(c *protocolResource, r *httpx.Request) {
-			of := svc.Protocols.Of(r.Var("idp_id"))
+			of := svc.Federation.Protocols.Of(r.Var("idp_id"))
 			c.List, c.Show, c.Create, c.Update, c.Delete = of.List, of.Show, of.Create, of.Update, of.Delete
 		},
-		ReadNew: func(r *httpx.Request) (identity.Protocol, error) {
+		ReadNew: func(r *httpx.Request) (federation.Protocol, error) {
 			o, err := body(r, "protocol", protocolCreate)
-			return identity.Protocol{ID: r.Var("protocol_id"), MappingID: str(o, "mapping_id"), RemoteIDAttribute: str(o, "remote_id_attribute")}, err
+			return federation.Protocol{ID: r.Var("protocol_id"), MappingID: str(o, "mapping_id"), RemoteIDAttribute: str(o, "remote_id_attribute")}, err
 		},
-		ReadPatch: patchOf("protocol", protocolUpdate, func(o object, p *identity.Protocol) error {
+		ReadPatch: patchOf("protocol", protocolUpdate, func(o object, p *federation.Protocol) error {
 			patch{o}.text("mapping_id", &p.MappingID)
 			patch{o}.text("remote_id_attribute", &p.RemoteIDAttribute)
 			return nil
 		}),
-		View: view(func(w *rest.Writer, r *httpx.Request, p *identity.Protocol) {
+		View: view(func(w *rest.Writer, r *httpx.Request, p *federation.Protocol) {
 			base := "/OS-FEDERATION/identity_providers/" + p.IdPID
 			w.Text("id", p.ID)
 			w.Text("mapping_id", p.MappingID)
@@ -198,7 +199,7 @@ func protocols(svc *identity.Service) *protocolResource {
 	}
 }
 
-type protocolResource = rest.Resource[identity.Protocol, identity.Protocol, change.Patch[identity.Protocol]]
+type protocolResource = rest.Resource[federation.Protocol, federation.Protocol, change.Patch[federation.Protocol]]
 
 func (h *handlers) createProtocol(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	c := protocols(h.svc)
@@ -206,6 +207,6 @@ func (h *handlers) createProtocol(ctx context.Context, r *httpx.Request) (*httpx
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.svc.Protocols.Of(r.Var("idp_id")).Create(ctx, n)
+	p, err := h.svc.Federation.Protocols.Of(r.Var("idp_id")).Create(ctx, n)
 	return c.Answer(ctx, r, http.StatusCreated, p, err)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/limit"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
@@ -17,31 +18,31 @@ import (
 func (h *handlers) limitRoutes() []httpx.Route {
 	registered, limits := registeredLimits(h.svc), limits(h.svc)
 	return slices.Concat(registered.Routes(), limits.Routes(), []httpx.Route{
-		route(http.MethodPost, "/v3/registered_limits", "identity:create_registered_limits", many(registered, registeredCreate, applyRegistered, h.svc.RegisteredLimits.CreateMany)),
-		route(http.MethodPost, "/v3/limits", "identity:create_limits", many(limits, limitCreate, applyLimit, h.svc.Limits.CreateMany)),
+		route(http.MethodPost, "/v3/registered_limits", "identity:create_registered_limits", many(registered, registeredCreate, applyRegistered, h.svc.Limit.Registered.CreateMany)),
+		route(http.MethodPost, "/v3/limits", "identity:create_limits", many(limits, limitCreate, applyLimit, h.svc.Limit.Limits.CreateMany)),
 		get("/v3/limits/model", "identity:get_limit_model", h.limitModel),
 	})
 }
 
-func registeredLimits(svc *identity.Service) *resource[identity.RegisteredLimit] {
-	use := svc.RegisteredLimits
-	return &resource[identity.RegisteredLimit]{
+func registeredLimits(svc *identity.Service) *resource[limit.RegisteredLimit] {
+	use := svc.Limit.Registered
+	return &resource[limit.RegisteredLimit]{
 		Path: "/v3/registered_limits", Item: "registered_limit_id", One: "registered_limit", Many: "registered_limits",
 		Rule: rules("registered_limit", "registered_limits"), Query: listOf("service_id", "region_id", "resource_name"),
 		List: use.List, Show: use.Show, Update: use.Update, Delete: use.Delete,
-		View: view(registeredRow), ID: func(v *identity.RegisteredLimit) string { return v.ID },
+		View: view(registeredRow), ID: func(v *limit.RegisteredLimit) string { return v.ID },
 		ReadPatch: patchOf("registered_limit", registeredUpdate, applyRegistered),
 	}
 }
 
-func limits(svc *identity.Service) *resource[identity.Limit] {
-	use := svc.Limits
-	return &resource[identity.Limit]{
+func limits(svc *identity.Service) *resource[limit.Limit] {
+	use := svc.Limit.Limits
+	return &resource[limit.Limit]{
 		Path: "/v3/limits", Item: "limit_id", One: "limit", Many: "limits", Rule: rules("limit", "limits"),
 		Query: listOf("service_id", "region_id", "resource_name", "project_id", "domain_id"),
 		List:  use.List, Show: use.Show, Update: use.Update, Delete: use.Delete,
-		View: view(limitRow), ID: func(v *identity.Limit) string { return v.ID },
-		ReadPatch: patchOf("limit", limitUpdate, func(o object, l *identity.Limit) error {
+		View: view(limitRow), ID: func(v *limit.Limit) string { return v.ID },
+		ReadPatch: patchOf("limit", limitUpdate, func(o object, l *limit.Limit) error {
 			patch{o}.text("description", &l.Description)
 			return integer(o, "resource_limit", &l.ResourceLimit)
 		}),
@@ -107,7 +108,7 @@ var (
 	}})
 )
 
-func registeredRow(w *rest.Writer, r *httpx.Request, l *identity.RegisteredLimit) {
+func registeredRow(w *rest.Writer, r *httpx.Request, l *limit.RegisteredLimit) {
 	w.Text("id", l.ID)
 	w.Text("service_id", l.ServiceID)
 	w.TextOrNull("region_id", l.RegionID)
@@ -117,7 +118,7 @@ func registeredRow(w *rest.Writer, r *httpx.Request, l *identity.RegisteredLimit
 	links(w, r, "/registered_limits/"+l.ID)
 }
 
-func limitRow(w *rest.Writer, r *httpx.Request, l *identity.Limit) {
+func limitRow(w *rest.Writer, r *httpx.Request, l *limit.Limit) {
 	w.Text("id", l.ID)
 	w.TextOrNull("project_id", l.ProjectID)
 	w.TextOrNull("domain_id", l.DomainID)
@@ -149,7 +150,7 @@ func batch(r *httpx.Request, key string, s *schema.Schema) ([]object, error) {
 	return out, nil
 }
 
-func applyRegistered(o object, l *identity.RegisteredLimit) error {
+func applyRegistered(o object, l *limit.RegisteredLimit) error {
 	in := patch{o}
 	in.text("service_id", &l.ServiceID)
 	in.text("region_id", &l.RegionID)
@@ -158,7 +159,7 @@ func applyRegistered(o object, l *identity.RegisteredLimit) error {
 	return integer(o, "default_limit", &l.DefaultLimit)
 }
 
-func applyLimit(o object, l *identity.Limit) error {
+func applyLimit(o object, l *limit.Limit) error {
 	in := patch{o}
 	in.text("project_id", &l.ProjectID)
 	in.text("domain_id", &l.DomainID)
@@ -185,7 +186,7 @@ func integer(o object, key string, dst *int64) error {
 }
 
 func (h *handlers) limitModel(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	name, description, err := h.svc.Limits.Model(ctx)
+	name, description, err := h.svc.Limit.Limits.Model(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func (h *handlers) limitModel(ctx context.Context, _ *httpx.Request) (*httpx.Res
 }
 
 func (h *handlers) projectLimits(ctx context.Context, w *rest.Writer, r *httpx.Request, id string) {
-	rows, _ := h.svc.Limits.OfProject(ctx, id) // a project without them is still a project
+	rows, _ := h.svc.Limit.Limits.OfProject(ctx, id) // a project without them is still a project
 	w.List("limits", func() {
 		for _, l := range rows {
 			w.Object("", func() { limitRow(w, r, &l) })

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
@@ -40,17 +41,17 @@ func (h *handlers) oauth1Routes() []httpx.Route {
 		get(tokens, "identity:list_access_tokens", h.listAccessTokens),
 		get(token, "identity:get_access_token", h.showAccessToken),
 		route(http.MethodDelete, token, "identity:delete_access_token", done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.OAuthTokens.Delete(ctx, r.Var("user_id"), r.Var("access_token_id"))
+			return h.svc.OAuth1.Tokens.Delete(ctx, r.Var("user_id"), r.Var("access_token_id"))
 		})),
 		get(token+"/roles", "identity:list_access_token_roles", h.accessTokenRoles),
 		get(token+"/roles/{role_id}", "identity:get_access_token_role", h.accessTokenRole),
 	)
 }
 
-func consumers(svc *identity.Service) *resource[identity.Consumer] {
-	return ordinary(resource[identity.Consumer]{
+func consumers(svc *identity.Service) *resource[oauth1.Consumer] {
+	return ordinary(resource[oauth1.Consumer]{
 		Path: "/v3/OS-OAUTH1/consumers", Item: "consumer_id", One: "consumer", Many: "consumers", Query: listOf(),
-		View: view(func(w *rest.Writer, r *httpx.Request, v *identity.Consumer) {
+		View: view(func(w *rest.Writer, r *httpx.Request, v *oauth1.Consumer) {
 			w.Text("id", v.ID)
 			w.TextOrNull("description", v.Description)
 			links(w, r, "/OS-OAUTH1/consumers/"+v.ID)
@@ -59,23 +60,23 @@ func consumers(svc *identity.Service) *resource[identity.Consumer] {
 			}
 			extra(w, v.Extra, "description", "secret")
 		}),
-	}, svc.Consumers, consumerBody, consumerBody, func(o object, v *identity.Consumer) error {
+	}, svc.OAuth1.Consumers, consumerBody, consumerBody, func(o object, v *oauth1.Consumer) error {
 		if _, ok := o["secret"]; ok {
 			return errs.New(errs.Invalid, "A consumer's secret cannot be chosen.")
 		}
 		patch{o}.text("description", &v.Description)
 		patch{o}.extra(&v.Extra, "description", "secret")
 		return nil
-	}, func(v *identity.Consumer) *string { return &v.ID })
+	}, func(v *oauth1.Consumer) *string { return &v.ID })
 }
 
 // oauth1Request reads a request's OAuth header.
-func oauth1Request(r *httpx.Request) (*identity.OAuth1Auth, error) {
+func oauth1Request(r *httpx.Request) (*oauth1.Request, error) {
 	rest, ok := strings.CutPrefix(r.HTTP.Header.Get("Authorization"), "OAuth ")
 	if !ok {
 		return nil, errs.New(errs.Invalid, "The request must be signed: the header Authorization: OAuth ... is missing.")
 	}
-	a := &identity.OAuth1Auth{Method: r.HTTP.Method, Params: map[string]string{}, Query: r.Query}
+	a := &oauth1.Request{Method: r.HTTP.Method, Params: map[string]string{}, Query: r.Query}
 	for part := range strings.SplitSeq(rest, ",") {
 		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
 		value, err := url.PathUnescape(strings.Trim(v, `"`))
@@ -108,7 +109,7 @@ func baseURL(address string) string {
 
 // form answers a token the way OAuth1 does. Clients take the text apart without
 // decoding it, so the time stands there as it is.
-func form(t identity.OAuthToken) *httpx.Response {
+func form(t oauth1.Token) *httpx.Response {
 	text := fmt.Sprintf("oauth_token=%s&oauth_token_secret=%s&oauth_expires_at=%s", t.ID, t.Secret, when(t.ExpiresAt))
 	return (&httpx.Response{Status: http.StatusCreated, Raw: []byte(text)}).With("Content-Type", "application/x-www-form-urlencoded")
 }
@@ -122,7 +123,7 @@ func (h *handlers) requestToken(ctx context.Context, r *httpx.Request) (*httpx.R
 	if project == "" || a.Params["oauth_consumer_key"] == "" {
 		return nil, errs.New(errs.Invalid, "A request token needs oauth_consumer_key and the header Requested-Project-Id.")
 	}
-	t, err := h.svc.OAuthTokens.Request(ctx, a, project)
+	t, err := h.svc.OAuth1.Tokens.Request(ctx, a, project)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func (h *handlers) accessToken(ctx context.Context, r *httpx.Request) (*httpx.Re
 			return nil, errs.New(errs.Invalid, "An access token needs %s.", k)
 		}
 	}
-	t, err := h.svc.OAuthTokens.Access(ctx, a)
+	t, err := h.svc.OAuth1.Tokens.Access(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -156,14 +157,18 @@ func (h *handlers) authorizeRequest(ctx context.Context, r *httpx.Request) (*htt
 	if err := authorize.Validate(o); err != nil {
 		return nil, err
 	}
-	verifier, err := h.svc.OAuthTokens.Authorize(ctx, r.Var("request_token_id"), refs(o["roles"]))
+	var roles []oauth1.Role
+	for _, ref := range refs(o["roles"]) {
+		roles = append(roles, oauth1.Role{ID: ref.ID, Name: ref.Name})
+	}
+	verifier, err := h.svc.OAuth1.Tokens.Authorize(ctx, r.Var("request_token_id"), roles)
 	if err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"token": object{"oauth_verifier": verifier}}), nil
 }
 
-var accessTokens = shown("access_token", "access_tokens", func(w *rest.Writer, r *httpx.Request, t *identity.OAuthToken) {
+var accessTokens = shown("access_token", "access_tokens", func(w *rest.Writer, r *httpx.Request, t *oauth1.Token) {
 	base := "/users/" + t.UserID + "/OS-OAUTH1/access_tokens/" + t.ID
 	w.Text("id", t.ID)
 	w.Text("consumer_id", t.ConsumerID)
@@ -177,21 +182,21 @@ var accessTokens = shown("access_token", "access_tokens", func(w *rest.Writer, r
 })
 
 func (h *handlers) listAccessTokens(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.OAuthTokens.List(ctx, r.Var("user_id"))
+	rows, err := h.svc.OAuth1.Tokens.List(ctx, r.Var("user_id"))
 	return all(ctx, r, accessTokens, rows, err)
 }
 
 func (h *handlers) showAccessToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	t, err := h.svc.OAuthTokens.Show(ctx, r.Var("user_id"), r.Var("access_token_id"))
+	t, err := h.svc.OAuth1.Tokens.Show(ctx, r.Var("user_id"), r.Var("access_token_id"))
 	return accessTokens.Answer(ctx, r, http.StatusOK, t, err)
 }
 
 func (h *handlers) accessTokenRoles(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.OAuthTokens.Roles(ctx, "identity:list_access_token_roles", r.Var("user_id"), r.Var("access_token_id"))
+	rows, err := h.svc.Roles.OfAccessToken(ctx, "identity:list_access_token_roles", r.Var("user_id"), r.Var("access_token_id"))
 	return all(ctx, r, h.roles, rows, err)
 }
 
 func (h *handlers) accessTokenRole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.OAuthTokens.Roles(ctx, "identity:get_access_token_role", r.Var("user_id"), r.Var("access_token_id"))
+	rows, err := h.svc.Roles.OfAccessToken(ctx, "identity:get_access_token_role", r.Var("user_id"), r.Var("access_token_id"))
 	return h.roleAmong(ctx, r, rows, err)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/catalog"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/schema"
@@ -280,7 +281,7 @@ func (h *handlers) tokenView(ctx context.Context, r *httpx.Request, se *identity
 	if r.Query.Has("nocatalog") {
 		return v, nil
 	}
-	catalog, err := h.svc.RenderCatalog(ctx, se, root(r), func(items []identity.CatalogItem) ([]byte, error) {
+	catalog, err := h.svc.RenderCatalog(ctx, se, root(r), func(items []catalog.Item) ([]byte, error) {
 		return httpx.EncodeJSON(catalogView(r, items, se))
 	})
 	if err != nil {
@@ -321,7 +322,7 @@ func delegations(v object, se *identity.Session) {
 	}
 }
 
-func catalogView(r *httpx.Request, items []identity.CatalogItem, se *identity.Session) []object {
+func catalogView(r *httpx.Request, items []catalog.Item, se *identity.Session) []object {
 	out := make([]object, 0, len(items))
 	for _, it := range items {
 		endpoints := make([]object, 0, len(it.Endpoints))
@@ -386,7 +387,7 @@ func (h *handlers) catalog(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if se.Token.Scope.Kind == identity.Unscoped {
 		return nil, errs.New(errs.Forbidden, "You are not authorized to perform the requested action: a token without a scope has no catalog.")
 	}
-	items, err := h.svc.Catalog(ctx, se)
+	items, err := h.svc.CatalogOf(ctx, se)
 	if err != nil {
 		return nil, err
 	}

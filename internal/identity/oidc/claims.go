@@ -15,12 +15,12 @@ import (
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 	"kumoi/internal/kernel/errs"
 )
 
 // Bearer checks an access token and returns what it says.
-func (p *Providers) Bearer(ctx context.Context, idp, protocol, token string) (identity.Assertion, error) {
+func (p *Providers) Bearer(ctx context.Context, idp, protocol, token string) (federation.Assertion, error) {
 	r, d, err := p.find(ctx, idp, protocol)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (r *remote) meant(claims map[string]any) bool {
 // complete adds what the user info endpoint says beyond the claims: many
 // providers keep names and groups out of their tokens. Nothing that the token
 // says is replaced, and it must speak of the same subject.
-func (r *remote) complete(ctx context.Context, d *discovered, claims map[string]any, token string) (identity.Assertion, error) {
+func (r *remote) complete(ctx context.Context, d *discovered, claims map[string]any, token string) (federation.Assertion, error) {
 	subject, _ := claims["sub"].(string)
 	if subject == "" {
 		return nil, refused(errors.New("the token names no subject"))
@@ -140,8 +140,8 @@ func (r *remote) complete(ctx context.Context, d *discovered, claims map[string]
 // assertion names each claim as itself and as the usual web server modules do,
 // so that mappings written for Keystone work unchanged. The names we make win
 // over claims that happen to be called the same.
-func assertion(claims map[string]any) identity.Assertion {
-	a := identity.Assertion{}
+func assertion(claims map[string]any) federation.Assertion {
+	a := federation.Assertion{}
 	for name, v := range claims {
 		if values := texts(v); values != nil {
 			a[name] = values
@@ -156,7 +156,7 @@ func assertion(claims map[string]any) identity.Assertion {
 	for _, name := range []string{"iss", "sub"} {
 		a[name], a["OIDC-"+name], a["HTTP_OIDC_"+strings.ToUpper(name)] = texts(claims[name]), texts(claims[name]), texts(claims[name])
 	}
-	a[identity.RemoteUser] = texts(claims["sub"])
+	a[federation.RemoteUser] = texts(claims["sub"])
 	return a
 }
 

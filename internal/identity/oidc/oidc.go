@@ -20,7 +20,7 @@ import (
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
 )
@@ -141,7 +141,7 @@ func (p *Providers) Begin(ctx context.Context, idp, protocol, redirect, state, n
 }
 
 // Finish turns the code that the browser brought back into an assertion.
-func (p *Providers) Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (identity.Assertion, error) {
+func (p *Providers) Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (federation.Assertion, error) {
 	r, d, err := p.find(ctx, idp, protocol)
 	if err != nil {
 		return nil, err

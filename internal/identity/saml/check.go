@@ -15,6 +15,7 @@ import (
 	xrv "github.com/mattermost/xml-roundtrip-validator"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 	"kumoi/internal/kernel/errs"
 )
 
@@ -181,8 +182,8 @@ func (x *partner) meant(a *saml.Assertion, acs, requestID string) error {
 // assertion names attributes by their name, their friendly name, and as the
 // usual web server module does. What we know for certain wins over attributes
 // that happen to be called the same.
-func assertion(a *saml.Assertion) identity.Assertion {
-	out := identity.Assertion{}
+func assertion(a *saml.Assertion) federation.Assertion {
+	out := federation.Assertion{}
 	for _, st := range a.AttributeStatements {
 		for _, at := range st.Attributes {
 			var values []string
@@ -200,10 +201,10 @@ func assertion(a *saml.Assertion) identity.Assertion {
 			}
 		}
 	}
-	for _, name := range []string{identity.IssuerAttribute, "MELLON_IDP", "Shib-Identity-Provider"} {
+	for _, name := range []string{federation.IssuerAttribute, "MELLON_IDP", "Shib-Identity-Provider"} {
 		out[name] = []string{a.Issuer.Value}
 	}
-	for _, name := range []string{"NameID", "MELLON_NAME_ID", identity.RemoteUser} {
+	for _, name := range []string{"NameID", "MELLON_NAME_ID", federation.RemoteUser} {
 		out[name] = []string{a.Subject.NameID.Value}
 	}
 	return out

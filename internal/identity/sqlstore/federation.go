@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/federation"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
-func idps() *store.Table[identity.IdentityProvider] {
-	return worded("identity provider", store.NewTable("identity_idp", func(v *identity.IdentityProvider, c *store.Columns) {
+func idps() *store.Table[federation.IdentityProvider] {
+	return worded("identity provider", store.NewTable("identity_idp", func(v *federation.IdentityProvider, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("domain_id", &v.DomainID)
 		c.Bool("enabled", &v.Enabled)
@@ -21,7 +22,7 @@ func idps() *store.Table[identity.IdentityProvider] {
 	}).
 		Condition("remote_id", store.SQL("identity_idp.id IN (SELECT r.idp_id FROM identity_idp_remote_id r WHERE r.remote_id = ?)")).
 		Then(loadRemoteIDs).Beside(saveRemoteIDs),
-		func(v *identity.IdentityProvider) string {
+		func(v *federation.IdentityProvider) string {
 			return fmt.Sprintf("Duplicate entry found with ID %s.", v.ID)
 		})
 }
@@ -47,7 +48,7 @@ func (f optionalInt) Scan(src any) error {
 	return nil
 }
 
-func loadRemoteIDs(ctx context.Context, tx *store.Tx, rows []*identity.IdentityProvider) error {
+func loadRemoteIDs(ctx context.Context, tx *store.Tx, rows []*federation.IdentityProvider) error {
 	for i := range rows {
 		ids, err := store.All(ctx, tx, store.Value[string], "SELECT remote_id FROM identity_idp_remote_id WHERE idp_id = ? ORDER BY remote_id", rows[i].ID)
 		if err != nil {
@@ -58,7 +59,7 @@ func loadRemoteIDs(ctx context.Context, tx *store.Tx, rows []*identity.IdentityP
 	return nil
 }
 
-func saveRemoteIDs(ctx context.Context, tx *store.Tx, v *identity.IdentityProvider) error {
+func saveRemoteIDs(ctx context.Context, tx *store.Tx, v *federation.IdentityProvider) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM identity_idp_remote_id WHERE idp_id = ?", v.ID); err != nil {
 		return err
 	}
@@ -74,8 +75,8 @@ func saveRemoteIDs(ctx context.Context, tx *store.Tx, v *identity.IdentityProvid
 	return nil
 }
 
-func protocols() *store.Table[identity.Protocol] {
-	return store.NewTable("identity_protocol", func(v *identity.Protocol, c *store.Columns) {
+func protocols() *store.Table[federation.Protocol] {
+	return store.NewTable("identity_protocol", func(v *federation.Protocol, c *store.Columns) {
 		c.Key("idp_id", &v.IdPID)
 		c.Key("id", &v.ID)
 		c.Text("mapping_id", &v.MappingID)

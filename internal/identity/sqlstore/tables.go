@@ -4,24 +4,28 @@ import (
 	"fmt"
 
 	"kumoi/internal/identity"
+	"kumoi/internal/identity/catalog"
+	"kumoi/internal/identity/federation"
+	"kumoi/internal/identity/limit"
+	"kumoi/internal/identity/oauth1"
 	"kumoi/internal/kernel/store"
 )
 
 // The kinds that need nothing beyond one table each.
 
-func regions() *store.Table[identity.Region] {
-	return worded("region", store.NewTable("identity_region", func(v *identity.Region, c *store.Columns) {
+func regions() *store.Table[catalog.Region] {
+	return worded("region", store.NewTable("identity_region", func(v *catalog.Region, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("parent_id", &v.ParentID)
 		c.Text("description", &v.Description)
 		c.JSON("extra", &v.Extra)
-	}), func(v *identity.Region) string {
+	}), func(v *catalog.Region) string {
 		return fmt.Sprintf("Duplicate ID, %s.", v.ID)
 	})
 }
 
-func services() *store.Table[identity.CatalogService] {
-	return worded("service", store.NewTable("identity_service", func(v *identity.CatalogService, c *store.Columns) {
+func services() *store.Table[catalog.Service] {
+	return worded("service", store.NewTable("identity_service", func(v *catalog.Service, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Caseless("type", &v.Type)
 		c.Caseless("name", &v.Name)
@@ -31,8 +35,8 @@ func services() *store.Table[identity.CatalogService] {
 	}), nil)
 }
 
-func endpoints() *store.Table[identity.Endpoint] {
-	return worded("endpoint", store.NewTable("identity_endpoint", func(v *identity.Endpoint, c *store.Columns) {
+func endpoints() *store.Table[catalog.Endpoint] {
+	return worded("endpoint", store.NewTable("identity_endpoint", func(v *catalog.Endpoint, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("service_id", &v.ServiceID)
 		c.Text("region_id", &v.RegionID)
@@ -101,21 +105,21 @@ func trusts() *store.Table[identity.Trust] {
 	}), nil)
 }
 
-func registeredLimits() *store.Table[identity.RegisteredLimit] {
-	return worded("registered limit", store.NewTable("identity_registered_limit", func(v *identity.RegisteredLimit, c *store.Columns) {
+func registeredLimits() *store.Table[limit.RegisteredLimit] {
+	return worded("registered limit", store.NewTable("identity_registered_limit", func(v *limit.RegisteredLimit, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("service_id", &v.ServiceID)
 		c.Text("region_id", &v.RegionID)
 		c.Text("resource_name", &v.ResourceName)
 		c.Int64("default_limit", &v.DefaultLimit)
 		c.Text("description", &v.Description)
-	}), func(v *identity.RegisteredLimit) string {
+	}), func(v *limit.RegisteredLimit) string {
 		return fmt.Sprintf("Duplicate entry of %s for service %s in region %q.", v.ResourceName, v.ServiceID, v.RegionID)
 	})
 }
 
-func limits() *store.Table[identity.Limit] {
-	return worded("limit", store.NewTable("identity_limit", func(v *identity.Limit, c *store.Columns) {
+func limits() *store.Table[limit.Limit] {
+	return worded("limit", store.NewTable("identity_limit", func(v *limit.Limit, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("project_id", &v.ProjectID)
 		c.Text("domain_id", &v.DomainID)
@@ -124,36 +128,36 @@ func limits() *store.Table[identity.Limit] {
 		c.Text("resource_name", &v.ResourceName)
 		c.Int64("resource_limit", &v.ResourceLimit)
 		c.Text("description", &v.Description)
-	}).Condition("in_domain", store.SQL("identity_limit.domain_id = ? OR identity_limit.project_id IN (SELECT p.id FROM identity_project p WHERE p.domain_id = ?)")), func(v *identity.Limit) string {
+	}).Condition("in_domain", store.SQL("identity_limit.domain_id = ? OR identity_limit.project_id IN (SELECT p.id FROM identity_project p WHERE p.domain_id = ?)")), func(v *limit.Limit) string {
 		return fmt.Sprintf("Duplicate entry of %s for service %s and project or domain %s%s.", v.ResourceName, v.ServiceID, v.ProjectID, v.DomainID)
 	})
 }
 
-func mappings() *store.Table[identity.Mapping] {
-	return worded("mapping", store.NewTable("identity_mapping", func(v *identity.Mapping, c *store.Columns) {
+func mappings() *store.Table[federation.Mapping] {
+	return worded("mapping", store.NewTable("identity_mapping", func(v *federation.Mapping, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("schema_version", &v.SchemaVersion)
 		c.JSON("rules", &v.Rules)
-	}), func(v *identity.Mapping) string {
+	}), func(v *federation.Mapping) string {
 		return fmt.Sprintf("Duplicate entry found with ID %s.", v.ID)
 	})
 }
 
-func serviceProviders() *store.Table[identity.ServiceProvider] {
-	return worded("service provider", store.NewTable("identity_service_provider", func(v *identity.ServiceProvider, c *store.Columns) {
+func serviceProviders() *store.Table[federation.ServiceProvider] {
+	return worded("service provider", store.NewTable("identity_service_provider", func(v *federation.ServiceProvider, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Bool("enabled", &v.Enabled)
 		c.Text("description", &v.Description)
 		c.Text("auth_url", &v.AuthURL)
 		c.Text("sp_url", &v.SPURL)
 		c.Text("relay_state_prefix", &v.RelayStatePr)
-	}), func(v *identity.ServiceProvider) string {
+	}), func(v *federation.ServiceProvider) string {
 		return fmt.Sprintf("Duplicate entry found with ID %s.", v.ID)
 	})
 }
 
-func consumers() *store.Table[identity.Consumer] {
-	return worded("consumer", store.NewTable("identity_consumer", func(v *identity.Consumer, c *store.Columns) {
+func consumers() *store.Table[oauth1.Consumer] {
+	return worded("consumer", store.NewTable("identity_consumer", func(v *oauth1.Consumer, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("description", &v.Description)
 		c.Text("secret", &v.Secret)
@@ -161,8 +165,8 @@ func consumers() *store.Table[identity.Consumer] {
 	}), nil)
 }
 
-func oauthTokens() *store.Table[identity.OAuthToken] {
-	return worded("OAuth token", store.NewTable("identity_oauth_token", func(v *identity.OAuthToken, c *store.Columns) {
+func oauthTokens() *store.Table[oauth1.Token] {
+	return worded("OAuth token", store.NewTable("identity_oauth_token", func(v *oauth1.Token, c *store.Columns) {
 		c.Key("id", &v.ID)
 		c.Text("kind", &v.Kind)
 		c.Text("secret", &v.Secret)

@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"fmt"
 
-	"kumoi/internal/identity"
+	"kumoi/internal/identity/family"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
@@ -28,4 +28,4 @@ func nameInDomain(name, domainID string) string {
 }
 
 // name is a column of names that compare without case.
-func name(c *store.Columns, p *string) { c.Name("name", p, "name_key", identity.FoldName) }
+func name(c *store.Columns, p *string) { c.Name("name", p, "name_key", family.FoldName) }

@@ -20,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"kumoi/internal/identity"
+	names "kumoi/internal/identity/federation"
 	"kumoi/internal/identity/identitytest"
 	"kumoi/internal/identity/oidc"
 	"kumoi/internal/kernel/errs"
@@ -347,7 +348,7 @@ func TestPrivateAuthority(t *testing.T) {
 	}
 	entry := oidc.Provider{IdP: "corp", Protocol: "openid", Issuer: srv.URL, ClientID: "kumoi", CAFile: file}
 	a, err := providers(t, entry).Bearer(t.Context(), "corp", "openid", "opaque")
-	if err != nil || a["uid"][0] != "1000000" || a[identity.RemoteUser][0] != "u-1" {
+	if err != nil || a["uid"][0] != "1000000" || a[names.RemoteUser][0] != "u-1" {
 		t.Errorf("%v %v", a, err)
 	}
 	entry.CAFile = ""

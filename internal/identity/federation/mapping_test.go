@@ -1,4 +1,4 @@
-package identity
+package federation
 
 import (
 	"encoding/json"

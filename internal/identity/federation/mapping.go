@@ -1,4 +1,4 @@
-package identity
+package federation
 
 import (
 	"encoding/json"
@@ -7,14 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"kumoi/internal/kernel/errs"
 )
-
-// Assertion is what an identity provider says about somebody: attributes, each
-// with its values.
-type Assertion map[string][]string
 
 // MappingRule says: if the assertion has all that Remote asks, the user is and
 // belongs to what Local says. {0}, {1} … in Local stand for the values of those
@@ -57,8 +52,6 @@ type (
 		Roles  []string
 	}
 )
-
-func minutes(n int64) time.Duration { return time.Duration(n) * time.Minute }
 
 // ValidateRules refuses rules that could never be run.
 func ValidateRules(rules []MappingRule) error {
@@ -252,14 +245,14 @@ func (m *Mapped) takeGroup(g map[string]any, values [][]string) error {
 	return err
 }
 
-// groupPrefix begins the name of a group that brings its domain along, as a
+// GroupPrefix begins the name of a group that brings its domain along, as a
 // Keystone that vouches for its users writes it.
-const groupPrefix = "JSON:"
+const GroupPrefix = "JSON:"
 
 // namedGroup reads a group's name. A domain that the mapping names confines what
 // the provider says: then nothing brought along counts.
 func namedGroup(text string, domain MappedDomain) (MappedGroup, error) {
-	rest, ok := strings.CutPrefix(text, groupPrefix)
+	rest, ok := strings.CutPrefix(text, GroupPrefix)
 	if !ok || domain != (MappedDomain{}) {
 		return MappedGroup{text, domain}, nil
 	}
