@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,8 +104,7 @@ func (s *server) copied(spec *hostapi.ServerSpec, ephemeral int) ([]diskimage.La
 	return layers, size, err
 }
 
-// sendImage sends a file to the control plane, which hashes and stores the pieces
-// in the order of the file, so that one follows the other.
+// sendImage sends a file to the control plane.
 func (a *Agent) sendImage(ctx context.Context, imageID, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -117,16 +115,5 @@ func (a *Agent) sendImage(ctx context.Context, imageID, path string) error {
 	if err != nil {
 		return err
 	}
-	size := info.Size()
-	data := make([]byte, min(hostapi.MaxChunk, size))
-	for at := int64(0); at < size; at += int64(len(data)) {
-		data = data[:min(hostapi.MaxChunk, size-at)]
-		if _, err := f.ReadAt(data, at); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if err := a.control.WriteImage(ctx, hostapi.ImageWrite{ImageID: imageID, Offset: at, Data: data}); err != nil {
-			return fmt.Errorf("send image %s: %w", imageID, err)
-		}
-	}
-	return a.control.WriteImage(ctx, hostapi.ImageWrite{ImageID: imageID, Done: true, Size: size, Offset: size})
+	return hostapi.SendImage(ctx, a.control, imageID, f, info.Size())
 }

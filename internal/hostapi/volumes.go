@@ -97,6 +97,7 @@ type VolumeExport struct {
 // never see it.
 type VolumeConnection struct {
 	VolumeID string `json:"volume_id"`
+	Backend  string `json:"backend"`
 	Host     string `json:"host"`              // whose storage daemon serves it
 	Address  string `json:"address,omitempty"` // HOST:PORT of its NBD server with TLS-PSK; "": only on Host
 	Export   string `json:"export"`

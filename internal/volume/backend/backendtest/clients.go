@@ -192,7 +192,7 @@ func (j *judge) encryption() {
 	j.with(from, mine, func(d Device) { j.holds(d, 0, secret) })
 	// What leaves the host as it is stored is not readable.
 	image := uuid.NewString()
-	j.ok(j.Host.UploadVolume(j.ctx, &hostapi.VolumeUpload{VolumeRef: ref, ImageID: image, DiskFormat: "raw"}))
+	j.ok(j.Host.UploadVolume(j.ctx, &hostapi.VolumeUpload{VolumeRef: ref, ImageID: image, DiskFormat: "qcow2"}))
 	if data := j.Control.Image(image); len(data) == 0 || bytes.Contains(data, secret[:64]) {
 		j.Error("an encrypted volume was uploaded readable")
 	}

@@ -47,7 +47,7 @@ func (h *Host) ExportVolume(_ context.Context, e *hostapi.VolumeExport) (*hostap
 	}
 	conn, known := v.clients[e.Client]
 	if !known {
-		conn = hostapi.VolumeConnection{VolumeID: e.ID, Host: h.cfg.Host, Export: e.Backend + "/" + e.Client, ReadOnly: e.ReadOnly}
+		conn = hostapi.VolumeConnection{VolumeID: e.ID, Backend: e.Backend, Host: h.cfg.Host, Export: e.Backend + "/" + e.Client, ReadOnly: e.ReadOnly}
 		if e.Host != h.cfg.Host {
 			conn.Address, conn.Key = h.cfg.Host+":10809", fmt.Appendf(nil, "key of %s", e.Client)
 		}

@@ -1,0 +1,175 @@
+package volume
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+)
+
+// The nodes of a volume's daemon, from below:
+//
+//	fb, lb    the image that the volume is based on
+//	fN, lN    layer N: its file, and the disk in it
+//	crypt     what LUKS makes of the highest layer, with a key
+//	top       the throttle that clients' requests pass
+const (
+	cryptNode = "crypt"
+	topNode   = "top"
+)
+
+// open gives the conversation with the volume's daemon, which has the chain of
+// layers open as the record has it.
+func (v *volume) open(ctx context.Context) (*qmp, error) {
+	if _, ok := v.daemon().pid(); !ok {
+		if err := v.daemon().start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	q, err := dialQMP(ctx, v.daemon().monitor())
+	if err != nil {
+		return nil, err
+	}
+	if err := v.chain(ctx, q); err != nil {
+		q.close()
+		return nil, fmt.Errorf("open volume %s: %w", v.rec.ID, err)
+	}
+	return q, nil
+}
+
+// done ends the conversation, and the daemon if nobody needs it.
+func (v *volume) done(ctx context.Context, q *qmp) error {
+	if q != nil {
+		q.close()
+	}
+	if len(v.rec.Clients) > 0 || v.state.readers > 0 {
+		return nil
+	}
+	rest := context.WithoutCancel(ctx)
+	return errors.Join(v.daemon().stop(rest), v.b.connector().Disconnect(rest, copyClient(v.rec.ID)))
+}
+
+// chain adds the layers that the daemon does not have yet. If it has the lower
+// ones it is serving them, and the others become overlays.
+func (v *volume) chain(ctx context.Context, q *qmp) error {
+	have, err := q.nodes(ctx)
+	if err != nil {
+		return err
+	}
+	below := ""
+	if v.rec.Base != "" {
+		below = "lb"
+		if !have[below] {
+			if err := q.addFile(ctx, "b", v.path("base"), v.rec.Base, "", true); err != nil {
+				return err
+			}
+		}
+	}
+	serving := slices.ContainsFunc(v.rec.Layers, func(l layer) bool { return have[l.node()] })
+	for i, l := range v.rec.Layers {
+		last := i == len(v.rec.Layers)-1
+		switch {
+		case have[l.node()]:
+		case serving:
+			if err := v.overlay(ctx, q, below, l); err != nil {
+				return err
+			}
+		default:
+			if err := q.addFile(ctx, fmt.Sprint(l.N), v.path(l.file()), l.Format, below, !last); err != nil {
+				return err
+			}
+		}
+		below = l.node()
+	}
+	return nil
+}
+
+// addFile opens a file as the disk that we know it to be. What the file says of
+// others is not asked.
+func (q *qmp) addFile(ctx context.Context, name, path, format, below string, readOnly bool) error {
+	// A lower layer is opened to be written to only while one is merged into it.
+	file := object{"driver": "file", "node-name": "f" + name, "filename": path, "auto-read-only": true, "discard": "unmap"}
+	node := object{"driver": format, "node-name": "l" + name, "file": "f" + name, "read-only": readOnly, "discard": "unmap"}
+	if format == "qcow2" {
+		node["backing"] = nil
+		if below != "" {
+			node["backing"] = below
+		}
+	}
+	if err := q.do(ctx, "blockdev-add", file, nil); err != nil {
+		return err
+	}
+	if err := q.do(ctx, "blockdev-add", node, nil); err != nil {
+		return errors.Join(err, q.remove(ctx, "f"+name))
+	}
+	return nil
+}
+
+// overlay puts a new layer on the one that is written to. The bitmap goes with
+// it, so that it marks all changes since its backup.
+func (v *volume) overlay(ctx context.Context, q *qmp, below string, l layer) error {
+	if err := q.addFile(ctx, fmt.Sprint(l.N), v.path(l.file()), l.Format, "", false); err != nil {
+		return err
+	}
+	snapshot := object{"type": "blockdev-snapshot", "data": object{"node": below, "overlay": l.node()}}
+	if v.rec.Bitmap != "" {
+		err := q.do(ctx, "block-dirty-bitmap-add", object{"node": l.node(), "name": v.rec.Bitmap, "persistent": true}, nil)
+		if err == nil {
+			merge := object{"node": l.node(), "target": v.rec.Bitmap, "bitmaps": []object{{"node": below, "name": v.rec.Bitmap}}}
+			err = q.do(ctx, "transaction", object{"actions": []object{{"type": "block-dirty-bitmap-merge", "data": merge}, snapshot}}, nil)
+		}
+		if err == nil {
+			return nil
+		}
+		// Without its bitmap the next backup is a full one.
+		_ = q.do(ctx, "block-dirty-bitmap-remove", object{"node": l.node(), "name": v.rec.Bitmap}, nil)
+		v.rec.Bitmap = ""
+		if err := v.rec.save(v.dir); err != nil {
+			return err
+		}
+	}
+	return q.do(ctx, "transaction", object{"actions": []object{snapshot}}, nil)
+}
+
+// plain opens what LUKS has encrypted, if the volume is, and names the node
+// with the volume's own bytes.
+func (v *volume) plain(ctx context.Context, q *qmp, key *hostapi.VolumeEncryption) (string, error) {
+	if v.rec.Header == 0 {
+		return v.rec.active().node(), nil
+	}
+	have, err := q.nodes(ctx)
+	if err != nil || have[cryptNode] {
+		return cryptNode, err
+	}
+	if key == nil {
+		return "", errs.New(errs.Unavailable, "The host does not have the key of volume %s; export the volume again.", v.rec.ID)
+	}
+	if err := q.addKey(ctx, key); err != nil {
+		return "", err
+	}
+	return cryptNode, q.do(ctx, "blockdev-add", object{"driver": "luks", "node-name": cryptNode, "file": v.rec.active().node(), "key-secret": "key", "discard": "unmap"}, nil)
+}
+
+// addKey gives the daemon the passphrase that a key stands for: its hexadecimal
+// digits, since a passphrase is text.
+func (q *qmp) addKey(ctx context.Context, key *hostapi.VolumeEncryption) error {
+	_ = q.do(ctx, "object-del", object{"id": "key"}, nil) // of an attempt that failed
+	return q.do(ctx, "object-add", object{"qom-type": "secret", "id": "key", "data": hex.EncodeToString(key.Key)}, nil)
+}
+
+// checkKey refuses a wrong key before anything is done with it.
+func (v *volume) checkKey(key *hostapi.VolumeEncryption) error {
+	switch {
+	case v.rec.Header == 0:
+		return nil
+	case key == nil:
+		return errs.New(errs.Invalid, "Volume %s is encrypted; it does not open without its key.", v.rec.ID)
+	case hashOf(key) != v.rec.KeyHash:
+		return errs.New(errs.Invalid, "The key does not open volume %s.", v.rec.ID)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package volume
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"kumoi/internal/agent/disk"
+	"kumoi/internal/hostapi"
+)
+
+// record is what the host knows of a volume: the content of volume.json.
+type record struct {
+	ID      string `json:"id"`
+	SizeGiB int    `json:"size_gib"`
+	// Header is what LUKS keeps before the disk's first byte; 0: not encrypted.
+	Header  int64  `json:"header,omitempty"`
+	KeyHash string `json:"key_hash,omitempty"`
+	// Base is the format of the image below the lowest layer; "": none.
+	Base    string               `json:"base,omitempty"`
+	Layers  []layer              `json:"layers"` // the lowest first; the last is written to
+	Next    int                  `json:"next"`   // number of the next layer
+	Clients map[string]client    `json:"clients,omitempty"`
+	Limits  hostapi.VolumeLimits `json:"limits"`
+	// Bitmap is the backup since which the last layer's bitmap marks changes.
+	Bitmap string `json:"bitmap,omitempty"`
+}
+
+// layer is a file of a volume.
+type layer struct {
+	N        int    `json:"n"`
+	Format   string `json:"format"`             // raw or qcow2
+	Snapshot string `json:"snapshot,omitempty"` // that it is; "" also once that was deleted
+	SizeGiB  int    `json:"size_gib,omitempty"` // of the snapshot
+}
+
+// client is one that may open the volume.
+type client struct {
+	Host     string `json:"host"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+	Port     int    `json:"port,omitempty"` // of the gateway, for one on another host
+	Key      []byte `json:"key,omitempty"`
+}
+
+func (l layer) file() string { return fmt.Sprintf("layer-%d", l.N) }
+func (l layer) node() string { return fmt.Sprintf("l%d", l.N) }
+
+func (r *record) active() layer { return r.Layers[len(r.Layers)-1] }
+
+// bytes is how large the stored disk is, with LUKS' header.
+func (r *record) bytes() int64 { return int64(r.SizeGiB)<<30 + r.Header }
+
+// snapshot is the layer that a snapshot is; -1 if there is none.
+func (r *record) snapshot(id string) int {
+	return slices.IndexFunc(r.Layers, func(l layer) bool { return l.Snapshot == id && id != "" })
+}
+
+func (r *record) snapshots() int {
+	n := 0
+	for _, l := range r.Layers {
+		if l.Snapshot != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// grow adds a layer to write to.
+func (r *record) grow(format string) layer {
+	l := layer{N: r.Next, Format: format}
+	r.Next++
+	r.Layers = append(r.Layers, l)
+	return l
+}
+
+func hashOf(e *hostapi.VolumeEncryption) string {
+	sum := sha256.Sum256(append([]byte("kumoi volume key "), e.Key...))
+	return hex.EncodeToString(sum[:])
+}
+
+const recordName = "volume.json"
+
+func loadRecord(dir string) (*record, error) {
+	data, err := os.ReadFile(filepath.Join(dir, recordName))
+	if err != nil {
+		return nil, err
+	}
+	r := &record{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("record of volume %s: %w", filepath.Base(dir), err)
+	}
+	if len(r.Layers) == 0 {
+		return nil, fmt.Errorf("record of volume %s: it has no layer", filepath.Base(dir))
+	}
+	if r.Clients == nil {
+		r.Clients = map[string]client{}
+	}
+	return r, nil
+}
+
+// save writes the record so that a crash leaves the old one or the new one, and
+// with it the files that it names.
+func (r *record) save(dir string) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, recordName)
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return disk.Full(err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return disk.Full(fmt.Errorf("record of volume %s: %w", r.ID, err))
+	}
+	return nil
+}
+
+// syncDir makes names in a folder last.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
