@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/compute/console"
 	computeservice "kumoi/internal/compute/service"
+	"kumoi/internal/hostapi"
 	"kumoi/internal/hoststack"
 	"kumoi/internal/identity"
 	"kumoi/internal/identity/ldap"
@@ -29,6 +30,8 @@ import (
 	networkservice "kumoi/internal/network/service"
 	"kumoi/internal/placement"
 	placementservice "kumoi/internal/placement/service"
+	"kumoi/internal/volume"
+	volumeservice "kumoi/internal/volume/service"
 )
 
 // The list of the cloud's services, and what each gets of the others. To add one
@@ -43,6 +46,7 @@ type services struct {
 	image     *image.Service
 	placement *placement.Service
 	network   *network.Service
+	volume    *volume.Service
 	compute   *compute.Service
 }
 
@@ -55,6 +59,7 @@ var makers = []struct {
 	{"image", (*services).makeImage},
 	{"placement", (*services).makePlacement},
 	{"network", (*services).makeNetwork},
+	{"volume", (*services).makeVolume},
 	{"compute", (*services).makeCompute},
 }
 
@@ -96,6 +101,15 @@ func (s *services) makeNetwork(g ground) (d service.Descriptor, err error) {
 	s.network, d, err = networkservice.New(network.Deps{
 		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Events: g.events, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
 		OnServer: func(ctx context.Context, tx *store.Tx, id string) error { return s.compute.RefreshTx(ctx, tx, id) },
+	})
+	return d, err
+}
+
+func (s *services) makeVolume(g ground) (d service.Descriptor, err error) {
+	s.volume, d, err = volumeservice.New(volume.Deps{
+		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Log: g.log,
+		Hosts: volumeHosts{hostapi.Client{Bus: g.conn}, s}, Images: s.image, Identity: s.identity,
+		Config: volume.Config{DataDir: g.cfg.path("backups")},
 	})
 	return d, err
 }

@@ -129,7 +129,7 @@ func (l *List) known(name string) bool {
 	case "marker":
 		return !l.ByOffset
 	case "offset":
-		return l.ByOffset
+		return l.ByOffset || slices.Contains(l.Also, name) // Cinder's lists know both
 	case "sort_key", "sort_dir":
 		return l.Sorting != SortNever
 	case "sort":

@@ -1,0 +1,224 @@
+package volume
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/volume/schedule"
+)
+
+// createSaga makes a volume in a backend. If one turns out to be full, the next
+// is tried.
+func (s *Service) createSaga() saga.Definition[Work] {
+	return saga.Definition[Work]{
+		Kind: kindCreate, Version: 1,
+		Steps: []step{
+			{Name: "schedule", Do: s.schedule, Undo: s.unschedule},
+			{Name: "create", Do: s.makeBytes, Undo: s.dropBytes, Timeout: long},
+		},
+		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *Work, v *Volume) error {
+			v.Status, v.LaunchedAt = Available, s.now()
+			return nil
+		}),
+		Failed: s.fail(Error, actSchedule, createFailed),
+	}
+}
+
+// schedule chooses a backend and writes it down.
+func (s *Service) schedule(ctx context.Context, w *Work) error {
+	if err := s.freshBackends(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *store.Tx) error {
+		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+		if err != nil {
+			return err
+		}
+		if v.Host != "" && !slices.Contains(w.Tried, v.Host) { // a run that crashed has chosen
+			w.Place = v.Host
+			return nil
+		}
+		if w.Place, err = s.choose(ctx, tx, v, w); err != nil {
+			return err
+		}
+		v.Host = w.Place
+		return s.save(ctx, tx, v)
+	})
+}
+
+// choose asks the scheduler for a backend.
+func (s *Service) choose(ctx context.Context, tx *store.Tx, v *Volume, w *Work) (string, error) {
+	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+	if err != nil {
+		return "", err
+	}
+	pools, err := s.poolsTx(ctx, tx)
+	if err != nil {
+		return "", err
+	}
+	r := schedule.Request{SizeGiB: v.SizeGiB, Zone: v.Zone, Specs: kind.ExtraSpecs, Thick: thick(kind), Not: w.Tried}
+	if r.Only, err = s.sourcePlace(ctx, tx, v); err != nil {
+		return "", err
+	}
+	if r.Different, err = s.placesOf(ctx, tx, w.Hints.Different); err != nil {
+		return "", err
+	}
+	if r.Same, err = s.placesOf(ctx, tx, w.Hints.Same); err != nil {
+		return "", err
+	}
+	best, found, refused := schedule.Choose(pools, r)
+	if found {
+		return best.Name, nil
+	}
+	why := make([]string, len(refused))
+	for i, no := range refused {
+		why[i] = no.Pool + ": " + no.Why
+	}
+	if len(why) == 0 {
+		why = []string{"no host has reported a backend"}
+	}
+	return "", errs.New(errs.NoCapacity, "No valid backend was found. %s", strings.Join(why, "; "))
+}
+
+func thick(kind *Type) bool { return kind.ExtraSpecs["provisioning:type"] == "thick" }
+
+// sourcePlace is where a volume must be because its source is there.
+func (s *Service) sourcePlace(ctx context.Context, tx *store.Tx, v *Volume) (string, error) {
+	id := v.SourceID
+	if v.SnapshotID != "" {
+		snap, err := s.tables.Snapshots.Get(ctx, tx, v.SnapshotID)
+		if err != nil {
+			return "", err
+		}
+		id = snap.VolumeID
+	}
+	if id == "" {
+		return "", nil
+	}
+	src, err := s.tables.Volumes.Get(ctx, tx, id)
+	if err != nil {
+		return "", err
+	}
+	return src.Host, nil
+}
+
+func (s *Service) placesOf(ctx context.Context, tx *store.Tx, volumes []string) ([]string, error) {
+	if len(volumes) == 0 {
+		return nil, nil
+	}
+	list, err := s.tables.Volumes.All(ctx, tx, store.In("id", volumes))
+	out := []string{}
+	for _, v := range list {
+		out = append(out, v.Host)
+	}
+	return out, err
+}
+
+// poolsTx are the backends as the scheduler sees them.
+func (s *Service) poolsTx(ctx context.Context, tx *store.Tx) ([]schedule.Pool, error) {
+	list, err := s.BackendsTx(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	room, err := s.tables.Allocated(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]schedule.Pool, 0, len(list))
+	for _, b := range list {
+		name := b.Place().String()
+		p := schedule.Pool{
+			Name: name, Host: b.Host, Backend: b.Name, Driver: b.Report.Driver, Zone: s.cfg.Zone,
+			TotalGiB: b.Report.TotalGiB, FreeGiB: b.Report.FreeGiB, Thin: b.Report.Thin, Thick: b.Report.Thick,
+			OverSubscription: s.cfg.OverSubscription, AllocatedGiB: room[name].GiB, Volumes: room[name].Volumes,
+		}
+		p.Out = s.Fault(b)
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// unschedule forgets the backend, unless bytes may be left there for a deletion to find.
+func (s *Service) unschedule(ctx context.Context, w *Work) error {
+	if w.Place == "" {
+		return nil
+	}
+	return s.write(ctx, func(tx *store.Tx) error {
+		return s.finish(func(_ context.Context, _ *store.Tx, _ *Work, v *Volume) error {
+			v.Host = ""
+			return nil
+		})(ctx, tx, w)
+	})
+}
+
+// makeBytes has the backend make the volume.
+func (s *Service) makeBytes(ctx context.Context, w *Work) error {
+	order, err := s.order(ctx, w)
+	if err != nil {
+		return err
+	}
+	h, err := s.host(w.Place)
+	if err != nil {
+		return err
+	}
+	_, err = h.CreateVolume(ctx, order)
+	if errs.Is(err, errs.NoCapacity) {
+		w.Tried = append(w.Tried, w.Place)
+		return saga.Retry("schedule", err)
+	}
+	if err == nil && w.Backup != "" {
+		err = s.restoreInto(ctx, h, w)
+	}
+	return err
+}
+
+// order is what the backend is told.
+func (s *Service) order(ctx context.Context, w *Work) (o *hostapi.VolumeCreate, err error) {
+	err = s.read(ctx, func(tx *store.Tx) error {
+		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+		if err != nil {
+			return err
+		}
+		kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+		if err != nil {
+			return err
+		}
+		o = &hostapi.VolumeCreate{SizeGiB: v.SizeGiB, Thick: thick(kind), Image: w.Image}
+		o.VolumeRef = hostapi.VolumeRef{Backend: ParsePlace(w.Place).Backend, ID: v.ID}
+		switch {
+		case v.SnapshotID != "":
+			snap, err := s.tables.Snapshots.Get(ctx, tx, v.SnapshotID)
+			if err != nil {
+				return err
+			}
+			ref := hostapi.VolumeSnapshotRef{SnapshotID: snap.ID}
+			ref.VolumeRef = hostapi.VolumeRef{Backend: o.Backend, ID: snap.VolumeID}
+			o.Snapshot = &ref
+		case v.SourceID != "":
+			o.Volume = &hostapi.VolumeRef{Backend: o.Backend, ID: v.SourceID}
+		}
+		o.Encryption, err = s.encryptionTx(ctx, tx, v)
+		return err
+	})
+	return o, err
+}
+
+// dropBytes removes what a failed order left.
+func (s *Service) dropBytes(ctx context.Context, w *Work) error {
+	h, err := s.host(w.Place)
+	if err != nil {
+		return err
+	}
+	err = gone(h.DeleteVolume(ctx, hostapi.VolumeRef{Backend: ParsePlace(w.Place).Backend, ID: w.Volume}))
+	if away(err) {
+		s.log.Warn("a volume's bytes are left until it is deleted", "volume", w.Volume, "place", w.Place, "error", err)
+		w.Place = "" // the record keeps it
+		return nil
+	}
+	return err
+}

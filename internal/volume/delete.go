@@ -1,0 +1,222 @@
+package volume
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+// deletable are the statuses of volumes that their owners may delete.
+var deletable = []string{Available, Error, ErrorDeleting, ErrorRestoring, ErrorExtending, ErrorManaging}
+
+// Delete removes a volume, with its snapshots if cascade says so; force lets
+// administrators remove it whatever its status.
+func (s *Service) Delete(ctx context.Context, id string, cascade, force bool) error {
+	rule := "volume:delete"
+	return s.write(ctx, func(tx *store.Tx) error {
+		v, err := s.get(ctx, tx, rule, id)
+		if err == nil && force {
+			err = s.policy.Check(ctx, "volume:force_delete", v.target())
+		}
+		if err != nil {
+			return err
+		}
+		return s.deleteTx(ctx, tx, v, cascade, force)
+	})
+}
+
+// ForceDelete is the administrators' action.
+func (s *Service) ForceDelete(ctx context.Context, id string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		v, err := s.get(ctx, tx, "volume_extension:volume_admin_actions:force_delete", id)
+		if err != nil {
+			return err
+		}
+		return s.deleteTx(ctx, tx, v, false, true)
+	})
+}
+
+func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, cascade, force bool) error {
+	snaps, err := s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
+	if err != nil {
+		return err
+	}
+	used, err := s.isSource(ctx, tx, v)
+	if err != nil {
+		return err
+	}
+	attached := slices.ContainsFunc(v.Attachments, func(a *Attachment) bool { return a.Status == "attached" })
+	busy := migrating(v) || attached || v.GroupID != "" || used || len(snaps) > 0 && !cascade
+	for _, p := range snaps {
+		busy = busy || p.GroupSnapshotID != "" || !force && !slices.Contains([]string{Available, Error, ErrorDeleting}, p.Status)
+	}
+	if busy || !force && !slices.Contains(deletable, v.Status) {
+		status := ""
+		if !force {
+			status = "status must be available or error or error_restoring or error_extending or error_managing and"
+		}
+		return invalid("Volume %s must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, "+
+			"or be disassociated from snapshots after volume transfer.", status)
+	}
+	if err := s.frozen(ctx, tx, v.Host); err != nil {
+		return err
+	}
+	for _, p := range snaps {
+		p.Status, p.UpdatedAt = Deleting, s.now()
+		if err := s.tables.Snapshots.Update(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	v.Status = Deleting
+	if err := s.save(ctx, tx, v); err != nil {
+		return err
+	}
+	return s.begin(ctx, tx, kindDelete, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Cascade: cascade})
+}
+
+func migrating(v *Volume) bool {
+	return !slices.Contains([]string{"", "success", "error", "none"}, v.MigrationStatus)
+}
+
+// isSource tells whether another volume is just being made of this one.
+func (s *Service) isSource(ctx context.Context, tx *store.Tx, v *Volume) (bool, error) {
+	return s.tables.Volumes.Any(ctx, tx, store.Eq("source_volid", v.ID), store.Eq("status", Creating))
+}
+
+// frozen refuses changes in a backend that the operator has frozen.
+func (s *Service) frozen(ctx context.Context, tx *store.Tx, place string) error {
+	p := ParsePlace(place)
+	if p.Host == "" {
+		return nil
+	}
+	b, err := s.tables.Backends.Get(ctx, tx, p.Host, p.Backend)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err == nil && b.Frozen {
+		err = errs.New(errs.Invalid, "Modification is not allowed: the backend %s is frozen.", p)
+	}
+	return err
+}
+
+// deleteSaga removes a volume's bytes and then its record. What fails can be
+// tried again: each deletion finds what the last one left.
+func (s *Service) deleteSaga() saga.Definition[Work] {
+	return saga.Definition[Work]{
+		Kind: kindDelete, Version: 1,
+		Steps: []step{
+			{Name: "disconnect", Do: s.dropClients},
+			{Name: "snapshots", Do: s.dropSnapshots, Timeout: long, Skip: func(w *Work) bool { return !w.Cascade }},
+			{Name: "delete", Do: s.deleteBytes, Timeout: long},
+		},
+		Done:   s.forget,
+		Failed: s.fail(ErrorDeleting, actSchedule, unknownError),
+	}
+}
+
+// dropClients ends what attachments are left, whose clients never came or are lost.
+func (s *Service) dropClients(ctx context.Context, w *Work) error {
+	var list []*Attachment
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		list, err = s.tables.Attachments.All(ctx, tx, store.Eq("volume_id", w.Volume))
+		return err
+	})
+	if err != nil || len(list) == 0 || w.Place == "" {
+		return err
+	}
+	h, err := s.host(w.Place)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if err := gone(h.UnexportVolume(ctx, w.ref(), a.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ref is the saga's volume as its host knows it.
+func (w *Work) ref() hostapi.VolumeRef {
+	return hostapi.VolumeRef{Backend: ParsePlace(w.Place).Backend, ID: w.Volume}
+}
+
+func (s *Service) dropSnapshots(ctx context.Context, w *Work) error {
+	var list []*Snapshot
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		list, err = s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", w.Volume))
+		return err
+	})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	h, err := s.host(w.Place)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if err := gone(h.DeleteVolumeSnapshot(ctx, hostapi.VolumeSnapshotRef{VolumeRef: w.ref(), SnapshotID: p.ID})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteBytes has the backend delete the volume. One that was never put
+// anywhere has none.
+func (s *Service) deleteBytes(ctx context.Context, w *Work) error {
+	if w.Place == "" {
+		return nil
+	}
+	h, err := s.host(w.Place)
+	if err != nil {
+		return err
+	}
+	return gone(h.DeleteVolume(ctx, w.ref()))
+}
+
+// forget removes a volume's record, with all that hangs on it.
+func (s *Service) forget(ctx context.Context, tx *store.Tx, w *Work) error {
+	v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+	if err != nil {
+		return err
+	}
+	snaps, err := s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
+	if err != nil {
+		return err
+	}
+	for _, p := range snaps {
+		if err := s.forgetSnapshot(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	its := store.Eq("volume_id", v.ID)
+	if _, err := s.tables.Attachments.DeleteWhere(ctx, tx, its); err != nil {
+		return err
+	}
+	if _, err := s.tables.Transfers.DeleteWhere(ctx, tx, its, store.Eq("accepted", false)); err != nil {
+		return err
+	}
+	if v.EncryptionKeyID != "" {
+		if _, err := s.tables.Keys.DeleteWhere(ctx, tx, store.Eq("id", v.EncryptionKeyID)); err != nil {
+			return err
+		}
+	}
+	if !v.Unmetered {
+		if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: -1, GiB: -v.SizeGiB}); err != nil {
+			return err
+		}
+	}
+	return s.tables.Volumes.Delete(ctx, tx, v.ID)
+}

@@ -1,0 +1,206 @@
+package volume
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/image"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
+	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+)
+
+// Deps is what the service needs.
+type Deps struct {
+	DB     *store.DB
+	Tables Tables
+	Policy *policy.Engine
+	Sagas  *saga.Engine
+	Tasks  *task.Runner
+	Events *event.Log // nil: nobody is told what changes
+	Log    *slog.Logger
+	Clock  func() time.Time // nil: the system's
+	Config Config
+
+	Hosts    Hosts
+	Images   Images
+	Identity Identity
+	Secrets  Secrets // nil: no encrypted volumes
+	Servers  Servers // nil: no server has a volume
+}
+
+// Hosts are the machines that keep volumes' bytes.
+type Hosts interface {
+	// Names are all hosts that there are, also those that are away.
+	Names(ctx context.Context) ([]string, error)
+	Volumes(host string) hostapi.VolumeHost
+}
+
+// Images are where volumes come from and go to; *image.Service is one. What the
+// actor may not see is not found.
+type Images interface {
+	Show(ctx context.Context, id string) (*image.Image, error)
+	CreateSnapshot(ctx context.Context, tx *store.Tx, n image.Snapshot) error
+	Delete(ctx context.Context, id string) error
+}
+
+// Identity answers questions about projects.
+type Identity interface {
+	ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error)
+}
+
+// Secrets seal keys for the database.
+type Secrets interface {
+	Seal(ctx context.Context, about string, secret []byte) ([]byte, error)
+	Open(ctx context.Context, about string, sealed []byte) ([]byte, error)
+}
+
+// Servers tell whether a server really has a volume: then only compute detaches it.
+type Servers interface {
+	HasVolume(ctx context.Context, serverID, volumeID string) (bool, error)
+}
+
+// Config is the operator's say.
+type Config struct {
+	// Zone is the availability zone of backends that name none.
+	Zone string
+	// DataDir is where backups are kept.
+	DataDir string
+	// OverSubscription is how many times its room a thin backend may promise.
+	OverSubscription float64
+	// BackendsEvery is how often hosts are asked for their backends.
+	BackendsEvery time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Zone == "" {
+		c.Zone = "nova"
+	}
+	if c.OverSubscription == 0 {
+		c.OverSubscription = 20
+	}
+	if c.BackendsEvery == 0 {
+		c.BackendsEvery = 10 * time.Second
+	}
+	return c
+}
+
+// Service is the volume service. Make it with New, then Start it.
+type Service struct {
+	// Snapshots, Attachments, Transfers and Backups are families of their own.
+	Snapshots   *Snapshots
+	Attachments *Attachments
+	Transfers   *Transfers
+	Backups     *Backups
+
+	db     *store.DB
+	tables Tables
+	policy *policy.Engine
+	sagas  *saga.Engine
+	tasks  *task.Runner
+	events *event.Log
+	log    *slog.Logger
+	clock  func() time.Time
+	cfg    Config
+
+	hosts    Hosts
+	images   Images
+	identity Identity
+	secrets  Secrets
+	servers  Servers
+
+	parts    parts
+	backends backendCache
+	chunks   sync.Map // backup id → its open writer
+}
+
+// New makes the service and registers its policy rules and sagas.
+func New(d Deps) (*Service, error) {
+	if err := d.Policy.Register(Rules()...); err != nil {
+		return nil, err
+	}
+	s := &Service{
+		db: d.DB, tables: d.Tables, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, events: d.Events,
+		log: logx.Or(d.Log).With("component", "volume"), clock: d.Clock, cfg: d.Config.withDefaults(),
+		hosts: d.Hosts, images: d.Images, identity: d.Identity, secrets: d.Secrets, servers: d.Servers,
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	s.Snapshots, s.Attachments, s.Transfers, s.Backups = &Snapshots{s}, &Attachments{s}, &Transfers{s}, &Backups{s}
+	s.parts = noParts()
+	s.observe()
+	s.registerSagas()
+	return s, nil
+}
+
+// Start hands the service's upkeep to the task runner.
+func (s *Service) Start(context.Context) error {
+	s.tasks.Add(task.Task{Name: "volume.backends", Every: s.cfg.BackendsEvery, AtStart: true, Run: s.pollBackends})
+	return nil
+}
+
+// Stop is there for symmetry: what runs by itself is stopped by its owner.
+func (s *Service) Stop() {}
+
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+func (s *Service) read(ctx context.Context, f func(tx *store.Tx) error) error {
+	return s.db.Read(ctx, f)
+}
+
+func (s *Service) write(ctx context.Context, f func(tx *store.Tx) error) error {
+	return s.db.Write(ctx, f)
+}
+
+// admin tells whether the actor sees all projects' volumes.
+func (s *Service) admin(ctx context.Context) bool {
+	return s.policy.Allowed(ctx, "volume/context_is_admin", nil)
+}
+
+// inside tells whether a part of the cloud, or a service on a user's behalf, acts.
+func (s *Service) inside(ctx context.Context) bool {
+	a := actor.From(ctx)
+	return a.System != "" || a.HasRole("service") || len(a.ServiceRoles) > 0
+}
+
+// Check asks a rule about what belongs to the actor's own project.
+func (s *Service) Check(ctx context.Context, rule string) error {
+	return s.policy.Check(ctx, rule, own(ctx))
+}
+
+// own is the target of a rule that concerns the actor's own project.
+func own(ctx context.Context) policy.Target {
+	a := actor.From(ctx)
+	return policy.Target{"project_id": a.ProjectID, "user_id": a.UserID}
+}
+
+// sees tells whether the actor may know of what a project has.
+func (s *Service) sees(ctx context.Context, project string) bool {
+	return s.admin(ctx) || project == actor.From(ctx).ProjectID
+}
+
+// scope narrows a list to what the actor sees and asks for.
+func (s *Service) scope(ctx context.Context, q store.Query, column string) store.Query {
+	if q.Everyone && s.admin(ctx) {
+		return q
+	}
+	return q.Within(store.Eq(column, actor.From(ctx).ProjectID))
+}
+
+// host is the machine that keeps what lies at a place.
+func (s *Service) host(place string) (hostapi.VolumeHost, error) {
+	p := ParsePlace(place)
+	if p.Host == "" || p.Backend == "" {
+		return nil, errs.New(errs.Conflict, "The volume is in no backend.")
+	}
+	return s.hosts.Volumes(p.Host), nil
+}

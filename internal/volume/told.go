@@ -1,0 +1,44 @@
+package volume
+
+import "kumoi/internal/kernel/event"
+
+// volumeState is a volume in events.
+type volumeState struct {
+	Name            string `json:"name"`
+	Status          string `json:"status"`
+	Size            int    `json:"size"`
+	Host            string `json:"host,omitempty"`
+	Type            string `json:"volume_type_id,omitempty"`
+	Bootable        bool   `json:"bootable,omitempty"`
+	MigrationStatus string `json:"migration_status,omitempty"`
+}
+
+// partState is a snapshot, a backup or an attachment in events.
+type partState struct {
+	Name     string `json:"name,omitempty"`
+	Status   string `json:"status"`
+	Volume   string `json:"volume_id"`
+	Size     int    `json:"size,omitempty"`
+	Instance string `json:"instance_id,omitempty"`
+}
+
+// observe publishes what becomes of rows.
+func (s *Service) observe() {
+	event.Observe(s.events, s.db, s.tables.Volumes.Name(), "volume.volume", "volume.%s.end", func(v *Volume) event.Subject {
+		return event.Subject{Resource: v.ID, Project: v.ProjectID, State: volumeState{
+			v.Name, v.Status, v.SizeGiB, v.Host, v.TypeID, v.Bootable, v.MigrationStatus,
+		}}
+	})
+	event.Observe(s.events, s.db, s.tables.Snapshots.Name(), "volume.snapshot", "snapshot.%s.end", func(v *Snapshot) event.Subject {
+		return event.Subject{Resource: v.ID, Project: v.ProjectID, State: partState{Name: v.Name, Status: v.Status, Volume: v.VolumeID, Size: v.SizeGiB}}
+	})
+	event.Observe(s.events, s.db, s.tables.Backups.Name(), "volume.backup", "backup.%s.end", func(v *Backup) event.Subject {
+		return event.Subject{Resource: v.ID, Project: v.ProjectID, State: partState{Name: v.Name, Status: v.Status, Volume: v.VolumeID, Size: v.SizeGiB}}
+	})
+	event.Observe(s.events, s.db, s.tables.Attachments.Name(), "volume.attachment", "", func(v *Attachment) event.Subject {
+		return event.Subject{Resource: v.ID, Project: v.ProjectID, State: partState{Status: v.Status, Volume: v.VolumeID, Instance: v.InstanceID}}
+	})
+	event.Observe(s.events, s.db, s.tables.Transfers.Name(), "volume.transfer", "transfer.%s.end", func(v *Transfer) event.Subject {
+		return event.Subject{Resource: v.ID, Project: v.SourceProject, State: partState{Name: v.Name, Volume: v.VolumeID}}
+	})
+}

@@ -1,0 +1,4 @@
+package volume
+
+// Transfers give volumes to other projects.
+type Transfers struct{ s *Service }
