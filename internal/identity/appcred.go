@@ -30,23 +30,23 @@ func (f *AppCredentials) List(ctx context.Context, q store.Query) (store.Page[Ap
 		page, err := f.s.store.AppCredentials.List(ctx, tx, f.s.base.Capped(q))
 		for _, a := range page.Rows {
 			if err == nil {
-				err = f.s.fillAppCred(ctx, tx, a)
+				err = f.fill(ctx, tx, a)
 			}
 		}
 		return page, err
 	})
 }
 
-// fillAppCred loads the roles and rules behind the ids. A role that is gone is
+// fill loads the roles and rules behind the ids. A role that is gone is
 // left out.
-func (s *Service) fillAppCred(ctx context.Context, tx *store.Tx, a *AppCredential) error {
-	roles, err := family.Find(ctx, tx, s.store.Roles.Table, store.In("id", a.RoleIDs))
+func (f *AppCredentials) fill(ctx context.Context, tx *store.Tx, a *AppCredential) error {
+	roles, err := family.Find(ctx, tx, f.s.store.Roles.Table, store.In("id", a.RoleIDs))
 	if err != nil {
 		return err
 	}
 	a.Roles = inOrder(roles, a.RoleIDs, func(r Role) string { return r.ID })
 	if len(a.AccessRuleIDs) > 0 {
-		rules, err := family.Find(ctx, tx, s.store.AccessRules, store.In("id", a.AccessRuleIDs))
+		rules, err := family.Find(ctx, tx, f.s.store.AccessRules, store.In("id", a.AccessRuleIDs))
 		if err != nil {
 			return err
 		}
@@ -61,17 +61,17 @@ func inOrder[T any](rows []T, ids []string, id func(T) string) []T {
 	return rows
 }
 
-// getAppCred loads an application credential under a rule. The owner that the
+// get loads an application credential under a rule. The owner that the
 // rule sees is the credential's, whatever user the path names.
-func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id string) (AppCredential, error) {
-	a, err := family.Get(ctx, tx, s.store.AppCredentials, id)
+func (f *AppCredentials) get(ctx context.Context, tx *store.Tx, rule, userID, id string) (AppCredential, error) {
+	a, err := family.Get(ctx, tx, f.s.store.AppCredentials, id)
 	target := policy.Target{"user_id": userID}
 	if err == nil {
 		target["user_id"] = a.UserID
 	} else if !errs.Is(err, errs.NotFound) {
 		return a, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
+	if perr := f.s.check(ctx, rule, target); perr != nil {
 		return a, perr
 	}
 	if err != nil {
@@ -83,13 +83,13 @@ func (s *Service) getAppCred(ctx context.Context, tx *store.Tx, rule, userID, id
 	if err := seesAppCred(actor.From(ctx), id); err != nil {
 		return a, err
 	}
-	return a, s.fillAppCred(ctx, tx, &a)
+	return a, f.fill(ctx, tx, &a)
 }
 
 // Show returns an application credential.
 func (f *AppCredentials) Show(ctx context.Context, id string) (*AppCredential, error) {
 	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (AppCredential, error) {
-		return f.s.getAppCred(ctx, tx, "identity:get_application_credential", f.user, id)
+		return f.get(ctx, tx, "identity:get_application_credential", f.user, id)
 	}))
 }
 
@@ -126,10 +126,10 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (AppCredential, error) {
 		a := a
-		if a.RoleIDs, err = f.s.delegable(ctx, tx, in.RoleRefs, who.RoleIDs, "application credential"); err != nil {
+		if a.RoleIDs, err = f.delegable(ctx, tx, in.RoleRefs, who.RoleIDs, "application credential"); err != nil {
 			return a, err
 		}
-		maker, err := f.s.makerOf(ctx, tx, who)
+		maker, err := f.makerOf(ctx, tx, who)
 		if err != nil {
 			return a, err
 		}
@@ -137,7 +137,7 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 			return a, err
 		}
 		for i := range a.AccessRules {
-			if err := f.s.keepAccessRule(ctx, tx, a.UserID, &a.AccessRules[i]); err != nil {
+			if err := f.s.AccessRules.keep(ctx, tx, a.UserID, &a.AccessRules[i]); err != nil {
 				return a, err
 			}
 			a.AccessRuleIDs = append(a.AccessRuleIDs, a.AccessRules[i].ID)
@@ -145,7 +145,7 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 		if err := f.s.store.AppCredentials.Insert(ctx, tx, &a); err != nil {
 			return a, err
 		}
-		if err := f.s.fillAppCred(ctx, tx, &a); err != nil {
+		if err := f.fill(ctx, tx, &a); err != nil {
 			return a, err
 		}
 		return a, f.s.base.Made(ctx, tx, "application_credential", a.ID)
@@ -153,13 +153,13 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 }
 
 // makerOf is the application credential whose token makes another; nil: none.
-func (s *Service) makerOf(ctx context.Context, tx *store.Tx, who *actor.Actor) (*AppCredential, error) {
+func (f *AppCredentials) makerOf(ctx context.Context, tx *store.Tx, who *actor.Actor) (*AppCredential, error) {
 	if who.AppCredentialID == "" {
 		return nil, nil
 	}
-	a, err := family.Get(ctx, tx, s.store.AppCredentials, who.AppCredentialID)
+	a, err := family.Get(ctx, tx, f.s.store.AppCredentials, who.AppCredentialID)
 	if err == nil {
-		err = s.fillAppCred(ctx, tx, &a)
+		err = f.fill(ctx, tx, &a)
 	}
 	return &a, err
 }
@@ -167,11 +167,11 @@ func (s *Service) makerOf(ctx context.Context, tx *store.Tx, who *actor.Actor) (
 // delegable turns the roles that are to be delegated into ids, all those held
 // when none is named; one that is not held is refused, as is one whose implied
 // roles are not.
-func (s *Service) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, held []string, to string) ([]string, error) {
+func (f *AppCredentials) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, held []string, to string) ([]string, error) {
 	if len(wanted) == 0 {
 		return slices.Clone(held), nil
 	}
-	rules, err := s.store.Roles.Implied(ctx, tx)
+	rules, err := f.s.store.Roles.Implied(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (s *Service) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, hel
 	for _, ref := range wanted {
 		id := ref.ID
 		if id == "" {
-			r, err := byName(ctx, tx, s.store.Roles.Table, "", ref.Name)
+			r, err := byName(ctx, tx, f.s.store.Roles.Table, "", ref.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -197,17 +197,17 @@ func (s *Service) delegable(ctx context.Context, tx *store.Tx, wanted []Ref, hel
 	return out, nil
 }
 
-// keepAccessRule finds the user's rule with this content, or makes it.
-func (s *Service) keepAccessRule(ctx context.Context, tx *store.Tx, userID string, r *AccessRule) error {
+// keep finds the user's rule with this content, or makes it.
+func (f *AccessRules) keep(ctx context.Context, tx *store.Tx, userID string, r *AccessRule) error {
 	if r.ID != "" && r.Path == "" {
-		have, err := family.Get(ctx, tx, s.store.AccessRules, r.ID)
+		have, err := family.Get(ctx, tx, f.s.store.AccessRules, r.ID)
 		if err == nil && have.UserID != userID {
 			err = errs.New(errs.NotFound, "Could not find Access Rule: %s.", r.ID)
 		}
 		*r = have
 		return err
 	}
-	have, err := family.Find(ctx, tx, s.store.AccessRules, store.Eq("user_id", userID), store.Eq("service", r.Service), store.Eq("path", r.Path), store.Eq("method", r.Method))
+	have, err := family.Find(ctx, tx, f.s.store.AccessRules, store.Eq("user_id", userID), store.Eq("service", r.Service), store.Eq("path", r.Path), store.Eq("method", r.Method))
 	if err != nil {
 		return err
 	}
@@ -216,13 +216,13 @@ func (s *Service) keepAccessRule(ctx context.Context, tx *store.Tx, userID strin
 		return nil
 	}
 	r.ID, r.UserID = ids.NewHex(), userID
-	return s.store.AccessRules.Insert(ctx, tx, r)
+	return f.s.store.AccessRules.Insert(ctx, tx, r)
 }
 
 // Delete deletes an application credential; its tokens are void.
 func (f *AppCredentials) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := f.s.getAppCred(ctx, tx, "identity:delete_application_credential", f.user, id); err != nil {
+		if _, err := f.get(ctx, tx, "identity:delete_application_credential", f.user, id); err != nil {
 			return err
 		}
 		if err := mayManage(actor.From(ctx)); err != nil {
@@ -242,7 +242,7 @@ func (f *AppCredentials) Delete(ctx context.Context, id string) error {
 func (f *AccessRules) List(ctx context.Context, q store.Query) (store.Page[AccessRule], error) {
 	q.Where = append(q.Where, store.Eq("user_id", f.user))
 	return family.Read(ctx, f.s.db, func(tx *store.Tx) (page store.Page[AccessRule], err error) {
-		if _, err := f.s.getUser(ctx, tx, "identity:list_access_rules", f.user); err != nil {
+		if _, err := f.s.Users.get(ctx, tx, "identity:list_access_rules", f.user); err != nil {
 			return page, err
 		}
 		if err := managesRules(actor.From(ctx)); err != nil {
@@ -252,14 +252,14 @@ func (f *AccessRules) List(ctx context.Context, q store.Query) (store.Page[Acces
 	})
 }
 
-func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id string) (AccessRule, error) {
-	if _, err := s.getUser(ctx, tx, rule, userID); err != nil {
+func (f *AccessRules) get(ctx context.Context, tx *store.Tx, rule, userID, id string) (AccessRule, error) {
+	if _, err := f.s.Users.get(ctx, tx, rule, userID); err != nil {
 		return AccessRule{}, err
 	}
 	if err := managesRules(actor.From(ctx)); err != nil {
 		return AccessRule{}, err
 	}
-	r, err := family.Get(ctx, tx, s.store.AccessRules, id)
+	r, err := family.Get(ctx, tx, f.s.store.AccessRules, id)
 	if err == nil && r.UserID != userID {
 		err = errs.New(errs.NotFound, "Could not find Access Rule: %s.", id)
 	}
@@ -269,14 +269,14 @@ func (s *Service) accessRule(ctx context.Context, tx *store.Tx, rule, userID, id
 // Show returns an access rule.
 func (f *AccessRules) Show(ctx context.Context, id string) (*AccessRule, error) {
 	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (AccessRule, error) {
-		return f.s.accessRule(ctx, tx, "identity:get_access_rule", f.user, id)
+		return f.get(ctx, tx, "identity:get_access_rule", f.user, id)
 	}))
 }
 
 // Delete deletes an access rule that no application credential uses.
 func (f *AccessRules) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := f.s.accessRule(ctx, tx, "identity:delete_access_rule", f.user, id); err != nil {
+		if _, err := f.get(ctx, tx, "identity:delete_access_rule", f.user, id); err != nil {
 			return err
 		}
 		creds, err := family.Find(ctx, tx, f.s.store.AppCredentials, store.Eq("user_id", f.user))
@@ -292,55 +292,55 @@ func (f *AccessRules) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// checkAppCred proves an application credential's secret.
-func (s *Service) checkAppCred(ctx context.Context, in *AppCredAuth, p *proof) error {
-	a, err := s.findAppCred(ctx, in)
+// prove proves an application credential's secret.
+func (f *AppCredentials) prove(ctx context.Context, in *AppCredAuth, p *proof) error {
+	a, err := f.find(ctx, in)
 	if err != nil && !errs.Is(err, errs.Unauthenticated) && !errs.Is(err, errs.NotFound) {
 		return err
 	}
 	if err != nil {
-		if perr := s.hasher.pretend(ctx, in.Secret); perr != nil {
+		if perr := f.s.hasher.pretend(ctx, in.Secret); perr != nil {
 			return perr
 		}
 		return family.Unauthorized("no such application credential")
 	}
-	reached, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]Bound, error) { return s.bounds(ctx, tx, a.ID) })
+	reached, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Bound, error) { return f.s.guesses.bounds(ctx, tx, a.ID) })
 	if err != nil {
 		return err
 	}
 	if in.ID != "" && in.User != (Ref{}) { // a user may be named beside the id, but no other
-		if named, err := s.findUser(ctx, in.User); err != nil || named != a.UserID {
+		if named, err := f.s.findUser(ctx, in.User); err != nil || named != a.UserID {
 			return family.Unauthorized("application credential " + a.ID + " is another user's")
 		}
 	}
-	right, err := s.guessSecret(ctx, guessFrom(ctx, AppCredMethod, a.ID), reached, a.SecretHash, in.Secret)
+	right, err := f.s.guesses.secret(ctx, guessFrom(ctx, AppCredMethod, a.ID), reached, a.SecretHash, in.Secret)
 	if err != nil {
 		return err
 	}
 	if !right {
 		return family.Unauthorized("wrong secret for application credential " + a.ID)
 	}
-	if !a.ExpiresAt.IsZero() && !s.now().Before(a.ExpiresAt) {
+	if !a.ExpiresAt.IsZero() && !f.s.now().Before(a.ExpiresAt) {
 		return family.Unauthorized("application credential " + a.ID + " has expired")
 	}
 	p.appCred = &a
-	p.user, err = s.loginUser(ctx, a.UserID)
+	p.user, err = f.s.loginUser(ctx, a.UserID)
 	return err
 }
 
-func (s *Service) findAppCred(ctx context.Context, in *AppCredAuth) (AppCredential, error) {
+func (f *AppCredentials) find(ctx context.Context, in *AppCredAuth) (AppCredential, error) {
 	var userID string
 	if in.ID == "" {
 		var err error
-		if userID, err = s.findUser(ctx, in.User); err != nil {
+		if userID, err = f.s.findUser(ctx, in.User); err != nil {
 			return AppCredential{}, err
 		}
 	}
-	return family.Read(ctx, s.db, func(tx *store.Tx) (AppCredential, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (AppCredential, error) {
 		if in.ID != "" {
-			return family.Get(ctx, tx, s.store.AppCredentials, in.ID)
+			return family.Get(ctx, tx, f.s.store.AppCredentials, in.ID)
 		}
-		rows, err := family.Find(ctx, tx, s.store.AppCredentials, store.Eq("user_id", userID), store.Eq("name", in.Name))
+		rows, err := family.Find(ctx, tx, f.s.store.AppCredentials, store.Eq("user_id", userID), store.Eq("name", in.Name))
 		if err == nil && len(rows) == 0 {
 			err = family.Unauthorized("no application credential of this name")
 		}
@@ -351,8 +351,8 @@ func (s *Service) findAppCred(ctx context.Context, in *AppCredAuth) (AppCredenti
 	})
 }
 
-// appCredScope gives a token the credential's project; no other can be asked for.
-func (s *Service) appCredScope(t *Token, a *AppCredential, want ScopeRequest) error {
+// scope gives a token the credential's project; no other can be asked for.
+func (f *AppCredentials) scope(t *Token, a *AppCredential, want ScopeRequest) error {
 	if !want.none() && (want.Project == nil || want.Project.ID != a.ProjectID) {
 		return family.Unauthorized("an application credential's scope cannot be chosen")
 	}
@@ -363,16 +363,16 @@ func (s *Service) appCredScope(t *Token, a *AppCredential, want ScopeRequest) er
 	return nil
 }
 
-// appCredPrincipal keeps of the user's roles those that the credential has.
-func (s *Service) appCredPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	a, err := family.Get(ctx, tx, s.store.AppCredentials, id)
+// principal keeps of the user's roles those that the credential has.
+func (f *AppCredentials) principal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
+	a, err := family.Get(ctx, tx, f.s.store.AppCredentials, id)
 	if err != nil {
 		return err
 	}
 	if a.UserID != p.User.ID || p.Project == nil || a.ProjectID != p.Project.ID {
 		return denied("Application credential %s is not of this user and project.", id)
 	}
-	if err := s.fillAppCred(ctx, tx, &a); err != nil {
+	if err := f.fill(ctx, tx, &a); err != nil {
 		return err
 	}
 	p.Roles = slices.DeleteFunc(p.Roles, func(r Role) bool { return !slices.Contains(a.RoleIDs, r.ID) })

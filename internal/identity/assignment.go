@@ -38,8 +38,8 @@ type EffectiveAssignment struct {
 // AssignmentNames are the names behind an assignment's ids.
 type AssignmentNames struct{ Actor, ActorDomain, ActorDomainName, Target, TargetDomain, TargetDomainName, Role, RoleDomain, RoleDomainName string }
 
-// ListAssignments lists who has which role where, all of it or a page.
-func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (store.Page[EffectiveAssignment], error) {
+// List lists who has which role where, all of it or a page.
+func (f *Assignments) List(ctx context.Context, q AssignmentQuery) (store.Page[EffectiveAssignment], error) {
 	var out store.Page[EffectiveAssignment]
 	if err := q.validate(); err != nil {
 		return out, err
@@ -48,12 +48,12 @@ func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (store
 	if err != nil {
 		return out, err
 	}
-	return family.Read(ctx, s.db, func(tx *store.Tx) (store.Page[EffectiveAssignment], error) {
-		domain, err := s.mayListAssignments(ctx, tx, q)
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[EffectiveAssignment], error) {
+		domain, err := f.may(ctx, tx, q)
 		if err != nil {
 			return out, err
 		}
-		w, err := s.walkAssignments(ctx, tx, q, domain)
+		w, err := f.walk(ctx, tx, q, domain)
 		if err != nil {
 			return out, err
 		}
@@ -70,7 +70,7 @@ func (s *Service) ListAssignments(ctx context.Context, q AssignmentQuery) (store
 			rows = rows[:q.Limit]
 		}
 		if q.IncludeNames {
-			err = s.nameAssignments(ctx, tx, rows)
+			err = f.named(ctx, tx, rows)
 		}
 		page.Rows = family.Pointers(rows)
 		return page, err
@@ -101,19 +101,19 @@ func (q AssignmentQuery) validate() error {
 	return nil
 }
 
-// mayListAssignments checks the policy and returns the domain that the answer
+// may checks the policy and returns the domain that the answer
 // is confined to, if any.
-func (s *Service) mayListAssignments(ctx context.Context, tx *store.Tx, q AssignmentQuery) (string, error) {
+func (f *Assignments) may(ctx context.Context, tx *store.Tx, q AssignmentQuery) (string, error) {
 	if q.IncludeSubtree {
 		target := policy.Target{}
 		if q.ProjectID != "" {
-			p, err := family.Get(ctx, tx, s.store.Projects.Table, q.ProjectID)
+			p, err := family.Get(ctx, tx, f.s.store.Projects.Table, q.ProjectID)
 			if err != nil {
 				return "", err
 			}
 			target = targetOf(projectTarget(p), policy.Target{"target.domain_id": p.Owner()})
 		}
-		if err := s.check(ctx, "identity:list_role_assignments_for_tree", target); err != nil {
+		if err := f.s.check(ctx, "identity:list_role_assignments_for_tree", target); err != nil {
 			return "", err
 		}
 		if q.ProjectID == "" {
@@ -126,7 +126,7 @@ func (s *Service) mayListAssignments(ctx context.Context, tx *store.Tx, q Assign
 	if domain != "" {
 		target["target.domain_id"] = domain
 	}
-	return domain, s.check(ctx, "identity:list_role_assignments", target)
+	return domain, f.s.check(ctx, "identity:list_role_assignments", target)
 }
 
 func (q AssignmentQuery) filter() AssignmentFilter {
@@ -151,14 +151,14 @@ func (q AssignmentQuery) filter() AssignmentFilter {
 	return f
 }
 
-func (s *Service) targets(ctx context.Context, tx *store.Tx, rows []EffectiveAssignment) (map[string]Project, error) {
+func (f *Assignments) targets(ctx context.Context, tx *store.Tx, rows []EffectiveAssignment) (map[string]Project, error) {
 	ids := map[string]bool{}
 	for _, r := range rows {
 		if r.TargetKind != SystemTarget {
 			ids[r.TargetID] = true
 		}
 	}
-	return byIDs(ctx, tx, ids, s.store.Projects.Table, func(p Project) string { return p.ID })
+	return byIDs(ctx, tx, ids, f.s.store.Projects.Table, func(p Project) string { return p.ID })
 }
 
 // byIDs loads rows by their ids, some hundreds at a time.
@@ -180,8 +180,8 @@ func byIDs[T any](ctx context.Context, tx *store.Tx, ids map[string]bool, table 
 	return out, nil
 }
 
-// nameAssignments fills in the names, each looked up once.
-func (s *Service) nameAssignments(ctx context.Context, tx *store.Tx, rows []EffectiveAssignment) error {
+// named fills in the names, each looked up once.
+func (f *Assignments) named(ctx context.Context, tx *store.Tx, rows []EffectiveAssignment) error {
 	userIDs, groupIDs, domainIDs := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, r := range rows {
 		if r.ActorKind == UserActor {
@@ -190,19 +190,19 @@ func (s *Service) nameAssignments(ctx context.Context, tx *store.Tx, rows []Effe
 			groupIDs[r.ActorID] = true
 		}
 	}
-	targets, err := s.targets(ctx, tx, rows)
+	targets, err := f.targets(ctx, tx, rows)
 	if err != nil {
 		return err
 	}
-	users, err := byIDs(ctx, tx, userIDs, s.store.Users.Table, func(u User) string { return u.ID })
+	users, err := byIDs(ctx, tx, userIDs, f.s.store.Users.Table, func(u User) string { return u.ID })
 	if err != nil {
 		return err
 	}
-	groups, err := byIDs(ctx, tx, groupIDs, s.store.Groups.Table, func(g Group) string { return g.ID })
+	groups, err := byIDs(ctx, tx, groupIDs, f.s.store.Groups.Table, func(g Group) string { return g.ID })
 	if err != nil {
 		return err
 	}
-	roles, err := s.rolesByID(ctx, tx)
+	roles, err := f.s.Roles.byID(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (s *Service) nameAssignments(ctx context.Context, tx *store.Tx, rows []Effe
 	for _, r := range roles {
 		domainIDs[r.DomainID] = true
 	}
-	domains, err := byIDs(ctx, tx, domainIDs, s.store.Projects.Table, func(p Project) string { return p.ID })
+	domains, err := byIDs(ctx, tx, domainIDs, f.s.store.Projects.Table, func(p Project) string { return p.ID })
 	if err != nil {
 		return err
 	}

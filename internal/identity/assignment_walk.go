@@ -57,9 +57,9 @@ type assignmentWalk struct {
 	members  map[string][]string // of groups
 }
 
-// walkAssignments prepares a query's walk, within a domain if one is given.
-func (s *Service) walkAssignments(ctx context.Context, tx *store.Tx, q AssignmentQuery, domain string) (*assignmentWalk, error) {
-	w := &assignmentWalk{s: s, ctx: ctx, tx: tx, q: q, subtrees: map[string][]Project{}, members: map[string][]string{}}
+// walk prepares a query's walk, within a domain if one is given.
+func (f *Assignments) walk(ctx context.Context, tx *store.Tx, q AssignmentQuery, domain string) (*assignmentWalk, error) {
+	w := &assignmentWalk{s: f.s, ctx: ctx, tx: tx, q: q, subtrees: map[string][]Project{}, members: map[string][]string{}}
 	if q.Effective {
 		if err := w.effective(); err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (w *assignmentWalk) effective() (err error) {
 	if w.rules, err = w.s.store.Roles.Implied(w.ctx, w.tx); err != nil {
 		return err
 	}
-	if w.roles, err = w.s.rolesByID(w.ctx, w.tx); err != nil {
+	if w.roles, err = w.s.Roles.byID(w.ctx, w.tx); err != nil {
 		return err
 	}
 	f := &w.filter

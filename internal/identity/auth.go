@@ -130,9 +130,9 @@ func (s *Service) prove(ctx context.Context, r *AuthRequest) (*proof, error) {
 		case (m == TokenMethod || m == MappedMethod) && r.Token != "": // "mapped" with a token asks for a scope
 			err = s.checkToken(ctx, r.Token, &next)
 		case m == AppCredMethod && r.AppCred != nil:
-			err = s.checkAppCred(ctx, r.AppCred, &next)
+			err = s.AppCredentials.prove(ctx, r.AppCred, &next)
 		case m == TOTPMethod && r.TOTP != nil:
-			next.user, err = s.checkTOTP(ctx, r.TOTP, p)
+			next.user, err = s.codes.check(ctx, r.TOTP, p)
 		case m == OAuth1Method && r.OAuth1 != nil:
 			err = s.checkOAuth1(ctx, r.OAuth1, &next)
 		default:
@@ -239,11 +239,11 @@ func (s *Service) issue(ctx context.Context, p *proof, want ScopeRequest) (*Issu
 	var err error
 	switch {
 	case p.appCred != nil:
-		err = s.appCredScope(&t, p.appCred, want)
+		err = s.AppCredentials.scope(&t, p.appCred, want)
 	case p.oauth != nil:
 		t.AccessTokenID, t.Scope = p.oauth.ID, Scope{ProjectScope, p.oauth.ProjectID}
 	case want.TrustID != "":
-		err = s.trustScope(ctx, &t, want.TrustID)
+		err = s.Trusts.scope(ctx, &t, want.TrustID)
 	default:
 		err = s.plainScope(ctx, &t, p, want)
 	}
@@ -255,11 +255,11 @@ func (s *Service) issue(ctx context.Context, p *proof, want ScopeRequest) (*Issu
 		return nil, err
 	}
 	if t.TrustID != "" {
-		if err := s.spendTrust(ctx, t.TrustID); err != nil {
+		if err := s.Trusts.spend(ctx, t.TrustID); err != nil {
 			return nil, err
 		}
 	}
-	text, err := s.sealFor(ctx, tokenKey, "token", t.encode())
+	text, err := s.sealer.seal(ctx, tokenKey, "token", t.encode())
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +341,7 @@ func (s *Service) findUser(ctx context.Context, r Ref) (string, error) {
 		return id, err
 	}
 	// Perhaps the domain's directory has a new user.
-	if merr := s.mirror(ctx, domain, mirrorMinAge); merr != nil {
+	if merr := s.directories.mirror(ctx, domain, mirrorMinAge); merr != nil {
 		return "", merr
 	}
 	return s.byName(ctx, "user:"+domain+":"+r.Name, find, userTag)
@@ -371,11 +371,11 @@ func (s *Service) loginUser(ctx context.Context, id string) (loginUser, error) {
 	}
 	at := s.watch.now()
 	l, err := family.Read(ctx, s.db, func(tx *store.Tx) (*loginUser, error) {
-		u, d, err := s.enabledUser(ctx, tx, id)
+		u, d, err := s.resolver.enabledUser(ctx, tx, id)
 		if err != nil {
 			return nil, err
 		}
-		reached, err := s.bounds(ctx, tx, id)
+		reached, err := s.guesses.bounds(ctx, tx, id)
 		return &loginUser{u, d, reached}, err
 	})
 	if err != nil {
@@ -405,7 +405,7 @@ func (s *Service) checkPassword(ctx context.Context, a *PasswordAuth) (loginUser
 		}
 		return l, family.Unauthorized(reason(err))
 	}
-	if err := s.verifyPassword(ctx, &l, a.Secret); err != nil {
+	if err := s.passwords.verify(ctx, &l, a.Secret); err != nil {
 		return l, err
 	}
 	return l, nil

@@ -46,19 +46,19 @@ func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) (madeAdmin b
 	orDefault(&c.AdminUser, "admin")
 	orDefault(&c.AdminProject, "admin")
 	orDefault(&c.Region, "RegionOne")
-	hash, err := s.bootstrapHash(ctx, c)
+	hash, err := s.founder.hash(ctx, c)
 	if err != nil {
 		return false, err
 	}
 	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.bootstrapDomain(ctx, tx); err != nil {
+		if err := s.founder.domain(ctx, tx); err != nil {
 			return err
 		}
-		roles, err := s.bootstrapRoles(ctx, tx)
+		roles, err := s.founder.roles(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if madeAdmin, err = s.bootstrapAdmin(ctx, tx, c, roles["admin"], hash); err != nil {
+		if madeAdmin, err = s.founder.admin(ctx, tx, c, roles["admin"], hash); err != nil {
 			return err
 		}
 		return s.Catalog.Bootstrap(ctx, tx, c.Region, c.Catalog)
@@ -67,21 +67,21 @@ func (s *Service) Bootstrap(ctx context.Context, c BootstrapConfig) (madeAdmin b
 		return false, fmt.Errorf("bootstrap identity: %w", err)
 	}
 	for _, purpose := range []string{tokenKey, credentialKey} {
-		if _, _, err := s.sealingKey(ctx, purpose); err != nil {
+		if _, _, err := s.sealer.sealingKey(ctx, purpose); err != nil {
 			return false, fmt.Errorf("bootstrap identity: %w", err)
 		}
 	}
 	return madeAdmin, nil
 }
 
-// bootstrapHash hashes the administrator's password, unless it is his already
+// hash hashes the administrator's password, unless it is his already
 // or not to be changed.
-func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string, error) {
+func (f *founder) hash(ctx context.Context, c BootstrapConfig) (string, error) {
 	if c.AdminPassword == "" {
 		return "", nil
 	}
-	u, err := family.Read(ctx, s.db, func(tx *store.Tx) (User, error) {
-		return byName(ctx, tx, s.store.Users.Table, DefaultDomainID, c.AdminUser)
+	u, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (User, error) {
+		return byName(ctx, tx, f.s.store.Users.Table, DefaultDomainID, c.AdminUser)
 	})
 	switch {
 	case errs.Is(err, errs.NotFound):
@@ -90,37 +90,37 @@ func (s *Service) bootstrapHash(ctx context.Context, c BootstrapConfig) (string,
 	case !c.ResetPassword:
 		return "", nil
 	default:
-		same, err := s.hasher.verify(ctx, u.PasswordHash, c.AdminPassword, s.now())
+		same, err := f.s.hasher.verify(ctx, u.PasswordHash, c.AdminPassword, f.s.now())
 		if err != nil || same {
 			return "", err
 		}
 	}
-	return s.hasher.hash(ctx, c.AdminPassword)
+	return f.s.hasher.hash(ctx, c.AdminPassword)
 }
 
-func (s *Service) bootstrapDomain(ctx context.Context, tx *store.Tx) error {
-	_, err := family.Get(ctx, tx, s.store.Projects.Table, DefaultDomainID)
+func (f *founder) domain(ctx context.Context, tx *store.Tx) error {
+	_, err := family.Get(ctx, tx, f.s.store.Projects.Table, DefaultDomainID)
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	err = s.store.Projects.Insert(ctx, tx, &Project{
+	err = f.s.store.Projects.Insert(ctx, tx, &Project{
 		ID: DefaultDomainID, Name: "Default", IsDomain: true, Enabled: true, Description: "The default domain",
 		Path: DefaultDomainID + "/",
 	})
 	if err != nil {
 		return err
 	}
-	return s.noted(ctx, tx, "domain", created, DefaultDomainID)
+	return f.s.noted(ctx, tx, "domain", created, DefaultDomainID)
 }
 
-func (s *Service) bootstrapRoles(ctx context.Context, tx *store.Tx) (map[string]string, error) {
+func (f *founder) roles(ctx context.Context, tx *store.Tx) (map[string]string, error) {
 	byRole := map[string]string{}
 	for _, name := range []string{"admin", "manager", "member", "reader", serviceRole} {
-		r, err := byName(ctx, tx, s.store.Roles.Table, "", name)
+		r, err := byName(ctx, tx, f.s.store.Roles.Table, "", name)
 		if errs.Is(err, errs.NotFound) {
 			r = Role{ID: ids.NewHex(), Name: name, Options: Attrs{"immutable": true}}
-			if err = s.store.Roles.Insert(ctx, tx, &r); err == nil {
-				err = s.noted(ctx, tx, "role", created, r.ID)
+			if err = f.s.store.Roles.Insert(ctx, tx, &r); err == nil {
+				err = f.s.noted(ctx, tx, "role", created, r.ID)
 			}
 		}
 		if err != nil {
@@ -129,49 +129,49 @@ func (s *Service) bootstrapRoles(ctx context.Context, tx *store.Tx) (map[string]
 		byRole[name] = r.ID
 	}
 	for prior, implied := range map[string]string{"admin": "manager", "manager": "member", "member": "reader"} {
-		if err := s.store.Roles.Imply(ctx, tx, ImpliedRole{byRole[prior], byRole[implied]}); err != nil {
+		if err := f.s.store.Roles.Imply(ctx, tx, ImpliedRole{byRole[prior], byRole[implied]}); err != nil {
 			return nil, err
 		}
 	}
-	return byRole, s.changed(ctx, tx, rolesTag)
+	return byRole, f.s.changed(ctx, tx, rolesTag)
 }
 
-func (s *Service) bootstrapProject(ctx context.Context, tx *store.Tx, name, description string) (Project, error) {
-	p, err := byName(ctx, tx, s.store.Projects.Table, DefaultDomainID, name)
+func (f *founder) project(ctx context.Context, tx *store.Tx, name, description string) (Project, error) {
+	p, err := byName(ctx, tx, f.s.store.Projects.Table, DefaultDomainID, name)
 	if errs.Is(err, errs.NotFound) {
 		p = Project{ID: ids.NewHex(), Name: name, DomainID: DefaultDomainID, ParentID: DefaultDomainID, Enabled: true, Description: description}
 		p.Path = DefaultDomainID + "/" + p.ID + "/"
-		if err = s.store.Projects.Insert(ctx, tx, &p); err == nil {
-			err = s.noted(ctx, tx, "project", created, p.ID)
+		if err = f.s.store.Projects.Insert(ctx, tx, &p); err == nil {
+			err = f.s.noted(ctx, tx, "project", created, p.ID)
 		}
 	}
 	return p, err
 }
 
-func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapConfig, adminRole, hash string) (made bool, err error) {
-	project, err := s.bootstrapProject(ctx, tx, c.AdminProject, "Bootstrap project for initializing the cloud.")
+func (f *founder) admin(ctx context.Context, tx *store.Tx, c BootstrapConfig, adminRole, hash string) (made bool, err error) {
+	project, err := f.project(ctx, tx, c.AdminProject, "Bootstrap project for initializing the cloud.")
 	if err != nil {
 		return false, err
 	}
-	if _, err := s.bootstrapProject(ctx, tx, "service", "Project of the cloud's own services."); err != nil {
+	if _, err := f.project(ctx, tx, "service", "Project of the cloud's own services."); err != nil {
 		return false, err
 	}
-	u, err := byName(ctx, tx, s.store.Users.Table, DefaultDomainID, c.AdminUser)
+	u, err := byName(ctx, tx, f.s.store.Users.Table, DefaultDomainID, c.AdminUser)
 	switch {
 	case errs.Is(err, errs.NotFound):
 		made = true
-		u = User{ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local, CreatedAt: s.now()}
+		u = User{ID: ids.NewHex(), DomainID: DefaultDomainID, Name: c.AdminUser, Enabled: true, Kind: Local, CreatedAt: f.s.now()}
 		u.PasswordHash, u.PasswordCreatedAt = hash, u.CreatedAt
-		if err := s.store.Users.Insert(ctx, tx, &u); err != nil {
+		if err := f.s.store.Users.Insert(ctx, tx, &u); err != nil {
 			return made, err
 		}
-		if err := s.noted(ctx, tx, "user", created, u.ID); err != nil {
+		if err := f.s.noted(ctx, tx, "user", created, u.ID); err != nil {
 			return made, err
 		}
 	case err != nil:
 		return false, err
 	case c.ResetPassword && (hash != "" || !u.Enabled):
-		if err := s.resetUser(ctx, tx, u, hash); err != nil {
+		if err := f.s.Users.reset(ctx, tx, u, hash); err != nil {
 			return false, err
 		}
 	}
@@ -179,9 +179,9 @@ func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx, c BootstrapC
 		{ActorKind: UserActor, ActorID: u.ID, TargetKind: ProjectTarget, TargetID: project.ID, RoleID: adminRole},
 		{ActorKind: UserActor, ActorID: u.ID, TargetKind: SystemTarget, TargetID: TheSystem, RoleID: adminRole},
 	} {
-		if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
+		if err := f.s.store.Assignments.Add(ctx, tx, a); err != nil {
 			return made, err
 		}
 	}
-	return made, s.changed(ctx, tx, userTag(u.ID))
+	return made, f.s.changed(ctx, tx, userTag(u.ID))
 }

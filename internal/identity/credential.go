@@ -44,16 +44,16 @@ func credentialTarget(c Credential) policy.Target {
 	}
 }
 
-// sealCredential and openCredential keep blobs encrypted at rest, each bound
+// seal and openCredential keep blobs encrypted at rest, each bound
 // to its id.
-func (s *Service) sealCredential(ctx context.Context, c Credential) (Credential, error) {
-	sealed, err := s.sealFor(ctx, credentialKey, c.ID, []byte(c.Blob))
+func (f *Credentials) seal(ctx context.Context, c Credential) (Credential, error) {
+	sealed, err := f.s.sealer.seal(ctx, credentialKey, c.ID, []byte(c.Blob))
 	c.Blob = sealed
 	return c, err
 }
 
-func (s *Service) openCredential(ctx context.Context, c Credential) (Credential, error) {
-	text, err := s.unsealFor(ctx, credentialKey, c.ID, c.Blob)
+func (f *Credentials) open(ctx context.Context, c Credential) (Credential, error) {
+	text, err := f.s.sealer.open(ctx, credentialKey, c.ID, c.Blob)
 	c.Blob = string(text)
 	return c, err
 }
@@ -72,22 +72,22 @@ func (f *Credentials) List(ctx context.Context, q store.Query) (store.Page[Crede
 	page, err := family.List(ctx, f.s.base, f.s.store.Credentials, q)
 	for _, c := range page.Rows {
 		if err == nil {
-			*c, err = f.s.openCredential(ctx, *c)
+			*c, err = f.open(ctx, *c)
 		}
 	}
 	return page, err
 }
 
-// getCredential loads a credential under a rule.
-func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id string) (Credential, error) {
-	c, err := family.Get(ctx, tx, s.store.Credentials, id)
+// get loads a credential under a rule.
+func (f *Credentials) get(ctx context.Context, tx *store.Tx, rule, id string) (Credential, error) {
+	c, err := family.Get(ctx, tx, f.s.store.Credentials, id)
 	target := policy.Target{}
 	if err == nil {
 		target = credentialTarget(c)
 	} else if !errs.Is(err, errs.NotFound) {
 		return c, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
+	if perr := f.s.check(ctx, rule, target); perr != nil {
 		return c, perr
 	}
 	if err == nil {
@@ -99,12 +99,12 @@ func (s *Service) getCredential(ctx context.Context, tx *store.Tx, rule, id stri
 // Show returns a credential.
 func (f *Credentials) Show(ctx context.Context, id string) (*Credential, error) {
 	c, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
-		return f.s.getCredential(ctx, tx, "identity:get_credential", id)
+		return f.get(ctx, tx, "identity:get_credential", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return family.One(f.s.openCredential(ctx, c))
+	return family.One(f.open(ctx, c))
 }
 
 // Create keeps a secret for a user.
@@ -134,7 +134,7 @@ func (f *Credentials) Create(ctx context.Context, in change.Patch[Credential]) (
 			c.Blob = blob.merged(c.Blob)
 		}
 	}
-	sealed, err := f.s.sealCredential(ctx, c)
+	sealed, err := f.seal(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -197,13 +197,13 @@ func (b ec2Blob) merged(text string) string {
 // on whom the actor has no right, nor its delegation be changed.
 func (f *Credentials) Update(ctx context.Context, id string, in change.Patch[Credential]) (*Credential, error) {
 	before, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
-		return f.s.getCredential(ctx, tx, "identity:update_credential", id)
+		return f.get(ctx, tx, "identity:update_credential", id)
 	})
 	if err != nil {
 		return nil, err
 	}
 	sealedBefore := before.Blob
-	if before, err = f.s.openCredential(ctx, before); err != nil {
+	if before, err = f.open(ctx, before); err != nil {
 		return nil, err
 	}
 	c := before
@@ -219,7 +219,7 @@ func (f *Credentials) Update(ctx context.Context, id string, in change.Patch[Cre
 	if err := sameDelegation(actor.From(ctx), before, c); err != nil {
 		return nil, err
 	}
-	sealed, err := f.s.sealCredential(ctx, c)
+	sealed, err := f.seal(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func sameDelegation(a *actor.Actor, before, after Credential) error {
 // Delete deletes a credential.
 func (f *Credentials) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := f.s.getCredential(ctx, tx, "identity:delete_credential", id); err != nil {
+		if _, err := f.get(ctx, tx, "identity:delete_credential", id); err != nil {
 			return err
 		}
 		if err := f.s.store.Credentials.Delete(ctx, tx, id); err != nil {
@@ -280,8 +280,8 @@ func (f *Credentials) Delete(ctx context.Context, id string) error {
 // EC2 is an EC2 key pair as its own API shows it.
 type EC2 struct{ UserID, ProjectID, Access, Secret, TrustID string }
 
-func (s *Service) toEC2(ctx context.Context, c Credential) (EC2, error) {
-	c, err := s.openCredential(ctx, c)
+func (f *Credentials) toEC2(ctx context.Context, c Credential) (EC2, error) {
+	c, err := f.open(ctx, c)
 	if err != nil {
 		return EC2{}, err
 	}
@@ -307,7 +307,7 @@ func (f *Credentials) ListEC2(ctx context.Context, userID string) ([]EC2, error)
 	}
 	out := make([]EC2, len(rows))
 	for i, c := range rows {
-		if out[i], err = f.s.toEC2(ctx, c); err != nil {
+		if out[i], err = f.toEC2(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -335,7 +335,7 @@ func (f *Credentials) CreateEC2(ctx context.Context, userID, projectID string) (
 		return EC2{}, err
 	}
 	c.Blob = string(text)
-	sealed, err := f.s.sealCredential(ctx, c)
+	sealed, err := f.seal(ctx, c)
 	if err != nil {
 		return EC2{}, err
 	}
@@ -354,17 +354,17 @@ func (f *Credentials) CreateEC2(ctx context.Context, userID, projectID string) (
 }
 
 // getEC2 loads a key pair by its access key, under a rule.
-func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string) (Credential, error) {
+func (f *Credentials) getEC2(ctx context.Context, tx *store.Tx, rule, access string) (Credential, error) {
 	// The key itself is the secret that leads here: whoever guesses wrong learns nothing.
 	absent := errs.New(errs.NotFound, "Could not find credential: %s.", access)
-	c, err := family.Get(ctx, tx, s.store.Credentials, EC2ID(access))
+	c, err := family.Get(ctx, tx, f.s.store.Credentials, EC2ID(access))
 	if errs.Is(err, errs.NotFound) {
 		return c, absent
 	}
 	if err != nil {
 		return c, err
 	}
-	if err := s.check(ctx, rule, credentialTarget(c)); err != nil { // the owner is the credential's, not the path's
+	if err := f.s.check(ctx, rule, credentialTarget(c)); err != nil { // the owner is the credential's, not the path's
 		return c, err
 	}
 	if !isEC2(c.Type) {
@@ -376,18 +376,18 @@ func (s *Service) getEC2(ctx context.Context, tx *store.Tx, rule, access string)
 // ShowEC2 returns a key pair.
 func (f *Credentials) ShowEC2(ctx context.Context, access string) (EC2, error) {
 	c, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
-		return f.s.getEC2(ctx, tx, "identity:ec2_get_credential", access)
+		return f.getEC2(ctx, tx, "identity:ec2_get_credential", access)
 	})
 	if err != nil {
 		return EC2{}, err
 	}
-	return f.s.toEC2(ctx, c)
+	return f.toEC2(ctx, c)
 }
 
 // DeleteEC2 deletes a key pair.
 func (f *Credentials) DeleteEC2(ctx context.Context, access string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		c, err := f.s.getEC2(ctx, tx, "identity:ec2_delete_credential", access)
+		c, err := f.getEC2(ctx, tx, "identity:ec2_delete_credential", access)
 		if err != nil {
 			return err
 		}

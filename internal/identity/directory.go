@@ -68,20 +68,20 @@ func directoryID(domainID, kind, local string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// directoryOptions returns a domain's LDAP options; ok is false for a domain
+// options returns a domain's LDAP options; ok is false for a domain
 // that keeps its users here.
-func (s *Service) directoryOptions(ctx context.Context, domainID string) (options map[string]any, ok bool, err error) {
-	if s.directory == nil || domainID == "" {
+func (f *directories) options(ctx context.Context, domainID string) (options map[string]any, ok bool, err error) {
+	if f.s.directory == nil || domainID == "" {
 		return nil, false, nil
 	}
-	c, known := s.configs.get(domainID)
+	c, known := f.s.configs.get(domainID)
 	if !known {
-		at := s.watch.now()
-		c, err = family.Read(ctx, s.db, func(tx *store.Tx) (DomainConfig, error) { return s.loadConfig(ctx, tx, domainID, true) })
+		at := f.s.watch.now()
+		c, err = family.Read(ctx, f.s.db, func(tx *store.Tx) (DomainConfig, error) { return f.s.DomainConfigs.load(ctx, tx, domainID, true) })
 		if err != nil {
 			return nil, false, err
 		}
-		s.configs.put(domainID, c, at, []string{configTag(domainID)})
+		f.s.configs.put(domainID, c, at, []string{configTag(domainID)})
 	}
 	if c["identity"]["driver"] != "ldap" {
 		return nil, false, nil
@@ -93,35 +93,35 @@ func (s *Service) directoryOptions(ctx context.Context, domainID string) (option
 
 // mirror refreshes a domain's mirror if it is older than age. A directory that
 // is away leaves the mirror as it is.
-func (s *Service) mirror(ctx context.Context, domainID string, age time.Duration) error {
-	options, ok, err := s.directoryOptions(ctx, domainID)
+func (f *directories) mirror(ctx context.Context, domainID string, age time.Duration) error {
+	options, ok, err := f.options(ctx, domainID)
 	if err != nil || !ok {
 		return err
 	}
-	s.mirrors.mu.Lock()
-	defer s.mirrors.mu.Unlock() // one refresh at a time; the others find it done
-	if s.now().Sub(s.mirrors.read[domainID]) < age {
+	f.s.mirrors.mu.Lock()
+	defer f.s.mirrors.mu.Unlock() // one refresh at a time; the others find it done
+	if f.s.now().Sub(f.s.mirrors.read[domainID]) < age {
 		return nil
 	}
-	users, groups, err := s.directory.Read(ctx, options)
+	users, groups, err := f.s.directory.Read(ctx, options)
 	if err != nil {
-		s.log.WarnContext(ctx, "a domain's directory cannot be read; its users stay as they were", "domain_id", domainID, "error", err)
+		f.s.log.WarnContext(ctx, "a domain's directory cannot be read; its users stay as they were", "domain_id", domainID, "error", err)
 		return nil
 	}
-	if err := s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.mirrorUsers(ctx, tx, domainID, users); err != nil {
+	if err := f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.mirrorUsers(ctx, tx, domainID, users); err != nil {
 			return err
 		}
-		return s.mirrorGroups(ctx, tx, domainID, groups)
+		return f.mirrorGroups(ctx, tx, domainID, groups)
 	}); err != nil {
 		return err
 	}
-	s.mirrors.read[domainID] = s.now()
+	f.s.mirrors.read[domainID] = f.s.now()
 	return nil
 }
 
-func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string, users []DirectoryUser) error {
-	rows, err := family.Find(ctx, tx, s.store.Users.Table, store.Eq("domain_id", domainID), store.Eq("kind", string(NonLocal)))
+func (f *directories) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string, users []DirectoryUser) error {
+	rows, err := family.Find(ctx, tx, f.s.store.Users.Table, store.Eq("domain_id", domainID), store.Eq("kind", string(NonLocal)))
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 	taken := map[string]bool{}
 	for _, d := range users {
 		if taken[family.FoldName(d.Name)] {
-			s.log.WarnContext(ctx, "two users of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
+			f.s.log.WarnContext(ctx, "two users of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
 			continue
 		}
 		taken[family.FoldName(d.Name)] = true
@@ -149,11 +149,11 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 		}
 		switch {
 		case !known:
-			u.CreatedAt = s.now()
-			err = s.store.Users.Insert(ctx, tx, &u)
+			u.CreatedAt = f.s.now()
+			err = f.s.store.Users.Insert(ctx, tx, &u)
 		case u.Name != old.Name || u.Enabled != old.Enabled || !maps.Equal(u.Extra, old.Extra):
-			if err = s.store.Users.Update(ctx, tx, &u); err == nil {
-				err = s.changed(ctx, tx, userTag(id))
+			if err = f.s.store.Users.Update(ctx, tx, &u); err == nil {
+				err = f.s.changed(ctx, tx, userTag(id))
 			}
 		}
 		if err != nil {
@@ -161,15 +161,15 @@ func (s *Service) mirrorUsers(ctx context.Context, tx *store.Tx, domainID string
 		}
 	}
 	for _, gone := range have {
-		if err := s.removeUser(ctx, tx, gone); err != nil {
+		if err := f.s.Users.remove(ctx, tx, gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID string, groups []DirectoryGroup) error {
-	rows, err := family.Find(ctx, tx, s.store.Groups.Table, store.Eq("domain_id", domainID))
+func (f *directories) mirrorGroups(ctx context.Context, tx *store.Tx, domainID string, groups []DirectoryGroup) error {
+	rows, err := family.Find(ctx, tx, f.s.store.Groups.Table, store.Eq("domain_id", domainID))
 	if err != nil {
 		return err
 	}
@@ -179,14 +179,14 @@ func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID strin
 		have[g.ID] = g
 		ids = append(ids, g.ID)
 	}
-	members, err := s.store.Groups.Members(ctx, tx, ids)
+	members, err := f.s.store.Groups.Members(ctx, tx, ids)
 	if err != nil {
 		return err
 	}
 	taken := map[string]bool{}
 	for _, d := range groups {
 		if taken[family.FoldName(d.Name)] {
-			s.log.WarnContext(ctx, "two groups of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
+			f.s.log.WarnContext(ctx, "two groups of a directory have one name; the second is left out", "domain_id", domainID, "name", d.Name)
 			continue
 		}
 		taken[family.FoldName(d.Name)] = true
@@ -196,26 +196,26 @@ func (s *Service) mirrorGroups(ctx context.Context, tx *store.Tx, domainID strin
 		g := Group{ID: id, DomainID: domainID, Name: d.Name, Description: d.Description}
 		switch {
 		case !known:
-			err = s.store.Groups.Insert(ctx, tx, &g)
+			err = f.s.store.Groups.Insert(ctx, tx, &g)
 		case g.Name != old.Name || g.Description != old.Description:
-			err = s.store.Groups.Update(ctx, tx, &g)
+			err = f.s.store.Groups.Update(ctx, tx, &g)
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.mirrorMembers(ctx, tx, domainID, id, d.Members, members[id]); err != nil {
+		if err := f.mirrorMembers(ctx, tx, domainID, id, d.Members, members[id]); err != nil {
 			return err
 		}
 	}
 	for _, gone := range have {
-		if err := s.removeGroup(ctx, tx, gone); err != nil {
+		if err := f.s.Groups.remove(ctx, tx, gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, groupID string, want, have []string) error {
+func (f *directories) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, groupID string, want, have []string) error {
 	ids := make([]string, len(want))
 	for i, m := range want {
 		ids[i] = directoryID(domainID, "user", m)
@@ -224,10 +224,10 @@ func (s *Service) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, gro
 		if slices.Contains(have, u) {
 			continue
 		}
-		if err := s.store.Groups.AddMember(ctx, tx, u, groupID); err != nil {
+		if err := f.s.store.Groups.AddMember(ctx, tx, u, groupID); err != nil {
 			return err
 		}
-		if err := s.changed(ctx, tx, userTag(u)); err != nil {
+		if err := f.s.changed(ctx, tx, userTag(u)); err != nil {
 			return err
 		}
 	}
@@ -235,10 +235,10 @@ func (s *Service) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, gro
 		if slices.Contains(ids, u) {
 			continue
 		}
-		if _, err := s.store.Groups.RemoveMember(ctx, tx, u, groupID); err != nil {
+		if _, err := f.s.store.Groups.RemoveMember(ctx, tx, u, groupID); err != nil {
 			return err
 		}
-		if err := s.changed(ctx, tx, userTag(u)); err != nil {
+		if err := f.s.changed(ctx, tx, userTag(u)); err != nil {
 			return err
 		}
 	}
@@ -246,10 +246,10 @@ func (s *Service) mirrorMembers(ctx context.Context, tx *store.Tx, domainID, gro
 }
 
 // mirrorNamed refreshes the mirror of the domain that a query is confined to.
-func (s *Service) mirrorNamed(ctx context.Context, q store.Query) error {
+func (f *directories) mirrorNamed(ctx context.Context, q store.Query) error {
 	for _, conds := range [][]store.Cond{q.Scope, q.Where} {
 		if id := said(store.Query{Where: conds}, "domain_id"); id != "" {
-			return s.mirror(ctx, id, mirrorAge)
+			return f.mirror(ctx, id, mirrorAge)
 		}
 	}
 	return nil
@@ -263,18 +263,18 @@ func readOnly(u User) error {
 	return nil
 }
 
-// ownDirectory refuses changes in a domain whose users are kept elsewhere.
-func (s *Service) ownDirectory(ctx context.Context, domainID string) error {
-	_, elsewhere, err := s.directoryOptions(ctx, domainID)
+// own refuses changes in a domain whose users are kept elsewhere.
+func (f *directories) own(ctx context.Context, domainID string) error {
+	_, elsewhere, err := f.options(ctx, domainID)
 	if err == nil && elsewhere {
 		err = errs.New(errs.Forbidden, "The users and groups of domain %s are kept in a directory and are read-only here.", domainID)
 	}
 	return err
 }
 
-// verifyDirectory lets a user's directory check the password.
-func (s *Service) verifyDirectory(ctx context.Context, u User, password string) error {
-	options, ok, err := s.directoryOptions(ctx, u.DomainID)
+// verify lets a user's directory check the password.
+func (f *directories) verify(ctx context.Context, u User, password string) error {
+	options, ok, err := f.options(ctx, u.DomainID)
 	if err != nil {
 		return err
 	}
@@ -282,14 +282,14 @@ func (s *Service) verifyDirectory(ctx context.Context, u User, password string) 
 		return family.Unauthorized("no directory vouches for user " + u.ID)
 	}
 	g := guessFrom(ctx, PasswordMethod, u.ID)
-	if err := s.takeGuess(ctx, g); err != nil {
+	if err := f.s.guesses.take(ctx, g); err != nil {
 		return err
 	}
-	if err := s.directory.Bind(ctx, options, u.Name, password); err != nil {
+	if err := f.s.directory.Bind(ctx, options, u.Name, password); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
 			return family.Unauthorized("the directory refuses user " + u.ID)
 		}
 		return err
 	}
-	return s.guessedRight(ctx, g)
+	return f.s.guesses.right(ctx, g)
 }

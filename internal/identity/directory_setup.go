@@ -52,13 +52,13 @@ func (s *Service) ConfigureDirectory(ctx context.Context, name string, options m
 		if d.ID == DefaultDomainID {
 			return errs.New(errs.Invalid, "the default domain holds the services' own users and cannot be a directory's")
 		}
-		have, err := s.loadConfig(ctx, tx, d.ID, true)
+		have, err := s.DomainConfigs.load(ctx, tx, d.ID, true)
 		if err != nil || fmt.Sprint(have["ldap"]) == fmt.Sprint(want["ldap"]) && have["identity"]["driver"] == "ldap" {
 			return err
 		}
 		if _, err := s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", d.ID)); err != nil {
 			return err
 		}
-		return s.storeConfig(ctx, tx, d.ID, want)
+		return s.DomainConfigs.keep(ctx, tx, d.ID, want)
 	})
 }

@@ -81,12 +81,12 @@ func configRule(verb, group string) string {
 	return "identity:" + verb + "_domain_config"
 }
 
-// DefaultDomainConfig returns the defaults: all, a group's, or one.
-func (s *Service) DefaultDomainConfig(ctx context.Context, group, option string) (DomainConfig, error) {
-	if err := s.check(ctx, "identity:get_domain_config_default", policy.Target{}); err != nil {
+// Default returns the defaults: all, a group's, or one.
+func (f *DomainConfigs) Default(ctx context.Context, group, option string) (DomainConfig, error) {
+	if err := f.s.check(ctx, "identity:get_domain_config_default", policy.Target{}); err != nil {
 		return nil, err
 	}
-	defaults := s.securityConfig(domainDefaults())
+	defaults := f.security(domainDefaults())
 	if group != "" {
 		if _, ok := defaults[group]; !ok {
 			return nil, unsupported(group, "")
@@ -103,16 +103,16 @@ func (s *Service) DefaultDomainConfig(ctx context.Context, group, option string)
 	return defaults, nil
 }
 
-func (s *Service) securityConfig(c DomainConfig) DomainConfig {
-	if r := s.cfg.Passwords; r.Regex != "" {
+func (f *DomainConfigs) security(c DomainConfig) DomainConfig {
+	if r := f.s.cfg.Passwords; r.Regex != "" {
 		c["security_compliance"] = map[string]any{"password_regex": r.Regex, "password_regex_description": r.RegexDescription}
 	}
 	return c
 }
 
-// loadConfig reads a domain's own options.
-func (s *Service) loadConfig(ctx context.Context, tx *store.Tx, domainID string, hidden bool) (DomainConfig, error) {
-	rows, err := s.store.DomainOptions.All(ctx, tx, store.Eq("domain_id", domainID))
+// load reads a domain's own options.
+func (f *DomainConfigs) load(ctx context.Context, tx *store.Tx, domainID string, hidden bool) (DomainConfig, error) {
+	rows, err := f.s.store.DomainOptions.All(ctx, tx, store.Eq("domain_id", domainID))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (s *Service) loadConfig(ctx context.Context, tx *store.Tx, domainID string,
 				continue
 			}
 			sealed, _ := o.Value.(string)
-			text, err := s.unsealFor(ctx, credentialKey, domainID+"/"+o.Option, sealed)
+			text, err := f.s.sealer.open(ctx, credentialKey, domainID+"/"+o.Option, sealed)
 			if err != nil {
 				return nil, err
 			}
@@ -137,19 +137,19 @@ func (s *Service) loadConfig(ctx context.Context, tx *store.Tx, domainID string,
 	return c, nil
 }
 
-// GetDomainConfig returns a domain's options: all, a group's, or one.
-func (s *Service) GetDomainConfig(ctx context.Context, domainID, group, option string) (DomainConfig, error) {
-	return family.Read(ctx, s.db, func(tx *store.Tx) (DomainConfig, error) {
-		if err := s.configTarget(ctx, tx, "get", domainID, group); err != nil {
+// Show returns a domain's options: all, a group's, or one.
+func (f *DomainConfigs) Show(ctx context.Context, domainID, group, option string) (DomainConfig, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (DomainConfig, error) {
+		if err := f.target(ctx, tx, "get", domainID, group); err != nil {
 			return nil, err
 		}
 		if group == "security_compliance" {
-			return s.securityOptions(option)
+			return f.securityOptions(option)
 		}
 		if group != "" && !writable(group, option) {
 			return nil, unsupported(group, option)
 		}
-		c, err := s.loadConfig(ctx, tx, domainID, false)
+		c, err := f.load(ctx, tx, domainID, false)
 		if err != nil {
 			return nil, err
 		}
@@ -157,8 +157,8 @@ func (s *Service) GetDomainConfig(ctx context.Context, domainID, group, option s
 	})
 }
 
-func (s *Service) securityOptions(option string) (DomainConfig, error) {
-	c := DomainConfig{"security_compliance": s.securityConfig(domainDefaults())["security_compliance"]}
+func (f *DomainConfigs) securityOptions(option string) (DomainConfig, error) {
+	c := DomainConfig{"security_compliance": f.security(domainDefaults())["security_compliance"]}
 	if option == "" {
 		return c, nil
 	}
@@ -191,31 +191,31 @@ func (c DomainConfig) part(domainID, group, option string) (DomainConfig, error)
 	return DomainConfig{group: {option: v}}, nil
 }
 
-func (s *Service) configTarget(ctx context.Context, tx *store.Tx, verb, domainID, group string) error {
-	if err := s.check(ctx, configRule(verb, group), domainTarget(domainID)); err != nil {
+func (f *DomainConfigs) target(ctx context.Context, tx *store.Tx, verb, domainID, group string) error {
+	if err := f.s.check(ctx, configRule(verb, group), domainTarget(domainID)); err != nil {
 		return err
 	}
-	_, err := s.domain(ctx, tx, domainID)
+	_, err := f.s.Domains.get(ctx, tx, domainID)
 	return err
 }
 
-// SetDomainConfig replaces a domain's options; it tells whether there were none.
-func (s *Service) SetDomainConfig(ctx context.Context, domainID string, c DomainConfig) (created bool, err error) {
-	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.configTarget(ctx, tx, "create", domainID, ""); err != nil {
+// Set replaces a domain's options; it tells whether there were none.
+func (f *DomainConfigs) Set(ctx context.Context, domainID string, c DomainConfig) (created bool, err error) {
+	err = f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.target(ctx, tx, "create", domainID, ""); err != nil {
 			return err
 		}
-		n, err := s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", domainID))
+		n, err := f.s.store.DomainOptions.DeleteWhere(ctx, tx, store.Eq("domain_id", domainID))
 		if err != nil {
 			return err
 		}
 		created = n == 0
-		return s.storeConfig(ctx, tx, domainID, c)
+		return f.keep(ctx, tx, domainID, c)
 	})
 	return created, err
 }
 
-func (s *Service) storeConfig(ctx context.Context, tx *store.Tx, domainID string, c DomainConfig) error {
+func (f *DomainConfigs) keep(ctx context.Context, tx *store.Tx, domainID string, c DomainConfig) error {
 	for group, options := range c {
 		if !writable(group, "") {
 			return unsupported(group, "")
@@ -230,36 +230,36 @@ func (s *Service) storeConfig(ctx context.Context, tx *store.Tx, domainID string
 			o := DomainOption{DomainID: domainID, Group: group, Option: option, Value: value}
 			if slices.Contains(sensitiveOptions, group+"/"+option) {
 				text, _ := value.(string)
-				sealed, err := s.sealFor(ctx, credentialKey, domainID+"/"+option, []byte(text))
+				sealed, err := f.s.sealer.seal(ctx, credentialKey, domainID+"/"+option, []byte(text))
 				if err != nil {
 					return err
 				}
 				o.Sensitive, o.Value = true, sealed
 			}
-			if err := family.Put(ctx, tx, s.store.DomainOptions, &o); err != nil {
+			if err := family.Put(ctx, tx, f.s.store.DomainOptions, &o); err != nil {
 				return err
 			}
 		}
 	}
-	if err := s.noted(ctx, tx, "domain_config", updated, domainID); err != nil {
+	if err := f.s.noted(ctx, tx, "domain_config", updated, domainID); err != nil {
 		return err
 	}
-	return s.changed(ctx, tx, configTag(domainID))
+	return f.s.changed(ctx, tx, configTag(domainID))
 }
 
 func configTag(domainID string) string { return "config:" + domainID }
 
-// UpdateDomainConfig changes options that the domain has; group and option,
+// Update changes options that the domain has; group and option,
 // when given, are what the request is about.
-func (s *Service) UpdateDomainConfig(ctx context.Context, domainID, group, option string, c DomainConfig) (DomainConfig, error) {
-	return family.Write(ctx, s.db, func(tx *store.Tx) (DomainConfig, error) {
-		if err := s.configTarget(ctx, tx, "update", domainID, group); err != nil {
+func (f *DomainConfigs) Update(ctx context.Context, domainID, group, option string, c DomainConfig) (DomainConfig, error) {
+	return family.Write(ctx, f.s.db, func(tx *store.Tx) (DomainConfig, error) {
+		if err := f.target(ctx, tx, "update", domainID, group); err != nil {
 			return nil, err
 		}
 		if group != "" && !writable(group, option) {
 			return nil, unsupported(group, option)
 		}
-		have, err := s.loadConfig(ctx, tx, domainID, false)
+		have, err := f.load(ctx, tx, domainID, false)
 		if err != nil {
 			return nil, err
 		}
@@ -274,17 +274,17 @@ func (s *Service) UpdateDomainConfig(ctx context.Context, domainID, group, optio
 				return nil, errs.New(errs.Forbidden, "Invalid domain specific configuration: the body must hold the option %s and no other.", option)
 			}
 		}
-		if err := s.storeConfig(ctx, tx, domainID, c); err != nil {
+		if err := f.keep(ctx, tx, domainID, c); err != nil {
 			return nil, err
 		}
-		return s.loadConfig(ctx, tx, domainID, false)
+		return f.load(ctx, tx, domainID, false)
 	})
 }
 
-// DeleteDomainConfig deletes a domain's options: all, a group's, or one.
-func (s *Service) DeleteDomainConfig(ctx context.Context, domainID, group, option string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.configTarget(ctx, tx, "delete", domainID, group); err != nil {
+// Delete deletes a domain's options: all, a group's, or one.
+func (f *DomainConfigs) Delete(ctx context.Context, domainID, group, option string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.target(ctx, tx, "delete", domainID, group); err != nil {
 			return err
 		}
 		if group != "" && !writable(group, option) {
@@ -297,13 +297,13 @@ func (s *Service) DeleteDomainConfig(ctx context.Context, domainID, group, optio
 		if option != "" {
 			of = append(of, store.Eq("option_name", option))
 		}
-		n, err := s.store.DomainOptions.DeleteWhere(ctx, tx, of...)
+		n, err := f.s.store.DomainOptions.DeleteWhere(ctx, tx, of...)
 		if err != nil {
 			return err
 		}
 		if n == 0 && group != "" {
 			return absentConfig(domainID, group, option)
 		}
-		return s.changed(ctx, tx, configTag(domainID))
+		return f.s.changed(ctx, tx, configTag(domainID))
 	})
 }

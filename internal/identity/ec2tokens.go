@@ -35,26 +35,26 @@ const (
 )
 
 // EC2Token gives the token of whoever signed an EC2 request.
-func (s *Service) EC2Token(ctx context.Context, r SignedRequest) (*Issued, error) {
-	return s.signedLogin(ctx, "identity:ec2tokens_validate", r, verifyEC2)
+func (f *Signatures) EC2Token(ctx context.Context, r SignedRequest) (*Issued, error) {
+	return f.login(ctx, "identity:ec2tokens_validate", r, verifyEC2)
 }
 
 // S3Token gives the token of whoever signed an S3 request.
-func (s *Service) S3Token(ctx context.Context, r SignedRequest) (*Issued, error) {
-	return s.signedLogin(ctx, "identity:s3tokens_validate", r, verifyS3)
+func (f *Signatures) S3Token(ctx context.Context, r SignedRequest) (*Issued, error) {
+	return f.login(ctx, "identity:s3tokens_validate", r, verifyS3)
 }
 
-func (s *Service) signedLogin(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {
-	issued, err := s.signedToken(ctx, rule, r, verify)
-	return issued, s.auditLogin(ctx, AuthRequest{Methods: []string{EC2Method}, claimed: Ref{Name: "access key " + r.Access}}, issued, err)
+func (f *Signatures) login(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {
+	issued, err := f.token(ctx, rule, r, verify)
+	return issued, f.s.auditLogin(ctx, AuthRequest{Methods: []string{EC2Method}, claimed: Ref{Name: "access key " + r.Access}}, issued, err)
 }
 
-func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {
-	if err := s.check(ctx, rule, policy.Target{}); err != nil {
+func (f *Signatures) token(ctx context.Context, rule string, r SignedRequest, verify func(secret string, r SignedRequest) bool) (*Issued, error) {
+	if err := f.s.check(ctx, rule, policy.Target{}); err != nil {
 		return nil, err
 	}
-	c, err := family.Read(ctx, s.db, func(tx *store.Tx) (Credential, error) {
-		return family.Get(ctx, tx, s.store.Credentials, EC2ID(r.Access))
+	c, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Credential, error) {
+		return family.Get(ctx, tx, f.s.store.Credentials, EC2ID(r.Access))
 	})
 	if errs.Is(err, errs.NotFound) || err == nil && !isEC2(c.Type) {
 		return nil, family.Unauthorized("no such access key")
@@ -62,7 +62,7 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 	if err != nil {
 		return nil, err
 	}
-	if c, err = s.openCredential(ctx, c); err != nil {
+	if c, err = f.s.Credentials.open(ctx, c); err != nil {
 		return nil, err
 	}
 	blob, err := parseEC2(c.Blob)
@@ -72,22 +72,22 @@ func (s *Service) signedToken(ctx context.Context, rule string, r SignedRequest,
 	if r.Signature == "" || blob.Secret == "" || !verify(blob.Secret, r) {
 		return nil, family.Unauthorized("the signature does not fit the access key")
 	}
-	if err := s.notStale(r); err != nil {
+	if err := f.notStale(r); err != nil {
 		return nil, err
 	}
-	return s.ec2Issue(ctx, c, blob)
+	return f.issue(ctx, c, blob)
 }
 
 // notStale refuses a signature that was made too long ago; one that carries no
 // time was meant to last.
-func (s *Service) notStale(r SignedRequest) error {
+func (f *Signatures) notStale(r SignedRequest) error {
 	text := r.signedDate()
 	if text == "" {
 		return nil
 	}
 	for _, layout := range []string{"20060102T150405Z", time.RFC3339Nano, "2006-01-02T15:04:05"} {
 		if at, err := time.Parse(layout, text); err == nil {
-			switch age := s.now().Sub(at); {
+			switch age := f.s.now().Sub(at); {
 			case age > signatureLife:
 				return family.Unauthorized("the signature has expired")
 			case age < -signatureSkew:
@@ -99,32 +99,32 @@ func (s *Service) notStale(r SignedRequest) error {
 	return family.Unauthorized("the time of the signature cannot be read")
 }
 
-// ec2Issue makes the token: that of the delegation the key pair was made with,
+// issue makes the token: that of the delegation the key pair was made with,
 // or the user's own for the project.
-func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issued, error) {
+func (f *Signatures) issue(ctx context.Context, c Credential, b ec2Blob) (*Issued, error) {
 	p := &proof{methods: []string{EC2Method}}
 	user, want := c.UserID, ScopeRequest{Project: &Ref{ID: c.ProjectID}}
 	switch {
 	case b.TrustID != "":
-		t, err := family.Read(ctx, s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, s.store.Trusts, b.TrustID) })
+		t, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, f.s.store.Trusts, b.TrustID) })
 		if err != nil {
 			return nil, badToken(err)
 		}
 		user, want = t.TrusteeUserID, ScopeRequest{TrustID: b.TrustID}
 	case b.AppCredID != "":
-		a, err := family.Read(ctx, s.db, func(tx *store.Tx) (AppCredential, error) {
-			return family.Get(ctx, tx, s.store.AppCredentials, b.AppCredID)
+		a, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (AppCredential, error) {
+			return family.Get(ctx, tx, f.s.store.AppCredentials, b.AppCredID)
 		})
 		if err != nil {
 			return nil, badToken(err)
 		}
-		if a.ProjectID != c.ProjectID || a.UserID != c.UserID || !a.ExpiresAt.IsZero() && !s.now().Before(a.ExpiresAt) {
+		if a.ProjectID != c.ProjectID || a.UserID != c.UserID || !a.ExpiresAt.IsZero() && !f.s.now().Before(a.ExpiresAt) {
 			return nil, family.Unauthorized("the application credential behind the access key does not allow this")
 		}
 		p.appCred, want = &a, ScopeRequest{}
 	case b.AccessTokenID != "":
-		o, err := family.Read(ctx, s.db, func(tx *store.Tx) (oauth1.Token, error) {
-			return family.Get(ctx, tx, s.store.OAuth1.Tokens, b.AccessTokenID)
+		o, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (oauth1.Token, error) {
+			return family.Get(ctx, tx, f.s.store.OAuth1.Tokens, b.AccessTokenID)
 		})
 		if err != nil {
 			return nil, badToken(err)
@@ -135,10 +135,10 @@ func (s *Service) ec2Issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 		p.oauth = &o
 	}
 	var err error
-	if p.user, err = s.loginUser(ctx, user); err != nil {
+	if p.user, err = f.s.loginUser(ctx, user); err != nil {
 		return nil, err
 	}
-	return s.issue(ctx, p, want)
+	return f.s.issue(ctx, p, want)
 }
 
 // signedDate is the time that the signature covers, so that no other can stand

@@ -29,6 +29,40 @@ type (
 	}
 )
 
+// What has no resource of its own, or several.
+type (
+	// Assignments list who has which role where.
+	Assignments struct{ s *Service }
+	// Grants give and take single roles.
+	Grants struct{ s *Service }
+	// Tokens are validated and revoked.
+	Tokens struct{ s *Service }
+	// Scopes are what the actor may get a token for.
+	Scopes struct{ s *Service }
+	// DomainConfigs are the options that domains have of their own.
+	DomainConfigs struct{ s *Service }
+	// SSO is single sign-on: logins that identity providers vouch for, and our own
+	// word for others.
+	SSO struct{ s *Service }
+	// Signatures are logins by requests that are signed with EC2 key pairs.
+	Signatures struct{ s *Service }
+
+	// passwords are judged, kept and checked; guesses are counted; codes are those
+	// of one-time passwords.
+	passwords    struct{ s *Service }
+	guesses      struct{ s *Service }
+	oneTimeCodes struct{ s *Service }
+	// directories are mirrored into their domains, shadows are the users that
+	// identity providers send.
+	directories struct{ s *Service }
+	shadows     struct{ s *Service }
+	// sealer keeps the keys that seal; resolver loads what a token stands for;
+	// founder makes what a new cloud starts with.
+	sealer   struct{ s *Service }
+	resolver struct{ s *Service }
+	founder  struct{ s *Service }
+)
+
 // Of returns the use cases for a user.
 func (f *AppCredentials) Of(userID string) *AppCredentials { return &AppCredentials{f.s, userID} }
 

@@ -9,9 +9,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// grantTarget loads the ends of a grant for the policy and reports which of
+// target loads the ends of a grant for the policy and reports which of
 // them does not exist, to be said only after the policy has been asked.
-func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a Assignment) (policy.Target, error) {
+func (f *Grants) target(ctx context.Context, tx *store.Tx, verb string, a Assignment) (policy.Target, error) {
 	t := policy.Target{}
 	var missing error
 	note := func(err error) error {
@@ -27,12 +27,12 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	switch a.ActorKind {
 	case UserActor:
 		var u User
-		if u, err = family.Get(ctx, tx, s.store.Users.Table, a.ActorID); err == nil {
+		if u, err = family.Get(ctx, tx, f.s.store.Users.Table, a.ActorID); err == nil {
 			t = targetOf(t, userTarget(u))
 		}
 	case GroupActor:
 		var g Group
-		if g, err = family.Get(ctx, tx, s.store.Groups.Table, a.ActorID); err == nil {
+		if g, err = family.Get(ctx, tx, f.s.store.Groups.Table, a.ActorID); err == nil {
 			t = targetOf(t, groupTarget(g))
 		}
 	}
@@ -42,11 +42,11 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	switch a.TargetKind {
 	case ProjectTarget:
 		var p Project
-		if p, err = family.Get(ctx, tx, s.store.Projects.Table, a.TargetID); err == nil {
+		if p, err = family.Get(ctx, tx, f.s.store.Projects.Table, a.TargetID); err == nil {
 			t = targetOf(t, projectTarget(p))
 		}
 	case DomainTarget:
-		if _, err = s.domain(ctx, tx, a.TargetID); err == nil {
+		if _, err = f.s.Domains.get(ctx, tx, a.TargetID); err == nil {
 			t = targetOf(t, domainTarget(a.TargetID))
 		}
 	}
@@ -55,7 +55,7 @@ func (s *Service) grantTarget(ctx context.Context, tx *store.Tx, verb string, a 
 	}
 	if a.RoleID != "" {
 		var r Role
-		if r, err = family.Get(ctx, tx, s.store.Roles.Table, a.RoleID); err == nil {
+		if r, err = family.Get(ctx, tx, f.s.store.Roles.Table, a.RoleID); err == nil {
 			t = targetOf(t, roleTarget(r))
 			if misfit := roleFits(r, a, t); misfit != nil && verb == "create" {
 				missing = misfit
@@ -97,41 +97,41 @@ func grantRule(verb string, a Assignment) string {
 	return "identity:" + verb + "_system_grant_for_" + string(a.ActorKind)
 }
 
-func (s *Service) mayGrant(ctx context.Context, tx *store.Tx, verb string, a Assignment) error {
-	target, missing := s.grantTarget(ctx, tx, verb, a)
+func (f *Grants) may(ctx context.Context, tx *store.Tx, verb string, a Assignment) error {
+	target, missing := f.target(ctx, tx, verb, a)
 	if target == nil {
 		return missing
 	}
-	if err := s.check(ctx, grantRule(verb, a), target); err != nil {
+	if err := f.s.check(ctx, grantRule(verb, a), target); err != nil {
 		return err
 	}
 	return missing
 }
 
-// ListGrants lists the roles that an actor has been given on a target.
-func (s *Service) ListGrants(ctx context.Context, a Assignment) ([]Role, error) {
-	return family.Read(ctx, s.db, func(tx *store.Tx) ([]Role, error) {
-		if err := s.mayGrant(ctx, tx, "list", a); err != nil {
+// List lists the roles that an actor has been given on a target.
+func (f *Grants) List(ctx context.Context, a Assignment) ([]Role, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Role, error) {
+		if err := f.may(ctx, tx, "list", a); err != nil {
 			return nil, err
 		}
-		rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{
+		rows, err := f.s.store.Assignments.List(ctx, tx, AssignmentFilter{
 			ActorKind: a.ActorKind, ActorIDs: []string{a.ActorID},
 			TargetKind: a.TargetKind, TargetIDs: []string{a.TargetID}, Inherited: &a.Inherited,
 		})
 		if err != nil || len(rows) == 0 {
 			return []Role{}, err
 		}
-		return family.Find(ctx, tx, s.store.Roles.Table, store.In("id", roleIDs(rows)))
+		return family.Find(ctx, tx, f.s.store.Roles.Table, store.In("id", roleIDs(rows)))
 	})
 }
 
-// CheckGrant answers whether a grant is there: nil, or NotFound.
-func (s *Service) CheckGrant(ctx context.Context, a Assignment) error {
-	return s.db.Read(ctx, func(tx *store.Tx) error {
-		if err := s.mayGrant(ctx, tx, "check", a); err != nil {
+// Check answers whether a grant is there: nil, or NotFound.
+func (f *Grants) Check(ctx context.Context, a Assignment) error {
+	return f.s.db.Read(ctx, func(tx *store.Tx) error {
+		if err := f.may(ctx, tx, "check", a); err != nil {
 			return err
 		}
-		has, err := s.store.Assignments.Has(ctx, tx, a)
+		has, err := f.s.store.Assignments.Has(ctx, tx, a)
 		if err == nil && !has {
 			err = noGrant(a)
 		}
@@ -143,30 +143,30 @@ func noGrant(a Assignment) error {
 	return errs.New(errs.NotFound, "Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.", a.RoleID, a.ActorID, a.TargetID)
 }
 
-// Grant gives a role.
-func (s *Service) Grant(ctx context.Context, a Assignment) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.mayGrant(ctx, tx, "create", a); err != nil {
+// Add gives a role.
+func (f *Grants) Add(ctx context.Context, a Assignment) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.may(ctx, tx, "create", a); err != nil {
 			return err
 		}
-		if err := s.store.Assignments.Add(ctx, tx, a); err != nil {
+		if err := f.s.store.Assignments.Add(ctx, tx, a); err != nil {
 			return err
 		}
-		if err := s.notedGrant(ctx, tx, created, a); err != nil {
+		if err := f.s.notedGrant(ctx, tx, created, a); err != nil {
 			return err
 		}
-		return s.changed(ctx, tx, a.tag())
+		return f.s.changed(ctx, tx, a.tag())
 	})
 }
 
-// Revoke takes a role away. Application credentials that the user made on the
+// Remove takes a role away. Application credentials that the user made on the
 // project lose it at once, and go, as they no longer are what was delegated.
-func (s *Service) Revoke(ctx context.Context, a Assignment) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := s.mayGrant(ctx, tx, "revoke", a); err != nil {
+func (f *Grants) Remove(ctx context.Context, a Assignment) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		if err := f.may(ctx, tx, "revoke", a); err != nil {
 			return err
 		}
-		was, err := s.store.Assignments.Remove(ctx, tx, a)
+		was, err := f.s.store.Assignments.Remove(ctx, tx, a)
 		if err != nil {
 			return err
 		}
@@ -174,14 +174,14 @@ func (s *Service) Revoke(ctx context.Context, a Assignment) error {
 			return noGrant(a)
 		}
 		if a.ActorKind == UserActor && a.TargetKind == ProjectTarget {
-			if _, err := s.store.AppCredentials.DeleteWhere(ctx, tx, store.Eq("user_id", a.ActorID), store.Eq("project_id", a.TargetID)); err != nil {
+			if _, err := f.s.store.AppCredentials.DeleteWhere(ctx, tx, store.Eq("user_id", a.ActorID), store.Eq("project_id", a.TargetID)); err != nil {
 				return err
 			}
 		}
-		if err := s.notedGrant(ctx, tx, deleted, a); err != nil {
+		if err := f.s.notedGrant(ctx, tx, deleted, a); err != nil {
 			return err
 		}
-		return s.changed(ctx, tx, a.tag())
+		return f.s.changed(ctx, tx, a.tag())
 	})
 }
 

@@ -23,21 +23,21 @@ func (f *Groups) List(ctx context.Context, q store.Query) (store.Page[Group], er
 	if err := f.s.check(ctx, "identity:list_groups", target); err != nil {
 		return store.Page[Group]{}, err
 	}
-	if err := f.s.mirrorNamed(ctx, q); err != nil {
+	if err := f.s.directories.mirrorNamed(ctx, q); err != nil {
 		return store.Page[Group]{}, err
 	}
 	return family.List(ctx, f.s.base, f.s.store.Groups.Table, q)
 }
 
-func (s *Service) getGroup(ctx context.Context, tx *store.Tx, rule, id string) (Group, error) {
-	g, err := family.Get(ctx, tx, s.store.Groups.Table, id)
+func (f *Groups) get(ctx context.Context, tx *store.Tx, rule, id string) (Group, error) {
+	g, err := family.Get(ctx, tx, f.s.store.Groups.Table, id)
 	target := policy.Target{}
 	if err == nil {
 		target = groupTarget(g)
 	} else if !errs.Is(err, errs.NotFound) {
 		return g, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
+	if perr := f.s.check(ctx, rule, target); perr != nil {
 		return g, perr
 	}
 	return g, err
@@ -45,7 +45,7 @@ func (s *Service) getGroup(ctx context.Context, tx *store.Tx, rule, id string) (
 
 // Show returns a group.
 func (f *Groups) Show(ctx context.Context, id string) (*Group, error) {
-	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Group, error) { return f.s.getGroup(ctx, tx, "identity:get_group", id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Group, error) { return f.get(ctx, tx, "identity:get_group", id) }))
 }
 
 // Create makes a group.
@@ -58,11 +58,11 @@ func (f *Groups) Create(ctx context.Context, in change.Patch[Group]) (*Group, er
 	if err := f.s.check(ctx, "identity:create_group", groupTarget(g)); err != nil {
 		return nil, err
 	}
-	if err := f.s.ownDirectory(ctx, g.DomainID); err != nil {
+	if err := f.s.directories.own(ctx, g.DomainID); err != nil {
 		return nil, err
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Group, error) {
-		if _, err := f.s.domain(ctx, tx, g.DomainID); err != nil {
+		if _, err := f.s.Domains.get(ctx, tx, g.DomainID); err != nil {
 			return g, err
 		}
 		if err := f.s.store.Groups.Insert(ctx, tx, &g); err != nil {
@@ -75,7 +75,7 @@ func (f *Groups) Create(ctx context.Context, in change.Patch[Group]) (*Group, er
 // Update changes a group.
 func (f *Groups) Update(ctx context.Context, id string, in change.Patch[Group]) (*Group, error) {
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Group, error) {
-		g, err := f.s.getGroup(ctx, tx, "identity:update_group", id)
+		g, err := f.get(ctx, tx, "identity:update_group", id)
 		if err != nil {
 			return g, err
 		}
@@ -109,46 +109,46 @@ func (f *Groups) Delete(ctx context.Context, id string) error {
 		if err := readOnlyGroup(id); err != nil {
 			return err
 		}
-		return f.s.removeGroup(ctx, tx, g)
+		return f.remove(ctx, tx, g)
 	})
 }
 
-func (s *Service) removeGroup(ctx context.Context, tx *store.Tx, g Group) error {
-	if err := s.store.Assignments.RemoveActor(ctx, tx, GroupActor, g.ID); err != nil {
+func (f *Groups) remove(ctx context.Context, tx *store.Tx, g Group) error {
+	if err := f.s.store.Assignments.RemoveActor(ctx, tx, GroupActor, g.ID); err != nil {
 		return err
 	}
-	if err := s.store.Groups.Delete(ctx, tx, g.ID); err != nil {
+	if err := f.s.store.Groups.Delete(ctx, tx, g.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "group", deleted, g.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "group", deleted, g.ID); err != nil {
 		return err
 	}
-	return s.changed(ctx, tx, groupTag(g.ID))
+	return f.s.changed(ctx, tx, groupTag(g.ID))
 }
 
 // Users lists the members of a group.
 func (f *Groups) Users(ctx context.Context, id string, q store.Query) (store.Page[User], error) {
 	return family.Read(ctx, f.s.db, func(tx *store.Tx) (page store.Page[User], err error) {
-		if _, err := f.s.getGroup(ctx, tx, "identity:list_users_in_group", id); err != nil {
+		if _, err := f.get(ctx, tx, "identity:list_users_in_group", id); err != nil {
 			return page, err
 		}
 		q := q.Within(store.Is("of_group", id))
 		if d := actor.From(ctx).DomainID; d != "" {
 			q = q.Within(store.Eq("domain_id", d))
 		}
-		return f.s.usersPage(ctx, tx, q)
+		return f.s.Users.page(ctx, tx, q)
 	})
 }
 
 // member loads the two ends of a membership under a rule.
-func (s *Service) member(ctx context.Context, tx *store.Tx, rule, groupID, userID string) error {
-	u, uerr := family.Get(ctx, tx, s.store.Users.Table, userID)
-	g, gerr := family.Get(ctx, tx, s.store.Groups.Table, groupID)
+func (f *Groups) member(ctx context.Context, tx *store.Tx, rule, groupID, userID string) error {
+	u, uerr := family.Get(ctx, tx, f.s.store.Users.Table, userID)
+	g, gerr := family.Get(ctx, tx, f.s.store.Groups.Table, groupID)
 	target := policy.Target{}
 	if uerr == nil && gerr == nil {
 		target = targetOf(userTarget(u), groupTarget(g))
 	}
-	if err := s.check(ctx, rule, target); err != nil {
+	if err := f.s.check(ctx, rule, target); err != nil {
 		return err
 	}
 	if gerr != nil {
@@ -160,7 +160,7 @@ func (s *Service) member(ctx context.Context, tx *store.Tx, rule, groupID, userI
 // IsMember answers whether a user is in a group: nil, or NotFound.
 func (f *Groups) IsMember(ctx context.Context, groupID, userID string) error {
 	return f.s.db.Read(ctx, func(tx *store.Tx) error {
-		if err := f.s.member(ctx, tx, "identity:check_user_in_group", groupID, userID); err != nil {
+		if err := f.member(ctx, tx, "identity:check_user_in_group", groupID, userID); err != nil {
 			return err
 		}
 		in, err := f.s.store.Groups.IsMember(ctx, tx, userID, groupID)
@@ -174,7 +174,7 @@ func (f *Groups) IsMember(ctx context.Context, groupID, userID string) error {
 // AddMember puts a user into a group.
 func (f *Groups) AddMember(ctx context.Context, groupID, userID string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := f.s.member(ctx, tx, "identity:add_user_to_group", groupID, userID); err != nil {
+		if err := f.member(ctx, tx, "identity:add_user_to_group", groupID, userID); err != nil {
 			return err
 		}
 		if err := readOnlyGroup(groupID); err != nil {
@@ -193,7 +193,7 @@ func (f *Groups) AddMember(ctx context.Context, groupID, userID string) error {
 // RemoveMember takes a user out of a group; tokens lose the roles at once.
 func (f *Groups) RemoveMember(ctx context.Context, groupID, userID string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		if err := f.s.member(ctx, tx, "identity:remove_user_from_group", groupID, userID); err != nil {
+		if err := f.member(ctx, tx, "identity:remove_user_from_group", groupID, userID); err != nil {
 			return err
 		}
 		if err := readOnlyGroup(groupID); err != nil {

@@ -60,22 +60,22 @@ func guessFrom(ctx context.Context, factor, subject string) guessed {
 	return guessed{factor, subject, host}
 }
 
-// takeGuess counts a try at a secret, and tells whether it may be made.
-func (s *Service) takeGuess(ctx context.Context, g guessed) error {
-	allowed, err := family.Write(ctx, s.db, func(tx *store.Tx) (bool, error) {
-		now := s.now()
-		own, known, err := s.store.Guesses.Take(ctx, tx, g.factor, g.subject, g.source, now, now.Add(-guessWindow))
+// take counts a try at a secret, and tells whether it may be made.
+func (f *guesses) take(ctx context.Context, g guessed) error {
+	allowed, err := family.Write(ctx, f.s.db, func(tx *store.Tx) (bool, error) {
+		now := f.s.now()
+		own, known, err := f.s.store.Guesses.Take(ctx, tx, g.factor, g.subject, g.source, now, now.Add(-guessWindow))
 		if err != nil {
 			return false, err
 		}
 		all := int64(0)
 		if own <= guessesAddress && !known {
-			if all, _, err = s.store.Guesses.Take(ctx, tx, g.factor, g.subject, "", now, now.Add(-guessWindow)); err != nil {
+			if all, _, err = f.s.store.Guesses.Take(ctx, tx, g.factor, g.subject, "", now, now.Add(-guessWindow)); err != nil {
 				return false, err
 			}
 		}
 		if own == guessesAddress || all == guessesAll { // the next one is refused everywhere
-			err = s.changed(ctx, tx, loginTag(g.subject))
+			err = f.s.changed(ctx, tx, loginTag(g.subject))
 		}
 		return own <= guessesAddress && all <= guessesAll, err
 	})
@@ -89,45 +89,45 @@ func tooMany(g guessed) error {
 	return family.Unauthorized("too many wrong guesses in the last minute: " + g.factor + " of " + g.subject)
 }
 
-// guessedRight gives back a try that was none, and remembers the address.
-func (s *Service) guessedRight(ctx context.Context, g guessed) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		return s.store.Guesses.Right(ctx, tx, g.factor, g.subject, g.source, s.now().Add(addressKnown))
+// right gives back a try that was none, and remembers the address.
+func (f *guesses) right(ctx context.Context, g guessed) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		return f.s.store.Guesses.Right(ctx, tx, g.factor, g.subject, g.source, f.s.now().Add(addressKnown))
 	})
 }
 
 // bounds reads which bounds of a user's or an application credential's secrets
 // are reached.
-func (s *Service) bounds(ctx context.Context, tx *store.Tx, subject string) ([]Bound, error) {
-	rows, err := s.store.Guesses.Counted(ctx, tx, subject, s.now().Add(-guessWindow))
+func (f *guesses) bounds(ctx context.Context, tx *store.Tx, subject string) ([]Bound, error) {
+	rows, err := f.s.store.Guesses.Counted(ctx, tx, subject, f.s.now().Add(-guessWindow))
 	return slices.DeleteFunc(rows, func(b Bound) bool {
 		return b.Source == "" && b.Count < guessesAll || b.Source != "" && b.Count < guessesAddress
 	}), err
 }
 
-// guessSecret compares a secret with its hash, as often as is allowed. reached
+// secret compares a secret with its hash, as often as is allowed. reached
 // are the bounds that this process knows of.
-func (s *Service) guessSecret(ctx context.Context, g guessed, reached []Bound, hash, secret string) (bool, error) {
+func (f *guesses) secret(ctx context.Context, g guessed, reached []Bound, hash, secret string) (bool, error) {
 	bound := slices.ContainsFunc(reached, func(b Bound) bool {
-		return b.Factor == g.factor && (b.Source == g.source || b.Source == "") && s.now().Before(b.Since.Add(guessWindow))
+		return b.Factor == g.factor && (b.Source == g.source || b.Source == "") && f.s.now().Before(b.Since.Add(guessWindow))
 	})
-	if !bound && s.hasher.remembers(hash, secret, s.now()) {
+	if !bound && f.s.hasher.remembers(hash, secret, f.s.now()) {
 		return true, nil
 	}
-	if err := s.takeGuess(ctx, g); err != nil {
+	if err := f.take(ctx, g); err != nil {
 		if errs.Is(err, errs.Unauthenticated) { // which takes as long as any other refusal
 			if !bound { // the others' word is still on its way
-				s.watch.mark(loginTag(g.subject))
+				f.s.watch.mark(loginTag(g.subject))
 			}
-			if perr := s.hasher.pretend(ctx, secret); perr != nil {
+			if perr := f.s.hasher.pretend(ctx, secret); perr != nil {
 				return false, perr
 			}
 		}
 		return false, err
 	}
-	right, err := s.hasher.verify(ctx, hash, secret, s.now())
+	right, err := f.s.hasher.verify(ctx, hash, secret, f.s.now())
 	if err == nil && right {
-		err = s.guessedRight(ctx, g)
+		err = f.right(ctx, g)
 	}
 	return right, err
 }

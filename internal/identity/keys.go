@@ -107,57 +107,57 @@ func (k *keyring) loadedAt() time.Time {
 	return k.loaded
 }
 
-// loadKeys reads the keys, at most once a second: a forged key id must not
+// load reads the keys, at most once a second: a forged key id must not
 // cost a query each time.
-func (s *Service) loadKeys(ctx context.Context) error {
-	if s.now().Sub(s.keys.loadedAt()).Abs() < time.Second {
+func (f *sealer) load(ctx context.Context) error {
+	if f.s.now().Sub(f.s.keys.loadedAt()).Abs() < time.Second {
 		return nil
 	}
 	var rows []Key
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		rows, err = family.Find(ctx, tx, s.store.Keys)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		rows, err = family.Find(ctx, tx, f.s.store.Keys)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.keys.take(rows, s.now())
+	return f.s.keys.take(rows, f.s.now())
 }
 
 // sealingKey returns the key that seals for a purpose, making the first one.
-func (s *Service) sealingKey(ctx context.Context, purpose string) (string, cipher.AEAD, error) {
-	if id, a, ok := s.keys.sealing(purpose, s.now()); ok {
+func (f *sealer) sealingKey(ctx context.Context, purpose string) (string, cipher.AEAD, error) {
+	if id, a, ok := f.s.keys.sealing(purpose, f.s.now()); ok {
 		return id, a, nil
 	}
-	s.keys.forget()
-	if err := s.loadKeys(ctx); err != nil {
+	f.s.keys.forget()
+	if err := f.load(ctx); err != nil {
 		return "", nil, err
 	}
-	if id, a, ok := s.keys.sealing(purpose, s.now()); ok {
+	if id, a, ok := f.s.keys.sealing(purpose, f.s.now()); ok {
 		return id, a, nil
 	}
-	if err := s.rotateKey(ctx, purpose, 0); err != nil {
+	if err := f.rotate(ctx, purpose, 0); err != nil {
 		return "", nil, err
 	}
-	s.keys.forget()
-	if err := s.loadKeys(ctx); err != nil {
+	f.s.keys.forget()
+	if err := f.load(ctx); err != nil {
 		return "", nil, err
 	}
-	id, a, ok := s.keys.sealing(purpose, s.now())
+	id, a, ok := f.s.keys.sealing(purpose, f.s.now())
 	if !ok {
 		return "", nil, fmt.Errorf("no %s key after making one", purpose)
 	}
 	return id, a, nil
 }
 
-func (s *Service) openingKey(ctx context.Context, id string) (cipher.AEAD, error) {
-	if a, ok := s.keys.find(id); ok {
+func (f *sealer) openingKey(ctx context.Context, id string) (cipher.AEAD, error) {
+	if a, ok := f.s.keys.find(id); ok {
 		return a, nil
 	}
-	if err := s.loadKeys(ctx); err != nil {
+	if err := f.load(ctx); err != nil {
 		return nil, err
 	}
-	if a, ok := s.keys.find(id); ok {
+	if a, ok := f.s.keys.find(id); ok {
 		return a, nil
 	}
 	return nil, errNoKey
@@ -187,21 +187,21 @@ func unseal(a cipher.AEAD, sealed, about string) ([]byte, error) {
 	return text, nil
 }
 
-// sealFor seals with the newest key of a purpose; the key's id leads the text.
-func (s *Service) sealFor(ctx context.Context, purpose, about string, text []byte) (string, error) {
-	id, a, err := s.sealingKey(ctx, purpose)
+// seal seals with the newest key of a purpose; the key's id leads the text.
+func (f *sealer) seal(ctx context.Context, purpose, about string, text []byte) (string, error) {
+	id, a, err := f.sealingKey(ctx, purpose)
 	if err != nil {
 		return "", err
 	}
 	return id + seal(a, text, purpose+about), nil
 }
 
-// unsealFor is the inverse of sealFor.
-func (s *Service) unsealFor(ctx context.Context, purpose, about, sealed string) ([]byte, error) {
+// open is the inverse of sealFor.
+func (f *sealer) open(ctx context.Context, purpose, about, sealed string) ([]byte, error) {
 	if len(sealed) < keyIDLen {
 		return nil, errSeal
 	}
-	a, err := s.openingKey(ctx, sealed[:keyIDLen])
+	a, err := f.openingKey(ctx, sealed[:keyIDLen])
 	if err != nil {
 		return nil, err
 	}

@@ -20,17 +20,17 @@ func (s *Service) checkOAuth1(ctx context.Context, r *oauth1.Request, p *proof) 
 	return err
 }
 
-// oauthPrincipal gives a token the roles of its access token that the user
+// accessToken gives a token the roles of its access token that the user
 // still has.
-func (s *Service) oauthPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	t, err := family.Get(ctx, tx, s.store.OAuth1.Tokens, id)
+func (f *resolver) accessToken(ctx context.Context, tx *store.Tx, p *principal, id string) error {
+	t, err := family.Get(ctx, tx, f.s.store.OAuth1.Tokens, id)
 	if err != nil {
 		return err
 	}
-	if t.UserID != p.User.ID || t.ProjectID != p.Project.ID || !s.now().Before(t.ExpiresAt) {
+	if t.UserID != p.User.ID || t.ProjectID != p.Project.ID || !f.s.now().Before(t.ExpiresAt) {
 		return denied("The OAuth1 token %s is not for this user and project.", id)
 	}
-	held, err := s.rolesOnProject(ctx, tx, p.User.ID, p.GroupIDs, *p.Project)
+	held, err := f.rolesOnProject(ctx, tx, p.User.ID, p.GroupIDs, *p.Project)
 	if err != nil {
 		return err
 	}

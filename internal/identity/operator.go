@@ -36,25 +36,25 @@ func (s *Service) ResetPassword(ctx context.Context, user, domain, password stri
 		if err != nil {
 			return err
 		}
-		return s.resetUser(ctx, tx, u, hash)
+		return s.Users.reset(ctx, tx, u, hash)
 	})
 }
 
-// resetUser enables a user, ends a lock and, unless hash is empty, replaces the password.
-func (s *Service) resetUser(ctx context.Context, tx *store.Tx, u User, hash string) error {
+// reset enables a user, ends a lock and, unless hash is empty, replaces the password.
+func (f *Users) reset(ctx context.Context, tx *store.Tx, u User, hash string) error {
 	what := updated
 	if hash != "" {
 		what = "reset_password"
-		if err := s.replacePassword(ctx, tx, &u, hash, false); err != nil {
+		if err := f.s.passwords.replace(ctx, tx, &u, hash, false); err != nil {
 			return err
 		}
 	}
-	u.Enabled, u.FailedAttempts, u.LastActiveAt = true, 0, s.now()
-	if err := s.store.Users.Update(ctx, tx, &u); err != nil {
+	u.Enabled, u.FailedAttempts, u.LastActiveAt = true, 0, f.s.now()
+	if err := f.s.store.Users.Update(ctx, tx, &u); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "user", what, u.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "user", what, u.ID); err != nil {
 		return err
 	}
-	return s.changed(ctx, tx, userTag(u.ID))
+	return f.s.changed(ctx, tx, userTag(u.ID))
 }

@@ -54,7 +54,7 @@ func (s *Service) newOAuth1() *oauth1.Service {
 			if err != nil {
 				return nil, err
 			}
-			held, err := s.trustorRoles(ctx, tx, userID, p)
+			held, err := s.Trusts.trustorRoles(ctx, tx, userID, p)
 			out := make([]oauth1.Role, len(held))
 			for i, r := range held {
 				out[i] = oauth1.Role{ID: r.ID, Name: r.Name}
@@ -70,7 +70,7 @@ func (s *Service) projectThere(ctx context.Context, tx *store.Tx, id string) err
 }
 
 func (s *Service) domainThere(ctx context.Context, tx *store.Tx, id string) error {
-	_, err := s.domain(ctx, tx, id)
+	_, err := s.Domains.get(ctx, tx, id)
 	return err
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 // acceptable checks a new password against the operator's rules.
-func (s *Service) acceptable(password string) error {
-	r := s.cfg.Passwords
+func (f *passwords) acceptable(password string) error {
+	r := f.s.cfg.Passwords
 	if len(password) > maxPasswordLen {
 		return errs.New(errs.Invalid, "The password is longer than %d bytes.", maxPasswordLen)
 	}
@@ -29,24 +29,24 @@ func (s *Service) acceptable(password string) error {
 }
 
 // notUsedBefore refuses a password that is among the user's last ones.
-func (s *Service) notUsedBefore(ctx context.Context, userID, password string) error {
-	n := s.cfg.Passwords.UniqueLast
+func (f *passwords) notUsedBefore(ctx context.Context, userID, password string) error {
+	n := f.s.cfg.Passwords.UniqueLast
 	if n < 1 {
 		return nil
 	}
-	hashes, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]string, error) {
-		u, err := family.Get(ctx, tx, s.store.Users.Table, userID)
+	hashes, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]string, error) {
+		u, err := family.Get(ctx, tx, f.s.store.Users.Table, userID)
 		if err != nil || n == 1 {
 			return []string{u.PasswordHash}, err
 		}
-		old, err := s.store.Users.OldPasswords(ctx, tx, userID, n-1)
+		old, err := f.s.store.Users.OldPasswords(ctx, tx, userID, n-1)
 		return append(old, u.PasswordHash), err
 	})
 	if err != nil {
 		return err
 	}
 	for _, h := range hashes {
-		same, err := s.hasher.compare(ctx, h, password)
+		same, err := f.s.hasher.compare(ctx, h, password)
 		if err != nil {
 			return err
 		}
@@ -57,9 +57,9 @@ func (s *Service) notUsedBefore(ctx context.Context, userID, password string) er
 	return nil
 }
 
-// setPassword puts a hash on a user, with the times that the rules give it.
-func (s *Service) setPassword(u *User, hash string, byHimself bool) {
-	r, now := s.cfg.Passwords, s.now()
+// set puts a hash on a user, with the times that the rules give it.
+func (f *passwords) set(u *User, hash string, byHimself bool) {
+	r, now := f.s.cfg.Passwords, f.s.now()
 	u.PasswordHash, u.PasswordCreatedAt, u.PasswordSelfService = hash, now, byHimself
 	u.PasswordExpiresAt = now.Add(r.ExpiresAfter)
 	switch {
@@ -71,12 +71,12 @@ func (s *Service) setPassword(u *User, hash string, byHimself bool) {
 	u.FailedAttempts = 0
 }
 
-// replacePassword remembers the old password, sets the new and voids all tokens.
-func (s *Service) replacePassword(ctx context.Context, tx *store.Tx, u *User, hash string, byHimself bool) error {
-	keep := max(0, s.cfg.Passwords.UniqueLast-1)
-	if err := s.store.Users.AddOldPassword(ctx, tx, u.ID, u.PasswordHash, u.PasswordCreatedAt, keep); err != nil {
+// replace remembers the old password, sets the new and voids all tokens.
+func (f *passwords) replace(ctx context.Context, tx *store.Tx, u *User, hash string, byHimself bool) error {
+	keep := max(0, f.s.cfg.Passwords.UniqueLast-1)
+	if err := f.s.store.Users.AddOldPassword(ctx, tx, u.ID, u.PasswordHash, u.PasswordCreatedAt, keep); err != nil {
 		return err
 	}
-	s.setPassword(u, hash, byHimself)
-	return s.revoke(ctx, tx, userTag(u.ID))
+	f.set(u, hash, byHimself)
+	return f.s.revoke(ctx, tx, userTag(u.ID))
 }

@@ -128,7 +128,7 @@ func (s *Service) principal(ctx context.Context, t *Token) (*principal, error) {
 		return p, nil
 	}
 	at := s.watch.now()
-	p, err := family.Read(ctx, s.db, func(tx *store.Tx) (*principal, error) { return s.loadPrincipal(ctx, tx, t) })
+	p, err := family.Read(ctx, s.db, func(tx *store.Tx) (*principal, error) { return s.resolver.load(ctx, tx, t) })
 	if err != nil {
 		return nil, err
 	}
@@ -140,21 +140,21 @@ func denied(format string, args ...any) error {
 	return errs.New(errs.Unauthenticated, format, args...)
 }
 
-func (s *Service) loadPrincipal(ctx context.Context, tx *store.Tx, t *Token) (*principal, error) {
+func (f *resolver) load(ctx context.Context, tx *store.Tx, t *Token) (*principal, error) {
 	p := &principal{}
 	var err error
-	if p.User, p.UserDomain, err = s.enabledUser(ctx, tx, t.UserID); err != nil {
+	if p.User, p.UserDomain, err = f.enabledUser(ctx, tx, t.UserID); err != nil {
 		return nil, err
 	}
 	p.tags = []string{userTag(p.User.ID), projectTag(p.UserDomain.ID), rolesTag}
-	if p.GroupIDs, err = s.store.Groups.IDsOfUser(ctx, tx, p.User.ID, s.now()); err != nil {
+	if p.GroupIDs, err = f.s.store.Groups.IDsOfUser(ctx, tx, p.User.ID, f.s.now()); err != nil {
 		return nil, err
 	}
 	for _, g := range p.GroupIDs {
 		p.tags = append(p.tags, groupTag(g))
 	}
 	if p.User.Kind == Federated {
-		if p.until, err = s.store.Groups.NextExpiry(ctx, tx, p.User.ID, s.now()); err != nil {
+		if p.until, err = f.s.store.Groups.NextExpiry(ctx, tx, p.User.ID, f.s.now()); err != nil {
 			return nil, err
 		}
 	}
@@ -162,12 +162,12 @@ func (s *Service) loadPrincipal(ctx context.Context, tx *store.Tx, t *Token) (*p
 	case Unscoped:
 		return p, nil
 	case ProjectScope:
-		err = s.projectPrincipal(ctx, tx, p, t)
+		err = f.project(ctx, tx, p, t)
 	case DomainScope:
-		err = s.domainPrincipal(ctx, tx, p, t.Scope.ID)
+		err = f.domain(ctx, tx, p, t.Scope.ID)
 	case SystemScope:
 		p.System = true
-		p.Roles, err = s.rolesOnSystem(ctx, tx, p)
+		p.Roles, err = f.rolesOnSystem(ctx, tx, p)
 	}
 	if err == nil && len(p.Roles) == 0 {
 		err = denied("User %s has no access to %s.", t.UserID, t.Scope)
@@ -188,12 +188,12 @@ func (sc Scope) String() string {
 }
 
 // enabledUser finds a user who, with his domain, is enabled.
-func (s *Service) enabledUser(ctx context.Context, tx *store.Tx, id string) (User, Project, error) {
-	u, err := family.Get(ctx, tx, s.store.Users.Table, id)
+func (f *resolver) enabledUser(ctx context.Context, tx *store.Tx, id string) (User, Project, error) {
+	u, err := family.Get(ctx, tx, f.s.store.Users.Table, id)
 	if err != nil {
 		return u, Project{}, err
 	}
-	d, err := family.Get(ctx, tx, s.store.Projects.Table, u.DomainID)
+	d, err := family.Get(ctx, tx, f.s.store.Projects.Table, u.DomainID)
 	if err != nil {
 		return u, d, err
 	}
@@ -206,15 +206,15 @@ func (s *Service) enabledUser(ctx context.Context, tx *store.Tx, id string) (Use
 	return u, d, nil
 }
 
-func (s *Service) projectPrincipal(ctx context.Context, tx *store.Tx, p *principal, t *Token) error {
-	project, err := family.Get(ctx, tx, s.store.Projects.Table, t.Scope.ID)
+func (f *resolver) project(ctx context.Context, tx *store.Tx, p *principal, t *Token) error {
+	project, err := family.Get(ctx, tx, f.s.store.Projects.Table, t.Scope.ID)
 	if err != nil {
 		return err
 	}
 	p.Project, p.ProjectDomain = &project, project
 	p.tags = append(p.tags, projectTag(project.ID))
 	if !project.IsDomain {
-		if p.ProjectDomain, err = family.Get(ctx, tx, s.store.Projects.Table, project.DomainID); err != nil {
+		if p.ProjectDomain, err = family.Get(ctx, tx, f.s.store.Projects.Table, project.DomainID); err != nil {
 			return err
 		}
 	}
@@ -226,21 +226,21 @@ func (s *Service) projectPrincipal(ctx context.Context, tx *store.Tx, p *princip
 	}
 	switch {
 	case t.TrustID != "":
-		return s.trustPrincipal(ctx, tx, p, t.TrustID)
+		return f.s.Trusts.principal(ctx, tx, p, t.TrustID)
 	case t.AccessTokenID != "":
-		return s.oauthPrincipal(ctx, tx, p, t.AccessTokenID)
+		return f.accessToken(ctx, tx, p, t.AccessTokenID)
 	}
-	if p.Roles, err = s.rolesOnProject(ctx, tx, p.User.ID, p.GroupIDs, project); err != nil {
+	if p.Roles, err = f.rolesOnProject(ctx, tx, p.User.ID, p.GroupIDs, project); err != nil {
 		return err
 	}
 	if t.AppCredID != "" {
-		return s.appCredPrincipal(ctx, tx, p, t.AppCredID)
+		return f.s.AppCredentials.principal(ctx, tx, p, t.AppCredID)
 	}
 	return nil
 }
 
-func (s *Service) domainPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	d, err := family.Get(ctx, tx, s.store.Projects.Table, id)
+func (f *resolver) domain(ctx context.Context, tx *store.Tx, p *principal, id string) error {
+	d, err := family.Get(ctx, tx, f.s.store.Projects.Table, id)
 	if err != nil {
 		return err
 	}
@@ -250,29 +250,29 @@ func (s *Service) domainPrincipal(ctx context.Context, tx *store.Tx, p *principa
 		return denied("Domain is disabled: %s.", id)
 	}
 	no := false
-	rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: p.actors(), TargetKind: DomainTarget, TargetIDs: []string{id}, Inherited: &no})
+	rows, err := f.s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: p.actors(), TargetKind: DomainTarget, TargetIDs: []string{id}, Inherited: &no})
 	if err != nil {
 		return err
 	}
-	p.Roles, err = s.expand(ctx, tx, roleIDs(rows))
+	p.Roles, err = f.expand(ctx, tx, roleIDs(rows))
 	return err
 }
 
-func (s *Service) rolesOnSystem(ctx context.Context, tx *store.Tx, p *principal) ([]Role, error) {
-	rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: p.actors(), TargetKind: SystemTarget})
+func (f *resolver) rolesOnSystem(ctx context.Context, tx *store.Tx, p *principal) ([]Role, error) {
+	rows, err := f.s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: p.actors(), TargetKind: SystemTarget})
 	if err != nil {
 		return nil, err
 	}
-	return s.expand(ctx, tx, roleIDs(rows))
+	return f.expand(ctx, tx, roleIDs(rows))
 }
 
 func (p *principal) actors() []string { return append([]string{p.User.ID}, p.GroupIDs...) }
 
 // rolesOnProject returns the roles of a user and his groups on a project:
 // given on it, or given above it to be inherited, and all that those imply.
-func (s *Service) rolesOnProject(ctx context.Context, tx *store.Tx, userID string, groupIDs []string, p Project) ([]Role, error) {
+func (f *resolver) rolesOnProject(ctx context.Context, tx *store.Tx, userID string, groupIDs []string, p Project) ([]Role, error) {
 	above := strings.Split(strings.TrimSuffix(p.Path, "/"), "/")
-	rows, err := s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: append([]string{userID}, groupIDs...), TargetIDs: above})
+	rows, err := f.s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: append([]string{userID}, groupIDs...), TargetIDs: above})
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +282,7 @@ func (s *Service) rolesOnProject(ctx context.Context, tx *store.Tx, userID strin
 		}
 		return !a.Inherited
 	})
-	return s.expand(ctx, tx, roleIDs(rows))
+	return f.expand(ctx, tx, roleIDs(rows))
 }
 
 func roleIDs(rows []Assignment) []string {
@@ -297,16 +297,16 @@ func roleIDs(rows []Assignment) []string {
 
 // expand adds the implied roles and drops those of domains, which exist only
 // to imply others.
-func (s *Service) expand(ctx context.Context, tx *store.Tx, ids []string) ([]Role, error) {
+func (f *resolver) expand(ctx context.Context, tx *store.Tx, ids []string) ([]Role, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rules, err := s.store.Roles.Implied(ctx, tx)
+	rules, err := f.s.store.Roles.Implied(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
 	ids = closure(ids, rules)
-	roles, err := family.Find(ctx, tx, s.store.Roles.Table, store.In("id", ids))
+	roles, err := family.Find(ctx, tx, f.s.store.Roles.Table, store.In("id", ids))
 	if err != nil {
 		return nil, err
 	}

@@ -58,17 +58,17 @@ func (f *Projects) List(ctx context.Context, q store.Query) (store.Page[Project]
 	return family.List(ctx, f.s.base, f.s.store.Projects.Table, q)
 }
 
-// getProject loads a project under a rule. One that does not exist is reported
+// get loads a project under a rule. One that does not exist is reported
 // only to those who may see any.
-func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string) (Project, error) {
-	p, err := family.Get(ctx, tx, s.store.Projects.Table, id)
+func (f *Projects) get(ctx context.Context, tx *store.Tx, rule, id string) (Project, error) {
+	p, err := family.Get(ctx, tx, f.s.store.Projects.Table, id)
 	target := policy.Target{}
 	if err == nil {
 		target = projectTarget(p)
 	} else if !errs.Is(err, errs.NotFound) {
 		return p, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
+	if perr := f.s.check(ctx, rule, target); perr != nil {
 		return p, perr
 	}
 	return p, err
@@ -76,7 +76,7 @@ func (s *Service) getProject(ctx context.Context, tx *store.Tx, rule, id string)
 
 // Show returns a project.
 func (f *Projects) Show(ctx context.Context, id string) (*Project, error) {
-	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Project, error) { return f.s.getProject(ctx, tx, "identity:get_project", id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Project, error) { return f.get(ctx, tx, "identity:get_project", id) }))
 }
 
 // Relatives are the projects above and below one; for the views that ask.
@@ -94,7 +94,7 @@ func (f *Projects) Relatives(ctx context.Context, p Project, ownOnly bool) (Rela
 		if r.Subtree, err = f.s.store.Projects.Subtree(ctx, tx, p); err != nil || !ownOnly {
 			return r, err
 		}
-		mine, err := f.s.projectsOf(ctx, tx, actor.From(ctx).UserID)
+		mine, err := f.s.Scopes.projectsOf(ctx, tx, actor.From(ctx).UserID)
 		if err != nil {
 			return r, err
 		}
@@ -120,7 +120,7 @@ func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Proje
 		if err := f.s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
 			return nil, err
 		}
-		return family.One(f.s.createDomain(ctx, p))
+		return family.One(f.s.Domains.create(ctx, p))
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Project, error) {
 		p := p
@@ -134,7 +134,7 @@ func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Proje
 		if err := f.s.check(ctx, "identity:create_project", projectTarget(p)); err != nil {
 			return p, err
 		}
-		if err := f.s.placeProject(ctx, tx, &p); err != nil {
+		if err := f.place(ctx, tx, &p); err != nil {
 			return p, err
 		}
 		if err := f.s.store.Projects.Insert(ctx, tx, &p); err != nil {
@@ -144,12 +144,12 @@ func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Proje
 	}))
 }
 
-// placeProject finds a new project's parent and path.
-func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) error {
+// place finds a new project's parent and path.
+func (f *Projects) place(ctx context.Context, tx *store.Tx, p *Project) error {
 	if p.ParentID == "" {
 		p.ParentID = p.DomainID
 	}
-	parent, err := family.Get(ctx, tx, s.store.Projects.Table, p.ParentID)
+	parent, err := family.Get(ctx, tx, f.s.store.Projects.Table, p.ParentID)
 	if errs.Is(err, errs.NotFound) {
 		if p.ParentID == p.DomainID {
 			return errs.New(errs.NotFound, "Could not find domain: %s.", p.DomainID)
@@ -166,8 +166,8 @@ func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) er
 		return errs.New(errs.Invalid, "Cannot create project, since its parent %s is disabled.", parent.ID)
 	}
 	p.Path = parent.Path + p.ID + "/"
-	if depth := strings.Count(p.Path, "/") - 1; depth > s.cfg.MaxProjectDepth {
-		return errs.New(errs.Forbidden, "Cannot create project: it would be %d levels below its domain, and %d are allowed.", depth, s.cfg.MaxProjectDepth)
+	if depth := strings.Count(p.Path, "/") - 1; depth > f.s.cfg.MaxProjectDepth {
+		return errs.New(errs.Forbidden, "Cannot create project: it would be %d levels below its domain, and %d are allowed.", depth, f.s.cfg.MaxProjectDepth)
 	}
 	return nil
 }
@@ -175,15 +175,15 @@ func (s *Service) placeProject(ctx context.Context, tx *store.Tx, p *Project) er
 // Update changes a project.
 func (f *Projects) Update(ctx context.Context, id string, in change.Patch[Project]) (*Project, error) {
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Project, error) {
-		p, err := f.s.getProject(ctx, tx, "identity:update_project", id)
+		p, err := f.get(ctx, tx, "identity:update_project", id)
 		if err != nil {
 			return p, err
 		}
-		return f.s.updateProject(ctx, tx, p, in)
+		return f.update(ctx, tx, p, in)
 	}))
 }
 
-func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, in change.Patch[Project]) (Project, error) {
+func (f *Projects) update(ctx context.Context, tx *store.Tx, p Project, in change.Patch[Project]) (Project, error) {
 	before := p
 	before.Options = p.Options
 	if err := in.To(&p); err != nil {
@@ -200,7 +200,7 @@ func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, in
 	case p.IsDomain != before.IsDomain:
 		return p, errs.New(errs.Invalid, "Update of `is_domain` is not allowed.")
 	case p.Enabled && !before.Enabled:
-		above, err := s.store.Projects.Ancestors(ctx, tx, p)
+		above, err := f.s.store.Projects.Ancestors(ctx, tx, p)
 		if err != nil {
 			return p, err
 		}
@@ -208,29 +208,29 @@ func (s *Service) updateProject(ctx context.Context, tx *store.Tx, p Project, in
 			return p, errs.New(errs.Forbidden, "Cannot enable project %s since it has disabled parents.", p.ID)
 		}
 	case !p.Enabled && before.Enabled:
-		if err := s.mayDisable(ctx, tx, p); err != nil {
+		if err := f.mayDisable(ctx, tx, p); err != nil {
 			return p, err
 		}
-		if err := s.revoke(ctx, tx, projectTag(p.ID)); err != nil {
+		if err := f.s.revoke(ctx, tx, projectTag(p.ID)); err != nil {
 			return p, err
 		}
 	}
-	if err := s.store.Projects.Update(ctx, tx, &p); err != nil {
+	if err := f.s.store.Projects.Update(ctx, tx, &p); err != nil {
 		return p, err
 	}
-	if err := s.noted(ctx, tx, "project", updated, p.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "project", updated, p.ID); err != nil {
 		return p, err
 	}
-	return p, s.changed(ctx, tx, projectTag(p.ID))
+	return p, f.s.changed(ctx, tx, projectTag(p.ID))
 }
 
 // mayDisable refuses to disable what has enabled projects below. A domain may
 // always be disabled: it takes all that is in it along.
-func (s *Service) mayDisable(ctx context.Context, tx *store.Tx, p Project) error {
+func (f *Projects) mayDisable(ctx context.Context, tx *store.Tx, p Project) error {
 	if p.IsDomain {
 		return nil
 	}
-	below, err := s.store.Projects.Subtree(ctx, tx, p)
+	below, err := f.s.store.Projects.Subtree(ctx, tx, p)
 	if err != nil {
 		return err
 	}
@@ -258,12 +258,12 @@ func mayDelete(noun, id string, immutable bool) error {
 // Delete deletes a project that has none below.
 func (f *Projects) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		p, err := f.s.getProject(ctx, tx, "identity:delete_project", id)
+		p, err := f.get(ctx, tx, "identity:delete_project", id)
 		if err != nil {
 			return err
 		}
 		if p.IsDomain {
-			return f.s.deleteDomain(ctx, tx, p)
+			return f.s.Domains.remove(ctx, tx, p)
 		}
 		if err := mayDelete("project", id, p.Immutable()); err != nil {
 			return err
@@ -275,52 +275,52 @@ func (f *Projects) Delete(ctx context.Context, id string) error {
 		if len(below) > 0 {
 			return errs.New(errs.Forbidden, "Cannot delete the project %s since it is not a leaf in the hierarchy.", id)
 		}
-		return f.s.removeProject(ctx, tx, p)
+		return f.remove(ctx, tx, p)
 	})
 }
 
-// removeProject deletes a project and all that hangs from it.
-func (s *Service) removeProject(ctx context.Context, tx *store.Tx, p Project) error {
-	if err := s.store.Assignments.RemoveTarget(ctx, tx, ProjectTarget, p.ID); err != nil {
+// remove deletes a project and all that hangs from it.
+func (f *Projects) remove(ctx context.Context, tx *store.Tx, p Project) error {
+	if err := f.s.store.Assignments.RemoveTarget(ctx, tx, ProjectTarget, p.ID); err != nil {
 		return err
 	}
 	for _, del := range []func(context.Context, *store.Tx, ...store.Cond) (int64, error){
-		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.Trusts.DeleteWhere,
-		s.store.Limit.Limits.DeleteWhere, s.store.OAuth1.Tokens.DeleteWhere,
+		f.s.store.Credentials.DeleteWhere, f.s.store.AppCredentials.DeleteWhere, f.s.store.Trusts.DeleteWhere,
+		f.s.store.Limit.Limits.DeleteWhere, f.s.store.OAuth1.Tokens.DeleteWhere,
 	} {
 		if _, err := del(ctx, tx, store.Eq("project_id", p.ID)); err != nil {
 			return err
 		}
 	}
-	if err := s.store.Catalog.Links.UnlinkProject(ctx, tx, p.ID); err != nil {
+	if err := f.s.store.Catalog.Links.UnlinkProject(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	homeless, err := family.Find(ctx, tx, s.store.Users.Table, store.Eq("default_project_id", p.ID))
+	homeless, err := family.Find(ctx, tx, f.s.store.Users.Table, store.Eq("default_project_id", p.ID))
 	if err != nil {
 		return err
 	}
 	for _, u := range homeless {
 		u.DefaultProjectID = ""
-		if err := s.store.Users.Update(ctx, tx, &u); err != nil {
+		if err := f.s.store.Users.Update(ctx, tx, &u); err != nil {
 			return err
 		}
-		if err := s.changed(ctx, tx, userTag(u.ID)); err != nil {
+		if err := f.s.changed(ctx, tx, userTag(u.ID)); err != nil {
 			return err
 		}
 	}
-	if err := s.store.Projects.Delete(ctx, tx, p.ID); err != nil {
+	if err := f.s.store.Projects.Delete(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "project", deleted, p.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "project", deleted, p.ID); err != nil {
 		return err
 	}
-	return s.revoke(ctx, tx, projectTag(p.ID))
+	return f.s.revoke(ctx, tx, projectTag(p.ID))
 }
 
 // SetTags replaces the tags that change returns for those there are.
 func (f *Projects) SetTags(ctx context.Context, rule, id string, change func(tags []string) ([]string, error)) ([]string, error) {
 	return family.Write(ctx, f.s.db, func(tx *store.Tx) ([]string, error) {
-		p, err := f.s.getProject(ctx, tx, rule, id)
+		p, err := f.get(ctx, tx, rule, id)
 		if err != nil {
 			return nil, err
 		}
@@ -348,7 +348,7 @@ const maxTags = 80
 // Tags lists a project's tags under a rule.
 func (f *Projects) Tags(ctx context.Context, rule, id string) ([]string, error) {
 	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]string, error) {
-		p, err := f.s.getProject(ctx, tx, rule, id)
+		p, err := f.get(ctx, tx, rule, id)
 		return p.Tags, err
 	})
 }
@@ -356,10 +356,10 @@ func (f *Projects) Tags(ctx context.Context, rule, id string) ([]string, error) 
 // OfUser lists the projects on which a user has a role.
 func (f *Projects) OfUser(ctx context.Context, userID string, q store.Query) (store.Page[Project], error) {
 	rows, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Project, error) {
-		if _, err := f.s.getUser(ctx, tx, "identity:list_user_projects", userID); err != nil {
+		if _, err := f.s.Users.get(ctx, tx, "identity:list_user_projects", userID); err != nil {
 			return nil, err
 		}
-		return f.s.projectsOf(ctx, tx, userID)
+		return f.s.Scopes.projectsOf(ctx, tx, userID)
 	})
 	rows = slices.DeleteFunc(rows, func(p Project) bool {
 		return slices.ContainsFunc(q.Where, func(m store.Cond) bool {

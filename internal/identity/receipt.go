@@ -64,7 +64,7 @@ func (s *Service) enoughMethods(ctx context.Context, r *AuthRequest, p *proof) e
 	}
 	now := s.now().Truncate(time.Microsecond)
 	t := Token{UserID: p.user.user.ID, Methods: p.methods, IssuedAt: now, ExpiresAt: now.Add(s.cfg.ReceiptTTL)}
-	text, err := s.sealFor(ctx, tokenKey, "receipt", t.encode())
+	text, err := s.sealer.seal(ctx, tokenKey, "receipt", t.encode())
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *Service) enoughMethods(ctx context.Context, r *AuthRequest, p *proof) e
 
 // useReceipt takes in what a receipt proves.
 func (s *Service) useReceipt(ctx context.Context, text string, p *proof) error {
-	b, err := s.unsealFor(ctx, tokenKey, "receipt", text)
+	b, err := s.sealer.open(ctx, tokenKey, "receipt", text)
 	if err != nil {
 		if errors.Is(err, errSeal) || errors.Is(err, errNoKey) {
 			return family.Unauthorized("the receipt is not ours")

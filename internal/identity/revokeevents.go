@@ -15,12 +15,12 @@ type Revocation struct {
 	Kind, Of string // "user" and his id, "audit" and an audit id …
 }
 
-// ListRevocations lists the revocations that still matter.
-func (s *Service) ListRevocations(ctx context.Context) ([]Revocation, error) {
-	if err := s.check(ctx, "identity:list_revoke_events", policy.Target{}); err != nil {
+// Revocations lists the revocations that still matter.
+func (f *Tokens) Revocations(ctx context.Context) ([]Revocation, error) {
+	if err := f.s.check(ctx, "identity:list_revoke_events", policy.Target{}); err != nil {
 		return nil, err
 	}
-	events, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]Event, error) { return s.store.Events.Revocations(ctx, tx) })
+	events, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Event, error) { return f.s.store.Events.Revocations(ctx, tx) })
 	out := make([]Revocation, len(events))
 	for i, e := range events {
 		kind, of, _ := strings.Cut(e.Tag, ":")
@@ -30,6 +30,6 @@ func (s *Service) ListRevocations(ctx context.Context) ([]Revocation, error) {
 }
 
 // MayListRevoked asks the policy of the list that PKI tokens needed.
-func (s *Service) MayListRevoked(ctx context.Context) error {
-	return s.check(ctx, "identity:revocation_list", policy.Target{})
+func (f *Tokens) MayListRevoked(ctx context.Context) error {
+	return f.s.check(ctx, "identity:revocation_list", policy.Target{})
 }

@@ -24,9 +24,9 @@ func (f *Roles) List(ctx context.Context, q store.Query) (store.Page[Role], erro
 	return family.List(ctx, f.s.base, f.s.store.Roles.Table, q)
 }
 
-// getRole loads a role under the rule for its sort, global or a domain's.
-func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (Role, error) {
-	r, err := family.Get(ctx, tx, s.store.Roles.Table, id)
+// get loads a role under the rule for its sort, global or a domain's.
+func (f *Roles) get(ctx context.Context, tx *store.Tx, verb, id string) (Role, error) {
+	r, err := family.Get(ctx, tx, f.s.store.Roles.Table, id)
 	if err != nil {
 		return r, err
 	}
@@ -34,12 +34,12 @@ func (s *Service) getRole(ctx context.Context, tx *store.Tx, verb, id string) (R
 	if r.DomainID != "" {
 		rule = "identity:" + verb + "_domain_role"
 	}
-	return r, s.check(ctx, rule, roleTarget(r))
+	return r, f.s.check(ctx, rule, roleTarget(r))
 }
 
 // Show returns a role.
 func (f *Roles) Show(ctx context.Context, id string) (*Role, error) {
-	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Role, error) { return f.s.getRole(ctx, tx, "get", id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Role, error) { return f.get(ctx, tx, "get", id) }))
 }
 
 // Create makes a role.
@@ -58,7 +58,7 @@ func (f *Roles) Create(ctx context.Context, in change.Patch[Role]) (*Role, error
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Role, error) {
 		if r.DomainID != "" {
-			if _, err := f.s.domain(ctx, tx, r.DomainID); err != nil {
+			if _, err := f.s.Domains.get(ctx, tx, r.DomainID); err != nil {
 				return r, err
 			}
 		}
@@ -72,7 +72,7 @@ func (f *Roles) Create(ctx context.Context, in change.Patch[Role]) (*Role, error
 // Update changes a role.
 func (f *Roles) Update(ctx context.Context, id string, in change.Patch[Role]) (*Role, error) {
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Role, error) {
-		r, err := f.s.getRole(ctx, tx, "update", id)
+		r, err := f.get(ctx, tx, "update", id)
 		if err != nil {
 			return r, err
 		}
@@ -99,25 +99,25 @@ func (f *Roles) Update(ctx context.Context, id string, in change.Patch[Role]) (*
 // Delete deletes a role and takes it from everybody.
 func (f *Roles) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		r, err := f.s.getRole(ctx, tx, "delete", id)
+		r, err := f.get(ctx, tx, "delete", id)
 		if err != nil {
 			return err
 		}
 		if err := mayDelete("role", id, r.Immutable()); err != nil {
 			return err
 		}
-		return f.s.removeRole(ctx, tx, r)
+		return f.remove(ctx, tx, r)
 	})
 }
 
-func (s *Service) removeRole(ctx context.Context, tx *store.Tx, r Role) error {
-	if err := s.store.Roles.Delete(ctx, tx, r.ID); err != nil { // assignments and rules go with it
+func (f *Roles) remove(ctx context.Context, tx *store.Tx, r Role) error {
+	if err := f.s.store.Roles.Delete(ctx, tx, r.ID); err != nil { // assignments and rules go with it
 		return err
 	}
-	if err := s.noted(ctx, tx, "role", deleted, r.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "role", deleted, r.ID); err != nil {
 		return err
 	}
-	return s.changed(ctx, tx, rolesTag)
+	return f.s.changed(ctx, tx, rolesTag)
 }
 
 // Inference is a role with those it implies.
@@ -136,7 +136,7 @@ func (f *Roles) Inferences(ctx context.Context) ([]Inference, error) {
 		if err != nil {
 			return nil, err
 		}
-		roles, err := f.s.rolesByID(ctx, tx)
+		roles, err := f.byID(ctx, tx)
 		if err != nil {
 			return nil, err
 		}
@@ -152,8 +152,8 @@ func (f *Roles) Inferences(ctx context.Context) ([]Inference, error) {
 	})
 }
 
-func (s *Service) rolesByID(ctx context.Context, tx *store.Tx) (map[string]Role, error) {
-	rows, err := family.Find(ctx, tx, s.store.Roles.Table)
+func (f *Roles) byID(ctx context.Context, tx *store.Tx) (map[string]Role, error) {
+	rows, err := family.Find(ctx, tx, f.s.store.Roles.Table)
 	byID := make(map[string]Role, len(rows))
 	for _, r := range rows {
 		byID[r.ID] = r
@@ -191,12 +191,12 @@ func (f *Roles) ImpliedBy(ctx context.Context, priorID string) (Inference, error
 }
 
 // inference loads both roles of a rule.
-func (s *Service) inference(ctx context.Context, tx *store.Tx, r ImpliedRole) (Inference, error) {
-	prior, err := family.Get(ctx, tx, s.store.Roles.Table, r.PriorID)
+func (f *Roles) inference(ctx context.Context, tx *store.Tx, r ImpliedRole) (Inference, error) {
+	prior, err := family.Get(ctx, tx, f.s.store.Roles.Table, r.PriorID)
 	if err != nil {
 		return Inference{}, err
 	}
-	implied, err := family.Get(ctx, tx, s.store.Roles.Table, r.ImpliedID)
+	implied, err := family.Get(ctx, tx, f.s.store.Roles.Table, r.ImpliedID)
 	return Inference{Prior: prior, Implied: []Role{implied}}, err
 }
 
@@ -206,7 +206,7 @@ func (f *Roles) Implied(ctx context.Context, rule string, r ImpliedRole) (Infere
 		return Inference{}, err
 	}
 	return family.Read(ctx, f.s.db, func(tx *store.Tx) (Inference, error) {
-		inf, err := f.s.inference(ctx, tx, r)
+		inf, err := f.inference(ctx, tx, r)
 		if err != nil {
 			return inf, err
 		}
@@ -230,7 +230,7 @@ func (f *Roles) Imply(ctx context.Context, r ImpliedRole) (Inference, error) {
 		return Inference{}, err
 	}
 	return family.Write(ctx, f.s.db, func(tx *store.Tx) (Inference, error) {
-		inf, err := f.s.inference(ctx, tx, r)
+		inf, err := f.inference(ctx, tx, r)
 		if err != nil {
 			return inf, err
 		}
@@ -265,7 +265,7 @@ func (f *Roles) Unimply(ctx context.Context, r ImpliedRole) error {
 		return err
 	}
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := f.s.inference(ctx, tx, r); err != nil {
+		if _, err := f.inference(ctx, tx, r); err != nil {
 			return err
 		}
 		was, err := f.s.store.Roles.Unimply(ctx, tx, r)

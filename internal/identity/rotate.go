@@ -24,7 +24,7 @@ const stageKeys = 4 * pollEvery
 // and the secrets of domains' options are sealed again with the new key.
 func (s *Service) RotateKeys(ctx context.Context) error {
 	for _, purpose := range []string{tokenKey, credentialKey} {
-		if err := s.rotateKey(ctx, purpose, stageKeys); err != nil {
+		if err := s.sealer.rotate(ctx, purpose, stageKeys); err != nil {
 			return err
 		}
 	}
@@ -33,63 +33,63 @@ func (s *Service) RotateKeys(ctx context.Context) error {
 		return ctx.Err() // the keys come into use; the next rotation seals again
 	case <-time.After(stageKeys):
 	}
-	if err := s.resealCredentials(ctx); err != nil {
+	if err := s.sealer.resealCredentials(ctx); err != nil {
 		return err
 	}
-	if err := s.resealOptions(ctx); err != nil {
+	if err := s.sealer.resealOptions(ctx); err != nil {
 		return err
 	}
-	return s.dropCredentialKeys(ctx)
+	return s.sealer.dropCredentialKeys(ctx)
 }
 
-// rotateKey makes a new key that seals after a while. The one before goes on
+// rotate makes a new key that seals after a while. The one before goes on
 // opening; a token key goes when no token of it can live.
-func (s *Service) rotateKey(ctx context.Context, purpose string, after time.Duration) error {
+func (f *sealer) rotate(ctx context.Context, purpose string, after time.Duration) error {
 	secret := make([]byte, chacha20poly1305.KeySize)
 	raw := make([]byte, keyIDLen*3/4)
 	rand.Read(secret)
 	rand.Read(raw)
 	key := Key{ID: base64.RawURLEncoding.EncodeToString(raw), Purpose: purpose}
-	key.Sealed = seal(s.keys.master, secret, purpose+key.ID)
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		now := s.now()
+	key.Sealed = seal(f.s.keys.master, secret, purpose+key.ID)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		now := f.s.now()
 		key.CreatedAt = now.Add(after)
-		rows, err := family.Find(ctx, tx, s.store.Keys, store.Eq("purpose", purpose))
+		rows, err := family.Find(ctx, tx, f.s.store.Keys, store.Eq("purpose", purpose))
 		if err != nil {
 			return err
 		}
-		if err := s.store.Keys.Insert(ctx, tx, &key); err != nil {
+		if err := f.s.store.Keys.Insert(ctx, tx, &key); err != nil {
 			return err
 		}
 		for _, old := range rows {
 			switch {
 			case old.RetiredAt.IsZero():
 				old.RetiredAt = key.CreatedAt
-				err = s.store.Keys.Update(ctx, tx, &old)
-			case purpose == tokenKey && now.Sub(old.RetiredAt) > s.cfg.TokenTTL+s.cfg.AllowExpiredWindow:
-				err = s.store.Keys.Delete(ctx, tx, old.ID)
+				err = f.s.store.Keys.Update(ctx, tx, &old)
+			case purpose == tokenKey && now.Sub(old.RetiredAt) > f.s.cfg.TokenTTL+f.s.cfg.AllowExpiredWindow:
+				err = f.s.store.Keys.Delete(ctx, tx, old.ID)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		if err := s.noted(ctx, tx, purpose+"_key", created, key.ID); err != nil {
+		if err := f.s.noted(ctx, tx, purpose+"_key", created, key.ID); err != nil {
 			return err
 		}
-		return s.changed(ctx, tx, keysTag)
+		return f.s.changed(ctx, tx, keysTag)
 	})
 }
 
 // resealCredentials seals every credential with the newest key.
-func (s *Service) resealCredentials(ctx context.Context) error {
-	newest, _, err := s.sealingKey(ctx, credentialKey)
+func (f *sealer) resealCredentials(ctx context.Context) error {
+	newest, _, err := f.sealingKey(ctx, credentialKey)
 	if err != nil {
 		return err
 	}
 	marker := ""
 	for {
-		page, err := family.Read(ctx, s.db, func(tx *store.Tx) (store.Page[Credential], error) {
-			return s.store.Credentials.List(ctx, tx, store.Query{Marker: marker, LostMarker: true, Limit: 200})
+		page, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[Credential], error) {
+			return f.s.store.Credentials.List(ctx, tx, store.Query{Marker: marker, LostMarker: true, Limit: 200})
 		})
 		if err != nil || len(page.Rows) == 0 {
 			return err
@@ -99,51 +99,51 @@ func (s *Service) resealCredentials(ctx context.Context) error {
 			if strings.HasPrefix(c.Blob, newest) {
 				continue
 			}
-			if err := s.resealCredential(ctx, *c); err != nil {
+			if err := f.resealCredential(ctx, *c); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Service) resealCredential(ctx context.Context, old Credential) error {
-	c, err := s.openCredential(ctx, old)
+func (f *sealer) resealCredential(ctx context.Context, old Credential) error {
+	c, err := f.s.Credentials.open(ctx, old)
 	if err != nil {
 		return err
 	}
-	if c, err = s.sealCredential(ctx, c); err != nil {
+	if c, err = f.s.Credentials.seal(ctx, c); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		now, err := family.Get(ctx, tx, s.store.Credentials, c.ID)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		now, err := family.Get(ctx, tx, f.s.store.Credentials, c.ID)
 		if errs.Is(err, errs.NotFound) || err == nil && now.Blob != old.Blob {
 			return nil // deleted or changed meanwhile: it is sealed anew already
 		}
 		if err != nil {
 			return err
 		}
-		return s.store.Credentials.Update(ctx, tx, &c)
+		return f.s.store.Credentials.Update(ctx, tx, &c)
 	})
 }
 
 // resealOptions seals the secrets among the domains' options with the newest key.
-func (s *Service) resealOptions(ctx context.Context) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		options, err := s.store.DomainOptions.All(ctx, tx, store.Eq("sensitive", true))
+func (f *sealer) resealOptions(ctx context.Context) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		options, err := f.s.store.DomainOptions.All(ctx, tx, store.Eq("sensitive", true))
 		if err != nil {
 			return err
 		}
 		for _, o := range options {
 			sealed, _ := o.Value.(string)
 			about := o.DomainID + "/" + o.Option
-			text, err := s.unsealFor(ctx, credentialKey, about, sealed)
+			text, err := f.open(ctx, credentialKey, about, sealed)
 			if err != nil {
 				return err
 			}
-			if o.Value, err = s.sealFor(ctx, credentialKey, about, text); err != nil {
+			if o.Value, err = f.seal(ctx, credentialKey, about, text); err != nil {
 				return err
 			}
-			if err := s.store.DomainOptions.Update(ctx, tx, o); err != nil {
+			if err := f.s.store.DomainOptions.Update(ctx, tx, o); err != nil {
 				return err
 			}
 		}
@@ -153,15 +153,15 @@ func (s *Service) resealOptions(ctx context.Context) error {
 
 // dropCredentialKeys forgets the keys that nothing is sealed with any more. One
 // that retired just now stays: another server may still be sealing with it.
-func (s *Service) dropCredentialKeys(ctx context.Context) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		keys, err := family.Find(ctx, tx, s.store.Keys, store.Eq("purpose", credentialKey))
+func (f *sealer) dropCredentialKeys(ctx context.Context) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		keys, err := family.Find(ctx, tx, f.s.store.Keys, store.Eq("purpose", credentialKey))
 		if err != nil {
 			return err
 		}
-		keys = slices.DeleteFunc(keys, func(k Key) bool { return k.RetiredAt.IsZero() || s.now().Sub(k.RetiredAt) < noticesKept })
+		keys = slices.DeleteFunc(keys, func(k Key) bool { return k.RetiredAt.IsZero() || f.s.now().Sub(k.RetiredAt) < noticesKept })
 		for _, k := range keys {
-			if err := s.store.Keys.Delete(ctx, tx, k.ID); err != nil {
+			if err := f.s.store.Keys.Delete(ctx, tx, k.ID); err != nil {
 				return err
 			}
 		}

@@ -61,16 +61,16 @@ type SAMLStatement struct {
 // samlID is the id of the SAML request that a state belongs to.
 func (st ssoState) samlID() string { return "id-" + st.Nonce }
 
-func (s *Service) samlOf() (SAML, error) {
-	if s.saml == nil {
+func (f *SSO) samlOf() (SAML, error) {
+	if f.s.saml == nil {
 		return nil, errs.New(errs.NotFound, "SAML is not set up here.")
 	}
-	return s.saml, nil
+	return f.s.saml, nil
 }
 
-// SAMLMetadata describes this cloud to one of its SAML identity providers.
-func (s *Service) SAMLMetadata(idp, protocol string) ([]byte, error) {
-	m, err := s.samlOf()
+// Metadata describes this cloud to one of its SAML identity providers.
+func (f *SSO) Metadata(idp, protocol string) ([]byte, error) {
+	m, err := f.samlOf()
 	if err != nil {
 		return nil, err
 	}
@@ -81,17 +81,17 @@ func (s *Service) SAMLMetadata(idp, protocol string) ([]byte, error) {
 	return text, err
 }
 
-// SAMLEnvelope begins the login of an enhanced client.
-func (s *Service) SAMLEnvelope(ctx context.Context, idp, protocol string) ([]byte, error) {
-	if s.saml == nil {
+// Envelope begins the login of an enhanced client.
+func (f *SSO) Envelope(ctx context.Context, idp, protocol string) ([]byte, error) {
+	if f.s.saml == nil {
 		return nil, family.Unauthorized("SAML is not set up here")
 	}
-	st := s.newState(idp, protocol)
-	sealed, err := s.sealState(ctx, "sso", st)
+	st := f.newState(idp, protocol)
+	sealed, err := f.seal(ctx, "sso", st)
 	if err != nil {
 		return nil, err
 	}
-	return s.saml.Envelope(ctx, idp, protocol, st.samlID(), sealed)
+	return f.s.saml.Envelope(ctx, idp, protocol, st.samlID(), sealed)
 }
 
 // ssoTicket is a finished login on its way to whoever began it: a response
@@ -105,55 +105,55 @@ const ticketLife = 2 * time.Minute
 
 // FinishSAML takes an identity provider's response, out of a browser's form or
 // a client's envelope, and returns a ticket for the token.
-func (s *Service) FinishSAML(ctx context.Context, idp, protocol string, body []byte, relay string, enhanced bool) (string, error) {
-	if s.saml == nil {
+func (f *SSO) FinishSAML(ctx context.Context, idp, protocol string, body []byte, relay string, enhanced bool) (string, error) {
+	if f.s.saml == nil {
 		return "", family.Unauthorized("SAML is not set up here")
 	}
 	r := SAMLResponse{XML: body, Enhanced: enhanced}
 	if enhanced {
 		var err error
-		if r.XML, relay, err = s.saml.Open(body); err != nil {
+		if r.XML, relay, err = f.s.saml.Open(body); err != nil {
 			return "", err
 		}
 	}
 	var st ssoState
-	if text, err := s.unsealFor(ctx, tokenKey, "sso", relay); err == nil {
-		if json.Unmarshal(text, &st) != nil || st.IdP != idp || st.Protocol != protocol || !s.now().Before(st.Until) || enhanced != (st.Browser == "") {
+	if text, err := f.s.sealer.open(ctx, tokenKey, "sso", relay); err == nil {
+		if json.Unmarshal(text, &st) != nil || st.IdP != idp || st.Protocol != protocol || !f.s.now().Before(st.Until) || enhanced != (st.Browser == "") {
 			return "", family.Unauthorized("the relay state is of another login, or too old")
 		}
-		if err := s.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
+		if err := f.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
 			return "", err
 		}
 		r.RequestID = st.samlID()
 	}
-	answer, err := s.saml.Check(ctx, idp, protocol, r)
+	answer, err := f.s.saml.Check(ctx, idp, protocol, r)
 	if err == nil {
-		err = s.once(ctx, "saml/"+answer.ID, answer.Until)
+		err = f.once(ctx, "saml/"+answer.ID, answer.Until)
 	}
-	issued, err := s.federated(ctx, idp, protocol, answer.Assertion, err)
+	issued, err := f.s.shadows.login(ctx, idp, protocol, answer.Assertion, err)
 	if err != nil {
 		return "", err
 	}
-	return s.sealState(ctx, "sso-ticket", ssoTicket{
-		Token: issued.Text, Origin: st.Origin, Browser: st.Browser, Nonce: randomText(), Until: s.now().Add(ticketLife),
+	return f.seal(ctx, "sso-ticket", ssoTicket{
+		Token: issued.Text, Origin: st.Origin, Browser: st.Browser, Nonce: randomText(), Until: f.s.now().Add(ticketLife),
 	})
 }
 
 // RedeemTicket exchanges a ticket for its token, once, and tells where the
 // token goes. browser is "" for a client that is none.
-func (s *Service) RedeemTicket(ctx context.Context, sealed, browser string) (*Issued, string, error) {
-	text, err := s.unsealFor(ctx, tokenKey, "sso-ticket", sealed)
+func (f *SSO) RedeemTicket(ctx context.Context, sealed, browser string) (*Issued, string, error) {
+	text, err := f.s.sealer.open(ctx, tokenKey, "sso-ticket", sealed)
 	if err != nil {
 		return nil, "", family.Unauthorized("the ticket is not ours")
 	}
 	var t ssoTicket
-	if err := json.Unmarshal(text, &t); err != nil || !s.now().Before(t.Until) || !signature.Equal(t.Browser, browser) {
+	if err := json.Unmarshal(text, &t); err != nil || !f.s.now().Before(t.Until) || !signature.Equal(t.Browser, browser) {
 		return nil, "", family.Unauthorized("the ticket has expired or is another browser's")
 	}
-	if err := s.once(ctx, "ticket/"+t.Nonce, t.Until); err != nil {
+	if err := f.once(ctx, "ticket/"+t.Nonce, t.Until); err != nil {
 		return nil, "", err
 	}
-	session, err := s.session(ctx, t.Token, 0)
+	session, err := f.s.session(ctx, t.Token, 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -161,12 +161,12 @@ func (s *Service) RedeemTicket(ctx context.Context, sealed, browser string) (*Is
 }
 
 // IssuerMetadata describes this cloud, as an identity provider, to others.
-func (s *Service) IssuerMetadata(ctx context.Context) ([]byte, error) {
-	m, err := s.samlOf()
+func (f *SSO) IssuerMetadata(ctx context.Context) ([]byte, error) {
+	m, err := f.samlOf()
 	if err != nil {
 		return nil, err
 	}
-	pair, err := s.signingPair(ctx)
+	pair, err := f.s.sealer.signingPair(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -178,12 +178,12 @@ const assertionLife = 5 * time.Minute
 
 // IssueAssertion vouches for the bearer of a token at a service provider. It
 // answers the signed response, or the envelope with it.
-func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclose bool) ([]byte, federation.ServiceProvider, error) {
-	m, err := s.samlOf()
+func (f *SSO) IssueAssertion(ctx context.Context, token, spID string, enclose bool) ([]byte, federation.ServiceProvider, error) {
+	m, err := f.samlOf()
 	if err != nil {
 		return nil, federation.ServiceProvider{}, err
 	}
-	se, err := s.session(ctx, token, 0)
+	se, err := f.s.session(ctx, token, 0)
 	if err != nil {
 		return nil, federation.ServiceProvider{}, err
 	}
@@ -194,18 +194,18 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 		return nil, federation.ServiceProvider{}, err
 	}
 	var sp federation.ServiceProvider
-	st := SAMLStatement{User: se.User.Name, UserDomain: se.UserDomain.Name, Project: se.Project.Name, ProjectDomain: se.ProjectDomain.Name, Until: s.now().Add(assertionLife)}
+	st := SAMLStatement{User: se.User.Name, UserDomain: se.UserDomain.Name, Project: se.Project.Name, ProjectDomain: se.ProjectDomain.Name, Until: f.s.now().Add(assertionLife)}
 	if se.Token.ExpiresAt.Before(st.Until) {
 		st.Until = se.Token.ExpiresAt
 	}
 	for _, r := range se.Roles {
 		st.Roles = append(st.Roles, r.Name)
 	}
-	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		if sp, err = family.Get(ctx, tx, s.store.Federation.ServiceProviders, spID); err != nil {
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		if sp, err = family.Get(ctx, tx, f.s.store.Federation.ServiceProviders, spID); err != nil {
 			return err
 		}
-		st.Groups, err = s.groupTexts(ctx, tx, se.GroupIDs)
+		st.Groups, err = f.groupTexts(ctx, tx, se.GroupIDs)
 		return err
 	})
 	switch {
@@ -215,7 +215,7 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 		return nil, sp, errs.New(errs.Forbidden, "Service Provider %s is disabled.", sp.ID)
 	}
 	st.Recipient = sp.SPURL
-	pair, err := s.signingPair(ctx)
+	pair, err := f.s.sealer.signingPair(ctx)
 	if err != nil {
 		return nil, sp, err
 	}
@@ -227,14 +227,14 @@ func (s *Service) IssueAssertion(ctx context.Context, token, spID string, enclos
 }
 
 // groupTexts names groups the way Keystone does in an assertion.
-func (s *Service) groupTexts(ctx context.Context, tx *store.Tx, ids []string) ([]string, error) {
+func (f *SSO) groupTexts(ctx context.Context, tx *store.Tx, ids []string) ([]string, error) {
 	var out []string
 	for _, id := range ids {
-		g, err := family.Get(ctx, tx, s.store.Groups.Table, id)
+		g, err := family.Get(ctx, tx, f.s.store.Groups.Table, id)
 		if err != nil {
 			return nil, err
 		}
-		d, err := family.Get(ctx, tx, s.store.Projects.Table, g.DomainID)
+		d, err := family.Get(ctx, tx, f.s.store.Projects.Table, g.DomainID)
 		if err != nil {
 			return nil, err
 		}

@@ -53,6 +53,22 @@ type Service struct {
 	Trusts         *Trusts
 	AppCredentials *AppCredentials
 	AccessRules    *AccessRules
+	Assignments    *Assignments
+	Grants         *Grants
+	Tokens         *Tokens
+	Scopes         *Scopes
+	DomainConfigs  *DomainConfigs
+	SSO            *SSO
+	Signatures     *Signatures
+
+	passwords   *passwords
+	guesses     *guesses
+	codes       *oneTimeCodes
+	directories *directories
+	shadows     *shadows
+	sealer      *sealer
+	resolver    *resolver
+	founder     *founder
 
 	db      *store.DB
 	base    family.Base // what the families have of it
@@ -123,6 +139,11 @@ func New(d Deps) (*Service, error) {
 	s.Groups, s.Roles, s.Users, s.Projects, s.Domains = &Groups{s}, &Roles{s}, &Users{s}, &Projects{s}, &Domains{s}
 	s.Credentials, s.Trusts = &Credentials{s}, &Trusts{s}
 	s.AppCredentials, s.AccessRules = &AppCredentials{s: s}, &AccessRules{s: s}
+	s.Assignments, s.Grants, s.Tokens, s.Scopes = &Assignments{s}, &Grants{s}, &Tokens{s}, &Scopes{s}
+	s.DomainConfigs, s.SSO, s.Signatures = &DomainConfigs{s}, &SSO{s}, &Signatures{s}
+	s.passwords, s.guesses, s.codes = &passwords{s}, &guesses{s}, &oneTimeCodes{s}
+	s.directories, s.shadows = &directories{s}, &shadows{s}
+	s.sealer, s.resolver, s.founder = &sealer{s}, &resolver{s}, &founder{s}
 	return s, nil
 }
 
@@ -133,7 +154,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.loadRevocations(ctx); err != nil {
 		return err
 	}
-	if err := s.loadKeys(ctx); err != nil {
+	if err := s.sealer.load(ctx); err != nil {
 		return err
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -31,33 +31,33 @@ type sealedPair struct{ Key, Certificate []byte }
 
 // signingPair returns the pair that signs assertions, making it when it is
 // first needed. All processes find the same one.
-func (s *Service) signingPair(ctx context.Context) (tls.Certificate, error) {
+func (f *sealer) signingPair(ctx context.Context) (tls.Certificate, error) {
 	find := func(tx *store.Tx) ([]Key, error) {
-		return family.Find(ctx, tx, s.store.Keys, store.Eq("purpose", signingKey))
+		return family.Find(ctx, tx, f.s.store.Keys, store.Eq("purpose", signingKey))
 	}
-	rows, err := family.Read(ctx, s.db, find)
+	rows, err := family.Read(ctx, f.s.db, find)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	if len(rows) == 0 {
-		made, err := s.newSigningPair()
+		made, err := f.newSigningPair()
 		if err != nil {
 			return tls.Certificate{}, err
 		}
-		rows, err = family.Write(ctx, s.db, func(tx *store.Tx) ([]Key, error) {
+		rows, err = family.Write(ctx, f.s.db, func(tx *store.Tx) ([]Key, error) {
 			if have, err := find(tx); err != nil || len(have) > 0 {
 				return have, err // another process was first
 			}
-			return []Key{made}, s.store.Keys.Insert(ctx, tx, &made)
+			return []Key{made}, f.s.store.Keys.Insert(ctx, tx, &made)
 		})
 		if err != nil {
 			return tls.Certificate{}, err
 		}
 	}
-	return s.openPair(rows[0])
+	return f.openPair(rows[0])
 }
 
-func (s *Service) newSigningPair() (Key, error) {
+func (f *sealer) newSigningPair() (Key, error) {
 	private, err := rsa.GenerateKey(rand.Reader, signingBits)
 	if err != nil {
 		return Key{}, err
@@ -66,7 +66,7 @@ func (s *Service) newSigningPair() (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	now := s.now()
+	now := f.s.now()
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "Kumoi SAML"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(signingLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
@@ -86,12 +86,12 @@ func (s *Service) newSigningPair() (Key, error) {
 	raw := make([]byte, keyIDLen*3/4)
 	rand.Read(raw)
 	k := Key{ID: base64.RawURLEncoding.EncodeToString(raw), Purpose: signingKey, CreatedAt: now}
-	k.Sealed = seal(s.keys.master, text, k.Purpose+k.ID)
+	k.Sealed = seal(f.s.keys.master, text, k.Purpose+k.ID)
 	return k, nil
 }
 
-func (s *Service) openPair(k Key) (tls.Certificate, error) {
-	text, err := unseal(s.keys.master, k.Sealed, k.Purpose+k.ID)
+func (f *sealer) openPair(k Key) (tls.Certificate, error) {
+	text, err := unseal(f.s.keys.master, k.Sealed, k.Purpose+k.ID)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

@@ -184,7 +184,7 @@ func (s *Service) openToken(ctx context.Context, text string) (*Token, error) {
 	if len(text) > maxTokenLen {
 		return nil, badToken(errToken)
 	}
-	b, err := s.unsealFor(ctx, tokenKey, "token", text)
+	b, err := s.sealer.open(ctx, tokenKey, "token", text)
 	if err != nil {
 		if errors.Is(err, errSeal) || errors.Is(err, errNoKey) {
 			return nil, badToken(err)

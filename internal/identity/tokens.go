@@ -16,26 +16,26 @@ import (
 func (s *Service) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
 // subject finds the token that a request is about and checks the rule on it.
-func (s *Service) subject(ctx context.Context, rule, text string, allowExpired bool) (*Session, error) {
+func (f *Tokens) subject(ctx context.Context, rule, text string, allowExpired bool) (*Session, error) {
 	var grace time.Duration
 	if allowExpired {
-		grace = s.cfg.AllowExpiredWindow
+		grace = f.s.cfg.AllowExpiredWindow
 	}
-	se, err := s.session(ctx, text, grace)
+	se, err := f.s.session(ctx, text, grace)
 	if errs.Is(err, errs.Unauthenticated) {
 		return nil, errs.Wrap(errs.NotFound, err, "Could not find token.")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return se, s.check(ctx, rule, policy.Target{"target.token.user_id": se.User.ID})
+	return se, f.s.check(ctx, rule, policy.Target{"target.token.user_id": se.User.ID})
 }
 
-// ValidateToken answers what a token stands for. A caller restricted to the
+// Validate answers what a token stands for. A caller restricted to the
 // access rules of services must say that it knows them (access rules are
 // enforced by the services; one that does not must not be shown such a token).
-func (s *Service) ValidateToken(ctx context.Context, text string, allowExpired, knowsAccessRules bool) (*Session, error) {
-	se, err := s.subject(ctx, "identity:validate_token", text, allowExpired)
+func (f *Tokens) Validate(ctx context.Context, text string, allowExpired, knowsAccessRules bool) (*Session, error) {
+	se, err := f.subject(ctx, "identity:validate_token", text, allowExpired)
 	if err != nil {
 		return nil, err
 	}
@@ -45,38 +45,38 @@ func (s *Service) ValidateToken(ctx context.Context, text string, allowExpired, 
 	return se, nil
 }
 
-// CheckToken answers whether a token is valid.
-func (s *Service) CheckToken(ctx context.Context, text string, allowExpired bool) error {
-	_, err := s.subject(ctx, "identity:check_token", text, allowExpired)
+// Check answers whether a token is valid.
+func (f *Tokens) Check(ctx context.Context, text string, allowExpired bool) error {
+	_, err := f.subject(ctx, "identity:check_token", text, allowExpired)
 	return err
 }
 
-// RevokeToken voids one token, by its audit id.
-func (s *Service) RevokeToken(ctx context.Context, text string) error {
-	se, err := s.subject(ctx, "identity:revoke_token", text, false)
+// Revoke voids one token, by its audit id.
+func (f *Tokens) Revoke(ctx context.Context, text string) error {
+	se, err := f.subject(ctx, "identity:revoke_token", text, false)
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		return s.revoke(ctx, tx, auditTag(se.Token.AuditIDs[0]))
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		return f.s.revoke(ctx, tx, auditTag(se.Token.AuditIDs[0]))
 	})
 }
 
-// OwnSession is the session of the token that the request came with.
-func (s *Service) OwnSession(ctx context.Context, text string) (*Session, error) {
-	return s.session(ctx, text, 0)
+// Own is the session of the token that the request came with.
+func (f *Tokens) Own(ctx context.Context, text string) (*Session, error) {
+	return f.s.session(ctx, text, 0)
 }
 
-// MyProjects lists the projects that the actor could scope a token to.
-func (s *Service) MyProjects(ctx context.Context) ([]Project, error) {
-	return family.Read(ctx, s.db, func(tx *store.Tx) ([]Project, error) {
-		return s.projectsOf(ctx, tx, actor.From(ctx).UserID)
+// Projects lists the projects that the actor could scope a token to.
+func (f *Scopes) Projects(ctx context.Context) ([]Project, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Project, error) {
+		return f.projectsOf(ctx, tx, actor.From(ctx).UserID)
 	})
 }
 
 // projectsOf finds the enabled projects on which a user has any role.
-func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) ([]Project, error) {
-	rows, err := s.assignmentsOf(ctx, tx, userID)
+func (f *Scopes) projectsOf(ctx context.Context, tx *store.Tx, userID string) ([]Project, error) {
+	rows, err := f.assignmentsOf(ctx, tx, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) (
 		if a.TargetKind == SystemTarget || !a.Inherited && a.TargetKind != ProjectTarget {
 			continue
 		}
-		p, err := family.Get(ctx, tx, s.store.Projects.Table, a.TargetID)
+		p, err := family.Get(ctx, tx, f.s.store.Projects.Table, a.TargetID)
 		if errs.Is(err, errs.NotFound) {
 			continue
 		}
@@ -101,7 +101,7 @@ func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) (
 			add(p)
 			continue
 		}
-		below, err := s.store.Projects.Subtree(ctx, tx, p)
+		below, err := f.s.store.Projects.Subtree(ctx, tx, p)
 		if err != nil {
 			return nil, err
 		}
@@ -109,16 +109,16 @@ func (s *Service) projectsOf(ctx context.Context, tx *store.Tx, userID string) (
 			add(b)
 		}
 	}
-	return s.inEnabledDomains(ctx, tx, found)
+	return f.inEnabledDomains(ctx, tx, found)
 }
 
-func (s *Service) inEnabledDomains(ctx context.Context, tx *store.Tx, found map[string]Project) ([]Project, error) {
+func (f *Scopes) inEnabledDomains(ctx context.Context, tx *store.Tx, found map[string]Project) ([]Project, error) {
 	enabled := map[string]bool{}
 	out := []Project{}
 	for _, p := range found {
 		ok, known := enabled[p.DomainID]
 		if !known {
-			d, err := family.Get(ctx, tx, s.store.Projects.Table, p.DomainID)
+			d, err := family.Get(ctx, tx, f.s.store.Projects.Table, p.DomainID)
 			if err != nil {
 				return nil, err
 			}
@@ -144,18 +144,18 @@ func compare(a, b string) int {
 }
 
 // assignmentsOf lists what a user has, by himself or by his groups.
-func (s *Service) assignmentsOf(ctx context.Context, tx *store.Tx, userID string) ([]Assignment, error) {
-	groups, err := s.store.Groups.IDsOfUser(ctx, tx, userID, s.now())
+func (f *Scopes) assignmentsOf(ctx context.Context, tx *store.Tx, userID string) ([]Assignment, error) {
+	groups, err := f.s.store.Groups.IDsOfUser(ctx, tx, userID, f.s.now())
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: append([]string{userID}, groups...)})
+	return f.s.store.Assignments.List(ctx, tx, AssignmentFilter{ActorIDs: append([]string{userID}, groups...)})
 }
 
-// MyDomains lists the domains that the actor could scope a token to.
-func (s *Service) MyDomains(ctx context.Context) ([]Project, error) {
-	return family.Read(ctx, s.db, func(tx *store.Tx) ([]Project, error) {
-		rows, err := s.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
+// Domains lists the domains that the actor could scope a token to.
+func (f *Scopes) Domains(ctx context.Context) ([]Project, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Project, error) {
+		rows, err := f.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
 		if err != nil {
 			return nil, err
 		}
@@ -168,14 +168,14 @@ func (s *Service) MyDomains(ctx context.Context) ([]Project, error) {
 		if len(ids) == 0 {
 			return []Project{}, nil
 		}
-		return family.Find(ctx, tx, s.store.Projects.Table, store.In("id", ids), store.Eq("enabled", true), store.Eq("is_domain", true))
+		return family.Find(ctx, tx, f.s.store.Projects.Table, store.In("id", ids), store.Eq("enabled", true), store.Eq("is_domain", true))
 	})
 }
 
-// MySystem tells whether the actor could scope a token to the system.
-func (s *Service) MySystem(ctx context.Context) (bool, error) {
-	return family.Read(ctx, s.db, func(tx *store.Tx) (bool, error) {
-		rows, err := s.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
+// System tells whether the actor could scope a token to the system.
+func (f *Scopes) System(ctx context.Context) (bool, error) {
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (bool, error) {
+		rows, err := f.assignmentsOf(ctx, tx, actor.From(ctx).UserID)
 		return slices.ContainsFunc(rows, func(a Assignment) bool { return a.TargetKind == SystemTarget }), err
 	})
 }

@@ -47,19 +47,19 @@ func totpCode(secret []byte, step int64) string {
 	return fmt.Sprintf("%06d", n%1_000_000)
 }
 
-// checkTOTP proves a one-time code of one of the user's TOTP credentials. A
+// check proves a one-time code of one of the user's TOTP credentials. A
 // code counts once. Behind a method that has proved the same user, guesses are
 // counted apart from those of anybody.
-func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof) (loginUser, error) {
-	id, err := s.findUser(ctx, a.User)
+func (f *oneTimeCodes) check(ctx context.Context, a *PasswordAuth, before *proof) (loginUser, error) {
+	id, err := f.s.findUser(ctx, a.User)
 	if err != nil {
 		return loginUser{}, err
 	}
-	l, err := s.loginUser(ctx, id)
+	l, err := f.s.loginUser(ctx, id)
 	if err != nil {
 		return l, err
 	}
-	if s.locked(l.user) {
+	if f.s.passwords.locked(l.user) {
 		return l, family.Unauthorized("the account is locked after failed logins: " + id)
 	}
 	factor := TOTPMethod + " alone"
@@ -68,16 +68,16 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof)
 	} else if proved != "" {
 		return l, family.Unauthorized("the methods speak of different users")
 	}
-	seeds, err := s.seedsOf(ctx, id)
+	seeds, err := f.seedsOf(ctx, id)
 	if err != nil {
 		return l, err
 	}
-	verdict, err := family.Write(ctx, s.db, func(tx *store.Tx) (error, error) { return s.tryCode(ctx, tx, factor, id, seeds, a.Secret) })
+	verdict, err := family.Write(ctx, f.s.db, func(tx *store.Tx) (error, error) { return f.try(ctx, tx, factor, id, seeds, a.Secret) })
 	if err != nil {
 		return l, err
 	}
 	if verdict != nil {
-		if err := s.recordLogin(ctx, id, false); err != nil {
+		if err := f.s.passwords.recordLogin(ctx, id, false); err != nil {
 			return l, err
 		}
 	}
@@ -85,16 +85,16 @@ func (s *Service) checkTOTP(ctx context.Context, a *PasswordAuth, before *proof)
 }
 
 // seedsOf are a user's TOTP secrets, by the credential that keeps each.
-func (s *Service) seedsOf(ctx context.Context, userID string) (map[string][]byte, error) {
-	rows, err := family.Read(ctx, s.db, func(tx *store.Tx) ([]Credential, error) {
-		return family.Find(ctx, tx, s.store.Credentials, store.Eq("user_id", userID), store.Eq("type", TOTPMethod))
+func (f *oneTimeCodes) seedsOf(ctx context.Context, userID string) (map[string][]byte, error) {
+	rows, err := family.Read(ctx, f.s.db, func(tx *store.Tx) ([]Credential, error) {
+		return family.Find(ctx, tx, f.s.store.Credentials, store.Eq("user_id", userID), store.Eq("type", TOTPMethod))
 	})
 	if err != nil {
 		return nil, err
 	}
 	seeds := map[string][]byte{}
 	for _, c := range rows {
-		if c, err = s.openCredential(ctx, c); err != nil {
+		if c, err = f.s.Credentials.open(ctx, c); err != nil {
 			return nil, err
 		}
 		if secret, err := decodeSeed(c.Blob); err == nil {
@@ -104,12 +104,12 @@ func (s *Service) seedsOf(ctx context.Context, userID string) (map[string][]byte
 	return seeds, nil
 }
 
-// tryCode counts the guess, compares and spends the code in one transaction, so
+// try counts the guess, compares and spends the code in one transaction, so
 // that however many come at once, no more than allowed are compared. The first
 // error is the verdict, which is committed.
-func (s *Service) tryCode(ctx context.Context, tx *store.Tx, factor, userID string, seeds map[string][]byte, code string) (verdict, err error) {
-	now := s.now()
-	n, _, err := s.store.Guesses.Take(ctx, tx, factor, userID, "", now, now.Add(-guessWindow))
+func (f *oneTimeCodes) try(ctx context.Context, tx *store.Tx, factor, userID string, seeds map[string][]byte, code string) (verdict, err error) {
+	now := f.s.now()
+	n, _, err := f.s.store.Guesses.Take(ctx, tx, factor, userID, "", now, now.Add(-guessWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +122,12 @@ func (s *Service) tryCode(ctx context.Context, tx *store.Tx, factor, userID stri
 			if subtle.ConstantTimeCompare([]byte(totpCode(secret, step)), []byte(code)) == 0 {
 				continue
 			}
-			first, err := s.store.Users.UseOnce(ctx, tx, fmt.Sprintf("totp/%s/%d", id, step), now.Add(4*TOTPStep))
+			first, err := f.s.store.Users.UseOnce(ctx, tx, fmt.Sprintf("totp/%s/%d", id, step), now.Add(4*TOTPStep))
 			if err == nil && !first {
 				return family.Unauthorized("the one-time code was used before"), nil
 			}
 			if err == nil {
-				err = s.store.Guesses.Right(ctx, tx, factor, userID, "", time.Time{})
+				err = f.s.store.Guesses.Right(ctx, tx, factor, userID, "", time.Time{})
 			}
 			return nil, err
 		}

@@ -20,8 +20,8 @@ func trustTarget(t Trust) policy.Target {
 }
 
 // alive tells whether a trust can still be used.
-func (s *Service) alive(t Trust) bool {
-	return t.DeletedAt.IsZero() && (t.ExpiresAt.IsZero() || s.now().Before(t.ExpiresAt)) && t.RemainingUses != 0
+func (f *Trusts) alive(t Trust) bool {
+	return t.DeletedAt.IsZero() && (t.ExpiresAt.IsZero() || f.s.now().Before(t.ExpiresAt)) && t.RemainingUses != 0
 }
 
 // List lists trusts: all, a trustor's or a trustee's.
@@ -42,26 +42,26 @@ func (f *Trusts) List(ctx context.Context, q store.Query) (store.Page[Trust], er
 	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[Trust], error) {
 		return f.s.store.Trusts.ListKept(ctx, tx, f.s.base.Capped(q), func(rows []*Trust) ([]*Trust, error) {
 			// Those that are still good and not beyond the actor's delegation.
-			return slices.DeleteFunc(rows, func(t *Trust) bool { return !f.s.alive(*t) || withinTrust(actor.From(ctx), *t) != nil }), nil
+			return slices.DeleteFunc(rows, func(t *Trust) bool { return !f.alive(*t) || withinTrust(actor.From(ctx), *t) != nil }), nil
 		})
 	})
 }
 
-func (s *Service) getTrust(ctx context.Context, tx *store.Tx, rule, id string) (Trust, error) {
-	t, err := family.Get(ctx, tx, s.store.Trusts, id)
-	if err == nil && !s.alive(t) {
+func (f *Trusts) get(ctx context.Context, tx *store.Tx, rule, id string) (Trust, error) {
+	t, err := family.Get(ctx, tx, f.s.store.Trusts, id)
+	if err == nil && !f.alive(t) {
 		err = errs.New(errs.NotFound, "Could not find trust: %s.", id)
 	}
 	if err != nil {
 		return t, err
 	}
-	if err := s.check(ctx, rule, trustTarget(t)); err != nil {
+	if err := f.s.check(ctx, rule, trustTarget(t)); err != nil {
 		return t, err
 	}
 	if err := withinTrust(actor.From(ctx), t); err != nil {
 		return t, err
 	}
-	t.Roles, err = family.Find(ctx, tx, s.store.Roles.Table, store.In("id", t.RoleIDs))
+	t.Roles, err = family.Find(ctx, tx, f.s.store.Roles.Table, store.In("id", t.RoleIDs))
 	return t, err
 }
 
@@ -72,7 +72,7 @@ func (f *Trusts) Show(ctx context.Context, id string) (*Trust, error) {
 
 // Under is Show under another rule.
 func (f *Trusts) Under(ctx context.Context, rule, id string) (*Trust, error) {
-	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Trust, error) { return f.s.getTrust(ctx, tx, rule, id) }))
+	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (Trust, error) { return f.get(ctx, tx, rule, id) }))
 }
 
 // Create lets another user act for the actor. A trust made with the token
@@ -100,7 +100,7 @@ func (f *Trusts) Create(ctx context.Context, in NewTrust) (*Trust, error) {
 	if !t.ExpiresAt.IsZero() && !f.s.now().Before(t.ExpiresAt) {
 		return nil, errs.New(errs.Invalid, "The expires_at must not be in the past.")
 	}
-	if err := f.s.depth(&t, in.Depth); err != nil {
+	if err := f.depth(&t, in.Depth); err != nil {
 		return nil, err
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (Trust, error) {
@@ -109,11 +109,11 @@ func (f *Trusts) Create(ctx context.Context, in NewTrust) (*Trust, error) {
 		if _, err := family.Get(ctx, tx, f.s.store.Users.Table, t.TrusteeUserID); err != nil {
 			return t, err
 		}
-		if err := f.s.trustRoles(ctx, tx, &t, in.RoleRefs); err != nil {
+		if err := f.roles(ctx, tx, &t, in.RoleRefs); err != nil {
 			return t, err
 		}
 		if a.TrustID != "" {
-			if err := f.s.redelegate(ctx, tx, &t, a.TrustID, in.Depth); err != nil {
+			if err := f.redelegate(ctx, tx, &t, a.TrustID, in.Depth); err != nil {
 				return t, err
 			}
 		}
@@ -129,8 +129,8 @@ func (f *Trusts) Create(ctx context.Context, in NewTrust) (*Trust, error) {
 }
 
 // depth settles how far a trust may be passed on.
-func (s *Service) depth(t *Trust, asked *int64) error {
-	top := int64(s.cfg.MaxRedelegation)
+func (f *Trusts) depth(t *Trust, asked *int64) error {
+	top := int64(f.s.cfg.MaxRedelegation)
 	if !t.AllowRedelegation || asked != nil && *asked == 0 {
 		t.AllowRedelegation, t.RedelegationCount = false, 0
 		return nil
@@ -148,23 +148,23 @@ func (s *Service) depth(t *Trust, asked *int64) error {
 	return nil
 }
 
-// trustRoles turns the wanted roles into ids; the trustor must have them all.
-func (s *Service) trustRoles(ctx context.Context, tx *store.Tx, t *Trust, wanted []Ref) error {
+// roles turns the wanted roles into ids; the trustor must have them all.
+func (f *Trusts) roles(ctx context.Context, tx *store.Tx, t *Trust, wanted []Ref) error {
 	if t.ProjectID == "" {
 		return nil
 	}
-	p, err := family.Get(ctx, tx, s.store.Projects.Table, t.ProjectID)
+	p, err := family.Get(ctx, tx, f.s.store.Projects.Table, t.ProjectID)
 	if err != nil {
 		return err
 	}
-	held, err := s.trustorRoles(ctx, tx, t.TrustorUserID, p)
+	held, err := f.trustorRoles(ctx, tx, t.TrustorUserID, p)
 	if err != nil {
 		return err
 	}
 	for _, ref := range wanted {
 		id := ref.ID
 		if id == "" {
-			r, err := byName(ctx, tx, s.store.Roles.Table, "", ref.Name)
+			r, err := byName(ctx, tx, f.s.store.Roles.Table, "", ref.Name)
 			if err != nil {
 				return err
 			}
@@ -178,17 +178,17 @@ func (s *Service) trustRoles(ctx context.Context, tx *store.Tx, t *Trust, wanted
 	return nil
 }
 
-func (s *Service) trustorRoles(ctx context.Context, tx *store.Tx, userID string, p Project) ([]Role, error) {
-	groups, err := s.store.Groups.IDsOfUser(ctx, tx, userID, s.now())
+func (f *Trusts) trustorRoles(ctx context.Context, tx *store.Tx, userID string, p Project) ([]Role, error) {
+	groups, err := f.s.store.Groups.IDsOfUser(ctx, tx, userID, f.s.now())
 	if err != nil {
 		return nil, err
 	}
-	return s.rolesOnProject(ctx, tx, userID, groups, p)
+	return f.s.resolver.rolesOnProject(ctx, tx, userID, groups, p)
 }
 
 // redelegate checks a new trust against the one it passes on.
-func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parentID string, asked *int64) error {
-	parent, err := family.Get(ctx, tx, s.store.Trusts, parentID)
+func (f *Trusts) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parentID string, asked *int64) error {
+	parent, err := family.Get(ctx, tx, f.s.store.Trusts, parentID)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parent
 	}
 	chain := []Trust{parent}
 	for id := parent.RedelegatedTrustID; id != ""; {
-		up, err := family.Get(ctx, tx, s.store.Trusts, id)
+		up, err := family.Get(ctx, tx, f.s.store.Trusts, id)
 		if err != nil {
 			return err
 		}
@@ -212,8 +212,8 @@ func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parent
 	}
 	for _, up := range chain {
 		switch {
-		case up.RedelegationCount <= 0 || up.RedelegationCount > int64(s.cfg.MaxRedelegation):
-			return forbid("Remaining redelegation depth of %d out of allowed range of [0..%d].", up.RedelegationCount, s.cfg.MaxRedelegation)
+		case up.RedelegationCount <= 0 || up.RedelegationCount > int64(f.s.cfg.MaxRedelegation):
+			return forbid("Remaining redelegation depth of %d out of allowed range of [0..%d].", up.RedelegationCount, f.s.cfg.MaxRedelegation)
 		case t.RemainingUses >= 0:
 			return forbid("Field \"remaining_uses\" is set to %d while it must not be set in order to redelegate a trust.", t.RemainingUses)
 		case !up.ExpiresAt.IsZero() && t.ExpiresAt.After(up.ExpiresAt):
@@ -238,43 +238,43 @@ func (s *Service) redelegate(ctx context.Context, tx *store.Tx, t *Trust, parent
 // Delete ends a trust, and those that pass it on.
 func (f *Trusts) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		t, err := f.s.getTrust(ctx, tx, "identity:delete_trust", id)
+		t, err := f.get(ctx, tx, "identity:delete_trust", id)
 		if err != nil {
 			return err
 		}
-		return f.s.removeTrust(ctx, tx, t)
+		return f.remove(ctx, tx, t)
 	})
 }
 
-func (s *Service) removeTrust(ctx context.Context, tx *store.Tx, t Trust) error {
-	children, err := family.Find(ctx, tx, s.store.Trusts, store.Eq("redelegated_trust_id", t.ID))
+func (f *Trusts) remove(ctx context.Context, tx *store.Tx, t Trust) error {
+	children, err := family.Find(ctx, tx, f.s.store.Trusts, store.Eq("redelegated_trust_id", t.ID))
 	if err != nil {
 		return err
 	}
 	for _, c := range children {
-		if err := s.removeTrust(ctx, tx, c); err != nil {
+		if err := f.remove(ctx, tx, c); err != nil {
 			return err
 		}
 	}
-	if err := s.store.Trusts.Delete(ctx, tx, t.ID); err != nil {
+	if err := f.s.store.Trusts.Delete(ctx, tx, t.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "trust", deleted, t.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "trust", deleted, t.ID); err != nil {
 		return err
 	}
-	return s.revoke(ctx, tx, trustTag(t.ID))
+	return f.s.revoke(ctx, tx, trustTag(t.ID))
 }
 
-// trustScope turns a login of the trustee into a token of the trust.
-func (s *Service) trustScope(ctx context.Context, t *Token, id string) error {
-	tr, err := family.Read(ctx, s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, s.store.Trusts, id) })
+// scope turns a login of the trustee into a token of the trust.
+func (f *Trusts) scope(ctx context.Context, t *Token, id string) error {
+	tr, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, f.s.store.Trusts, id) })
 	if errs.Is(err, errs.NotFound) {
 		return family.Unauthorized("no such trust: " + id)
 	}
 	if err != nil {
 		return err
 	}
-	if !s.alive(tr) || tr.ProjectID == "" {
+	if !f.alive(tr) || tr.ProjectID == "" {
 		return family.Unauthorized("the trust cannot be used any more: " + id)
 	}
 	if t.UserID != tr.TrusteeUserID {
@@ -290,10 +290,10 @@ func (s *Service) trustScope(ctx context.Context, t *Token, id string) error {
 	return nil
 }
 
-// spendTrust counts one use of a trust, if its uses are counted.
-func (s *Service) spendTrust(ctx context.Context, id string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		t, err := family.Get(ctx, tx, s.store.Trusts, id)
+// spend counts one use of a trust, if its uses are counted.
+func (f *Trusts) spend(ctx context.Context, id string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		t, err := family.Get(ctx, tx, f.s.store.Trusts, id)
 		if err != nil {
 			return badToken(err)
 		}
@@ -304,19 +304,19 @@ func (s *Service) spendTrust(ctx context.Context, id string) error {
 			return family.Unauthorized("the trust has no uses left: " + id)
 		}
 		t.RemainingUses--
-		return s.store.Trusts.Update(ctx, tx, &t)
+		return f.s.store.Trusts.Update(ctx, tx, &t)
 	})
 }
 
-// trustPrincipal gives a token the trust's roles, as long as everybody in the
+// principal gives a token the trust's roles, as long as everybody in the
 // chain is enabled and the first trustor still has them.
-func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
-	t, err := family.Get(ctx, tx, s.store.Trusts, id)
+func (f *Trusts) principal(ctx context.Context, tx *store.Tx, p *principal, id string) error {
+	t, err := family.Get(ctx, tx, f.s.store.Trusts, id)
 	if err != nil {
 		return err
 	}
 	// A trust whose uses are spent still backs the tokens it gave.
-	if !t.DeletedAt.IsZero() || !t.ExpiresAt.IsZero() && !s.now().Before(t.ExpiresAt) {
+	if !t.DeletedAt.IsZero() || !t.ExpiresAt.IsZero() && !f.s.now().Before(t.ExpiresAt) {
 		return denied("Trust %s has ended.", id)
 	}
 	if p.Project == nil || t.ProjectID != p.Project.ID {
@@ -326,7 +326,7 @@ func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal
 	origin := t
 	for up := t; ; {
 		for _, who := range []string{up.TrustorUserID, up.TrusteeUserID} {
-			u, d, err := s.enabledUser(ctx, tx, who)
+			u, d, err := f.s.resolver.enabledUser(ctx, tx, who)
 			if err != nil {
 				return err
 			}
@@ -336,19 +336,19 @@ func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal
 		if up.RedelegatedTrustID == "" {
 			break
 		}
-		if up, err = family.Get(ctx, tx, s.store.Trusts, up.RedelegatedTrustID); err != nil {
+		if up, err = family.Get(ctx, tx, f.s.store.Trusts, up.RedelegatedTrustID); err != nil {
 			return err
 		}
 		p.tags = append(p.tags, trustTag(up.ID))
 	}
-	groups, err := s.store.Groups.IDsOfUser(ctx, tx, origin.TrustorUserID, s.now())
+	groups, err := f.s.store.Groups.IDsOfUser(ctx, tx, origin.TrustorUserID, f.s.now())
 	if err != nil {
 		return err
 	}
 	for _, g := range groups {
 		p.tags = append(p.tags, groupTag(g))
 	}
-	held, err := s.rolesOnProject(ctx, tx, origin.TrustorUserID, groups, *p.Project)
+	held, err := f.s.resolver.rolesOnProject(ctx, tx, origin.TrustorUserID, groups, *p.Project)
 	if err != nil {
 		return err
 	}
@@ -357,7 +357,7 @@ func (s *Service) trustPrincipal(ctx context.Context, tx *store.Tx, p *principal
 			return errs.New(errs.Forbidden, "The trustor no longer has the role %s that trust %s delegates.", id, t.ID)
 		}
 	}
-	if p.Roles, err = s.expand(ctx, tx, t.RoleIDs); err != nil {
+	if p.Roles, err = f.s.resolver.expand(ctx, tx, t.RoleIDs); err != nil {
 		return err
 	}
 	p.Trust = &t

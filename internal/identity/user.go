@@ -38,43 +38,43 @@ func (f *Users) List(ctx context.Context, q store.Query) (store.Page[User], erro
 	if err := f.s.check(ctx, "identity:list_users", target); err != nil {
 		return store.Page[User]{}, err
 	}
-	if err := f.s.mirrorNamed(ctx, q); err != nil {
+	if err := f.s.directories.mirrorNamed(ctx, q); err != nil {
 		return store.Page[User]{}, err
 	}
-	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[User], error) { return f.s.usersPage(ctx, tx, q) })
+	return family.Read(ctx, f.s.db, func(tx *store.Tx) (store.Page[User], error) { return f.page(ctx, tx, q) })
 }
 
-func (s *Service) usersPage(ctx context.Context, tx *store.Tx, q store.Query) (store.Page[User], error) {
-	page, err := s.store.Users.List(ctx, tx, s.base.Capped(q))
+func (f *Users) page(ctx context.Context, tx *store.Tx, q store.Query) (store.Page[User], error) {
+	page, err := f.s.store.Users.List(ctx, tx, f.s.base.Capped(q))
 	if err != nil {
 		return page, err
 	}
-	return page, s.withFederated(ctx, tx, page.Rows...)
+	return page, f.withFederated(ctx, tx, page.Rows...)
 }
 
-func (s *Service) withFederated(ctx context.Context, tx *store.Tx, users ...*User) error {
+func (f *Users) withFederated(ctx context.Context, tx *store.Tx, users ...*User) error {
 	var linked []string
 	for _, u := range users {
 		linked = append(linked, u.ID)
 	}
-	rows, err := s.store.Users.Federated(ctx, tx, linked...)
-	for _, f := range rows {
-		i := slices.IndexFunc(users, func(u *User) bool { return u.ID == f.UserID })
-		users[i].Federated = append(users[i].Federated, f)
+	rows, err := f.s.store.Users.Federated(ctx, tx, linked...)
+	for _, l := range rows {
+		i := slices.IndexFunc(users, func(u *User) bool { return u.ID == l.UserID })
+		users[i].Federated = append(users[i].Federated, l)
 	}
 	return err
 }
 
-// getUser loads a user under a rule, telling of absence only those who may see any.
-func (s *Service) getUser(ctx context.Context, tx *store.Tx, rule, id string) (User, error) {
-	u, err := family.Get(ctx, tx, s.store.Users.Table, id)
+// get loads a user under a rule, telling of absence only those who may see any.
+func (f *Users) get(ctx context.Context, tx *store.Tx, rule, id string) (User, error) {
+	u, err := family.Get(ctx, tx, f.s.store.Users.Table, id)
 	target := policy.Target{"user_id": id, "target.user.id": id}
 	if err == nil {
 		target = userTarget(u)
 	} else if !errs.Is(err, errs.NotFound) {
 		return u, err
 	}
-	if perr := s.check(ctx, rule, target); perr != nil {
+	if perr := f.s.check(ctx, rule, target); perr != nil {
 		return u, perr
 	}
 	return u, err
@@ -83,11 +83,11 @@ func (s *Service) getUser(ctx context.Context, tx *store.Tx, rule, id string) (U
 // Show returns a user.
 func (f *Users) Show(ctx context.Context, id string) (*User, error) {
 	return family.One(family.Read(ctx, f.s.db, func(tx *store.Tx) (User, error) {
-		u, err := f.s.getUser(ctx, tx, "identity:get_user", id)
+		u, err := f.get(ctx, tx, "identity:get_user", id)
 		if err != nil {
 			return u, err
 		}
-		return u, f.s.withFederated(ctx, tx, &u)
+		return u, f.withFederated(ctx, tx, &u)
 	}))
 }
 
@@ -102,24 +102,24 @@ func (f *Users) Create(ctx context.Context, in UserChange) (*User, error) {
 	if err := f.s.check(ctx, "identity:create_user", userTarget(u)); err != nil {
 		return nil, err
 	}
-	if err := f.s.ownDirectory(ctx, u.DomainID); err != nil {
+	if err := f.s.directories.own(ctx, u.DomainID); err != nil {
 		return nil, err
 	}
 	if password := in.password(); password != "" {
-		if err := f.s.acceptable(password); err != nil {
+		if err := f.s.passwords.acceptable(password); err != nil {
 			return nil, err
 		}
 		hash, err := f.s.hasher.hash(ctx, password)
 		if err != nil {
 			return nil, err
 		}
-		f.s.setPassword(&u, hash, false)
+		f.s.passwords.set(&u, hash, false)
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (User, error) {
-		if _, err := f.s.domain(ctx, tx, u.DomainID); err != nil {
+		if _, err := f.s.Domains.get(ctx, tx, u.DomainID); err != nil {
 			return u, err
 		}
-		if err := f.s.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
+		if err := f.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
 			return u, err
 		}
 		if err := f.s.store.Users.Insert(ctx, tx, &u); err != nil {
@@ -136,11 +136,11 @@ func (f *Users) Create(ctx context.Context, in UserChange) (*User, error) {
 
 // mayDefault refuses a domain as somebody's default project. A project that
 // does not exist is taken as it is: the login will find out.
-func (s *Service) mayDefault(ctx context.Context, tx *store.Tx, id string) error {
+func (f *Users) mayDefault(ctx context.Context, tx *store.Tx, id string) error {
 	if id == "" {
 		return nil
 	}
-	p, err := family.Get(ctx, tx, s.store.Projects.Table, id)
+	p, err := family.Get(ctx, tx, f.s.store.Projects.Table, id)
 	if err == nil && p.IsDomain {
 		return errs.New(errs.Invalid, "User's default project ID cannot be a domain ID: %s.", id)
 	}
@@ -158,11 +158,11 @@ func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, er
 		// The policy comes before the cost of a hash and before judging the
 		// password. The history binds users who choose their own alone.
 		if _, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (User, error) {
-			return f.s.getUser(ctx, tx, "identity:update_user", id)
+			return f.get(ctx, tx, "identity:update_user", id)
 		}); err != nil {
 			return nil, err
 		}
-		if err := f.s.acceptable(*in.Password); err != nil {
+		if err := f.s.passwords.acceptable(*in.Password); err != nil {
 			return nil, err
 		}
 		var err error
@@ -171,7 +171,7 @@ func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, er
 		}
 	}
 	return family.One(family.Write(ctx, f.s.db, func(tx *store.Tx) (User, error) {
-		u, err := f.s.getUser(ctx, tx, "identity:update_user", id)
+		u, err := f.get(ctx, tx, "identity:update_user", id)
 		if err != nil {
 			return u, err
 		}
@@ -189,12 +189,12 @@ func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, er
 			return u, errs.New(errs.Invalid, "Cannot change Domain ID.")
 		}
 		if u.DefaultProjectID != before.DefaultProjectID {
-			if err := f.s.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
+			if err := f.mayDefault(ctx, tx, u.DefaultProjectID); err != nil {
 				return u, err
 			}
 		}
 		if in.Password != nil {
-			if err := f.s.replacePassword(ctx, tx, &u, hash, false); err != nil {
+			if err := f.s.passwords.replace(ctx, tx, &u, hash, false); err != nil {
 				return u, err
 			}
 		}
@@ -224,7 +224,7 @@ func (f *Users) Update(ctx context.Context, id string, in UserChange) (*User, er
 // Delete deletes a user and all that is his alone.
 func (f *Users) Delete(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
-		u, err := f.s.getUser(ctx, tx, "identity:delete_user", id)
+		u, err := f.get(ctx, tx, "identity:delete_user", id)
 		if err != nil {
 			return err
 		}
@@ -234,42 +234,42 @@ func (f *Users) Delete(ctx context.Context, id string) error {
 		if err := readOnly(u); err != nil {
 			return err
 		}
-		return f.s.removeUser(ctx, tx, u)
+		return f.remove(ctx, tx, u)
 	})
 }
 
-func (s *Service) removeUser(ctx context.Context, tx *store.Tx, u User) error {
-	if err := s.store.Assignments.RemoveActor(ctx, tx, UserActor, u.ID); err != nil {
+func (f *Users) remove(ctx context.Context, tx *store.Tx, u User) error {
+	if err := f.s.store.Assignments.RemoveActor(ctx, tx, UserActor, u.ID); err != nil {
 		return err
 	}
-	if err := s.store.Groups.RemoveUser(ctx, tx, u.ID); err != nil {
+	if err := f.s.store.Groups.RemoveUser(ctx, tx, u.ID); err != nil {
 		return err
 	}
 	for _, del := range []func(context.Context, *store.Tx, ...store.Cond) (int64, error){
-		s.store.Credentials.DeleteWhere, s.store.AppCredentials.DeleteWhere, s.store.AccessRules.DeleteWhere, s.store.OAuth1.Tokens.DeleteWhere,
+		f.s.store.Credentials.DeleteWhere, f.s.store.AppCredentials.DeleteWhere, f.s.store.AccessRules.DeleteWhere, f.s.store.OAuth1.Tokens.DeleteWhere,
 	} {
 		if _, err := del(ctx, tx, store.Eq("user_id", u.ID)); err != nil {
 			return err
 		}
 	}
 	for _, side := range []string{"trustor_user_id", "trustee_user_id"} {
-		if _, err := s.store.Trusts.DeleteWhere(ctx, tx, store.Eq(side, u.ID)); err != nil {
+		if _, err := f.s.store.Trusts.DeleteWhere(ctx, tx, store.Eq(side, u.ID)); err != nil {
 			return err
 		}
 	}
-	if err := s.store.Users.Delete(ctx, tx, u.ID); err != nil {
+	if err := f.s.store.Users.Delete(ctx, tx, u.ID); err != nil {
 		return err
 	}
-	if err := s.noted(ctx, tx, "user", deleted, u.ID); err != nil {
+	if err := f.s.noted(ctx, tx, "user", deleted, u.ID); err != nil {
 		return err
 	}
-	return s.revoke(ctx, tx, userTag(u.ID))
+	return f.s.revoke(ctx, tx, userTag(u.ID))
 }
 
 // Groups lists the groups that a user is in.
 func (f *Users) Groups(ctx context.Context, userID string, q store.Query) (store.Page[Group], error) {
 	return family.Read(ctx, f.s.db, func(tx *store.Tx) (page store.Page[Group], err error) {
-		if _, err := f.s.getUser(ctx, tx, "identity:list_groups_for_user", userID); err != nil {
+		if _, err := f.get(ctx, tx, "identity:list_groups_for_user", userID); err != nil {
 			return page, err
 		}
 		q := q.Within(store.Is("of_user", []any{userID, userID, store.Micros(f.s.now())}))
@@ -293,7 +293,7 @@ func (f *Users) ChangeOwnPassword(ctx context.Context, userID, original, passwor
 		}
 		return family.Unauthorized(reason(err))
 	}
-	err = f.s.verifyPassword(ctx, &l, original)
+	err = f.s.passwords.verify(ctx, &l, original)
 	if err != nil && !expired(err, l.user, f.s.now()) {
 		return err
 	}
@@ -307,10 +307,10 @@ func (f *Users) ChangeOwnPassword(ctx context.Context, userID, original, passwor
 	if age := f.s.cfg.Passwords.MinimumAge; age > 0 && u.PasswordSelfService && f.s.now().Before(u.PasswordCreatedAt.Add(age)) {
 		return errs.New(errs.Invalid, "You cannot change your password before %s.", u.PasswordCreatedAt.Add(age).Format(time.RFC3339))
 	}
-	if err := f.s.acceptable(password); err != nil {
+	if err := f.s.passwords.acceptable(password); err != nil {
 		return err
 	}
-	if err := f.s.notUsedBefore(ctx, userID, password); err != nil {
+	if err := f.s.passwords.notUsedBefore(ctx, userID, password); err != nil {
 		return err
 	}
 	hash, err := f.s.hasher.hash(ctx, password)
@@ -325,7 +325,7 @@ func (f *Users) ChangeOwnPassword(ctx context.Context, userID, original, passwor
 		if u.PasswordHash != l.user.PasswordHash {
 			return errs.New(errs.Conflict, "The password was changed meanwhile.")
 		}
-		if err := f.s.replacePassword(ctx, tx, &u, hash, true); err != nil {
+		if err := f.s.passwords.replace(ctx, tx, &u, hash, true); err != nil {
 			return err
 		}
 		if err := f.s.noted(asUser(ctx, u), tx, "user", "changed_password", userID); err != nil {

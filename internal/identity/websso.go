@@ -23,13 +23,13 @@ type SingleSignOn interface {
 	Finish(ctx context.Context, idp, protocol, redirect, code, nonce, verifier string) (federation.Assertion, error)
 }
 
-// FederateBearer logs in whoever brings an access token of a provider.
-func (s *Service) FederateBearer(ctx context.Context, idp, protocol, token string) (*Issued, error) {
-	if s.sso == nil {
+// Bearer logs in whoever brings an access token of a provider.
+func (f *SSO) Bearer(ctx context.Context, idp, protocol, token string) (*Issued, error) {
+	if f.s.sso == nil {
 		return nil, family.Unauthorized("no OpenID Connect provider is configured")
 	}
-	a, err := s.sso.Bearer(ctx, idp, protocol, token)
-	return s.federated(ctx, idp, protocol, a, err)
+	a, err := f.s.sso.Bearer(ctx, idp, protocol, token)
+	return f.s.shadows.login(ctx, idp, protocol, a, err)
 }
 
 // ssoState is what a browser carries through the provider and back, sealed.
@@ -46,41 +46,41 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// sealState makes the text of a state.
-func (s *Service) sealState(ctx context.Context, purpose string, st any) (string, error) {
+// seal makes the text of a state.
+func (f *SSO) seal(ctx context.Context, purpose string, st any) (string, error) {
 	text, err := json.Marshal(st)
 	if err != nil {
 		return "", err
 	}
-	return s.sealFor(ctx, tokenKey, purpose, text)
+	return f.s.sealer.seal(ctx, tokenKey, purpose, text)
 }
 
 // once refuses what was used before.
-func (s *Service) once(ctx context.Context, id string, until time.Time) error {
-	first, err := family.Write(ctx, s.db, func(tx *store.Tx) (bool, error) { return s.store.Users.UseOnce(ctx, tx, id, until) })
+func (f *SSO) once(ctx context.Context, id string, until time.Time) error {
+	first, err := family.Write(ctx, f.s.db, func(tx *store.Tx) (bool, error) { return f.s.store.Users.UseOnce(ctx, tx, id, until) })
 	if err == nil && !first {
 		err = family.Unauthorized("used before: " + id)
 	}
 	return err
 }
 
-func (s *Service) newState(idp, protocol string) ssoState {
-	return ssoState{IdP: idp, Protocol: protocol, Nonce: randomText(), Until: s.now().Add(ssoLife)}
+func (f *SSO) newState(idp, protocol string) ssoState {
+	return ssoState{IdP: idp, Protocol: protocol, Nonce: randomText(), Until: f.s.now().Add(ssoLife)}
 }
 
-// BeginSSO sends a browser to its provider. origin, where the token will go,
+// Begin sends a browser to its provider. origin, where the token will go,
 // must be a dashboard that the operator trusts; browser ties the answer to the
 // browser that asked.
-func (s *Service) BeginSSO(ctx context.Context, idp, protocol, origin, redirect, browser string) (string, error) {
-	if !slices.Contains(s.cfg.TrustedDashboards, origin) {
+func (f *SSO) Begin(ctx context.Context, idp, protocol, origin, redirect, browser string) (string, error) {
+	if !slices.Contains(f.s.cfg.TrustedDashboards, origin) {
 		return "", errs.New(errs.Unauthenticated, "%s is not a trusted dashboard host", origin)
 	}
 	var viaOIDC, viaSAML []string
-	if s.sso != nil {
-		viaOIDC = s.sso.ForProtocol(protocol)
+	if f.s.sso != nil {
+		viaOIDC = f.s.sso.ForProtocol(protocol)
 	}
-	if s.saml != nil {
-		viaSAML = s.saml.ForProtocol(protocol)
+	if f.s.saml != nil {
+		viaSAML = f.s.saml.ForProtocol(protocol)
 	}
 	if idp == "" {
 		list := slices.Concat(viaOIDC, viaSAML)
@@ -89,34 +89,34 @@ func (s *Service) BeginSSO(ctx context.Context, idp, protocol, origin, redirect,
 		}
 		idp = list[0]
 	}
-	st := s.newState(idp, protocol)
+	st := f.newState(idp, protocol)
 	st.Origin, st.Verifier, st.Browser = origin, randomText(), browser
-	sealed, err := s.sealState(ctx, "sso", st)
+	sealed, err := f.seal(ctx, "sso", st)
 	switch {
 	case err != nil:
 		return "", err
 	case slices.Contains(viaSAML, idp):
-		return s.saml.Redirect(ctx, idp, protocol, st.samlID(), sealed)
+		return f.s.saml.Redirect(ctx, idp, protocol, st.samlID(), sealed)
 	case slices.Contains(viaOIDC, idp):
-		return s.sso.Begin(ctx, idp, protocol, redirect, sealed, st.Nonce, st.Verifier)
+		return f.s.sso.Begin(ctx, idp, protocol, redirect, sealed, st.Nonce, st.Verifier)
 	}
 	return "", family.Unauthorized("no identity provider is configured for " + idp + " and " + protocol)
 }
 
-// FinishSSO takes the browser's answer and returns the token and where it goes.
-func (s *Service) FinishSSO(ctx context.Context, sealed, code, redirect, browser string) (*Issued, string, error) {
-	text, err := s.unsealFor(ctx, tokenKey, "sso", sealed)
-	if err != nil || s.sso == nil {
+// Finish takes the browser's answer and returns the token and where it goes.
+func (f *SSO) Finish(ctx context.Context, sealed, code, redirect, browser string) (*Issued, string, error) {
+	text, err := f.s.sealer.open(ctx, tokenKey, "sso", sealed)
+	if err != nil || f.s.sso == nil {
 		return nil, "", family.Unauthorized("the single sign-on state is not ours")
 	}
 	var st ssoState
-	if err := json.Unmarshal(text, &st); err != nil || !s.now().Before(st.Until) || !signature.Equal(st.Browser, browser) {
+	if err := json.Unmarshal(text, &st); err != nil || !f.s.now().Before(st.Until) || !signature.Equal(st.Browser, browser) {
 		return nil, "", family.Unauthorized("the single sign-on state has expired or is another browser's")
 	}
-	if err := s.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
+	if err := f.once(ctx, "sso/"+st.Nonce, st.Until); err != nil {
 		return nil, "", err
 	}
-	a, err := s.sso.Finish(ctx, st.IdP, st.Protocol, redirect, code, st.Nonce, st.Verifier)
-	issued, err := s.federated(ctx, st.IdP, st.Protocol, a, err)
+	a, err := f.s.sso.Finish(ctx, st.IdP, st.Protocol, redirect, code, st.Nonce, st.Verifier)
+	issued, err := f.s.shadows.login(ctx, st.IdP, st.Protocol, a, err)
 	return issued, st.Origin, err
 }

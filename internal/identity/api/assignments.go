@@ -31,7 +31,7 @@ func assignment(r *httpx.Request) identity.Assignment {
 }
 
 func (h *handlers) listGrants(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ListGrants(ctx, assignment(r))
+	rows, err := h.svc.Grants.List(ctx, assignment(r))
 	return all(ctx, r, h.roles, rows, err)
 }
 
@@ -54,7 +54,7 @@ func (h *handlers) listAssignments(ctx context.Context, r *httpx.Request) (*http
 		return nil, err
 	}
 	q.Marker = r.Query.Get("marker")
-	page, err := h.svc.ListAssignments(ctx, q)
+	page, err := h.svc.Assignments.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func (h *handlers) ec2Token(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
-	issued, err := h.svc.EC2Token(ctx, signed)
+	issued, err := h.svc.Signatures.EC2Token(ctx, signed)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (h *handlers) s3Token(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	issued, err := h.svc.S3Token(ctx, signed)
+	issued, err := h.svc.Signatures.S3Token(ctx, signed)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func configView(c identity.DomainConfig, group, option string) object {
 }
 
 func (h *handlers) defaultConfig(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, err := h.svc.DefaultDomainConfig(ctx, r.Var("group"), r.Var("option"))
+	c, err := h.svc.DomainConfigs.Default(ctx, r.Var("group"), r.Var("option"))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (h *handlers) defaultConfig(ctx context.Context, r *httpx.Request) (*httpx.
 }
 
 func (h *handlers) showConfig(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, err := h.svc.GetDomainConfig(ctx, r.Var("domain_id"), r.Var("group"), r.Var("option"))
+	c, err := h.svc.DomainConfigs.Show(ctx, r.Var("domain_id"), r.Var("group"), r.Var("option"))
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (h *handlers) putConfig(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, err
 	}
-	created, err := h.svc.SetDomainConfig(ctx, r.Var("domain_id"), c)
+	created, err := h.svc.DomainConfigs.Set(ctx, r.Var("domain_id"), c)
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +99,12 @@ func (h *handlers) updateConfig(ctx context.Context, r *httpx.Request) (*httpx.R
 	} else if c, err = configBody(r); err != nil {
 		return nil, err
 	}
-	if c, err = h.svc.UpdateDomainConfig(ctx, r.Var("domain_id"), group, option, c); err != nil {
+	if c, err = h.svc.DomainConfigs.Update(ctx, r.Var("domain_id"), group, option, c); err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, configView(c, "", "")), nil
 }
 
 func (h *handlers) deleteConfig(ctx context.Context, r *httpx.Request) error {
-	return h.svc.DeleteDomainConfig(ctx, r.Var("domain_id"), r.Var("group"), r.Var("option"))
+	return h.svc.DomainConfigs.Delete(ctx, r.Var("domain_id"), r.Var("group"), r.Var("option"))
 }

@@ -15,7 +15,7 @@ func (h *handlers) legacyRoutes() []httpx.Route {
 		return nil, errs.New(errs.Gone, "This resource went with PKI tokens; there is nothing in its place.")
 	}
 	revoked := func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if err := h.svc.MayListRevoked(ctx); err != nil {
+		if err := h.svc.Tokens.MayListRevoked(ctx); err != nil {
 			return nil, err
 		}
 		return gone(ctx, r)
@@ -40,7 +40,7 @@ func revocationView(_ *httpx.Request, e identity.Revocation) object {
 }
 
 func (h *handlers) listRevocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.ListRevocations(ctx)
+	rows, err := h.svc.Tokens.Revocations(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -316,11 +316,11 @@ func (h *handlers) userProjects(ctx context.Context, r *httpx.Request) (*httpx.R
 }
 
 func (h *handlers) myProjects(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.MyProjects(ctx)
+	rows, err := h.svc.Scopes.Projects(ctx)
 	return all(ctx, r, h.projects, rows, err)
 }
 
 func (h *handlers) myDomains(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	rows, err := h.svc.MyDomains(ctx)
+	rows, err := h.svc.Scopes.Domains(ctx)
 	return all(ctx, r, h.domains, rows, err)
 }

@@ -173,12 +173,12 @@ func (h *handlers) grantRoutes() []httpx.Route {
 func (h *handlers) grantVerbs(path string, rule func(verb string) string) []httpx.Route {
 	return slices.Concat([]httpx.Route{
 		route(http.MethodPut, path, rule("create"), done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.Grant(ctx, assignment(r))
+			return h.svc.Grants.Add(ctx, assignment(r))
 		})),
 		route(http.MethodDelete, path, rule("revoke"), done(func(ctx context.Context, r *httpx.Request) error {
-			return h.svc.Revoke(ctx, assignment(r))
+			return h.svc.Grants.Remove(ctx, assignment(r))
 		})),
 	}, check(path, rule("check"), done(func(ctx context.Context, r *httpx.Request) error {
-		return h.svc.CheckGrant(ctx, assignment(r))
+		return h.svc.Grants.Check(ctx, assignment(r))
 	})))
 }

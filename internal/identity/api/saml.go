@@ -15,7 +15,7 @@ import (
 const metadataType = "application/samlmetadata+xml"
 
 func (h *handlers) serviceProviderMetadata(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
-	text, err := h.svc.SAMLMetadata(r.Var("idp_id"), r.Var("protocol_id"))
+	text, err := h.svc.SSO.Metadata(r.Var("idp_id"), r.Var("protocol_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func (h *handlers) serviceProviderMetadata(_ context.Context, r *httpx.Request) 
 }
 
 func (h *handlers) issuerMetadata(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	text, err := h.svc.IssuerMetadata(ctx)
+	text, err := h.svc.SSO.IssuerMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (h *handlers) finishEnhanced(ctx context.Context, r *httpx.Request) (*httpx
 	if err != nil {
 		return nil, err
 	}
-	ticket, err := h.svc.FinishSAML(ctx, r.Var("idp_id"), r.Var("protocol_id"), body, "", true)
+	ticket, err := h.svc.SSO.FinishSAML(ctx, r.Var("idp_id"), r.Var("protocol_id"), body, "", true)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (h *handlers) finishBrowserSAML(ctx context.Context, r *httpx.Request, resp
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "SAMLResponse is not base64.")
 	}
-	ticket, err := h.svc.FinishSAML(ctx, r.Var("idp_id"), r.Var("protocol_id"), raw, relay, false)
+	ticket, err := h.svc.SSO.FinishSAML(ctx, r.Var("idp_id"), r.Var("protocol_id"), raw, relay, false)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (h *handlers) issueAssertion(enclose bool) httpx.Handler {
 			return nil, err
 		}
 		token := str(sub(sub(auth, "identity"), "token"), "id")
-		xml, sp, err := h.svc.IssueAssertion(ctx, token, str(sub(sub(auth, "scope"), "service_provider"), "id"), enclose)
+		xml, sp, err := h.svc.SSO.IssueAssertion(ctx, token, str(sub(sub(auth, "scope"), "service_provider"), "id"), enclose)
 		if err != nil {
 			return nil, err
 		}

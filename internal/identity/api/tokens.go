@@ -353,7 +353,7 @@ func (h *handlers) validateToken(ctx context.Context, r *httpx.Request) (*httpx.
 		return nil, err
 	}
 	known, _ := strconv.ParseFloat(r.HTTP.Header.Get("Openstack-Identity-Access-Rules"), 64)
-	se, err := h.svc.ValidateToken(ctx, t, flag(r.Query, "allow_expired"), known >= accessRulesVersion)
+	se, err := h.svc.Tokens.Validate(ctx, t, flag(r.Query, "allow_expired"), known >= accessRulesVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +363,7 @@ func (h *handlers) validateToken(ctx context.Context, r *httpx.Request) (*httpx.
 func (h *handlers) checkToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	t, err := subjectToken(r)
 	if err == nil {
-		err = h.svc.CheckToken(ctx, t, flag(r.Query, "allow_expired"))
+		err = h.svc.Tokens.Check(ctx, t, flag(r.Query, "allow_expired"))
 	}
 	if err != nil {
 		return nil, err
@@ -376,11 +376,11 @@ func (h *handlers) revokeToken(ctx context.Context, r *httpx.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.svc.RevokeToken(ctx, t)
+	return h.svc.Tokens.Revoke(ctx, t)
 }
 
 func (h *handlers) catalog(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	se, err := h.svc.OwnSession(ctx, r.HTTP.Header.Get("X-Auth-Token"))
+	se, err := h.svc.Tokens.Own(ctx, r.HTTP.Header.Get("X-Auth-Token"))
 	if err != nil {
 		return nil, err
 	}
@@ -397,7 +397,7 @@ func (h *handlers) catalog(ctx context.Context, r *httpx.Request) (*httpx.Respon
 }
 
 func (h *handlers) mySystem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	yes, err := h.svc.MySystem(ctx)
+	yes, err := h.svc.Scopes.System(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (h *handlers) federatedAuth(ctx context.Context, r *httpx.Request) (*httpx.
 	idp, protocol := r.Var("idp_id"), r.Var("protocol_id")
 	header := r.HTTP.Header
 	if kind, token, _ := strings.Cut(header.Get("Authorization"), " "); strings.EqualFold(kind, "Bearer") && token != "" {
-		issued, err := h.svc.FederateBearer(ctx, idp, protocol, strings.TrimSpace(token))
+		issued, err := h.svc.SSO.Bearer(ctx, idp, protocol, strings.TrimSpace(token))
 		return h.federatedToken(ctx, r, issued, err)
 	}
 	if r.HTTP.Method == http.MethodPost && strings.HasPrefix(header.Get("Content-Type"), paosType) {
@@ -40,7 +40,7 @@ func (h *handlers) federatedAuth(ctx context.Context, r *httpx.Request) (*httpx.
 	}
 	enhanced := strings.Contains(header.Get("Accept"), paosType)
 	if ticket, err := r.HTTP.Cookie(ticketCookie); err == nil {
-		issued, _, err := h.svc.RedeemTicket(ctx, ticket.Value, "")
+		issued, _, err := h.svc.SSO.RedeemTicket(ctx, ticket.Value, "")
 		if !errs.Is(err, errs.Unauthenticated) || !enhanced { // an old ticket does not keep from a new login
 			resp, err := h.federatedToken(ctx, r, issued, err)
 			if err != nil {
@@ -50,7 +50,7 @@ func (h *handlers) federatedAuth(ctx context.Context, r *httpx.Request) (*httpx.
 		}
 	}
 	if enhanced {
-		text, err := h.svc.SAMLEnvelope(ctx, idp, protocol)
+		text, err := h.svc.SSO.Envelope(ctx, idp, protocol)
 		if err != nil {
 			return nil, err
 		}
@@ -107,9 +107,9 @@ func (h *handlers) websso(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	var issued *identity.Issued
 	var origin string
 	if ticket := in.Get("ticket"); ticket != "" {
-		issued, origin, err = h.svc.RedeemTicket(ctx, ticket, browser.Value)
+		issued, origin, err = h.svc.SSO.RedeemTicket(ctx, ticket, browser.Value)
 	} else {
-		issued, origin, err = h.svc.FinishSSO(ctx, in.Get("state"), in.Get("code"), here, browser.Value)
+		issued, origin, err = h.svc.SSO.Finish(ctx, in.Get("state"), in.Get("code"), here, browser.Value)
 	}
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (h *handlers) beginSSO(ctx context.Context, r *httpx.Request, origin, here 
 	raw := make([]byte, 16)
 	rand.Read(raw)
 	browser := hex.EncodeToString(raw)
-	to, err := h.svc.BeginSSO(ctx, r.Var("idp_id"), r.Var("protocol_id"), origin, here, browser)
+	to, err := h.svc.SSO.Begin(ctx, r.Var("idp_id"), r.Var("protocol_id"), origin, here, browser)
 	if err != nil {
 		return nil, err
 	}
