@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -26,7 +27,7 @@ func (s *Service) Create(ctx context.Context, attributes map[string]any) (*Image
 }
 
 func (s *Service) createTx(ctx context.Context, tx *store.Tx, img *Image) error {
-	if err := s.enforce(ctx, tx, img.Owner, need{"image_count_total", 1}); err != nil {
+	if err := s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_count_total", N: 1}); err != nil {
 		return err
 	}
 	if err := s.insert(ctx, tx, img); err != nil {

@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/image/webget"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 )
@@ -222,14 +223,14 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 
 // importNeeds is what an import takes of its project's limits. The size of what
 // is fetched is not known before.
-func importNeeds(img *Image, st importState) []need {
+func importNeeds(img *Image, st importState) []quota.Want {
 	size := int64(0)
 	if img.Size != nil {
 		size = *img.Size * int64(len(st.Stores))
 	}
-	needs := []need{{"image_size_total", size}}
+	needs := []quota.Want{{Resource: "image_size_total", N: size}}
 	if img.Status == Queued { // fetched to the staging area first
-		needs = append(needs, need{"image_stage_total", 0}, need{"image_count_uploading", 1})
+		needs = append(needs, quota.Want{Resource: "image_stage_total", N: 0}, quota.Want{Resource: "image_count_uploading", N: 1})
 	}
 	return needs
 }

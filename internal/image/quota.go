@@ -2,10 +2,12 @@ package image
 
 import (
 	"context"
+	"math"
 	"strings"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -13,36 +15,36 @@ import (
 // in MiB.
 var Resources = []string{"image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"}
 
-// Limits are the unified limits of projects; identity keeps them. They are read
-// in the transaction that takes from them, so that a change holds at once. A
-// resource that is absent from the answer, or below zero, is not limited.
-type Limits interface {
-	Limits(ctx context.Context, tx *store.Tx, projectID string) (map[string]int64, error)
+// newQuotas are identity's unified limits, sizes in bytes, and what counts against them.
+func (s *Service) newQuotas() *quota.Quotas {
+	return quota.New(quota.Deps{
+		Unified: s.allowances,
+		Families: []quota.Family{{
+			Defaults: map[string]int64{"image_size_total": -1, "image_stage_total": -1, "image_count_total": -1, "image_count_uploading": -1},
+			Count: func(ctx context.Context, tx *store.Tx, h quota.Holder) (map[string]int64, error) {
+				u, err := s.tables.Usage(ctx, tx, h.Project)
+				return map[string]int64{
+					"image_size_total": u.SizeTotal, "image_stage_total": u.StageTotal,
+					"image_count_total": u.CountTotal, "image_count_uploading": u.CountUploading,
+				}, err
+			},
+		}},
+	})
 }
 
-// limitsOf reads a project's limits.
-func (s *Service) limitsOf(ctx context.Context, tx *store.Tx, project string) (map[string]int64, error) {
-	if s.limits == nil || project == "" {
-		return nil, nil
+func (s *Service) allowances(ctx context.Context, tx *store.Tx, project string) (map[string]int64, error) {
+	if s.identity == nil {
+		return map[string]int64{}, nil
 	}
-	return s.limits.Limits(ctx, tx, project)
+	limits, err := s.identity.Allowances(ctx, tx, "image", s.cfg.Region, project)
+	out := map[string]int64{}
+	for name, limit := range limits {
+		out[name] = min(limit, math.MaxInt64/mib) * unit(name)
+	}
+	return out, err
 }
 
 const mib = 1 << 20
-
-// of is the use of one resource, sizes in bytes.
-func (u Usage) of(resource string) int64 {
-	switch resource {
-	case "image_size_total":
-		return u.SizeTotal
-	case "image_stage_total":
-		return u.StageTotal
-	case "image_count_total":
-		return u.CountTotal
-	default:
-		return u.CountUploading
-	}
-}
 
 // unit is how many of what is counted make one of what is limited.
 func unit(resource string) int64 {
@@ -55,33 +57,21 @@ func unit(resource string) int64 {
 // units rounds up.
 func units(n int64, resource string) int64 { return (n + unit(resource) - 1) / unit(resource) }
 
-// need is how much more of a resource an operation takes, sizes in bytes.
-type need struct {
-	resource string
-	more     int64
-}
-
 // enforce refuses what would take a project beyond a limit. A size that nobody
 // announced counts as nothing: it may take the project beyond its limit, but
 // once beyond, nothing more is let in.
-func (s *Service) enforce(ctx context.Context, tx *store.Tx, project string, needs ...need) error {
-	limits, err := s.limitsOf(ctx, tx, project)
-	if err != nil || len(limits) == 0 {
+func (s *Service) enforce(ctx context.Context, tx *store.Tx, project string, needs ...quota.Want) error {
+	for i := range needs {
+		needs[i].N = max(needs[i].N, 0)
+	}
+	over, err := s.quotas.Check(ctx, tx, quota.Holder{Project: project}, needs...)
+	if err != nil || len(over) == 0 {
 		return err
 	}
-	u, err := s.tables.Usage(ctx, tx, project)
-	if err != nil {
-		return err
-	}
-	for _, n := range needs {
-		limit, limited := limits[n.resource]
-		have, more := u.of(n.resource), max(n.more, 0)
-		if limited && limit >= 0 && units(have+more, n.resource) > limit {
-			return errs.New(errs.OverQuota, "Project %s is over a limit for [Resource %s is over limit of %d due to current usage %d and delta %d]",
-				project, n.resource, limit, units(have, n.resource), units(more, n.resource))
-		}
-	}
-	return nil
+	o := over[0]
+	in := func(n int64) int64 { return units(n, o.Resource) }
+	return errs.New(errs.OverQuota, "Project %s is over a limit for [Resource %s is over limit of %d due to current usage %d and delta %d]",
+		project, o.Resource, in(o.Limit), in(o.InUse), in(o.N))
 }
 
 // QuotaUsage is the use and the limit of one resource; a limit below zero is none.
@@ -89,20 +79,11 @@ type QuotaUsage struct{ Usage, Limit int64 }
 
 // ProjectUsage returns what the actor's project uses and may use.
 func (s *Service) ProjectUsage(ctx context.Context) (map[string]QuotaUsage, error) {
-	project := actor.From(ctx).ProjectID
 	out := map[string]QuotaUsage{}
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		limits, err := s.limitsOf(ctx, tx, project)
-		if err != nil {
-			return err
-		}
-		u, err := s.tables.Usage(ctx, tx, project)
-		for _, r := range Resources {
-			q := QuotaUsage{Usage: units(u.of(r), r), Limit: -1}
-			if l, ok := limits[r]; ok {
-				q.Limit = l
-			}
-			out[r] = q
+		account, err := s.quotas.Account(ctx, tx, quota.Holder{Project: actor.From(ctx).ProjectID})
+		for name, q := range account {
+			out[name] = QuotaUsage{Usage: units(q.InUse, name), Limit: max(q.Limit/unit(name), -1)}
 		}
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -34,7 +35,7 @@ func (s *Service) Stage(ctx context.Context, id string, r io.Reader, size int64)
 		if err := img.fillable(ctx); err != nil {
 			return err
 		}
-		if err := s.enforce(ctx, tx, img.Owner, need{"image_stage_total", size}, need{"image_count_uploading", 1}); err != nil {
+		if err := s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_stage_total", N: size}, quota.Want{Resource: "image_count_uploading", N: 1}); err != nil {
 			return err
 		}
 		if img.Status != Queued {

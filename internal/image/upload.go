@@ -12,6 +12,7 @@ import (
 	"kumoi/internal/image/backend"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -48,7 +49,7 @@ func (s *Service) beginUpload(ctx context.Context, id string, size int64) (*Imag
 		if err := img.fillable(ctx); err != nil {
 			return err
 		}
-		if err := s.enforce(ctx, tx, img.Owner, need{"image_size_total", size}, need{"image_count_uploading", 1}); err != nil {
+		if err := s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_size_total", N: size}, quota.Want{Resource: "image_count_uploading", N: 1}); err != nil {
 			return err
 		}
 		return img.setStatus(Saving)
