@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -86,8 +85,7 @@ func (s *services) makeImage(g ground) (d service.Descriptor, err error) {
 		return d, err
 	}
 	s.image, d, err = imageservice.New(image.Deps{
-		DB: g.db, Policy: s.policy, Log: g.log, Config: cfg, Stores: g.stores, Sagas: g.sagas, Tasks: g.tasks, Events: g.events,
-		Limits: imageLimits{s.identity, cfg.Region}, Regions: imageRegions{s.identity, g.db, cfg.Region},
+		DB: g.db, Policy: s.policy, Log: g.log, Config: cfg, Stores: g.stores, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Identity: s.identity,
 	})
 	return d, err
 }
@@ -100,7 +98,6 @@ func (s *services) makePlacement(g ground) (d service.Descriptor, err error) {
 func (s *services) makeNetwork(g ground) (d service.Descriptor, err error) {
 	s.network, d, err = networkservice.New(network.Deps{
 		DB: g.db, Policy: s.policy, Log: g.log, Fabric: g.fabric, Events: g.events, Config: network.Config{ExternalPhysical: hoststack.OutsideNetwork},
-		OnServer: func(ctx context.Context, tx *store.Tx, id string) error { return s.compute.RefreshTx(ctx, tx, id) },
 	})
 	return d, err
 }
@@ -117,7 +114,7 @@ func (s *services) makeVolume(g ground) (d service.Descriptor, err error) {
 func (s *services) makeCompute(g ground) (d service.Descriptor, err error) {
 	s.compute, d, err = computeservice.New(compute.Deps{
 		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Bus: g.conn, Log: g.log,
-		Network: s.network, Placement: s.placement, Images: s.image, ImageData: s.image.Hosts, Identity: computeIdentity{s.identity, g.db},
+		Network: s.network, Placement: s.placement, Images: s.image, ImageData: s.image.Hosts, Identity: s.identity, NetworkProxy: s.network, ImageProxy: s.image,
 		Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
 	}, console.Config{PublicURL: g.cfg.PublicURL, Dashboards: g.cfg.TrustedDashboards})
 	return d, err

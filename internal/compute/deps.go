@@ -69,10 +69,17 @@ type ImageData interface {
 	WriteImage(ctx context.Context, id string, offset int64, data []byte, done bool, abort string) error
 }
 
-// Identity answers the few questions compute has about projects and users.
+// ImageProxy is the part of the image service that versions before 2.39 showed
+// as compute's own; *image.Service is one.
+type ImageProxy interface {
+	Images
+	List(ctx context.Context, q store.Query) (store.Page[Image], error)
+	ChangeProperties(ctx context.Context, id string, set map[string]string, remove []string) error
+}
+
+// Identity tells which projects there are; *identity.Service is one.
 type Identity interface {
-	ProjectExists(ctx context.Context, id string) (bool, error)
-	UserExists(ctx context.Context, id string) (bool, error)
+	ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error)
 }
 
 // Volumes attaches block devices. A cloud without a volume service has none:

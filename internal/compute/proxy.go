@@ -11,36 +11,30 @@ import (
 	"kumoi/internal/network"
 )
 
-// NetworkProxy is the network, of which versions before 2.36 showed a part as
-// compute's own.
-type NetworkProxy = *network.Service
-
 // GroupProxy gives the API the network's security groups, if the rule allows it.
 func (s *Service) GroupProxy(ctx context.Context, rule string) (*network.SecurityGroups, *network.SecurityGroupRules, error) {
 	if err := s.Check(ctx, rule); err != nil {
 		return nil, nil, err
 	}
-	n, ok := s.network.(*network.Service)
-	if !ok {
-		return nil, nil, errs.New(errs.NotFound, "The resource could not be found.")
+	if s.networkProxy == nil {
+		return nil, nil, noProxy()
 	}
-	return n.SecurityGroups, n.SecurityGroupRules, nil
+	return s.networkProxy.SecurityGroups, s.networkProxy.SecurityGroupRules, nil
 }
 
 // Proxy gives the API the network behind compute, if the rule allows it.
-func (s *Service) Proxy(ctx context.Context, rule string) (NetworkProxy, error) {
+func (s *Service) Proxy(ctx context.Context, rule string) (*network.Service, error) {
 	if err := s.Check(ctx, rule); err != nil {
 		return nil, err
 	}
-	p, ok := s.network.(NetworkProxy)
-	if !ok {
-		return nil, errs.New(errs.NotFound, "The resource could not be found.")
+	if s.networkProxy == nil {
+		return nil, noProxy()
 	}
-	return p, nil
+	return s.networkProxy, nil
 }
 
 // WithProxy runs f on the network behind compute in one transaction.
-func (s *Service) WithProxy(ctx context.Context, rule string, f func(tx *store.Tx, p NetworkProxy) error) error {
+func (s *Service) WithProxy(ctx context.Context, rule string, f func(tx *store.Tx, p *network.Service) error) error {
 	p, err := s.Proxy(ctx, rule)
 	if err != nil {
 		return err
@@ -50,7 +44,7 @@ func (s *Service) WithProxy(ctx context.Context, rule string, f func(tx *store.T
 
 // AddFloatingIP gives a server's port a floating IP, as compute once did itself.
 func (s *Service) AddFloatingIP(ctx context.Context, id, address, fixed string) error {
-	return s.floating(ctx, id, "os-floating-ips:add", address, func(tx *store.Tx, p NetworkProxy, f *network.FloatingIP) error {
+	return s.floating(ctx, id, "os-floating-ips:add", address, func(tx *store.Tx, p *network.Service, f *network.FloatingIP) error {
 		ports, err := s.network.PortsOfServerTx(ctx, tx, id)
 		if err != nil {
 			return err
@@ -73,7 +67,7 @@ func (s *Service) AddFloatingIP(ctx context.Context, id, address, fixed string) 
 
 // RemoveFloatingIP takes a floating IP off a server's port.
 func (s *Service) RemoveFloatingIP(ctx context.Context, id, address string) error {
-	return s.floating(ctx, id, "os-floating-ips:remove", address, func(tx *store.Tx, p NetworkProxy, f *network.FloatingIP) error {
+	return s.floating(ctx, id, "os-floating-ips:remove", address, func(tx *store.Tx, p *network.Service, f *network.FloatingIP) error {
 		ports, err := s.network.PortsOfServerTx(ctx, tx, id)
 		if err != nil {
 			return err
@@ -91,7 +85,7 @@ func (s *Service) RemoveFloatingIP(ctx context.Context, id, address string) erro
 	})
 }
 
-func (s *Service) floating(ctx context.Context, id, rule, address string, f func(tx *store.Tx, p NetworkProxy, f *network.FloatingIP) error) error {
+func (s *Service) floating(ctx context.Context, id, rule, address string, f func(tx *store.Tx, p *network.Service, f *network.FloatingIP) error) error {
 	srv, err := s.Server(ctx, id, rule)
 	if err != nil {
 		return err
@@ -99,17 +93,16 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 	if err := s.check(ctx, rule, policy.Target{"project_id": srv.ProjectID}); err != nil {
 		return err
 	}
-	p, ok := s.network.(NetworkProxy)
-	if !ok {
-		return errs.New(errs.NotFound, "The resource could not be found.")
+	if s.networkProxy == nil {
+		return noProxy()
 	}
-	list, err := p.FloatingIPs.List(ctx, store.Query{})
+	list, err := s.networkProxy.FloatingIPs.List(ctx, store.Query{})
 	if err != nil {
 		return err
 	}
 	for _, fip := range list.Rows {
 		if fip.Address.String() == address {
-			err := s.write(ctx, func(tx *store.Tx) error { return f(tx, p, fip) })
+			err := s.write(ctx, func(tx *store.Tx) error { return f(tx, s.networkProxy, fip) })
 			if e := errs.As(err); err != nil && e.Kind == errs.Conflict && e.Code != "" { // the network's, which compute worded as a bad request
 				return errs.New(errs.Invalid, "Error. Unable to associate floating IP: %s", e.Msg)
 			}
@@ -119,21 +112,15 @@ func (s *Service) floating(ctx context.Context, id, rule, address string, f func
 	return errs.New(errs.NotFound, "floating IP not found")
 }
 
-// ImageProxy is the part of the image service that versions before 2.39 showed
-// as compute's own. An Images that is one makes it available.
-type ImageProxy interface {
-	Images
-	List(ctx context.Context, q store.Query) (store.Page[Image], error)
-	ChangeProperties(ctx context.Context, id string, set map[string]string, remove []string) error
-}
+// noProxy is said of what compute showed as its own where nobody is behind it.
+func noProxy() error { return errs.New(errs.NotFound, "The resource could not be found.") }
 
 // ImageProxy gives the API the image service behind compute.
 func (s *Service) ImageProxy() (ImageProxy, error) {
-	p, ok := s.images.(ImageProxy)
-	if !ok {
-		return nil, errs.New(errs.NotFound, "The resource could not be found.")
+	if s.imageProxy == nil {
+		return nil, noProxy()
 	}
-	return p, nil
+	return s.imageProxy, nil
 }
 
 // Extensions tells whether the actor may list the API's extensions.

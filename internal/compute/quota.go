@@ -216,11 +216,13 @@ func (s *Service) checkProject(ctx context.Context, projectID string) error {
 	if s.identity == nil || projectID == actor.From(ctx).ProjectID {
 		return nil
 	}
-	ok, err := s.identity.ProjectExists(ctx, projectID)
-	if err == nil && !ok {
-		err = errs.New(errs.Invalid, "Project ID %s is not a valid project.", projectID)
-	}
-	return err
+	return s.read(ctx, func(tx *store.Tx) error {
+		ok, err := s.identity.ProjectExists(ctx, tx, projectID)
+		if err == nil && !ok {
+			err = errs.New(errs.Invalid, "Project ID %s is not a valid project.", projectID)
+		}
+		return err
+	})
 }
 
 // DefaultQuotas returns the limits of a project without its own.

@@ -152,11 +152,9 @@ func TestLocationsOfImages(t *testing.T) {
 // projects is an identity service that knows the projects in it.
 type projects []string
 
-func (p projects) ProjectExists(_ context.Context, id string) (bool, error) {
+func (p projects) ProjectExists(_ context.Context, _ *store.Tx, id string) (bool, error) {
 	return slices.Contains(p, id), nil
 }
-
-func (projects) UserExists(context.Context, string) (bool, error) { return true, nil }
 
 // Limits of a project that nobody has made are the defaults; its quota set is refused.
 func TestLimitsOfNoProject(t *testing.T) {

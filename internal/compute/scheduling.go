@@ -26,7 +26,7 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer
 	if err := f.group(ctx, tx, s); err != nil {
 		return nil, err
 	}
-	if err := f.hints(ctx, tx, s.servers.Table); err != nil {
+	if err := f.hints(ctx, tx, s.servers); err != nil {
 		return nil, err
 	}
 	req := ClaimRequest{

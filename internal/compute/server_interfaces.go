@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -209,6 +210,33 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
 	return err
 }
 
+// follow has hosts apply what the network changes about their servers.
+func (s *Service) follow(l *event.Log) {
+	if l == nil {
+		return
+	}
+	l.Subscribe(event.Subscriber{
+		Name: "compute", Filter: event.Filter{Type: network.ServerChanged},
+		Handle: func(ctx context.Context, e event.Event) error { return s.Refresh(ctx, e.Resource) },
+		Lost:   s.refreshAll,
+	})
+}
+
+// refreshAll refreshes every server that has a guest.
+func (s *Service) refreshAll(ctx context.Context) error {
+	var all []*Server
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		all, err = s.shownServers.All(ctx, tx, store.Eq("deleted", false), store.Ne("host", ""))
+		return err
+	})
+	for _, srv := range all {
+		if err == nil {
+			err = s.Refresh(ctx, srv.ID)
+		}
+	}
+	return err
+}
+
 // Refresh raises a server's generation and has its host apply what it is now:
 // the network, or the volume service, has changed something about it.
 func (s *Service) Refresh(ctx context.Context, id string) error {
@@ -234,11 +262,10 @@ func (s *Service) RefreshTx(ctx context.Context, tx *store.Tx, id string) error 
 
 // ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.
 func (s *Service) ServerOfPort(ctx context.Context, portID string) (string, error) {
-	p, ok := s.network.(*network.Service)
-	if !ok || portID == "" {
+	if s.networkProxy == nil || portID == "" {
 		return "", nil
 	}
-	port, err := p.Ports.Show(ctx, portID)
+	port, err := s.networkProxy.Ports.Show(ctx, portID)
 	if errs.Is(err, errs.NotFound) {
 		return "", nil
 	}

@@ -19,9 +19,10 @@ import (
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
+	"kumoi/internal/network"
 )
 
-// Deps is what compute needs. Identity, Volumes and Log may be nil.
+// Deps is what compute needs. Identity, Volumes, NetworkProxy, ImageProxy and Log may be nil.
 type Deps struct {
 	DB        *store.DB
 	Store     Store
@@ -37,9 +38,13 @@ type Deps struct {
 	Placement Placement
 	Identity  Identity
 	Volumes   Volumes
-	Log       *slog.Logger
-	Clock     func() time.Time
-	Config    Config
+	// NetworkProxy and ImageProxy are what versions before 2.36 and 2.39 showed of
+	// other services as compute's own.
+	NetworkProxy *network.Service
+	ImageProxy   ImageProxy
+	Log          *slog.Logger
+	Clock        func() time.Time
+	Config       Config
 }
 
 // Config is what an operator may change; the zero value works.
@@ -99,8 +104,7 @@ type Service struct {
 
 	db                    *store.DB
 	store                 Store
-	servers               told
-	shownServers          *store.Table[Server]
+	servers, shownServers *store.Table[Server]
 	actions               *store.Table[Action]
 	events                *store.Table[Event]
 	migrations            *store.Table[Migration]
@@ -119,6 +123,8 @@ type Service struct {
 	placement             Placement
 	identity              Identity
 	volumes               Volumes
+	networkProxy          *network.Service
+	imageProxy            ImageProxy
 	log                   *slog.Logger
 	now                   func() time.Time
 	cfg                   Config
@@ -136,7 +142,7 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
 		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
-		placement: d.Placement, identity: d.Identity, volumes: d.Volumes,
+		placement: d.Placement, identity: d.Identity, volumes: d.Volumes, networkProxy: d.NetworkProxy, imageProxy: d.ImageProxy,
 		log: logx.Or(d.Log).With("component", "compute"), now: d.Clock, cfg: d.Config.withDefaults(),
 	}
 	if s.now == nil {
@@ -144,11 +150,12 @@ func New(d Deps) (*Service, error) {
 	}
 	s.started = s.now()
 	t := d.Tables
-	s.servers, s.shownServers, s.actions, s.events, s.migrations = told{t.Servers, d.Events}, t.ShownServers, t.Actions, t.Events, t.Migrations
+	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
 	s.consoles, s.quotas, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Quotas, t.Hosts, t.HostStates, t.Guests
 	s.Migrations = Migrations{s}
 	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
 	tell(d.Events, d.DB, d.Tables)
+	s.follow(d.Events)
 	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
 	s.Flavors = flavor.New(flavor.Deps{
 		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,
@@ -159,7 +166,7 @@ func New(d Deps) (*Service, error) {
 			limit, err := s.limits(ctx, tx, actor.From(ctx).ProjectID)
 			return limit["key_pairs"], err
 		},
-		Next: func(ctx context.Context, tx *store.Tx) (int64, error) { return s.store.Next(ctx, tx, "keypair") },
+		Counters: d.Store,
 	})
 	if err := s.policy.Register(Rules()...); err != nil {
 		return nil, err

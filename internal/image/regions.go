@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,29 +12,20 @@ import (
 
 	"kumoi/internal/image/webget"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/store"
 )
-
-// Regions knows the image services of other clouds' regions.
-type Regions interface {
-	// ImageEndpoint returns the URL of a region's image service for an
-	// interface (public, internal, admin); local tells that it is this one.
-	ImageEndpoint(ctx context.Context, region, iface string) (url string, local bool, err error)
-}
 
 // openRemote opens an image of another region, or of our own, as the user who
 // asked, and takes over what the operator lets be copied of its record.
 func (s *Service) openRemote(ctx context.Context, st *importState) (io.ReadCloser, int64, error) {
-	endpoint, local := "", st.Region == s.cfg.Region
-	if s.region != nil {
-		var err error
-		if endpoint, local, err = s.region.ImageEndpoint(ctx, st.Region, st.Interface); err != nil {
-			return nil, 0, err
-		}
-	}
-	switch {
-	case local:
+	if st.Region == s.cfg.Region {
 		return s.openOwn(ctx, st)
-	case endpoint == "":
+	}
+	endpoint, err := s.endpointIn(ctx, st.Region, cmp.Or(st.Interface, "public"))
+	if err != nil {
+		return nil, 0, err
+	}
+	if endpoint == "" {
 		return nil, 0, errs.New(errs.Invalid, "There is no image service in region %q with the interface %q.", st.Region, st.Interface)
 	}
 	token, ok := s.tokens.Load(st.TaskID)
@@ -47,6 +39,18 @@ func (s *Service) openRemote(ctx context.Context, st *importState) (io.ReadClose
 		return nil, 0, err
 	}
 	return webget.Get(ctx, client, base+"/file", header)
+}
+
+// endpointIn finds a region's image service in identity's catalogue.
+func (s *Service) endpointIn(ctx context.Context, region, iface string) (url string, err error) {
+	if s.identity == nil {
+		return "", nil
+	}
+	err = s.db.Read(ctx, func(tx *store.Tx) error {
+		url, err = s.identity.RegionEndpoint(ctx, tx, "image", region, iface)
+		return err
+	})
+	return url, err
 }
 
 func (s *Service) readRemote(ctx context.Context, c *http.Client, u string, header http.Header, st *importState) error {

@@ -15,6 +15,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
@@ -35,13 +36,20 @@ type Deps struct {
 	Tasks *task.Runner
 	// Events, which may be nil, is told of changes.
 	Events *event.Log
-	// Limits are the projects' quotas; nil: none are limited.
-	Limits Limits
+	// Identity knows projects' limits and other regions; nil: there are none.
+	Identity Identity
 	// Certificates serve the verification of signed images; nil: a signed
 	// image's upload is refused.
 	Certificates Certificates
-	// Regions finds other regions' image services for glance-download; nil: only our own.
-	Regions Regions
+}
+
+// Identity is what the service asks of identity; *identity.Service is one.
+type Identity interface {
+	// Allowances are a project's unified limits. They are read in the transaction
+	// that takes from them, so that a change holds at once.
+	Allowances(ctx context.Context, tx *store.Tx, serviceType, regionID, projectID string) (map[string]int64, error)
+	// RegionEndpoint is the URL of a region's service for an interface; "" if there is none.
+	RegionEndpoint(ctx context.Context, tx *store.Tx, serviceType, regionID, iface string) (string, error)
 }
 
 // Service is the image service.
@@ -57,17 +65,16 @@ type Service struct {
 	// Metadefs is the catalogue of metadata definitions.
 	Metadefs *metadef.Service
 
-	db     *store.DB
-	tables Tables
-	events *event.Log
-	policy *policy.Engine
-	log    *slog.Logger
-	clock  func() time.Time
-	cfg    Config
-	stores []NamedStore
-	limits Limits
-	certs  Certificates
-	region Regions
+	db       *store.DB
+	tables   Tables
+	policy   *policy.Engine
+	log      *slog.Logger
+	clock    func() time.Time
+	cfg      Config
+	stores   []NamedStore
+	identity Identity
+	quotas   *quota.Quotas
+	certs    Certificates
 
 	sagas  *saga.Engine
 	upkeep *task.Runner
@@ -84,8 +91,8 @@ func New(d Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		db: d.DB, tables: d.Tables, events: d.Events, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
-		cfg: d.Config, stores: d.Stores, limits: d.Limits, certs: d.Certificates, region: d.Regions,
+		db: d.DB, tables: d.Tables, policy: d.Policy, log: d.Log.With("component", "image"), clock: d.Clock,
+		cfg: d.Config, stores: d.Stores, identity: d.Identity, certs: d.Certificates,
 		sagas: d.Sagas, upkeep: d.Tasks,
 	}
 	s.Members, s.Tasks, s.Cache = &Members{s, d.Tables.Members}, &Tasks{s, d.Tables.Tasks}, &Cache{s: s, table: d.Tables.Cache}
@@ -97,6 +104,8 @@ func New(d Deps) (*Service, error) {
 	if s.cfg.DefaultStore == "" && len(d.Stores) > 0 {
 		s.cfg.DefaultStore = d.Stores[0].ID
 	}
+	tell(d.Events, d.DB, d.Tables)
+	s.quotas = s.newQuotas()
 	if s.sagas != nil { // without one the service can only be looked at
 		s.registerSagas()
 	}

@@ -79,7 +79,7 @@ type Usage struct {
 	CountUploading int64
 }
 
-// insert adds an image with all that belongs to it, and tells of it. Its id must
+// insert adds an image with all that belongs to it. Its id must
 // be new: whoever boots by one that was once somebody's must not get what a
 // stranger put there.
 func (s *Service) insert(ctx context.Context, tx *store.Tx, img *Image) error {
@@ -96,14 +96,11 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, img *Image) error {
 	if err := s.tables.Images.Insert(ctx, tx, img); err != nil {
 		return err
 	}
-	if err := s.insertParts(ctx, tx, img); err != nil {
-		return err
-	}
-	return s.tell(ctx, tx, img, "create")
+	return s.insertParts(ctx, tx, img)
 }
 
 // save writes an image with all that belongs to it, if nobody changed it since
-// it was read, and tells of it.
+// it was read.
 func (s *Service) save(ctx context.Context, tx *store.Tx, img *Image) error {
 	if err := s.tables.Images.Update(ctx, tx, img); err != nil {
 		if errs.Is(err, errs.Conflict) {
@@ -121,21 +118,15 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, img *Image) error {
 	if _, err := s.tables.Locations.DeleteWhere(ctx, tx, its); err != nil {
 		return err
 	}
-	if err := s.insertParts(ctx, tx, img); err != nil {
-		return err
-	}
-	return s.tell(ctx, tx, img, "update")
+	return s.insertParts(ctx, tx, img)
 }
 
-// erase removes an image with all that belongs to it, and tells of it.
+// erase removes an image with all that belongs to it.
 func (s *Service) erase(ctx context.Context, tx *store.Tx, img *Image) error {
 	if err := s.tables.Images.Delete(ctx, tx, img.ID); err != nil {
 		return err
 	}
-	if err := s.tables.Deleted.Insert(ctx, tx, &DeletedRow{strings.ToLower(img.ID)}); err != nil {
-		return err
-	}
-	return s.tell(ctx, tx, img, "delete")
+	return s.tables.Deleted.Insert(ctx, tx, &DeletedRow{strings.ToLower(img.ID)})
 }
 
 func (s *Service) insertParts(ctx context.Context, tx *store.Tx, img *Image) error {

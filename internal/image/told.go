@@ -1,8 +1,6 @@
 package image
 
 import (
-	"context"
-
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/store"
 )
@@ -18,15 +16,12 @@ type imageState struct {
 	Protected  bool       `json:"protected,omitempty"`
 }
 
-// tell publishes what becomes of an image, in the transaction that changes its rows.
-func (s *Service) tell(ctx context.Context, tx *store.Tx, img *Image, what string) error {
-	if s.events == nil {
-		return nil
-	}
-	return s.events.Publish(ctx, tx, event.Event{
-		Type: "image.image." + what, Notification: "image." + what, Resource: img.ID, Project: img.Owner,
-	}, imageState{
-		Name: img.Name, Status: img.Status, Visibility: img.Visibility, DiskFormat: img.DiskFormat, Size: img.Size,
-		Hidden: img.Hidden, Protected: img.Protected,
+// tell has events published of what becomes of images, where their rows are written.
+func tell(l *event.Log, db *store.DB, t Tables) {
+	event.Observe(l, db, t.Images.Name(), "image.image", event.Named("image.%s"), func(img *Image) event.Subject {
+		return event.Subject{Resource: img.ID, Project: img.Owner, State: imageState{
+			Name: img.Name, Status: img.Status, Visibility: img.Visibility, DiskFormat: img.DiskFormat, Size: img.Size,
+			Hidden: img.Hidden, Protected: img.Protected,
+		}}
 	})
 }

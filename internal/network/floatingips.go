@@ -7,6 +7,7 @@ import (
 
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/store"
 )
 
@@ -135,9 +136,13 @@ func fixedWithoutPort() error {
 	return fault(errs.Invalid, "BadRequest", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.")
 }
 
-// tellServers lets those know whose ports have other floating IPs now.
+// ServerChanged is the type of the event that a server has other floating IPs
+// now; its resource is the server.
+const ServerChanged = "network.server.update"
+
+// tellServers publishes whose ports have other floating IPs now.
 func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...string) error {
-	if s.onServer == nil {
+	if s.events == nil {
 		return nil
 	}
 	ps, err := s.Ports.table.All(ctx, tx, store.In("id", portIDs))
@@ -146,7 +151,7 @@ func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...stri
 	}
 	for _, p := range ps {
 		if server := p.Server(); server != "" {
-			if err := s.onServer(ctx, tx, server); err != nil {
+			if err := s.events.Publish(ctx, tx, event.Event{Type: ServerChanged, Resource: server, Project: p.ProjectID}, nil); err != nil {
 				return err
 			}
 		}

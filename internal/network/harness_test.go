@@ -9,6 +9,7 @@ import (
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -22,22 +23,19 @@ type cloud struct {
 	t      *testing.T
 	db     *store.DB
 	fabric *fake.Fabric
-	told   []string // servers that were said to have other floating IPs
+	events *event.Log
 }
 
 func newCloud(t *testing.T, db *store.DB) *cloud {
 	t.Helper()
-	if err := db.Migrate(t.Context(), networkstore.Migrations()); err != nil {
+	if err := db.Migrate(t.Context(), networkstore.Migrations(), event.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	c := &cloud{t: t, db: db, fabric: fake.New()}
+	c := &cloud{t: t, db: db, fabric: fake.New(), events: event.New(db, event.Config{})}
 	var err error
 	c.Service, err = network.New(network.Deps{
 		DB: db, Policy: policy.New(), Log: slog.New(slog.DiscardHandler), Fabric: c.fabric, Tables: networkstore.Tables(),
-		OnServer: func(_ context.Context, tx *store.Tx, id string) error {
-			tx.AfterCommit(func() { c.told = append(c.told, id) })
-			return nil
-		},
+		Events: c.events,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -193,8 +194,16 @@ func TestServersAreToldOfFloatingIPs(t *testing.T) {
 	if err := c.FloatingIPs.Delete(ctx, f.ID); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{server, server, server, server}; !slices.Equal(c.told, want) {
-		t.Errorf("told %q, want %q", c.told, want)
+	events, _, err := c.events.Since(ctx, event.Position{}, event.Filter{Type: network.ServerChanged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range events {
+		told = append(told, e.Resource)
+	}
+	if want := []string{server, server, server, server}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
 	}
 }
 

@@ -23,9 +23,6 @@ type Deps struct {
 	Tables Tables
 	Events *event.Log // nil: nobody is told what changes
 	Config Config
-	// OnServer is told, in the transaction of the change, that a server has
-	// other floating IPs now. Nil: nobody is.
-	OnServer func(ctx context.Context, tx *store.Tx, serverID string) error
 }
 
 // Tables are where the families are kept; package sqlstore has them.
@@ -95,7 +92,7 @@ type Service struct {
 	fabric fabric.Fabric
 	cfg    Config
 
-	onServer func(ctx context.Context, tx *store.Tx, serverID string) error
+	events *event.Log
 	// The families, each with its use cases.
 	AddressScopes      *AddressScopes
 	AddressGroups      *AddressGroups
@@ -132,7 +129,7 @@ func New(d Deps) (*Service, error) {
 	}
 	s := &Service{
 		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
-		fabric: d.Fabric, cfg: d.Config.withDefaults(), onServer: d.OnServer,
+		fabric: d.Fabric, cfg: d.Config.withDefaults(), events: d.Events,
 		allocations: d.Tables.Allocations, portGroups: d.Tables.PortGroups,
 	}
 	t := d.Tables

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"kumoi/internal/compute"
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
@@ -170,7 +169,7 @@ func floatingDoc(f *network.FloatingIP, pool, server string) object {
 	return doc
 }
 
-func (a *api) floatingDocs(ctx context.Context, p compute.NetworkProxy, list []*network.FloatingIP) ([]object, error) {
+func (a *api) floatingDocs(ctx context.Context, p *network.Service, list []*network.FloatingIP) ([]object, error) {
 	nets, err := p.Networks.List(ctx, oldestFirst)
 	if err != nil {
 		return nil, err
@@ -206,7 +205,7 @@ func (a *api) listFloatingIPs(ctx context.Context, _ *httpx.Request) (*httpx.Res
 	return httpx.JSON(http.StatusOK, object{"floating_ips": docs}), nil
 }
 
-func (a *api) oneFloatingIP(ctx context.Context, p compute.NetworkProxy, f *network.FloatingIP) (*httpx.Response, error) {
+func (a *api) oneFloatingIP(ctx context.Context, p *network.Service, f *network.FloatingIP) (*httpx.Response, error) {
 	docs, err := a.floatingDocs(ctx, p, []*network.FloatingIP{f})
 	if err != nil {
 		return nil, err

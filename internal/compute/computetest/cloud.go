@@ -77,7 +77,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	t.Cleanup(c.Network.Stop)
 	deps := compute.Deps{
 		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
-		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement,
+		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network,
 		Config: compute.Config{MaxBuildAttempts: 3},
 	}
 	for _, o := range options {

@@ -33,10 +33,13 @@ type Deps struct {
 	Table *store.Table[Keypair]
 	Now   func() time.Time
 	// Check asks a rule of compute's policy, Limit how many key pairs a user of
-	// the actor's project may have (-1: any), and Next gives the next number.
+	// the actor's project may have (-1: any).
 	Check func(ctx context.Context, rule string, t policy.Target) error
 	Limit func(ctx context.Context, tx *store.Tx) (int, error)
-	Next  func(ctx context.Context, tx *store.Tx) (int64, error)
+	// Counters gives numbers that nobody had before.
+	Counters interface {
+		Next(ctx context.Context, tx *store.Tx, counter string) (int64, error)
+	}
 }
 
 // Service keeps key pairs.
@@ -109,7 +112,7 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, k *Keypair) error {
 	if top >= 0 && int(used)+1 > top {
 		return errs.New(errs.OverQuota, "Quota exceeded, too many key pairs.")
 	}
-	if k.ID, err = s.d.Next(ctx, tx); err != nil {
+	if k.ID, err = s.d.Counters.Next(ctx, tx, "keypair"); err != nil {
 		return err
 	}
 	audit.Created(ctx, k.Name)

@@ -27,8 +27,12 @@ import (
 // limits are the same for all projects.
 type limits map[string]int64
 
-func (l limits) Limits(context.Context, *store.Tx, string) (map[string]int64, error) {
+func (l limits) Allowances(context.Context, *store.Tx, string, string, string) (map[string]int64, error) {
 	return l, nil
+}
+
+func (limits) RegionEndpoint(context.Context, *store.Tx, string, string, string) (string, error) {
+	return "", nil
 }
 
 func TestQuotas(t *testing.T) {
@@ -36,7 +40,7 @@ func TestQuotas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := limits{"image_count_total": 3, "image_size_total": 2, "image_stage_total": 1, "image_count_uploading": 1}
 		c := newCloud(t, db, func(d *image.Deps) {
-			d.Limits = l
+			d.Identity = l
 			d.Config.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		})
 		a, b := c.create("alice"), c.create("alice")
@@ -81,7 +85,7 @@ func TestQuotaOfCopies(t *testing.T) {
 		if img := c.show("alice", id); img["status"] != "active" || img["os_glance_import_task"] != nil {
 			t.Errorf("after a refused copy: %v", img)
 		}
-	}, func(d *image.Deps) { d.Limits = limits{"image_size_total": 1} })
+	}, func(d *image.Deps) { d.Identity = limits{"image_size_total": 1} })
 }
 
 type certificates map[string]*x509.Certificate

@@ -2,11 +2,8 @@
 package service
 
 import (
-	"context"
-
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/service"
-	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 	"kumoi/internal/network/api"
 	"kumoi/internal/network/sqlstore"
@@ -22,13 +19,7 @@ func New(d network.Deps) (*network.Service, service.Descriptor, error) {
 	return s, service.Descriptor{
 		Name: "network", Migrations: sqlstore.Migrations(), APIs: []*httpx.Service{api.New(s)},
 		Catalog: []service.Endpoint{{Type: "network", Name: "neutron", Path: "/network"}},
-		Counts:  []service.Count{{Name: "networks", Of: rows("network")}, {Name: "ports", Of: rows("network_port")}},
+		Counts:  []service.Count{service.Rows("networks", d.Tables.Networks), service.Rows("ports", d.Tables.Ports)},
 		Start:   s.Start, Stop: s.Stop,
 	}, nil
-}
-
-func rows(table string) func(ctx context.Context, tx *store.Tx) (int64, error) {
-	return func(ctx context.Context, tx *store.Tx) (int64, error) {
-		return store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM "+table)
-	}
 }
