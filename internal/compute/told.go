@@ -41,15 +41,15 @@ type (
 // tell has events published of what becomes of the service's resources, where
 // their rows are written.
 func tell(l *event.Log, db *store.DB, t Tables) {
-	event.Observe(l, db, t.Servers.Name(), "compute.server", event.Names{
+	event.ObserveAs(l, db, t.Servers.Name(), "compute.server", event.Names{
 		Create: "compute.instance.create.start", Update: "compute.instance.update", Delete: "compute.instance.delete.end",
 	}, func(s *Server) event.Subject {
 		return event.Subject{Resource: s.ID, Project: s.ProjectID, State: stateOf(s), Gone: s.Deleted}
 	})
-	event.Observe(l, db, t.ServerGroups.Name(), "compute.server_group", event.Named("server_group.%s"), func(g *ServerGroup) event.Subject {
+	event.Observe(l, db, t.ServerGroups.Name(), "compute.server_group", "server_group.%s", func(g *ServerGroup) event.Subject {
 		return event.Subject{Resource: g.ID, Project: g.ProjectID, State: groupState{g.Name, g.Policy}}
 	})
-	event.Observe(l, db, t.Keypairs.Name(), "compute.keypair", event.Named("keypair.%s.end"), func(k *keypair.Keypair) event.Subject {
+	event.Observe(l, db, t.Keypairs.Name(), "compute.keypair", "keypair.%s.end", func(k *keypair.Keypair) event.Subject {
 		return event.Subject{Resource: strconv.FormatInt(k.ID, 10), State: keypairState{k.Name, k.Type, k.Fingerprint, k.UserID}}
 	})
 }

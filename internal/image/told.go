@@ -18,7 +18,7 @@ type imageState struct {
 
 // tell has events published of what becomes of images, where their rows are written.
 func tell(l *event.Log, db *store.DB, t Tables) {
-	event.Observe(l, db, t.Images.Name(), "image.image", event.Named("image.%s"), func(img *Image) event.Subject {
+	event.Observe(l, db, t.Images.Name(), "image.image", "image.%s", func(img *Image) event.Subject {
 		return event.Subject{Resource: img.ID, Project: img.Owner, State: imageState{
 			Name: img.Name, Status: img.Status, Visibility: img.Visibility, DiskFormat: img.DiskFormat, Size: img.Size,
 			Hidden: img.Hidden, Protected: img.Protected,

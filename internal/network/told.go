@@ -50,7 +50,7 @@ func (s *Service) tell(l *event.Log, t Tables) {
 
 // told publishes network.NAME.create and so on, Neutron's NAME.create.end.
 func told[T any, P resource[T]](l *event.Log, db *store.DB, table, name string, state func(v P) any) {
-	event.Observe(l, db, table, "network."+name, event.Named(name+".%s.end"), func(v *T) event.Subject {
+	event.Observe(l, db, table, "network."+name, name+".%s.end", func(v *T) event.Subject {
 		std := P(v).Std()
 		return event.Subject{Resource: std.ID, Project: std.ProjectID, State: state(v)}
 	})

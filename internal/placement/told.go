@@ -29,13 +29,13 @@ func tell(l *event.Log, db *store.DB, t Tables) {
 	if l == nil {
 		return
 	}
-	event.Observe(l, db, t.Providers.Name(), "placement.resource_provider", event.Names{}, func(p *Provider) event.Subject {
+	event.Observe(l, db, t.Providers.Name(), "placement.resource_provider", "", func(p *Provider) event.Subject {
 		return event.Subject{Resource: p.ID, State: providerState{p.Name, p.Generation, p.ParentID}}
 	})
-	event.Observe(l, db, t.Inventories.Name(), "placement.inventory", event.Names{}, func(i *Inventory) event.Subject {
+	event.Observe(l, db, t.Inventories.Name(), "placement.inventory", "", func(i *Inventory) event.Subject {
 		return event.Subject{Resource: i.ProviderID + "/" + i.Class, State: inventoryState{i.ProviderID, i.Class, i.Total, i.Reserved}}
 	})
-	event.Observe(l, db, t.Consumers.Name(), "placement.allocation", event.Names{}, func(c *Consumer) event.Subject {
+	event.Observe(l, db, t.Consumers.Name(), "placement.allocation", "", func(c *Consumer) event.Subject {
 		return event.Subject{Resource: c.ID, Project: c.ProjectID, State: consumerState{c.Type}}
 	})
 }

@@ -20,15 +20,16 @@ type Subject struct {
 // rows; "" where it has none.
 type Names struct{ Create, Update, Delete string }
 
-// Named gives the names that differ in one word: %s is create, update or delete.
-func Named(format string) Names {
-	word := func(did store.Verb) string { return strings.ReplaceAll(format, "%s", string(did)) }
-	return Names{word(store.Created), word(store.Changed), word(store.Removed)}
+// Observe publishes what becomes of the rows of a table, wherever they are
+// written. name is service and resource, as in Event.Type, and notification is
+// OpenStack's name with %s for create, update or delete, if it has one. A nil log observes nothing.
+func Observe[T any](l *Log, db *store.DB, table, name, notification string, of func(v *T) Subject) {
+	word := func(did store.Verb) string { return strings.ReplaceAll(notification, "%s", string(did)) }
+	ObserveAs(l, db, table, name, Names{word(store.Created), word(store.Changed), word(store.Removed)}, of)
 }
 
-// Observe publishes what becomes of the rows of a table, wherever they are
-// written. name is service and resource, as in Event.Type. A nil log observes nothing.
-func Observe[T any](l *Log, db *store.DB, table, name string, n Names, of func(v *T) Subject) {
+// ObserveAs is Observe where OpenStack's names differ in more than a word.
+func ObserveAs[T any](l *Log, db *store.DB, table, name string, n Names, of func(v *T) Subject) {
 	if l == nil {
 		return
 	}
