@@ -139,7 +139,7 @@ func (s *Service) decisions(ctx context.Context, id string) ([]string, error) {
 			if ev.Step != "schedule" || ev.Data == "" {
 				continue
 			}
-			var j job
+			var j placing
 			if json.Unmarshal([]byte(ev.Data), &j) == nil && j.Decision != nil {
 				out = append(out, fmt.Sprintf("%s: host %s was chosen for %q. %s", ev.Time.Format(time.RFC3339), j.Decision.Host, j.Name, j.Decision.Why))
 				for _, v := range j.Decision.Verdicts {

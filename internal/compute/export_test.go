@@ -7,17 +7,35 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Job is the variables of all sagas, for the harness.
-type Job = job
+// What sagas keep, for the harness.
+type (
+	Placing = placing
+	Job = job
+	Powering = powering
+	Snapshotting = snapshotting
+	Moving = moving
+	Confirmation = confirmation
+	Reversal = reversal
+	Shelving = shelving
+	Unshelving = unshelving
+	Plugging = plugging
+	Evacuation = evacuation
+)
 
-// Sagas returns a saga's definition, for the harness.
-func (s *Service) Sagas(kind string) saga.Definition[Job] {
-	return map[string]func() saga.Definition[job]{
-		kindCreate: s.createSaga, kindDelete: s.deleteSaga, kindPower: s.powerSaga, kindSnapshot: s.snapshotSaga,
-		kindResize: s.resizeSaga, kindShelve: s.shelveSaga, kindUnshelve: s.unshelveSaga,
-		kindConfirm: s.confirmSaga, kindRevert: s.revertSaga, kindInterface: s.interfaceSaga, kindApply: s.applySaga, kindEvacuate: s.evacuateSaga,
-	}[kind]()
-}
+// The definitions of sagas, for the harness.
+
+func (s *Service) CreateSaga() saga.Definition[Placing] { return s.createSaga() }
+func (s *Service) DeleteSaga() saga.Definition[Job] { return s.deleteSaga() }
+func (s *Service) PowerSaga() saga.Definition[Powering] { return s.powerSaga() }
+func (s *Service) SnapshotSaga() saga.Definition[Snapshotting] { return s.snapshotSaga() }
+func (s *Service) ResizeSaga() saga.Definition[Moving] { return s.resizeSaga() }
+func (s *Service) ConfirmSaga() saga.Definition[Confirmation] { return s.confirmSaga() }
+func (s *Service) RevertSaga() saga.Definition[Reversal] { return s.revertSaga() }
+func (s *Service) ShelveSaga() saga.Definition[Shelving] { return s.shelveSaga() }
+func (s *Service) UnshelveSaga() saga.Definition[Unshelving] { return s.unshelveSaga() }
+func (s *Service) InterfaceSaga() saga.Definition[Plugging] { return s.interfaceSaga() }
+func (s *Service) ApplySaga() saga.Definition[Job] { return s.applySaga() }
+func (s *Service) EvacuateSaga() saga.Definition[Evacuation] { return s.evacuateSaga() }
 
 // Generation is a server's, for the harness.
 func (s *Service) Generation(ctx context.Context, id string) (n int64, err error) {

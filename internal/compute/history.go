@@ -11,40 +11,10 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// job holds the variables of compute's sagas; its JSON is their format on disk.
-type job struct {
-	Server string `json:"server"`
-	Action int64  `json:"action"` // in the history
-	Name   string `json:"name"`   // of the action
-	Host   string `json:"host,omitempty"`
-
-	// To is the VM state if all goes well, Back the one if not.
-	To   VMState `json:"to,omitempty"`
-	Back VMState `json:"back,omitempty"`
-	// BackPower is what the host is told again if it does not go well.
-	BackPower string `json:"back_power,omitempty"`
-
-	// Tried are hosts that failed, with LastError of the last.
-	Tried     []string `json:"tried,omitempty"`
-	LastError string   `json:"last_error,omitempty"`
-	Away      int      `json:"away,omitempty"` // how often the host did not answer
-
-	Decision *Decision `json:"decision,omitempty"` // why this host
-
-	Image     string `json:"image,omitempty"`     // of a snapshot, rescue or shelving
-	Backup    string `json:"backup,omitempty"`    // backup_type
-	Rotation  int    `json:"rotation,omitempty"`  // of backups
-	Migration int64  `json:"migration,omitempty"` // of a resize or migration
-	OldHost   string `json:"old_host,omitempty"`
-	Port      string `json:"port,omitempty"`
-	WasOn     bool   `json:"was_on,omitempty"`
-	Offload   bool   `json:"offload,omitempty"`
-}
-
 // begin saves a server whose task state was set and starts the action: an entry
 // of the history, and the saga that does the work. Nothing may save the server
 // after that: a saga without work to do has ended already.
-func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, j job) error {
+func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, v interface{ common() *job }) error {
 	if err := s.save(ctx, tx, srv); err != nil {
 		return err
 	}
@@ -52,11 +22,12 @@ func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, ac
 	if err != nil {
 		return err
 	}
+	j := v.common()
 	j.Server, j.Action, j.Name = srv.ID, id, action
 	if j.Host == "" {
 		j.Host = srv.Host
 	}
-	_, err = s.sagas.Start(ctx, tx, kind, srv.ID, &j)
+	_, err = s.sagas.Start(ctx, tx, kind, srv.ID, v)
 	if errs.Is(err, errs.Conflict) {
 		return errs.New(errs.Conflict, "Cannot '%s' instance %s while another operation on it is being finished", action, srv.ID)
 	}
@@ -106,10 +77,10 @@ func (s *Service) recordEvent(ctx context.Context, tx *store.Tx, e *Event) error
 
 // step wraps a saga step so that the server's history shows it as an event,
 // well ended or not. An event that cannot be written is no reason to fail.
-func (s *Service) step(name string, do func(ctx context.Context, j *job) error) func(context.Context, *job) error {
-	return func(ctx context.Context, j *job) error {
-		start := s.now().UTC()
-		err := do(ctx, j)
+func step[S any, P state[S]](s *Service, name string, do func(ctx context.Context, v *S) error) func(context.Context, *S) error {
+	return func(ctx context.Context, v *S) error {
+		j, start := P(v).common(), s.now().UTC()
+		err := do(ctx, v)
 		e := Event{ActionID: j.Action, Name: name, Host: j.Host, Result: "Success", StartedAt: start, EndedAt: s.now().UTC()}
 		if err != nil {
 			e.Result, e.Details, e.Traceback = "Error", errs.As(err).Msg, err.Error()
@@ -124,14 +95,15 @@ func (s *Service) step(name string, do func(ctx context.Context, j *job) error) 
 }
 
 // finish ends an action well: f changes the server a last time.
-func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error) func(context.Context, *store.Tx, *job) error {
-	return func(ctx context.Context, tx *store.Tx, j *job) error {
+func finish[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store.Tx, v *S, srv *Server) error) func(context.Context, *store.Tx, *S) error {
+	return func(ctx context.Context, tx *store.Tx, v *S) error {
+		j := P(v).common()
 		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
 		srv.TaskState, srv.Progress = TaskNone, 0
-		if err := f(ctx, tx, j, srv); err != nil {
+		if err := f(ctx, tx, v, srv); err != nil {
 			return err
 		}
 		if err := s.finishAction(ctx, tx, j.Action, ""); err != nil {
@@ -142,14 +114,15 @@ func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, j *job, srv *
 }
 
 // fail ends an action badly: f says what becomes of the server.
-func (s *Service) fail(f func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error) func(context.Context, *store.Tx, *job, *errs.Error) error {
-	return func(ctx context.Context, tx *store.Tx, j *job, cause *errs.Error) error {
+func fail[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store.Tx, v *S, srv *Server, cause *errs.Error) error) func(context.Context, *store.Tx, *S, *errs.Error) error {
+	return func(ctx context.Context, tx *store.Tx, v *S, cause *errs.Error) error {
+		j := P(v).common()
 		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
 			return err
 		}
 		srv.TaskState, srv.Progress = TaskNone, 0
-		if err := f(ctx, tx, j, srv, cause); err != nil {
+		if err := f(ctx, tx, v, srv, cause); err != nil {
 			return err
 		}
 		if err := s.finishAction(ctx, tx, j.Action, "Error"); err != nil {
@@ -187,14 +160,18 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 // setFault puts a server into ERROR with a reason for its owner. A wish to
 // delete that came in between is no fault.
 // Administrators are told what the host itself said, and which host it was.
-func (s *Service) setFault(srv *Server, j *job, cause *errs.Error) {
+func (s *Service) setFault(srv *Server, host string, cause *errs.Error) {
+	s.setFaultOf(srv, host, "", cause)
+}
+
+// setFaultOf is setFault where the host's own words are known.
+func (s *Service) setFaultOf(srv *Server, host, details string, cause *errs.Error) {
 	if saga.Cancelled(cause) {
 		return
 	}
-	details := j.LastError
 	switch {
-	case details == "" && j.Host != "":
-		details = onHost(j.Host, cause)
+	case details == "" && host != "":
+		details = onHost(host, cause)
 	case details == "":
 		details = cause.Error()
 	}

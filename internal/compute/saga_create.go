@@ -44,26 +44,26 @@ func (s *Service) registerSagas() {
 
 // createSaga builds a server on a host. When the build fails there, the saga
 // goes back to the choice of the host and tries another.
-func (s *Service) createSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) createSaga() saga.Definition[placing] {
+	return saga.Definition[placing]{
 		Kind: kindCreate, Version: 1,
-		Steps: []saga.Step[job]{
+		Steps: []saga.Step[placing]{
 			// The ports were allocated with the request; only undoing it is work.
-			{Name: "allocate", Do: func(context.Context, *job) error { return nil }, Undo: s.releasePorts},
-			{Name: "schedule", Do: s.step("conductor_schedule_instance", s.schedule), Undo: s.unschedule},
-			{Name: "bind", Do: s.step("compute_bind_ports", s.bindPorts), Undo: s.unbindPorts},
-			{Name: "image", Do: s.step("compute_prepare_image", s.tryHere(s.prefetch)), Timeout: 30 * time.Minute},
-			{Name: "spawn", Do: s.step("compute__do_build_and_run_instance", s.tryHere(s.spawn)), Undo: s.removeGuest, Timeout: 15 * time.Minute},
-			{Name: "vifs", Do: s.step("compute_wait_for_vifs", s.tryHere(s.waitVIFs)), Timeout: 5 * time.Minute},
+			{Name: "allocate", Do: func(context.Context, *placing) error { return nil }, Undo: each[placing](s.releasePorts)},
+			{Name: "schedule", Do: step(s, "conductor_schedule_instance", s.schedule), Undo: each[placing](s.unschedule)},
+			{Name: "bind", Do: step(s, "compute_bind_ports", each[placing](s.bindPorts)), Undo: each[placing](s.unbindPorts)},
+			{Name: "image", Do: step(s, "compute_prepare_image", tryHere(s, each[placing](s.prefetch))), Timeout: 30 * time.Minute},
+			{Name: "spawn", Do: step(s, "compute__do_build_and_run_instance", tryHere(s, each[placing](s.spawn))), Undo: each[placing](s.removeGuest), Timeout: 15 * time.Minute},
+			{Name: "vifs", Do: step(s, "compute_wait_for_vifs", tryHere(s, each[placing](s.waitVIFs))), Timeout: 5 * time.Minute},
 		},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *job, srv *Server) error {
+		Done: finish(s, func(_ context.Context, _ *store.Tx, _ *placing, srv *Server) error {
 			srv.VMState, srv.PowerState = VMActive, PowerRunning
 			srv.LaunchedAt, srv.AdminPass, srv.Fault = s.now().UTC(), "", nil
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *placing, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.PowerState = VMError, PowerUnknown
-			s.setFault(srv, j, cause)
+			s.setFaultOf(srv, j.Host, j.LastError, cause)
 			return nil
 		}),
 	}
@@ -75,9 +75,9 @@ const patience = 4
 
 // tryHere sends a failed build back to the choice of a host, unless the request
 // itself is wrong or enough hosts were tried.
-func (s *Service) tryHere(do func(context.Context, *job) error) func(context.Context, *job) error {
-	return func(ctx context.Context, j *job) error {
-		err := do(ctx, j)
+func tryHere[S any, P seeking[S]](s *Service, do func(context.Context, *S) error) func(context.Context, *S) error {
+	return func(ctx context.Context, v *S) error {
+		j, err := P(v).search(), do(ctx, v)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (s *Service) tryHere(do func(context.Context, *job) error) func(context.Con
 }
 
 // schedule chooses a host and takes what the server needs there.
-func (s *Service) schedule(ctx context.Context, j *job) error {
+func (s *Service) schedule(ctx context.Context, j *placing) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil {
@@ -112,7 +112,7 @@ func (s *Service) schedule(ctx context.Context, j *job) error {
 		}
 		d, err := s.claim(ctx, tx, srv, srv.ID, srv.resources(), j.Tried)
 		if err != nil {
-			return s.noHost(err, j)
+			return noHost(err, j.LastError != "")
 		}
 		if err := s.place(ctx, tx, srv, d.Host); err != nil {
 			return err
@@ -124,12 +124,12 @@ func (s *Service) schedule(ctx context.Context, j *job) error {
 }
 
 // noHost words the absence of a host for the server's owner.
-func (s *Service) noHost(err error, j *job) error {
+func noHost(err error, tried bool) error {
 	if !errs.Is(err, errs.NoCapacity) {
 		return err
 	}
 	msg := "No valid host was found. " + errs.As(err).Msg
-	if j.LastError != "" {
+	if tried {
 		msg += " A host was tried, but the build failed there."
 	}
 	return errs.Wrap(errs.NoCapacity, err, "%s", msg)

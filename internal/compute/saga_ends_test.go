@@ -20,7 +20,7 @@ func resized(t *testing.T) (w *world, old, new *computetest.Agent) {
 		old, new = new, old
 	}
 	w.c.Client(t, "p").As("ops:admin").Action(202, w.id, "migrate", nil)
-	w.finish("server.resize")
+	finish(w, w.c.Service.ResizeSaga())
 	w.status(t, "VERIFY_RESIZE")
 	return w, old, new
 }
@@ -47,10 +47,10 @@ func (w *world) admin(t *testing.T) object {
 }
 
 func TestConfirmResizeSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Confirmation] {
 		w, _, moved := resized(t)
 		w.c.Client(t, "p").Action(204, w.id, "confirmResize", nil)
-		env := w.env("server.resize.confirm")
+		env := envOf(w, w.c.Service.ConfirmSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "ACTIVE")
 			w.only(t, moved)
@@ -66,10 +66,10 @@ func TestConfirmResizeSaga(t *testing.T) {
 }
 
 func TestRevertResizeSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Reversal] {
 		w, old, _ := resized(t)
 		w.c.Client(t, "p").Action(202, w.id, "revertResize", nil)
-		env := w.env("server.resize.revert")
+		env := envOf(w, w.c.Service.RevertSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "ACTIVE")
 			w.only(t, old)
@@ -84,14 +84,14 @@ func TestRevertResizeSaga(t *testing.T) {
 }
 
 func TestUnshelveSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Unshelving] {
 		w := newWorld(t, "h1")
 		w.build()
 		p := w.c.Client(t, "p")
 		p.Action(202, w.id, "shelve", nil)
-		w.finish("server.shelve")
+		finish(w, w.c.Service.ShelveSaga())
 		p.Action(202, w.id, "unshelve", nil)
-		env := w.env("server.unshelve")
+		env := envOf(w, w.c.Service.UnshelveSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "ACTIVE")
 			if g := w.c.Agent("h1").Guest(w.id); g == nil || g.Power != hostapi.PowerRunning || len(g.NICs) != 1 {
@@ -112,7 +112,7 @@ func TestUnshelveSaga(t *testing.T) {
 }
 
 func TestEvacuateSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Evacuation] {
 		w := newWorld(t, "h1", "h2")
 		w.build()
 		dead, other := w.c.Agent("h1"), w.c.Agent("h2")
@@ -123,7 +123,7 @@ func TestEvacuateSaga(t *testing.T) {
 		p.Must(200, "PUT", "/v2.1/os-services/"+w.serviceOf(t, dead.Name), object{"forced_down": true})
 		dead.Lose(w.id)
 		p.Action(200, w.id, "evacuate", object{})
-		env := w.env("server.evacuate")
+		env := envOf(w, w.c.Service.EvacuateSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "ACTIVE")
 			w.only(t, other)
@@ -150,7 +150,7 @@ func (w *world) serviceOf(t *testing.T, host string) string {
 func TestInterfaceSaga(t *testing.T) {
 	for _, action := range []string{"attach", "detach"} {
 		t.Run(action, func(t *testing.T) {
-			sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+			sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Plugging] {
 				w := newWorld(t, "h1")
 				w.build()
 				want, p := 2, w.c.Client(t, "p")
@@ -160,7 +160,7 @@ func TestInterfaceSaga(t *testing.T) {
 					want = 0
 					p.Must(202, "DELETE", "/v2.1/servers/"+w.id+"/os-interface/"+w.ports(t)[0].(object)["port_id"].(string), nil)
 				}
-				env := w.env("server.interface")
+				env := envOf(w, w.c.Service.InterfaceSaga())
 				env.CheckDone = func(t *testing.T) {
 					w.status(t, "ACTIVE")
 					if g := w.c.Agent("h1").Guest(w.id); g == nil || len(g.NICs) != want || len(w.ports(t)) != want {
@@ -185,7 +185,7 @@ func TestApplySaga(t *testing.T) {
 		w.build()
 		w.c.Client(t, "p").Must(200, "POST", "/v2.1/servers/"+w.id+"/metadata", object{"metadata": object{"role": "web"}})
 		w.resource = w.id + "/apply"
-		env := w.env("server.apply")
+		env := envOf(w, w.c.Service.ApplySaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "ACTIVE")
 			if g := w.c.Agent("h1").Guest(w.id); g == nil || g.Metadata.Meta["role"] != "web" {

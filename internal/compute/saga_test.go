@@ -46,9 +46,9 @@ func newWorld(t *testing.T, hosts ...string) *world {
 
 // take returns the variables of the saga that waits for the server, and
 // forgets the saga.
-func (w *world) take() compute.Job {
+func take[S any](w *world) S {
 	w.t.Helper()
-	var j compute.Job
+	var j S
 	list, err := w.c.Sagas.List(w.ctx, saga.Filter{Resource: w.resource, States: []saga.State{saga.Running}})
 	if err != nil || len(list) != 1 {
 		w.t.Fatalf("%d sagas wait for the server: %v", len(list), err)
@@ -87,32 +87,32 @@ func (w *world) differs(t *testing.T) bool {
 // build runs the server's creation to its end.
 func (w *world) build() {
 	w.t.Helper()
-	w.finish("server.create")
+	finish(w, w.c.Service.CreateSaga())
 	if s := w.server(); s["status"] != "ACTIVE" {
 		w.t.Fatalf("server: %v", s)
 	}
 }
 
 // finish runs the waiting saga in an engine of its own.
-func (w *world) finish(kind string) {
+func finish[S any](w *world, d saga.Definition[S]) {
 	w.t.Helper()
-	j := w.take()
+	j := take[S](w)
 	e := saga.NewEngine(w.c.DB, saga.Config{Owner: "prepare"})
-	saga.Register(e, w.c.Service.Sagas(kind))
+	saga.Register(e, d)
 	if err := e.Open(w.ctx); err != nil {
 		w.t.Fatal(err)
 	}
 	defer e.Close()
 	var id string
 	err := w.c.DB.Write(w.ctx, func(tx *store.Tx) (err error) {
-		id, err = e.Start(w.ctx, tx, kind, w.id, &j)
+		id, err = e.Start(w.ctx, tx, d.Kind, w.id, &j)
 		return err
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if s, err := e.Wait(w.ctx, id); err != nil || s.State != saga.Done {
-		w.t.Fatalf("saga %s: %v %v %v", kind, s.State, s.Err, err)
+		w.t.Fatalf("saga %s: %v %v %v", d.Kind, s.State, s.Err, err)
 	}
 }
 
@@ -146,16 +146,16 @@ func (w *world) status(t *testing.T, want string) object {
 	return s
 }
 
-func (w *world) env(kind string) sagatest.Env[compute.Job] {
-	return sagatest.Env[compute.Job]{
-		DB: w.c.DB, Definition: w.c.Service.Sagas(kind), Resource: w.resource, Params: w.take(), Actor: computetest.Actor("p", ""),
+func envOf[S any](w *world, d saga.Definition[S]) sagatest.Env[S] {
+	return sagatest.Env[S]{
+		DB: w.c.DB, Definition: d, Resource: w.resource, Params: take[S](w), Actor: computetest.Actor("p", ""),
 	}
 }
 
 func TestCreateSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Placing] {
 		w := newWorld(t, "h1")
-		env := w.env("server.create")
+		env := envOf(w, w.c.Service.CreateSaga())
 		env.CheckDone = func(t *testing.T) {
 			s := w.status(t, "ACTIVE")
 			if g := w.c.Agent("h1").Guest(w.id); g == nil || len(g.NICs) != 1 {
@@ -183,7 +183,7 @@ func TestDeleteSaga(t *testing.T) {
 		w := newWorld(t, "h1")
 		w.build()
 		w.c.Client(t, "p").Must(204, "DELETE", "/v2.1/servers/"+w.id, nil)
-		env := w.env("server.delete")
+		env := envOf(w, w.c.Service.DeleteSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.c.Client(t, "p").Fails(404, "could not be found", "GET", "/v2.1/servers/"+w.id, nil)
 			if w.c.Agent("h1").Guests() != 0 || w.usedVCPU(t) != 0 {
@@ -196,11 +196,11 @@ func TestDeleteSaga(t *testing.T) {
 }
 
 func TestPowerSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Powering] {
 		w := newWorld(t, "h1")
 		w.build()
 		w.c.Client(t, "p").Action(202, w.id, "os-stop", nil)
-		env := w.env("server.power")
+		env := envOf(w, w.c.Service.PowerSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "SHUTOFF")
 			if w.c.Agent("h1").Guest(w.id).Power != hostapi.PowerStopped {
@@ -213,7 +213,7 @@ func TestPowerSaga(t *testing.T) {
 }
 
 func TestResizeSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Moving] {
 		w := newWorld(t, "h1", "h2")
 		w.build()
 		p := w.c.Client(t, "p")
@@ -225,7 +225,7 @@ func TestResizeSaga(t *testing.T) {
 			return w.c.Agent("h2")
 		}
 		old := at()
-		env := w.env("server.resize")
+		env := envOf(w, w.c.Service.ResizeSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "VERIFY_RESIZE")
 			for _, a := range []*computetest.Agent{w.c.Agent("h1"), w.c.Agent("h2")} {
@@ -275,11 +275,11 @@ func (w *world) content(t *testing.T, g *hostapi.ServerSpec) string {
 }
 
 func TestShelveSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Shelving] {
 		w := newWorld(t, "h1")
 		w.build()
 		w.c.Client(t, "p").Action(202, w.id, "shelve", nil)
-		env := w.env("server.shelve")
+		env := envOf(w, w.c.Service.ShelveSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "SHELVED_OFFLOADED")
 			if w.c.Agent("h1").Guests() != 0 || w.usedVCPU(t) != 0 || w.c.Images.Count() != 2 {
@@ -291,11 +291,11 @@ func TestShelveSaga(t *testing.T) {
 }
 
 func TestSnapshotSaga(t *testing.T) {
-	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Job] {
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[compute.Snapshotting] {
 		w := newWorld(t, "h1")
 		w.build()
 		w.c.Client(t, "p").Action(202, w.id, "createBackup", object{"name": "snap", "backup_type": "daily", "rotation": 1})
-		env := w.env("server.snapshot")
+		env := envOf(w, w.c.Service.SnapshotSaga())
 		env.CheckDone = func(t *testing.T) {
 			w.status(t, "ACTIVE")
 			if w.c.Images.Count() != 2 {

@@ -15,7 +15,7 @@ import (
 // disks. Swap is made anew.
 
 // makeMoveImages makes the images that carry the disks to the other host.
-func (s *Service) makeMoveImages(ctx context.Context, j *job) error {
+func (s *Service) makeMoveImages(ctx context.Context, j *moving) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil || srv.SnapshotImageID == j.Image {
@@ -47,8 +47,8 @@ func (srv *Server) carriers() []string {
 	return append([]string{srv.SnapshotImageID}, srv.Local.Carriers...)
 }
 
-// moving reads a server that moves.
-func (s *Service) moving(ctx context.Context, j *job) (srv *Server, err error) {
+// mover reads a server that moves.
+func (s *Service) mover(ctx context.Context, j *moving) (srv *Server, err error) {
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
 		srv, err = s.servers.Get(ctx, tx, j.Server)
 		return err
@@ -58,8 +58,8 @@ func (s *Service) moving(ctx context.Context, j *job) (srv *Server, err error) {
 
 // copyForMove has the old host send its disks. A disk that has arrived before a
 // crash is not sent again.
-func (s *Service) copyForMove(ctx context.Context, j *job) error {
-	srv, err := s.moving(ctx, j)
+func (s *Service) copyForMove(ctx context.Context, j *moving) error {
+	srv, err := s.mover(ctx, j)
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func (s *Service) copyForMove(ctx context.Context, j *job) error {
 }
 
 // carried has the host make a server's disks from the images that carried them.
-func (s *Service) carried(ctx context.Context, j *job, srv *Server, spec *hostapi.ServerSpec) error {
-	image, err := s.images.Show(ctx, j.Image)
+func (s *Service) carried(ctx context.Context, imageID string, srv *Server, spec *hostapi.ServerSpec) error {
+	image, err := s.images.Show(ctx, imageID)
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (s *Service) carried(ctx context.Context, j *job, srv *Server, spec *hostap
 }
 
 // dropMoveImages deletes the images of a move.
-func (s *Service) dropMoveImages(ctx context.Context, j *job) error {
-	srv, err := s.moving(ctx, j)
+func (s *Service) dropMoveImages(ctx context.Context, j *moving) error {
+	srv, err := s.mover(ctx, j)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, srv *Server, r Creat
 	if err != nil {
 		return err
 	}
-	return s.begin(ctx, tx, srv, kindCreate, "create", job{})
+	return s.begin(ctx, tx, srv, kindCreate, "create", &placing{})
 }
 
 // checkCreate asks the policies that the request touches.

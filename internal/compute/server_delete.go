@@ -29,7 +29,7 @@ func (s *Service) DeleteServer(ctx context.Context, id, action string) error {
 			return err
 		}
 		if !busy {
-			return s.begin(ctx, tx, srv, kindDelete, action, job{})
+			return s.begin(ctx, tx, srv, kindDelete, action, &job{})
 		}
 		// The end of the saga in progress starts the deletion, see settle.
 		if _, err := s.record(ctx, tx, srv, action); err != nil {
@@ -45,8 +45,8 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 	return saga.Definition[job]{
 		Kind: kindDelete, Version: 1,
 		Steps: []saga.Step[job]{
-			{Name: "guest", Do: s.step("compute_terminate_instance", s.removeGuests), Timeout: 3 * time.Minute},
-			{Name: "ports", Do: s.step("compute_deallocate_network", s.dropPorts)},
+			{Name: "guest", Do: step(s, "compute_terminate_instance", s.removeGuests), Timeout: 3 * time.Minute},
+			{Name: "ports", Do: step(s, "compute_deallocate_network", s.dropPorts)},
 			{Name: "image", Do: s.dropShelvedImage},
 		},
 		Done: func(ctx context.Context, tx *store.Tx, j *job) error {
@@ -69,9 +69,9 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 			}
 			return s.save(ctx, tx, srv)
 		},
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.DeleteRequested, srv.VMState = false, VMError
-			s.setFault(srv, j, cause)
+			s.setFault(srv, j.Host, cause)
 			return nil
 		}),
 	}

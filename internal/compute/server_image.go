@@ -31,7 +31,7 @@ func (s *Service) CreateImage(ctx context.Context, id, name string, metadata map
 			return err
 		}
 		srv.TaskState = TaskSnapshotPending
-		return s.snapshot(ctx, tx, srv, "createImage", kindSnapshot, name, metadata, job{Image: image, To: srv.VMState})
+		return s.snapshot(ctx, tx, srv, "createImage", kindSnapshot, name, metadata, image, &snapshotting{Image: image})
 	})
 	return image, err
 }
@@ -50,14 +50,14 @@ func (s *Service) CreateBackup(ctx context.Context, id, name, kind string, rotat
 		props := map[string]string{"backup_type": kind, "image_type": "backup"}
 		maps.Copy(props, metadata)
 		srv.TaskState = TaskBackup
-		j := job{Image: image, To: srv.VMState, Backup: kind, Rotation: rotation}
-		return s.snapshot(ctx, tx, srv, "createBackup", kindSnapshot, name, props, j)
+		j := &snapshotting{Image: image, Backup: kind, Rotation: rotation}
+		return s.snapshot(ctx, tx, srv, "createBackup", kindSnapshot, name, props, image, j)
 	})
 	return image, err
 }
 
-// snapshot makes the image and begins the saga that fills it.
-func (s *Service) snapshot(ctx context.Context, tx *store.Tx, srv *Server, action, kind, name string, metadata map[string]string, j job) error {
+// snapshot makes the image and begins the saga that fills it, with what that keeps.
+func (s *Service) snapshot(ctx context.Context, tx *store.Tx, srv *Server, action, kind, name string, metadata map[string]string, imageID string, j interface{ common() *job }) error {
 	if srv.Host == "" {
 		return errs.New(errs.Conflict, "Instance %s is not ready: it was never built on a host.", srv.ID)
 	}
@@ -73,12 +73,12 @@ func (s *Service) snapshot(ctx context.Context, tx *store.Tx, srv *Server, actio
 	})
 	maps.Copy(props, metadata)
 	if err := s.images.CreateSnapshot(ctx, tx, NewImage{
-		ID: j.Image, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
+		ID: imageID, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
 		MinDisk: int64(srv.Flavor.Disk), Properties: props,
 	}); err != nil {
 		return err
 	}
-	srv.SnapshotImageID = j.Image
+	srv.SnapshotImageID = imageID
 	return s.begin(ctx, tx, srv, kind, action, j)
 }
 
@@ -87,27 +87,29 @@ func notInherited(k string) bool {
 	return k == "cache_in_nova" || k == "bittorrent" || strings.HasPrefix(k, "img_signature") || strings.HasPrefix(k, "stores") || strings.HasPrefix(k, "os_glance")
 }
 
-func (s *Service) snapshotSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) snapshotSaga() saga.Definition[snapshotting] {
+	return saga.Definition[snapshotting]{
 		Kind: kindSnapshot, Version: 1,
-		Steps: []saga.Step[job]{
-			{Name: "copy", Do: s.step("compute_snapshot_instance", s.copyDisk), Undo: s.dropImage, Timeout: 2 * time.Hour},
-			{Name: "rotate", Do: s.rotate, Skip: func(j *job) bool { return j.Backup == "" }},
+		Steps: []saga.Step[snapshotting]{
+			{Name: "copy", Do: step(s, "compute_snapshot_instance", func(ctx context.Context, j *snapshotting) error {
+				return s.copyDisk(ctx, &j.job, j.Image)
+			}), Undo: func(ctx context.Context, j *snapshotting) error { return s.dropImage(ctx, j.Image) }, Timeout: 2 * time.Hour},
+			{Name: "rotate", Do: s.rotate, Skip: func(j *snapshotting) bool { return j.Backup == "" }},
 		},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *job, srv *Server) error {
+		Done: finish(s, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server) error {
 			srv.SnapshotImageID = ""
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, _ *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server, _ *errs.Error) error {
 			srv.SnapshotImageID = ""
 			return nil
 		}),
 	}
 }
 
-// copyDisk has the host send a server's disk into the job's image. A crash in
+// copyDisk has the host send a server's disk into an image. A crash in
 // between begins again from the first byte, as the image is written by offset.
-func (s *Service) copyDisk(ctx context.Context, j *job) error {
+func (s *Service) copyDisk(ctx context.Context, j *job, imageID string) error {
 	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil || srv.TaskState != TaskSnapshotPending {
@@ -119,21 +121,21 @@ func (s *Service) copyDisk(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	image, err := s.images.Show(ctx, j.Image)
+	image, err := s.images.Show(ctx, imageID)
 	if err != nil {
 		return err
 	}
 	if image.Status == "active" { // the copy was complete before a crash
 		return nil
 	}
-	return s.hosts.Snapshot(ctx, j.Host, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: j.Image, Live: true})
+	return s.hosts.Snapshot(ctx, j.Host, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: imageID, Live: true})
 }
 
-func (s *Service) dropImage(ctx context.Context, j *job) error {
-	if j.Image == "" {
+func (s *Service) dropImage(ctx context.Context, imageID string) error {
+	if imageID == "" {
 		return nil
 	}
-	err := s.images.Delete(ctx, j.Image)
+	err := s.images.Delete(ctx, imageID)
 	if errs.Is(err, errs.NotFound) {
 		return nil
 	}
@@ -143,7 +145,7 @@ func (s *Service) dropImage(ctx context.Context, j *job) error {
 // rotate deletes backups beyond the rotation, the oldest first. They are found
 // by properties that everybody may give to images, so only those count that
 // belong to the project that makes the backup.
-func (s *Service) rotate(ctx context.Context, j *job) error {
+func (s *Service) rotate(ctx context.Context, j *snapshotting) error {
 	list, err := s.images.ListBackups(ctx, actor.From(ctx).ProjectID, j.Server, j.Backup)
 	if err != nil || len(list) <= j.Rotation {
 		return err

@@ -96,7 +96,7 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 
 // beginInterface begins interfaceSaga on the server and says which it is.
 func (s *Service) beginInterface(ctx context.Context, tx *store.Tx, srv *Server, action, portID string) (saga.Saga, error) {
-	if err := s.begin(ctx, tx, srv, kindInterface, action, job{Port: portID}); err != nil {
+	if err := s.begin(ctx, tx, srv, kindInterface, action, &plugging{Port: portID}); err != nil {
 		return saga.Saga{}, err
 	}
 	at, _, err := s.sagas.Active(ctx, tx, srv.ID)
@@ -122,10 +122,10 @@ func (s *Service) awaitInterface(ctx context.Context, at saga.Saga) (late bool, 
 }
 
 // interfaceSaga plugs a new port, or unplugs and gives back one.
-func (s *Service) interfaceSaga() saga.Definition[job] {
-	attach := func(j *job) bool { return j.Name == "attach_interface" }
-	detach := func(j *job) bool { return !attach(j) }
-	drop := func(ctx context.Context, j *job) error {
+func (s *Service) interfaceSaga() saga.Definition[plugging] {
+	attach := func(j *plugging) bool { return j.Name == "attach_interface" }
+	detach := func(j *plugging) bool { return !attach(j) }
+	drop := func(ctx context.Context, j *plugging) error {
 		return s.write(ctx, func(tx *store.Tx) error {
 			err := s.network.DetachPortTx(ctx, tx, j.Server, j.Port)
 			if errs.Is(err, errs.NotFound) {
@@ -134,20 +134,20 @@ func (s *Service) interfaceSaga() saga.Definition[job] {
 			return err
 		})
 	}
-	return saga.Definition[job]{
+	return saga.Definition[plugging]{
 		Kind: kindInterface, Version: 1,
-		Steps: []saga.Step[job]{
-			{Name: "bind", Skip: detach, Do: s.bindPorts, Undo: drop},
+		Steps: []saga.Step[plugging]{
+			{Name: "bind", Skip: detach, Do: each[plugging](s.bindPorts), Undo: drop},
 			{Name: "drop", Skip: attach, Do: drop},
-			{Name: "ensure", Do: func(ctx context.Context, j *job) error {
+			{Name: "ensure", Do: func(ctx context.Context, j *plugging) error {
 				if j.Host == "" {
 					return nil
 				}
-				return s.step("compute_"+j.Name, s.spawn)(ctx, j)
+				return step(s, "compute_"+j.Name, s.spawn)(ctx, &j.job)
 			}},
 		},
-		Done: s.finish(func(context.Context, *store.Tx, *job, *Server) error { return nil }),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, _ *job, srv *Server, _ *errs.Error) error {
+		Done: finish(s, func(context.Context, *store.Tx, *plugging, *Server) error { return nil }),
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, _ *plugging, srv *Server, _ *errs.Error) error {
 			srv.Generation++ // the repair ensures the server as it is now
 			return nil
 		}),

@@ -61,7 +61,7 @@ func (s *Service) power(ctx context.Context, tx *store.Tx, srv *Server, action s
 		return errs.New(errs.Conflict, "Instance %s is not ready: it was never built on a host.", srv.ID)
 	}
 	a := powerActions[action]
-	j := job{To: a.to, Back: srv.VMState, BackPower: string(srv.Power)}
+	j := &powering{To: a.to, Back: srv.VMState, BackPower: string(srv.Power)}
 	if action == "rebuild" && srv.VMState == VMStopped {
 		j.To, a.power = VMStopped, hostapi.PowerStopped
 	}
@@ -75,16 +75,16 @@ func (s *Service) power(ctx context.Context, tx *store.Tx, srv *Server, action s
 }
 
 // powerSaga has the host bring a guest into the state that the request wrote down.
-func (s *Service) powerSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) powerSaga() saga.Definition[powering] {
+	return saga.Definition[powering]{
 		Kind: kindPower, Version: 1,
-		Steps: []saga.Step[job]{{
+		Steps: []saga.Step[powering]{{
 			Name: "ensure", Timeout: 15 * time.Minute,
-			Do: func(ctx context.Context, j *job) error {
-				return s.step(powerActions[j.Name].event, s.spawn)(ctx, j)
+			Do: func(ctx context.Context, j *powering) error {
+				return step(s, powerActions[j.Name].event, s.spawn)(ctx, &j.job)
 			},
 		}},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, j *job, srv *Server) error {
+		Done: finish(s, func(_ context.Context, _ *store.Tx, j *powering, srv *Server) error {
 			srv.VMState = j.To
 			if j.To != VMError {
 				srv.Fault = nil
@@ -99,15 +99,15 @@ func (s *Service) powerSaga() saga.Definition[job] {
 			}
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *powering, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.Power = j.Back, hostapi.Power(j.BackPower)
 			srv.Generation++
 			switch j.Name {
 			case "rebuild", "rescue", "unrescue": // the disk may be neither the old nor the new
 				srv.VMState = VMError
-				s.setFault(srv, j, cause)
+				s.setFault(srv, j.Host, cause)
 			case "reboot", "reboot_hard", "start":
-				s.setFault(srv, j, cause)
+				s.setFault(srv, j.Host, cause)
 			}
 			if j.Name == "rescue" {
 				srv.Rescue = nil

@@ -98,8 +98,8 @@ func (s *Service) move(ctx context.Context, tx *store.Tx, srv *Server, kind, hos
 	if err != nil {
 		return err
 	}
-	j := job{
-		Migration: m.ID, OldHost: srv.Host, To: VMResized, Back: srv.VMState, BackPower: string(srv.Power),
+	j := &moving{
+		Migration: m.ID, OldHost: srv.Host, Back: srv.VMState, BackPower: string(srv.Power),
 		WasOn: srv.VMState == VMActive, Image: ids.New(),
 	}
 	srv.TaskState, srv.OldVMState, srv.RequestedHost = TaskResizePrep, srv.VMState, host
@@ -122,19 +122,19 @@ func (s *Service) newMigration(ctx context.Context, tx *store.Tx, srv *Server, k
 	return m, s.migrations.Insert(ctx, tx, m)
 }
 
-func (s *Service) migration(ctx context.Context, tx *store.Tx, j *job) (*Migration, error) {
-	m, err := s.migrations.First(ctx, tx, store.Eq("server_id", j.Server), store.Eq("id", j.Migration))
-	return m, notFound(err, "Migration %d for server %s could not be found.", j.Migration, j.Server)
+func (s *Service) migration(ctx context.Context, tx *store.Tx, serverID string, id int64) (*Migration, error) {
+	m, err := s.migrations.First(ctx, tx, store.Eq("server_id", serverID), store.Eq("id", id))
+	return m, notFound(err, "Migration %d for server %s could not be found.", id, serverID)
 }
 
 // withMigration changes a server and a migration of it in one transaction.
-func (s *Service) withMigration(ctx context.Context, j *job, f func(tx *store.Tx, srv *Server, m *Migration) error) error {
+func (s *Service) withMigration(ctx context.Context, serverID string, id int64, f func(tx *store.Tx, srv *Server, m *Migration) error) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.servers.Get(ctx, tx, j.Server)
+		srv, err := s.servers.Get(ctx, tx, serverID)
 		if err != nil {
 			return err
 		}
-		m, err := s.migration(ctx, tx, j)
+		m, err := s.migration(ctx, tx, serverID, id)
 		if err != nil {
 			return err
 		}
@@ -156,21 +156,21 @@ func (s *Service) saveMigration(ctx context.Context, tx *store.Tx, m *Migration)
 // resizeSaga stops the guest, takes its disks along if the host changes, and
 // starts it with the new flavor. The old host keeps its guest until the owner
 // confirms.
-func (s *Service) resizeSaga() saga.Definition[job] {
-	sameHost := func(j *job) bool { return j.Host == j.OldHost }
-	return saga.Definition[job]{
+func (s *Service) resizeSaga() saga.Definition[moving] {
+	sameHost := func(j *moving) bool { return j.Host == j.OldHost }
+	return saga.Definition[moving]{
 		Kind: kindResize, Version: 1,
-		Steps: []saga.Step[job]{
-			{Name: "schedule", Do: s.step("conductor_migrate_server", s.scheduleMove), Undo: s.unscheduleMove},
-			{Name: "stop", Do: s.step("compute_prep_resize", s.stopForMove), Undo: s.restartOld, Timeout: 10 * time.Minute},
+		Steps: []saga.Step[moving]{
+			{Name: "schedule", Do: step(s, "conductor_migrate_server", s.scheduleMove), Undo: s.unscheduleMove},
+			{Name: "stop", Do: step(s, "compute_prep_resize", s.stopForMove), Undo: s.restartOld, Timeout: 10 * time.Minute},
 			{Name: "image", Do: s.makeMoveImages, Undo: s.dropMoveImages, Skip: sameHost},
-			{Name: "copy", Do: s.step("compute_resize_instance", s.copyForMove), Timeout: 2 * time.Hour, Skip: sameHost},
+			{Name: "copy", Do: step(s, "compute_resize_instance", s.copyForMove), Timeout: 2 * time.Hour, Skip: sameHost},
 			{Name: "switch", Do: s.switchOver, Undo: s.switchBack},
-			{Name: "finish", Do: s.step("compute_finish_resize", s.finishMove), Undo: s.unfinishMove, Timeout: 30 * time.Minute},
+			{Name: "finish", Do: step(s, "compute_finish_resize", s.finishMove), Undo: s.unfinishMove, Timeout: 30 * time.Minute},
 			{Name: "clean", Do: s.dropMoveImages, Skip: sameHost},
 		},
-		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
-			m, err := s.migration(ctx, tx, j)
+		Done: finish(s, func(ctx context.Context, tx *store.Tx, j *moving, srv *Server) error {
+			m, err := s.migration(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
 			}
@@ -179,15 +179,15 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 			srv.RequestedHost, srv.Local.Carriers = "", nil
 			return s.saveMigration(ctx, tx, m)
 		}),
-		Failed: s.fail(func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error {
-			m, err := s.migration(ctx, tx, j)
+		Failed: fail(s, func(ctx context.Context, tx *store.Tx, j *moving, srv *Server, cause *errs.Error) error {
+			m, err := s.migration(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
 			}
 			m.Status = "error"
 			srv.VMState, srv.OldVMState, srv.SnapshotImageID, srv.RequestedHost = j.Back, "", "", ""
 			srv.Local.Carriers = nil
-			s.setFault(srv, j, cause)
+			s.setFault(srv, j.Host, cause)
 			return s.saveMigration(ctx, tx, m)
 		}),
 	}
@@ -195,8 +195,8 @@ func (s *Service) resizeSaga() saga.Definition[job] {
 
 // scheduleMove finds room for the new flavor. The migration holds the old
 // claim until the owner has decided.
-func (s *Service) scheduleMove(ctx context.Context, j *job) error {
-	return s.withMigration(ctx, j, func(tx *store.Tx, srv *Server, m *Migration) error {
+func (s *Service) scheduleMove(ctx context.Context, j *moving) error {
+	return s.withMigration(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
 		if m.DestHost != "" { // done before a crash
 			j.Host = m.DestHost
 			return nil
@@ -217,15 +217,15 @@ func (s *Service) scheduleMove(ctx context.Context, j *job) error {
 			d, err = s.claim(ctx, tx, &target, srv.ID, target.resources(), []string{srv.Host})
 		}
 		if err != nil {
-			return s.noHost(err, j)
+			return noHost(err, false)
 		}
 		j.Host, j.Decision, m.DestHost, m.Status = d.Host, d, d.Host, "migrating"
 		return nil
 	})
 }
 
-func (s *Service) unscheduleMove(ctx context.Context, j *job) error {
-	return s.withMigration(ctx, j, func(tx *store.Tx, srv *Server, m *Migration) error {
+func (s *Service) unscheduleMove(ctx context.Context, j *moving) error {
+	return s.withMigration(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
 		if m.DestHost == "" {
 			return nil
 		}
@@ -238,7 +238,7 @@ func (s *Service) unscheduleMove(ctx context.Context, j *job) error {
 }
 
 // stopForMove has the old host stop the guest.
-func (s *Service) stopForMove(ctx context.Context, j *job) error {
+func (s *Service) stopForMove(ctx context.Context, j *moving) error {
 	if err := s.setPower(ctx, j.Server, hostapi.PowerStopped); err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (s *Service) setPower(ctx context.Context, id string, p hostapi.Power) erro
 	})
 }
 
-func (s *Service) restartOld(ctx context.Context, j *job) error {
+func (s *Service) restartOld(ctx context.Context, j *moving) error {
 	if err := s.setPower(ctx, j.Server, hostapi.Power(j.BackPower)); err != nil {
 		return err
 	}
@@ -268,25 +268,25 @@ func (s *Service) restartOld(ctx context.Context, j *job) error {
 }
 
 // switchOver makes the new host and flavor the server's.
-func (s *Service) switchOver(ctx context.Context, j *job) error {
+func (s *Service) switchOver(ctx context.Context, j *moving) error {
 	if j.Host != j.OldHost {
 		if err := s.network.BindPorts(ctx, j.Server, j.Host); err != nil {
 			return err
 		}
 	}
-	return s.withMigration(ctx, j, func(tx *store.Tx, srv *Server, m *Migration) error {
+	return s.withMigration(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
 		srv.TaskState, m.Status = TaskResizeFinish, "post-migrating"
 		return s.takeShape(ctx, tx, srv, j.Host, m.NewFlavor, j.WasOn)
 	})
 }
 
-func (s *Service) switchBack(ctx context.Context, j *job) error {
+func (s *Service) switchBack(ctx context.Context, j *moving) error {
 	if j.Host != j.OldHost {
 		if err := s.network.BindPorts(ctx, j.Server, j.OldHost); err != nil {
 			return err
 		}
 	}
-	return s.withMigration(ctx, j, func(tx *store.Tx, srv *Server, m *Migration) error {
+	return s.withMigration(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
 		srv.TaskState = TaskResizePrep
 		return s.takeShape(ctx, tx, srv, j.OldHost, m.OldFlavor, false)
 	})
@@ -310,13 +310,13 @@ func (s *Service) takeShape(ctx context.Context, tx *store.Tx, srv *Server, host
 
 // finishMove builds the guest in its new shape; on another host its disks are
 // made from the images that carried them.
-func (s *Service) finishMove(ctx context.Context, j *job) error {
+func (s *Service) finishMove(ctx context.Context, j *moving) error {
 	spec, srv, err := s.spec(ctx, j.Server)
 	if err != nil {
 		return err
 	}
 	if j.Host != j.OldHost {
-		if err := s.carried(ctx, j, srv, spec); err != nil {
+		if err := s.carried(ctx, j.Image, srv, spec); err != nil {
 			return err
 		}
 	}
@@ -327,7 +327,7 @@ func (s *Service) finishMove(ctx context.Context, j *job) error {
 	return s.observe(ctx, j.Host, report)
 }
 
-func (s *Service) unfinishMove(ctx context.Context, j *job) error {
+func (s *Service) unfinishMove(ctx context.Context, j *moving) error {
 	if j.Host == j.OldHost {
 		return nil // the old shape is ensured by the undo of "stop"
 	}

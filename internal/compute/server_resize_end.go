@@ -51,22 +51,26 @@ func (s *Service) endResize(ctx context.Context, id, action, kind, status string
 		if err := s.saveMigration(ctx, tx, m); err != nil {
 			return err
 		}
-		j := job{Migration: m.ID, OldHost: m.SourceHost, WasOn: srv.OldVMState == VMActive, Back: srv.OldVMState}
-		return s.begin(ctx, tx, srv, kind, action, j)
+		if kind == kindConfirm {
+			return s.begin(ctx, tx, srv, kind, action, &confirmation{Migration: m.ID, OldHost: m.SourceHost})
+		}
+		return s.begin(ctx, tx, srv, kind, action, &reversal{
+			Migration: m.ID, OldHost: m.SourceHost, WasOn: srv.OldVMState == VMActive, Back: srv.OldVMState,
+		})
 	})
 }
 
-func (s *Service) confirmSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) confirmSaga() saga.Definition[confirmation] {
+	return saga.Definition[confirmation]{
 		Kind: kindConfirm, Version: 1,
-		Steps: []saga.Step[job]{{
-			Name: "clean", Timeout: 3 * time.Minute, Skip: func(j *job) bool { return j.Host == j.OldHost },
-			Do: s.step("compute_confirm_resize", func(ctx context.Context, j *job) error {
+		Steps: []saga.Step[confirmation]{{
+			Name: "clean", Timeout: 3 * time.Minute, Skip: func(j *confirmation) bool { return j.Host == j.OldHost },
+			Do: step(s, "compute_confirm_resize", func(ctx context.Context, j *confirmation) error {
 				return s.removeFrom(ctx, j.OldHost, j.Server)
 			}),
 		}},
-		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
-			m, err := s.migration(ctx, tx, j)
+		Done: finish(s, func(ctx context.Context, tx *store.Tx, j *confirmation, srv *Server) error {
+			m, err := s.migration(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
 			}
@@ -80,13 +84,13 @@ func (s *Service) confirmSaga() saga.Definition[job] {
 			}
 			return s.saveMigration(ctx, tx, m)
 		}),
-		Failed: s.fail(s.resizeStays),
+		Failed: fail(s, s.resizeStays),
 	}
 }
 
 // resizeStays lets a server whose confirmation or reversal failed wait for the next try.
-func (s *Service) resizeStays(ctx context.Context, tx *store.Tx, j *job, _ *Server, _ *errs.Error) error {
-	m, err := s.migration(ctx, tx, j)
+func (s *Service) resizeStays(ctx context.Context, tx *store.Tx, j *confirmation, _ *Server, _ *errs.Error) error {
+	m, err := s.migration(ctx, tx, j.Server, j.Migration)
 	if err != nil {
 		return err
 	}
@@ -94,19 +98,19 @@ func (s *Service) resizeStays(ctx context.Context, tx *store.Tx, j *job, _ *Serv
 	return s.saveMigration(ctx, tx, m)
 }
 
-func (s *Service) revertSaga() saga.Definition[job] {
-	moved := func(j *job) bool { return j.Host == j.OldHost }
-	return saga.Definition[job]{
+func (s *Service) revertSaga() saga.Definition[reversal] {
+	moved := func(j *reversal) bool { return j.Host == j.OldHost }
+	return saga.Definition[reversal]{
 		Kind: kindRevert, Version: 1,
-		Steps: []saga.Step[job]{
+		Steps: []saga.Step[reversal]{
 			{
 				Name: "remove", Timeout: 3 * time.Minute, Skip: moved,
-				Do: s.step("compute_revert_resize", func(ctx context.Context, j *job) error {
+				Do: step(s, "compute_revert_resize", func(ctx context.Context, j *reversal) error {
 					return s.removeFrom(ctx, j.Host, j.Server)
 				}),
 			},
-			{Name: "claim", Do: func(ctx context.Context, j *job) error {
-				return s.withMigration(ctx, j, func(tx *store.Tx, srv *Server, m *Migration) error {
+			{Name: "claim", Do: func(ctx context.Context, j *reversal) error {
+				return s.withMigration(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
 					if m.Status == "reverted" { // done before a crash
 						return nil
 					}
@@ -120,21 +124,21 @@ func (s *Service) revertSaga() saga.Definition[job] {
 					return s.takeShape(ctx, tx, srv, j.OldHost, m.OldFlavor, j.WasOn)
 				})
 			}},
-			{Name: "bind", Skip: moved, Do: func(ctx context.Context, j *job) error {
+			{Name: "bind", Skip: moved, Do: func(ctx context.Context, j *reversal) error {
 				return s.network.BindPorts(ctx, j.Server, j.OldHost)
 			}},
-			{Name: "start", Timeout: 10 * time.Minute, Do: s.step("compute_finish_revert_resize", func(ctx context.Context, j *job) error {
+			{Name: "start", Timeout: 10 * time.Minute, Do: step(s, "compute_finish_revert_resize", func(ctx context.Context, j *reversal) error {
 				_, err := s.ensure(ctx, j.OldHost, j.Server)
 				return err
 			})},
 		},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, j *job, srv *Server) error {
+		Done: finish(s, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server) error {
 			srv.VMState, srv.OldVMState = j.Back, ""
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server, cause *errs.Error) error {
 			srv.VMState = VMError
-			s.setFault(srv, j, cause)
+			s.setFault(srv, j.Host, cause)
 			return nil
 		}),
 	}

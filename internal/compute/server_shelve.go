@@ -22,7 +22,7 @@ func (s *Service) Shelve(ctx context.Context, id string) error {
 			return err
 		}
 		srv.TaskState, srv.ShelvedImageID = TaskShelving, ids.New()
-		return s.snapshot(ctx, tx, srv, "shelve", kindShelve, srv.Name+"-shelved", nil, job{
+		return s.snapshot(ctx, tx, srv, "shelve", kindShelve, srv.Name+"-shelved", nil, srv.ShelvedImageID, &shelving{
 			Image: srv.ShelvedImageID, Back: srv.VMState, BackPower: string(srv.Power),
 		})
 	})
@@ -38,16 +38,16 @@ func (s *Service) ShelveOffload(ctx context.Context, id string) error {
 	return s.permit(ctx, srv, "shelveOffload")
 }
 
-func (s *Service) shelveSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) shelveSaga() saga.Definition[shelving] {
+	return saga.Definition[shelving]{
 		Kind: kindShelve, Version: 1,
-		Steps: []saga.Step[job]{
-			{Name: "stop", Timeout: 10 * time.Minute, Do: s.step("compute_shelve_instance", func(ctx context.Context, j *job) error {
+		Steps: []saga.Step[shelving]{
+			{Name: "stop", Timeout: 10 * time.Minute, Do: step(s, "compute_shelve_instance", func(ctx context.Context, j *shelving) error {
 				if err := s.setPower(ctx, j.Server, hostapi.PowerStopped); err != nil {
 					return err
 				}
-				return s.spawn(ctx, j)
-			}), Undo: func(ctx context.Context, j *job) error {
+				return s.spawn(ctx, &j.job)
+			}), Undo: func(ctx context.Context, j *shelving) error {
 				// The guest may be removed by now, and comes back as a newer one.
 				err := s.write(ctx, func(tx *store.Tx) error {
 					srv, err := s.servers.Get(ctx, tx, j.Server)
@@ -61,19 +61,21 @@ func (s *Service) shelveSaga() saga.Definition[job] {
 				if err != nil {
 					return err
 				}
-				return s.spawn(ctx, j)
+				return s.spawn(ctx, &j.job)
 			}},
-			{Name: "copy", Do: s.step("compute_snapshot_instance", s.copyDisk), Undo: s.dropImage, Timeout: 2 * time.Hour},
-			{Name: "remove", Do: s.step("compute_shelve_offload_instance", s.removeGuest), Timeout: 3 * time.Minute},
-			{Name: "unbind", Do: s.unbindPorts},
+			{Name: "copy", Do: step(s, "compute_snapshot_instance", func(ctx context.Context, j *shelving) error {
+				return s.copyDisk(ctx, &j.job, j.Image)
+			}), Undo: func(ctx context.Context, j *shelving) error { return s.dropImage(ctx, j.Image) }, Timeout: 2 * time.Hour},
+			{Name: "remove", Do: step(s, "compute_shelve_offload_instance", each[shelving](s.removeGuest)), Timeout: 3 * time.Minute},
+			{Name: "unbind", Do: each[shelving](s.unbindPorts)},
 		},
-		Done: s.finish(func(ctx context.Context, tx *store.Tx, _ *job, srv *Server) error {
+		Done: finish(s, func(ctx context.Context, tx *store.Tx, _ *shelving, srv *Server) error {
 			srv.VMState, srv.PowerState = VMShelvedOffloaded, PowerShutdown
 			srv.Host, srv.Domain, srv.SnapshotImageID, srv.HostSequence = "", "", "", 0
 			srv.AvailabilityZone = srv.PinnedZone
 			return s.placement.Release(ctx, tx, srv.ID)
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, _ *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *shelving, srv *Server, _ *errs.Error) error {
 			srv.VMState, srv.SnapshotImageID, srv.ShelvedImageID = j.Back, "", ""
 			return nil
 		}),
@@ -107,23 +109,23 @@ func (s *Service) Unshelve(ctx context.Context, id string, zone *string, unpin b
 		}
 		srv.TaskState, srv.Power = TaskUnshelving, hostapi.PowerRunning
 		srv.Generation++
-		return s.begin(ctx, tx, srv, kindUnshelve, "unshelve", job{Image: srv.ShelvedImageID})
+		return s.begin(ctx, tx, srv, kindUnshelve, "unshelve", &unshelving{Image: srv.ShelvedImageID})
 	})
 }
 
-func (s *Service) unshelveSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) unshelveSaga() saga.Definition[unshelving] {
+	return saga.Definition[unshelving]{
 		Kind: kindUnshelve, Version: 1,
-		Steps: []saga.Step[job]{
-			{Name: "schedule", Do: s.step("conductor_unshelve_instance", s.schedule), Undo: s.unschedule},
-			{Name: "bind", Do: s.bindPorts, Undo: s.unbindPorts},
-			{Name: "spawn", Do: s.step("compute_unshelve_instance", s.tryHere(s.spawnShelved)), Undo: s.removeGuest, Timeout: 30 * time.Minute},
-			{Name: "vifs", Do: s.tryHere(s.waitVIFs), Timeout: 5 * time.Minute},
+		Steps: []saga.Step[unshelving]{
+			{Name: "schedule", Do: step(s, "conductor_unshelve_instance", at[unshelving](s.schedule)), Undo: each[unshelving](s.unschedule)},
+			{Name: "bind", Do: each[unshelving](s.bindPorts), Undo: each[unshelving](s.unbindPorts)},
+			{Name: "spawn", Do: step(s, "compute_unshelve_instance", tryHere(s, s.spawnShelved)), Undo: each[unshelving](s.removeGuest), Timeout: 30 * time.Minute},
+			{Name: "vifs", Do: tryHere(s, each[unshelving](s.waitVIFs)), Timeout: 5 * time.Minute},
 			// The image goes in the transaction that ends the saga: while the saga
 			// may be undone, the disk is nowhere else.
-			{Name: "image", Do: func(context.Context, *job) error { return nil }},
+			{Name: "image", Do: func(context.Context, *unshelving) error { return nil }},
 		},
-		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
+		Done: finish(s, func(ctx context.Context, tx *store.Tx, j *unshelving, srv *Server) error {
 			if j.Image != "" {
 				// One that its owner protected meanwhile stays.
 				if err := s.images.DeleteTx(ctx, tx, j.Image); err != nil {
@@ -134,16 +136,16 @@ func (s *Service) unshelveSaga() saga.Definition[job] {
 			srv.LaunchedAt, srv.Fault = s.now().UTC(), nil
 			return nil
 		}),
-		Failed: s.fail(func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *unshelving, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.Power, srv.RequestedHost = VMShelvedOffloaded, hostapi.PowerStopped, ""
-			s.setFault(srv, j, cause)
+			s.setFaultOf(srv, j.Host, j.LastError, cause)
 			return nil
 		}),
 	}
 }
 
 // spawnShelved builds the guest with the disk that the shelved image kept.
-func (s *Service) spawnShelved(ctx context.Context, j *job) error {
+func (s *Service) spawnShelved(ctx context.Context, j *unshelving) error {
 	spec, _, err := s.spec(ctx, j.Server)
 	if err != nil {
 		return err
@@ -202,35 +204,34 @@ func (s *Service) Evacuate(ctx context.Context, id, host, password string) (stri
 		if srv.VMState == VMActive {
 			srv.Power = hostapi.PowerRunning
 		}
-		j := job{Migration: m.ID, OldHost: srv.Host, Tried: []string{srv.Host}, Back: srv.VMState}
-		return s.begin(ctx, tx, srv, kindEvacuate, "evacuate", j)
+		return s.begin(ctx, tx, srv, kindEvacuate, "evacuate", &evacuation{Migration: m.ID, placing: placing{Tried: []string{srv.Host}}})
 	})
 }
 
-func (s *Service) evacuateSaga() saga.Definition[job] {
-	return saga.Definition[job]{
+func (s *Service) evacuateSaga() saga.Definition[evacuation] {
+	return saga.Definition[evacuation]{
 		Kind: kindEvacuate, Version: 1,
-		Steps: []saga.Step[job]{
-			{Name: "schedule", Do: s.step("conductor_rebuild_instance", s.schedule)},
-			{Name: "bind", Do: s.bindPorts},
-			{Name: "spawn", Do: s.step("compute_rebuild_instance", s.spawn), Timeout: 30 * time.Minute},
+		Steps: []saga.Step[evacuation]{
+			{Name: "schedule", Do: step(s, "conductor_rebuild_instance", at[evacuation](s.schedule))},
+			{Name: "bind", Do: each[evacuation](s.bindPorts)},
+			{Name: "spawn", Do: step(s, "compute_rebuild_instance", each[evacuation](s.spawn)), Timeout: 30 * time.Minute},
 		},
-		Done: s.finish(func(ctx context.Context, tx *store.Tx, j *job, srv *Server) error {
+		Done: finish(s, func(ctx context.Context, tx *store.Tx, j *evacuation, srv *Server) error {
 			srv.VMState, srv.RequestedHost, srv.AdminPass, srv.Fault = VMStopped, "", "", nil
 			if srv.Power == hostapi.PowerRunning {
 				srv.VMState, srv.LaunchedAt = VMActive, s.now().UTC()
 			}
-			m, err := s.migration(ctx, tx, j)
+			m, err := s.migration(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
 			}
 			m.Status, m.DestHost = "done", srv.Host
 			return s.saveMigration(ctx, tx, m)
 		}),
-		Failed: s.fail(func(ctx context.Context, tx *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s, func(ctx context.Context, tx *store.Tx, j *evacuation, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.RequestedHost = VMError, ""
-			s.setFault(srv, j, cause)
-			m, err := s.migration(ctx, tx, j)
+			s.setFaultOf(srv, j.Host, j.LastError, cause)
+			m, err := s.migration(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
 			}
