@@ -9,33 +9,33 @@ import (
 
 // What sagas keep, for the harness.
 type (
-	Placing = placing
-	Job = job
-	Powering = powering
+	Placing      = placing
+	Job          = job
+	Powering     = powering
 	Snapshotting = snapshotting
-	Moving = moving
+	Moving       = moving
 	Confirmation = confirmation
-	Reversal = reversal
-	Shelving = shelving
-	Unshelving = unshelving
-	Plugging = plugging
-	Evacuation = evacuation
+	Reversal     = reversal
+	Shelving     = shelving
+	Unshelving   = unshelving
+	Plugging     = plugging
+	Evacuation   = evacuation
 )
 
 // The definitions of sagas, for the harness.
 
-func (s *Service) CreateSaga() saga.Definition[Placing] { return s.createSaga() }
-func (s *Service) DeleteSaga() saga.Definition[Job] { return s.deleteSaga() }
-func (s *Service) PowerSaga() saga.Definition[Powering] { return s.powerSaga() }
+func (s *Service) CreateSaga() saga.Definition[Placing]        { return s.createSaga() }
+func (s *Service) DeleteSaga() saga.Definition[Job]            { return s.deleteSaga() }
+func (s *Service) PowerSaga() saga.Definition[Powering]        { return s.powerSaga() }
 func (s *Service) SnapshotSaga() saga.Definition[Snapshotting] { return s.snapshotSaga() }
-func (s *Service) ResizeSaga() saga.Definition[Moving] { return s.resizeSaga() }
-func (s *Service) ConfirmSaga() saga.Definition[Confirmation] { return s.confirmSaga() }
-func (s *Service) RevertSaga() saga.Definition[Reversal] { return s.revertSaga() }
-func (s *Service) ShelveSaga() saga.Definition[Shelving] { return s.shelveSaga() }
-func (s *Service) UnshelveSaga() saga.Definition[Unshelving] { return s.unshelveSaga() }
-func (s *Service) InterfaceSaga() saga.Definition[Plugging] { return s.interfaceSaga() }
-func (s *Service) ApplySaga() saga.Definition[Job] { return s.applySaga() }
-func (s *Service) EvacuateSaga() saga.Definition[Evacuation] { return s.evacuateSaga() }
+func (s *Service) ResizeSaga() saga.Definition[Moving]         { return s.resizeSaga() }
+func (s *Service) ConfirmSaga() saga.Definition[Confirmation]  { return s.confirmSaga() }
+func (s *Service) RevertSaga() saga.Definition[Reversal]       { return s.revertSaga() }
+func (s *Service) ShelveSaga() saga.Definition[Shelving]       { return s.shelveSaga() }
+func (s *Service) UnshelveSaga() saga.Definition[Unshelving]   { return s.unshelveSaga() }
+func (s *Service) InterfaceSaga() saga.Definition[Plugging]    { return s.interfaceSaga() }
+func (s *Service) ApplySaga() saga.Definition[Job]             { return s.applySaga() }
+func (s *Service) EvacuateSaga() saga.Definition[Evacuation]   { return s.evacuateSaga() }
 
 // Generation is a server's, for the harness.
 func (s *Service) Generation(ctx context.Context, id string) (n int64, err error) {
