@@ -88,11 +88,12 @@ func TestSharingWithOneProject(t *testing.T) {
 	owner, guest, stranger := as(t, "p"), as(t, "q"), as(t, "r")
 	n := c.network(owner, network.Network{})
 	c.subnet(owner, n.ID, "10.0.0.0/24")
-	var grant *network.RBACPolicy
-	c.write(owner, func(tx *store.Tx) error {
-		grant = &network.RBACPolicy{ObjectType: "network", ObjectID: n.ID, Action: network.ActionShared, TargetProject: "q"}
-		return c.CreateRBACPolicy(owner, tx, grant, network.Change{})
-	})
+	grant, err := c.RBACPolicies.Create(owner, change.New(func(r *network.RBACPolicy) {
+		r.ObjectType, r.ObjectID, r.Action, r.TargetProject = "network", n.ID, network.ActionShared, "q"
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got, err := c.Networks.Show(guest, n.ID); err != nil || !got.Shared {
 		t.Fatalf("the guest sees %+v, %v", got, err)
 	}
@@ -100,9 +101,7 @@ func TestSharingWithOneProject(t *testing.T) {
 		t.Fatalf("the stranger: %v", err)
 	}
 	p := c.port(guest, n.ID)
-	revoke := func() error {
-		return c.Write(owner, func(tx *store.Tx) error { return c.DeleteRBACPolicy(owner, tx, grant.ID, network.Change{}) })
-	}
+	revoke := func() error { return c.RBACPolicies.Delete(owner, grant.ID) }
 	if err := revoke(); err == nil || errs.As(err).Code != "RbacPolicyInUse" {
 		t.Fatalf("taken back while in use: %v", err)
 	}

@@ -20,7 +20,7 @@ func newAddressGroups(s *Service, t *store.Table[AddressGroup]) *AddressGroups {
 	return &AddressGroups{family[AddressGroup, *AddressGroup]{
 		s: s, table: t, name: "address_group", code: "AddressGroupNotFound", say: "Address group %s could not be found.",
 		hydrate: func(ctx context.Context, tx *store.Tx, vs []*AddressGroup) error {
-			return hydrateShared(ctx, tx, "address_group", vs, func(v *AddressGroup) *bool { return &v.Shared })
+			return hydrateShared(ctx, s, tx, "address_group", vs, func(v *AddressGroup) *bool { return &v.Shared })
 		},
 		target: func(g *AddressGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
 		valid: func(_ context.Context, tx *store.Tx, g, _ *AddressGroup) error {

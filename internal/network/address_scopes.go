@@ -17,7 +17,7 @@ func newAddressScopes(s *Service, t *store.Table[AddressScope]) *AddressScopes {
 	return &AddressScopes{family[AddressScope, *AddressScope]{
 		s: s, table: t, name: "address_scope", code: "AddressScopeNotFound", say: "Address scope %s could not be found.",
 		hydrate: func(ctx context.Context, tx *store.Tx, vs []*AddressScope) error {
-			return hydrateShared(ctx, tx, "address_scope", vs, func(v *AddressScope) *bool { return &v.Shared })
+			return hydrateShared(ctx, s, tx, "address_scope", vs, func(v *AddressScope) *bool { return &v.Shared })
 		},
 		target: func(a *AddressScope, t policy.Target) { t["shared"] = flag(a.Shared) },
 		// Sharing is an RBAC policy, and cannot be taken back.

@@ -20,7 +20,16 @@ const (
 
 // AutoTopology returns the project's automatic network and makes it if there is
 // none. A dry run makes nothing and says whether it could.
-func (s *Service) AutoTopology(ctx context.Context, tx *store.Tx, projectID string, dryRun bool) (networkID string, err error) {
+func (s *Service) AutoTopology(ctx context.Context, projectID string, dryRun bool) (networkID string, err error) {
+	err = s.db.Write(ctx, func(tx *store.Tx) error {
+		networkID, err = s.AutoTopologyTx(ctx, tx, projectID, dryRun)
+		return err
+	})
+	return networkID, err
+}
+
+// AutoTopologyTx is AutoTopology inside the caller's transaction.
+func (s *Service) AutoTopologyTx(ctx context.Context, tx *store.Tx, projectID string, dryRun bool) (networkID string, err error) {
 	if err := s.Allow(ctx, "get_auto_allocated_topology", projectID); err != nil {
 		return "", err
 	}
@@ -117,7 +126,11 @@ func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID 
 }
 
 // DeleteAutoTopology removes what AutoTopology made; nothing is no error.
-func (s *Service) DeleteAutoTopology(ctx context.Context, tx *store.Tx, projectID string) error {
+func (s *Service) DeleteAutoTopology(ctx context.Context, projectID string) error {
+	return s.db.Write(ctx, func(tx *store.Tx) error { return s.deleteAutoTopology(ctx, tx, projectID) })
+}
+
+func (s *Service) deleteAutoTopology(ctx context.Context, tx *store.Tx, projectID string) error {
 	if err := s.Allow(ctx, "delete_auto_allocated_topology", projectID); err != nil {
 		return err
 	}

@@ -25,35 +25,37 @@ type SubnetAvailability struct {
 	Used   int64
 }
 
-// IPAvailabilities counts addresses in the networks; an id narrows it to one.
-func (s *Service) IPAvailabilities(ctx context.Context, id string) ([]*IPAvailability, error) {
+// IPAvailabilities counts addresses in networks.
+func (s *Service) IPAvailabilities(ctx context.Context, q store.Query) (page store.Page[IPAvailability], err error) {
 	if err := s.check(ctx, "get_network_ip_availability", policy.Target{"project_id": actor.From(ctx).ProjectID}); err != nil {
-		return nil, err
+		return page, err
 	}
-	var out []*IPAvailability
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		q := store.Query{Sort: oldestFirst}
-		if id != "" {
-			q = q.Filter(store.Eq("id", id))
-		}
+	err = s.db.Read(ctx, func(tx *store.Tx) error {
+		page = store.Page[IPAvailability]{Rows: []*IPAvailability{}}
 		ns, err := s.Networks.listTx(ctx, tx, q)
-		if err != nil {
-			return err
-		}
-		if id != "" && len(ns.Rows) == 0 {
-			return s.Networks.notFound(id)
-		}
+		page.More, page.Truncated = ns.More, ns.Truncated
 		for _, n := range ns.Rows {
 			a, err := s.countAddresses(ctx, tx, n)
 			if err != nil {
 				return err
 			}
-			out = append(out, a)
+			page.Rows = append(page.Rows, a)
 		}
-		return nil
+		return err
 	})
-	return out, err
+	return page, err
+}
+
+// IPAvailability counts addresses in one network.
+func (s *Service) IPAvailability(ctx context.Context, networkID string) (*IPAvailability, error) {
+	page, err := s.IPAvailabilities(ctx, store.Query{Where: []store.Cond{store.Eq("id", networkID)}})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Rows) == 0 {
+		return nil, s.Networks.notFound(networkID)
+	}
+	return page.Rows[0], nil
 }
 
 func (s *Service) countAddresses(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailability, error) {

@@ -83,7 +83,7 @@ func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 	if err != nil {
 		return nil, err
 	}
-	if err := hydrateNetworks(ctx, tx, ns); err != nil {
+	if err := s.hydrateNetworks(ctx, tx, ns); err != nil {
 		return nil, err
 	}
 	ns = slices.DeleteFunc(ns, func(n *Network) bool { return n.External && !n.Shared || len(n.SubnetIDs) == 0 })
@@ -91,7 +91,7 @@ func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 	case len(ns) > 1:
 		return nil, fault(errs.Conflict, "NetworkAmbiguous", "Multiple possible networks found, use a Network ID to be more specific.")
 	case len(ns) == 0 && req.Auto:
-		id, err := s.AutoTopology(ctx, tx, req.ProjectID, false)
+		id, err := s.AutoTopologyTx(ctx, tx, req.ProjectID, false)
 		if errs.Is(err, errs.Conflict) || errs.Is(err, errs.Forbidden) {
 			return nil, errs.Wrap(errs.Invalid, err, "Unable to automatically allocate a network for project %s: %s", req.ProjectID, errs.As(err).Msg)
 		}

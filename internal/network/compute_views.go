@@ -29,69 +29,30 @@ func (s *Service) ServerAddresses(ctx context.Context, serverIDs []string) (map[
 	return out, err
 }
 
-// addressRow is one fixed address of a server.
-type addressRow struct {
-	server, port, network, mac, ip string
-	attached                       int64
+// FixedAddress is one address of a port that a server has. IP is ipKey's text.
+type FixedAddress struct {
+	Server, Port, NetworkName, MAC, IP string
+	Attached                           int64
 }
 
-func scanAddress(r store.Row) (a addressRow, err error) {
-	err = r.Scan(&a.server, &a.port, &a.network, &a.mac, &a.ip, &a.attached)
-	return a, err
-}
-
-// ofServers narrows to ports that servers have.
-const ofServers = "p.held_as = '" + HeldByServer + "'"
-
-// findIn runs a query for any number of values of a column.
-func findIn[T any](ctx context.Context, tx *store.Tx, scan func(store.Row) (T, error), sel, column string, values []string, where string) ([]T, error) {
-	var out []T
-	for len(values) > 0 {
-		n := min(len(values), 500)
-		part, err := store.Find(ctx, tx, scan, store.Among(store.Select(sel).Where(where), column, values[:n]))
-		if err != nil {
-			return nil, err
-		}
-		out, values = append(out, part...), values[n:]
-	}
-	return out, nil
-}
-
-// ServerAddressesTx is ServerAddresses inside the caller's transaction. It reads
-// columns only, since lists of servers ask for thousands.
+// ServerAddressesTx is ServerAddresses inside the caller's transaction.
 func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
-	rows, err := findIn(ctx, tx, scanAddress,
-		"SELECT p.held_by, p.id, p.network_id, p.mac, a.ip, p.attached FROM network_port p JOIN network_ip_allocation a ON a.port_id = p.id",
-		"p.held_by", serverIDs, ofServers)
+	rows, err := s.tables.ServerAddresses(ctx, tx, serverIDs)
 	if err != nil || len(rows) == 0 {
 		return map[string][]ServerAddress{}, err
 	}
-	slices.SortFunc(rows, func(a, b addressRow) int {
-		return cmp.Or(cmp.Compare(a.attached, b.attached), cmp.Compare(a.port, b.port), cmp.Compare(a.ip, b.ip))
+	slices.SortFunc(rows, func(a, b FixedAddress) int {
+		return cmp.Or(cmp.Compare(a.Attached, b.Attached), cmp.Compare(a.Port, b.Port), cmp.Compare(a.IP, b.IP))
 	})
 	out := make(map[string][]ServerAddress, len(serverIDs))
-	names := map[string]string{}
 	byPort := make(map[string]int, len(rows))
-	var networkIDs, portIDs []string
+	var portIDs []string
 	for i, r := range rows {
-		if _, known := names[r.network]; !known {
-			names[r.network] = ""
-			networkIDs = append(networkIDs, r.network)
+		if _, known := byPort[r.Port]; !known {
+			byPort[r.Port] = i
+			portIDs = append(portIDs, r.Port)
 		}
-		if _, known := byPort[r.port]; !known {
-			byPort[r.port] = i
-			portIDs = append(portIDs, r.port)
-		}
-	}
-	found, err := pairsIn(ctx, tx, "SELECT id, name FROM network", "id", networkIDs, "id")
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range found {
-		names[p.a] = p.b
-	}
-	for _, r := range rows {
-		out[r.server] = append(out[r.server], ServerAddress{names[r.network], r.mac, keyIP(r.ip), false})
+		out[r.Server] = append(out[r.Server], ServerAddress{r.NetworkName, r.MAC, keyIP(r.IP), false})
 	}
 	fs, err := s.FloatingIPs.table.All(ctx, tx, store.In("port_id", portIDs))
 	if err != nil {
@@ -99,7 +60,7 @@ func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs
 	}
 	for _, f := range fs {
 		r := rows[byPort[f.PortID]]
-		out[r.server] = append(out[r.server], ServerAddress{names[r.network], r.mac, f.Address, true})
+		out[r.Server] = append(out[r.Server], ServerAddress{r.NetworkName, r.MAC, f.Address, true})
 	}
 	return out, nil
 }
@@ -115,20 +76,21 @@ func (s *Service) ServerSecurityGroups(ctx context.Context, serverIDs []string) 
 	return out, err
 }
 
+// ServerGroup says that a port of a server has a security group.
+type ServerGroup struct{ Server, Group string }
+
 // ServerSecurityGroupsTx is ServerSecurityGroups inside the caller's transaction.
 func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
-	rows, err := findIn(ctx, tx, scanPair,
-		"SELECT p.held_by, l.group_id FROM network_port p JOIN network_port_security_group l ON l.port_id = p.id",
-		"p.held_by", serverIDs, ofServers)
+	rows, err := s.tables.ServerGroups(ctx, tx, serverIDs)
 	if err != nil {
 		return nil, err
 	}
 	byID := map[string]*SecurityGroup{}
 	var need []string
 	for _, r := range rows {
-		if _, known := byID[r.b]; !known {
-			byID[r.b] = nil
-			need = append(need, r.b)
+		if _, known := byID[r.Group]; !known {
+			byID[r.Group] = nil
+			need = append(need, r.Group)
 		}
 	}
 	gs, err := s.SecurityGroups.table.All(ctx, tx, store.In("id", need))
@@ -140,8 +102,8 @@ func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serv
 	}
 	out := make(map[string][]*SecurityGroup, len(serverIDs))
 	for _, r := range rows {
-		if g := byID[r.b]; g != nil && !slices.Contains(out[r.a], g) {
-			out[r.a] = append(out[r.a], g)
+		if g := byID[r.Group]; g != nil && !slices.Contains(out[r.Server], g) {
+			out[r.Server] = append(out[r.Server], g)
 		}
 	}
 	return out, nil

@@ -29,7 +29,7 @@ func newSecurityGroups(s *Service, t *store.Table[SecurityGroup]) *SecurityGroup
 }
 
 func (f *SecurityGroups) hydrated(ctx context.Context, tx *store.Tx, vs []*SecurityGroup) error {
-	if err := hydrateShared(ctx, tx, "security_group", vs, func(g *SecurityGroup) *bool { return &g.Shared }); err != nil {
+	if err := hydrateShared(ctx, f.s, tx, "security_group", vs, func(g *SecurityGroup) *bool { return &g.Shared }); err != nil {
 		return err
 	}
 	byID := map[string]*SecurityGroup{}
@@ -91,14 +91,14 @@ func (f *SecurityGroups) judge(ctx context.Context, tx *store.Tx, g, old *Securi
 	case old == nil: // the default group counts, too
 		return f.s.countQuota(ctx, tx, g.ProjectID, "security_group", 1)
 	case g.Stateful != old.Stateful:
-		return groupUnused(ctx, tx, g.ID)
+		return f.s.groupUnused(ctx, tx, g.ID)
 	}
 	return nil
 }
 
-func groupUnused(ctx context.Context, tx *store.Tx, id string) error {
-	n, err := store.One(ctx, tx, store.Value[int64], "SELECT COUNT(*) FROM network_port_security_group WHERE group_id = ?", id)
-	if err == nil && n > 0 {
+func (s *Service) groupUnused(ctx context.Context, tx *store.Tx, id string) error {
+	used, err := s.portGroups.Any(ctx, tx, store.Eq("group_id", id))
+	if err == nil && used {
 		return fault(errs.Conflict, "SecurityGroupInUse", "Security Group %s in use.", id)
 	}
 	return err
@@ -106,7 +106,7 @@ func groupUnused(ctx context.Context, tx *store.Tx, id string) error {
 
 // remove clears what hangs from a group that no port uses.
 func (f *SecurityGroups) remove(ctx context.Context, tx *store.Tx, g *SecurityGroup) error {
-	if err := groupUnused(ctx, tx, g.ID); err != nil {
+	if err := f.s.groupUnused(ctx, tx, g.ID); err != nil {
 		return err
 	}
 	if g.Default && !f.s.isAdmin(ctx) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 	mrand "math/rand/v2"
@@ -18,6 +19,21 @@ import (
 
 // Allocation says that a port has an address. IP is ipKey's text.
 type Allocation struct{ SubnetID, IP, PortID string }
+
+// ipKey is an address as its table keeps it: text order is address order.
+func ipKey(a netip.Addr) string {
+	b := a.As16()
+	return hex.EncodeToString(b[:])
+}
+
+// keyIP is the inverse of ipKey.
+func keyIP(key string) netip.Addr {
+	b, err := hex.DecodeString(key)
+	if err != nil || len(b) != 16 {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16([16]byte(b)).Unmap()
+}
 
 // reserve writes an allocation. The table's key makes it impossible to give
 // an address twice; losing a race runs the transaction again.

@@ -30,7 +30,7 @@ type Segment struct {
 func newNetworks(s *Service, t Tables) *Networks {
 	n := &Networks{segments: t.Segments}
 	n.family = family[Network, *Network]{
-		s: s, table: t.Networks, name: "network", code: "NetworkNotFound", say: "Network %s could not be found.", hydrate: hydrateNetworks,
+		s: s, table: t.Networks, name: "network", code: "NetworkNotFound", say: "Network %s could not be found.", hydrate: s.hydrateNetworks,
 		target: func(n *Network, t policy.Target) {
 			t["shared"], t["router:external"] = flag(n.Shared), flag(n.externalVisible)
 		},
@@ -39,28 +39,28 @@ func newNetworks(s *Service, t Tables) *Networks {
 }
 
 // hydrateNetworks reads sharing.
-func hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
+func (s *Service) hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
 	project := actor.From(ctx).ProjectID
 	byID := make(map[string]*Network, len(vs))
 	for _, n := range vs {
 		n.Shared, n.External, n.externalVisible = false, false, false
 		byID[n.ID] = n
 	}
-	q := store.Select("SELECT object_id, action, target FROM rbac_policy").Where("object_type = 'network'")
+	conds := []store.Cond{store.Eq("object_type", "network")}
 	if len(vs) == 1 {
-		q.Where("object_id = ?", vs[0].ID)
+		conds = append(conds, store.Eq("object_id", vs[0].ID))
 	}
-	gs, err := store.Find(ctx, tx, scanGrant, q)
+	gs, err := s.grants.All(ctx, tx, conds...)
 	if err != nil {
 		return err
 	}
 	for _, g := range gs {
-		n, ok := byID[g.object]
+		n, ok := byID[g.ObjectID]
 		if !ok {
 			continue
 		}
-		mine := g.target == "*" || g.target == project
-		switch g.action {
+		mine := g.Target == "*" || g.Target == project
+		switch g.Action {
 		case ActionShared:
 			n.Shared = n.Shared || mine
 		case ActionExternal:
@@ -391,12 +391,11 @@ func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Ne
 		return err
 	}
 	for _, u := range users {
-		granted, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target <> ? AND target IN (?, '*')",
-			n.ID, ActionShared, target, u.ProjectID)
+		otherwise, err := s.granted(ctx, tx, "network", n.ID, store.Eq("action", ActionShared), store.Ne("target", target), reaches(u.ProjectID))
 		if err != nil {
 			return err
 		}
-		if granted == 0 {
+		if !otherwise {
 			return fault(errs.Conflict, "InvalidSharedSetting",
 				"Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.", n.Name)
 		}
@@ -418,8 +417,7 @@ func (s *Service) setExternal(ctx context.Context, tx *store.Tx, n *Network) err
 			"External network %s cannot be updated to be made non-external, since it has existing gateway ports.", n.ID)
 	}
 	n.Default = false
-	_, err = tx.Exec(ctx, "DELETE FROM rbac_policy WHERE object_type = 'network' AND object_id = ? AND action = ?", n.ID, ActionExternal)
-	return err
+	return s.revoke(ctx, tx, "network", n.ID, store.Eq("action", ActionExternal))
 }
 
 // Delete deletes a network, its subnets and the ports that exist only to serve it.

@@ -32,7 +32,7 @@ func newQoSPolicies(s *Service, t Tables) *QoSPolicies {
 
 // hydrated reads sharing and rules.
 func (f *QoSPolicies) hydrated(ctx context.Context, tx *store.Tx, vs []*QoSPolicy) error {
-	if err := hydrateShared(ctx, tx, "qos_policy", vs, func(p *QoSPolicy) *bool { return &p.Shared }); err != nil {
+	if err := hydrateShared(ctx, f.s, tx, "qos_policy", vs, func(p *QoSPolicy) *bool { return &p.Shared }); err != nil {
 		return err
 	}
 	byID := map[string]*QoSPolicy{}

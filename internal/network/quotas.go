@@ -19,7 +19,7 @@ var DefaultQuotas = map[string]int64{
 // quotaTables say where each resource is counted.
 var quotaTables = map[string]string{
 	"network": "network", "subnet": "network_subnet", "port": "network_port", "router": "network_router", "floatingip": "network_floatingip",
-	"security_group": "network_security_group", "security_group_rule": "network_security_group_rule", "subnetpool": "network_subnetpool", "rbac_policy": "rbac_policy",
+	"security_group": "network_security_group", "security_group_rule": "network_security_group_rule", "subnetpool": "network_subnetpool", "rbac_policy": "network_rbac_policy",
 }
 
 // Quota is one limit and what is used of it.
@@ -96,14 +96,14 @@ func (s *Service) ProjectQuotas(ctx context.Context) (map[string]map[string]int6
 	out := map[string]map[string]int64{}
 	err := s.db.Read(ctx, func(tx *store.Tx) error {
 		clear(out)
-		rows, err := store.All(ctx, tx, scanPair, "SELECT DISTINCT project_id, project_id FROM network_quota ORDER BY project_id")
+		rows, err := store.All(ctx, tx, store.Value[string], "SELECT DISTINCT project_id FROM network_quota ORDER BY project_id")
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			out[r.a] = map[string]int64{}
+		for _, project := range rows {
+			out[project] = map[string]int64{}
 			for resource := range DefaultQuotas {
-				if out[r.a][resource], err = s.limit(ctx, tx, r.a, resource); err != nil {
+				if out[project][resource], err = s.limit(ctx, tx, project, resource); err != nil {
 					return err
 				}
 			}

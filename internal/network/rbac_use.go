@@ -7,18 +7,49 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// grantUses are the queries for who uses an object by a grant: project and what
-// of it does.
-var grantUses = map[string]string{
-	"network":        "SELECT project_id, id FROM network_router WHERE gateway_network_id = ?", // as external; sharing has a check of its own
-	"security_group": "SELECT p.project_id, p.id FROM network_port p JOIN network_port_security_group g ON g.port_id = p.id WHERE g.group_id = ?",
-	"address_group":  "SELECT project_id, id FROM network_security_group_rule WHERE address_group_id = ?",
-	"address_scope":  "SELECT project_id, id FROM network_subnetpool WHERE address_scope_id = ?",
-	"subnetpool":     "SELECT project_id, id FROM network_subnet WHERE subnetpool_id = ?",
-	"qos_policy": `SELECT project_id, object_id FROM (
-		SELECT p.project_id, b.object_id, b.policy_id FROM network_qos_binding b JOIN network_port p ON p.id = b.object_id
-		UNION ALL SELECT n.project_id, b.object_id, b.policy_id FROM network_qos_binding b JOIN network n ON n.id = b.object_id) AS used
-		WHERE policy_id = ?`,
+// use says who relies on a grant: a project, with something of its own.
+type use struct{ project, id string }
+
+// usesOf finds who uses an object by a grant; the conditions narrow the projects.
+func (s *Service) usesOf(ctx context.Context, tx *store.Tx, r *RBACPolicy, conds []store.Cond) ([]use, error) {
+	by := func(field string) []store.Cond { return append([]store.Cond{store.Eq(field, r.ObjectID)}, conds...) }
+	among := func(ids []string) []store.Cond { return append([]store.Cond{store.In("id", ids)}, conds...) }
+	switch r.ObjectType {
+	case "network": // as external; sharing has a check of its own
+		return usersIn(ctx, tx, s.Routers.table, by("gateway_network_id"))
+	case "security_group":
+		links, err := s.portGroups.All(ctx, tx, store.Eq("group_id", r.ObjectID))
+		if err != nil || len(links) == 0 {
+			return nil, err
+		}
+		return usersIn(ctx, tx, s.Ports.table, among(idsOf(links, func(g *PortGroup) string { return g.PortID })))
+	case "address_group":
+		return usersIn(ctx, tx, s.SecurityGroupRules.table, by("address_group_id"))
+	case "address_scope":
+		return usersIn(ctx, tx, s.SubnetPools.table, by("address_scope_id"))
+	case "subnetpool":
+		return usersIn(ctx, tx, s.Subnets.table, by("subnetpool_id"))
+	}
+	bound, err := s.QoSPolicies.bindings.All(ctx, tx, store.Eq("policy_id", r.ObjectID))
+	if err != nil || len(bound) == 0 {
+		return nil, err
+	}
+	users := idsOf(bound, func(b *QoSBinding) string { return b.ObjectID })
+	ports, err := usersIn(ctx, tx, s.Ports.table, among(users))
+	if err != nil {
+		return nil, err
+	}
+	networks, err := usersIn(ctx, tx, s.Networks.table, among(users))
+	return append(ports, networks...), err
+}
+
+func usersIn[T any, P resource[T]](ctx context.Context, tx *store.Tx, t *store.Table[T], conds []store.Cond) ([]use, error) {
+	vs, err := t.All(ctx, tx, conds...)
+	out := make([]use, len(vs))
+	for i, v := range vs {
+		out[i] = use{P(v).Std().ProjectID, P(v).Std().ID}
+	}
+	return out, err
 }
 
 // revocable refuses to take back a grant that somebody relies on who has no
@@ -42,24 +73,26 @@ func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, ne
 }
 
 func (s *Service) unused(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
-	used, err := store.All(ctx, tx, scanPair, grantUses[r.ObjectType], r.ObjectID)
+	var conds []store.Cond
+	// Of QoS policies Neutron counts the owner's use, too, and takes a change of
+	// target for a removal.
+	if strict := r.ObjectType == "qos_policy" && r.TargetProject == "*"; !strict {
+		conds = append(conds, store.Ne("project_id", r.ProjectID), store.Ne("project_id", next))
+	}
+	if r.TargetProject != "*" {
+		conds = append(conds, store.Eq("project_id", r.TargetProject))
+	}
+	used, err := s.usesOf(ctx, tx, r, conds)
 	if err != nil {
 		return err
 	}
-	// Of QoS policies Neutron counts the owner's use, too, and takes a change of
-	// target for a removal.
-	strict := r.ObjectType == "qos_policy" && r.TargetProject == "*"
 	for _, u := range used {
-		if !strict && (u.a == r.ProjectID || u.a == next) || r.TargetProject != "*" && u.a != r.TargetProject {
-			continue
-		}
-		others, err := rbacTable.Count(ctx, tx, "object_type = ? AND object_id = ? AND action = ? AND target <> ? AND target IN (?, '*')",
-			r.ObjectType, r.ObjectID, r.Action, r.TargetProject, u.a)
+		otherwise, err := s.granted(ctx, tx, r.ObjectType, r.ObjectID, store.Eq("action", r.Action), store.Ne("target", r.TargetProject), reaches(u.project))
 		if err != nil {
 			return err
 		}
-		if others == 0 {
-			return inUse(r, "it is used by "+u.b+" of project "+u.a+".")
+		if !otherwise {
+			return inUse(r, "it is used by "+u.id+" of project "+u.project+".")
 		}
 	}
 	return nil

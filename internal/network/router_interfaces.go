@@ -130,8 +130,8 @@ func (s *Service) mayLead(ctx context.Context, tx *store.Tx, sub *Subnet) error 
 	if sub.ProjectID == project || sub.networkProject == project || s.isAdmin(ctx) {
 		return nil
 	}
-	n, err := rbacTable.Count(ctx, tx, "object_type = 'network' AND object_id = ? AND action = ? AND target = ?", sub.NetworkID, ActionShared, project)
-	if err == nil && n == 0 {
+	granted, err := s.granted(ctx, tx, "network", sub.NetworkID, store.Eq("action", ActionShared), store.Eq("target", project))
+	if err == nil && !granted {
 		err = fault(errs.Invalid, "BadRequest", "Bad router request: Cannot add interface to router because subnet %s is not owned by project making the request.", sub.ID)
 	}
 	return err
@@ -148,7 +148,7 @@ func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID s
 	if err := p.free(); err != nil {
 		return nil, err
 	}
-	if err := notInTrunk(ctx, tx, p.ID); err != nil {
+	if err := s.Trunks.unneeded(ctx, tx, p.ID); err != nil {
 		return nil, err
 	}
 	if len(p.FixedIPs) == 0 {

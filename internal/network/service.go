@@ -42,9 +42,16 @@ type Tables struct {
 	Ports                            *store.Table[Port]
 	PortGroups                       *store.Table[PortGroup]
 	Allocations                      *store.Table[Allocation]
+	RBACPolicies                     *store.Table[RBACPolicy]
+	Grants                           *store.Table[Grant]
+	Trunks                           *store.Table[Trunk]
+	SubPorts                         *store.Table[SubPort]
 	Routers                          *store.Table[Router]
 	FloatingIPs                      *store.Table[FloatingIP]
 	Forwardings                      *store.Table[PortForwarding]
+	// What lists of servers show of many ports, by columns.
+	ServerAddresses func(ctx context.Context, tx *store.Tx, servers []string) ([]FixedAddress, error)
+	ServerGroups    func(ctx context.Context, tx *store.Tx, servers []string) ([]ServerGroup, error)
 }
 
 // Config is the operator's say. The zero value works.
@@ -108,9 +115,13 @@ type Service struct {
 	Routers            *Routers
 	FloatingIPs        *FloatingIPs
 	Forwardings        *Forwardings
+	RBACPolicies       *RBACPolicies
+	Trunks             *Trunks
 
 	allocations *store.Table[Allocation]
 	portGroups  *store.Table[PortGroup]
+	grants      *store.Table[Grant]
+	tables      Tables
 
 	projector *projector
 	status    *statusKeeper
@@ -130,7 +141,7 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
 		fabric: d.Fabric, cfg: d.Config.withDefaults(), events: d.Events,
-		allocations: d.Tables.Allocations, portGroups: d.Tables.PortGroups,
+		allocations: d.Tables.Allocations, portGroups: d.Tables.PortGroups, grants: d.Tables.Grants, tables: d.Tables,
 	}
 	t := d.Tables
 	s.AddressScopes = newAddressScopes(s, t.AddressScopes)
@@ -141,6 +152,7 @@ func New(d Deps) (*Service, error) {
 	s.Networks, s.Subnets, s.SubnetPools = newNetworks(s, t), newSubnets(s, t), newSubnetPools(s, t)
 	s.Ports, s.Routers = newPorts(s, t), newRouters(s, t)
 	s.FloatingIPs, s.Forwardings = newFloatingIPs(s, t), newForwardings(s, t)
+	s.RBACPolicies, s.Trunks = newRBACPolicies(s, t.RBACPolicies), newTrunks(s, t)
 	s.QoSPolicies = newQoSPolicies(s, t)
 	s.Agents = &Agents{s, t.Agents}
 	s.projector = newProjector(s)

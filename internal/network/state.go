@@ -87,7 +87,7 @@ type stater struct {
 
 func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*Port, gs []*SecurityGroup, as []*AddressGroup, rs []*Router) error {
 	v.stated = map[fabric.Key]bool{}
-	if err := hydrateNetworks(ctx, tx, ns); err != nil {
+	if err := v.s.hydrateNetworks(ctx, tx, ns); err != nil {
 		return err
 	}
 	subs, err := v.s.Subnets.table.All(ctx, tx, store.In("network_id", idsOf(ns, func(n *Network) string { return n.ID })))
@@ -106,7 +106,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		v.stated[fabric.Key{Kind: fabric.KindNetwork, ID: n.ID}] = true
 		v.out.Networks = append(v.out.Networks, v.s.stateNetwork(n, byNetwork[n.ID], meta))
 	}
-	ps, trunked, err := trunkedPorts(ctx, tx, ps)
+	ps, trunked, err := v.s.Trunks.carriedAmong(ctx, tx, ps)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func newSubnetPools(s *Service, t Tables) *SubnetPools {
 	return &SubnetPools{family[SubnetPool, *SubnetPool]{
 		s: s, table: t.SubnetPools, name: "subnetpool", code: "SubnetPoolNotFound", say: "Subnet pool %s could not be found.", quota: "subnetpool",
 		hydrate: func(ctx context.Context, tx *store.Tx, vs []*SubnetPool) error {
-			return hydrateShared(ctx, tx, "subnetpool", vs, func(v *SubnetPool) *bool { return &v.Shared })
+			return hydrateShared(ctx, s, tx, "subnetpool", vs, func(v *SubnetPool) *bool { return &v.Shared })
 		},
 		target: func(p *SubnetPool, t policy.Target) { t["shared"] = flag(p.Shared) },
 		valid: func(ctx context.Context, tx *store.Tx, p, old *SubnetPool) error {
@@ -125,11 +125,11 @@ func (s *Service) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) er
 	if err != nil {
 		return err
 	}
-	mine, err := rbacTable.Count(ctx, tx, "object_type = 'address_scope' AND object_id = ? AND target = ?", scope.ID, p.ProjectID)
+	granted, err := s.granted(ctx, tx, "address_scope", scope.ID, store.Eq("target", p.ProjectID))
 	if err != nil {
 		return err
 	}
-	if scope.ProjectID != p.ProjectID && mine == 0 && !s.isAdmin(ctx) {
+	if scope.ProjectID != p.ProjectID && !granted && !s.isAdmin(ctx) {
 		return fault(errs.Invalid, "IllegalSubnetPoolAssociationToAddressScope", "Illegal subnetpool association: subnetpool %s cannot be associated with address scope %s.", p.ID, scope.ID)
 	}
 	if scope.IPVersion != p.IPVersion {

@@ -41,9 +41,9 @@ func (s *Service) tell(l *event.Log, t Tables) {
 		return ruleState{r.common(), r.GroupID, r.Direction}
 	})
 	told(l, s.db, t.SubnetPools.Name(), "subnetpool", func(p *SubnetPool) any { return p.common() })
-	told(l, s.db, trunkTable.Name(), "trunk", func(t *Trunk) any { return t.common() })
+	told(l, s.db, t.Trunks.Name(), "trunk", func(t *Trunk) any { return t.common() })
 	told(l, s.db, t.QoSPolicies.Name(), "policy", func(p *QoSPolicy) any { return p.common() })
-	told(l, s.db, rbacTable.Name(), "rbac_policy", func(p *RBACPolicy) any { return p.common() })
+	told(l, s.db, t.RBACPolicies.Name(), "rbac_policy", func(p *RBACPolicy) any { return p.common() })
 	told(l, s.db, t.AddressScopes.Name(), "address_scope", func(a *AddressScope) any { return a.common() })
 	told(l, s.db, t.AddressGroups.Name(), "address_group", func(g *AddressGroup) any { return g.common() })
 }

@@ -3,6 +3,7 @@ package network_test
 import (
 	"testing"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/store/storetest"
@@ -21,11 +22,12 @@ func TestTrunkFollowsItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent, sub := made[0], c.port(ctx, n.ID)
-	trunk := &network.Trunk{}
-	c.write(ctx, func(tx *store.Tx) error {
-		*trunk = network.Trunk{PortID: parent.ID, AdminStateUp: true, SubPorts: []network.SubPort{{PortID: sub.ID, Segment: 7}}}
-		return c.CreateTrunk(ctx, tx, trunk, network.Change{})
-	})
+	trunk, err := c.Trunks.Create(ctx, change.New(func(t *network.Trunk) {
+		t.PortID, t.SubPorts = parent.ID, []network.SubPort{{PortID: sub.ID, Segment: 7}}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	carried := func(parent, host string, tag int) {
 		t.Helper()
 		eventually(t, "the sub-port to be where its trunk is", func() bool {
@@ -36,7 +38,7 @@ func TestTrunkFollowsItsServer(t *testing.T) {
 	status := func(want string) {
 		t.Helper()
 		eventually(t, "the trunk to be "+want, func() bool {
-			got, err := c.Trunk(ctx, trunk.ID)
+			got, err := c.Trunks.Show(ctx, trunk.ID)
 			return err == nil && got.Status == want
 		})
 	}
@@ -55,7 +57,7 @@ func TestTrunkFollowsItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	carried("", "", 0)
-	if all, err := c.Trunks(ctx, network.Filter{}); err != nil || len(all) != 0 {
+	if all, err := c.Trunks.List(ctx, store.Query{}); err != nil || len(all.Rows) != 0 {
 		t.Errorf("left: %v %v", all, err)
 	}
 	if p, err := c.Ports.Show(ctx, sub.ID); err != nil || p.DeviceOwner != "" {

@@ -17,11 +17,7 @@ import (
 // an exception that is none any more fails, as does anything new.
 
 // foreign are tables that lack their service's prefix.
-var foreign = map[string][]string{
-	"network": {
-		"rbac_policy", "trunk", "trunk_subport",
-	},
-}
+var foreign = map[string][]string{}
 
 // untested are kinds of sagas without a golden file of their format on disk, and
 // so without the harness's tests, which write and compare it.

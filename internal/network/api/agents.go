@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"math/big"
 	"net/http"
 	"time"
 
@@ -64,53 +62,6 @@ func (a *api) zones(ctx context.Context, r *httpx.Request) (*httpx.Response, err
 	}
 	return shortList(r, "availability_zones", rows, "name", "resource", "state")
 }
-
-// availabilityResource is /v2.0/network-ip-availabilities.
-func availabilityResource(s *network.Service) *resource[network.IPAvailability, network.IPAvailability] {
-	type A = network.IPAvailability
-	return &resource[A, A]{
-		member: "network_ip_availability", collection: "network_ip_availabilities", path: "/v2.0/network-ip-availabilities",
-		attrs: []attr[A, A]{
-			shown[A]("network_id", func(a *A) any { return a.Network.ID }),
-			shown[A]("network_name", func(a *A) any { return a.Network.Name }),
-			shown[A]("project_id", func(a *A) any { return a.Network.ProjectID }),
-			shown[A]("tenant_id", func(a *A) any { return a.Network.ProjectID }),
-			shown[A]("total_ips", func(a *A) any { return number(a.Total) }).unfiltered(),
-			shown[A]("used_ips", func(a *A) any { return a.Used }).unfiltered(),
-			{name: "ip_version", get: func(a *A) any { return versions(a) }},
-			shown[A]("subnet_ip_availability", func(a *A) any {
-				out := make([]map[string]any, len(a.Subnets))
-				for i, c := range a.Subnets {
-					out[i] = map[string]any{
-						"subnet_id": c.Subnet.ID, "subnet_name": c.Subnet.Name, "cidr": c.Subnet.CIDR.String(),
-						"ip_version": c.Subnet.Version(), "total_ips": number(c.Total), "used_ips": c.Used,
-					}
-				}
-				return out
-			}).unfiltered(),
-		},
-		id:   func(a *A) string { return a.Network.ID },
-		list: func(ctx context.Context, _ network.Filter) ([]*A, error) { return s.IPAvailabilities(ctx, "") },
-		show: func(ctx context.Context, id string) (*A, error) {
-			as, err := s.IPAvailabilities(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			return as[0], nil
-		},
-	}
-}
-
-// versions are the IP versions of a network's subnets, to filter by.
-func versions(a *network.IPAvailability) []string {
-	out := []string{}
-	for _, c := range a.Subnets {
-		out = append(out, map[int]string{4: "4", 6: "6"}[c.Subnet.Version()])
-	}
-	return out
-}
-
-func number(n *big.Int) json.Number { return json.Number(n.String()) }
 
 // serviceProviders lists what implements the services: OVN, for routers.
 func (a *api) serviceProviders(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {

@@ -16,6 +16,9 @@ import (
 	"kumoi/internal/network"
 )
 
+// maxPage bounds a page; more is not an error, as in Neutron.
+const maxPage = 10000
+
 // dialect is how Neutron words lists.
 var dialect = &rest.Dialect{
 	Most: maxPage, Infinite: "infinite", AnyValue: true, Reverse: "page_reverse", SamePairs: true,

@@ -46,7 +46,7 @@ func (a *api) ports() []httpx.Route {
 		rest.ReadOnly[V]("ip_allocation", func(w *rest.Writer, key string, v *V) { w.Text(key, allocationOf(v)) }).Filtered(byAllocation),
 		orNone("qos_policy_id", rest.Both, nil, toUUIDOrNone, func(v *V) *string { return &v.QoSPolicyID }, "qos_policy_id"),
 		matching(rest.ReadOnly[V]("qos_network_policy_id", func(w *rest.Writer, key string, v *V) { w.TextOrNull(key, v.NetworkQoS) }), "qos_network_policy_id", nil),
-		rest.ReadOnly[V]("trunk_details", func(w *rest.Writer, key string, v *V) { w.Any(key, trunkDetails(v)) }),
+		rest.ReadOnly[V]("trunk_details", writeTrunkDetails),
 		rest.Attr("propagate_uplink_status", rest.Both, true, toBool, func(v *V) *bool { return &v.PropagateUp }).By("propagate_uplink_status"),
 	})
 	return collection(a, &rest.Resource[V, change.Patch[R], change.Patch[R]]{
@@ -81,7 +81,7 @@ func byFixedIPs(values []string) ([]store.Cond, error) {
 			return nil, badRequest("Invalid input for fixed_ips. Reason: '%s' is not ip_address=, ip_address_substr= or subnet_id=.", v)
 		}
 		if key == "ip_address" {
-			x, _ = wanted(toAddr)(x)
+			x = wanted(toAddr)(x)
 		}
 		want[fields[key]] = append(want[fields[key]], x)
 	}

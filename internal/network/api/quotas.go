@@ -108,7 +108,7 @@ func (a *api) setQuota(ctx context.Context, req *httpx.Request) (*httpx.Response
 		}
 		limits[name] = int64(n)
 	}
-	if err := a.db.Write(ctx, func(tx *store.Tx) error {
+	if err := a.svc.Write(ctx, func(tx *store.Tx) error {
 		return a.svc.SetQuotas(ctx, tx, req.Var("project_id"), limits, check)
 	}); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (a *api) setQuota(ctx context.Context, req *httpx.Request) (*httpx.Response
 }
 
 func (a *api) resetQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	err := a.db.Write(ctx, func(tx *store.Tx) error { return a.svc.ResetQuotas(ctx, tx, req.Var("project_id")) })
+	err := a.svc.Write(ctx, func(tx *store.Tx) error { return a.svc.ResetQuotas(ctx, tx, req.Var("project_id")) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,35 +1,28 @@
 package api
 
 import (
-	"context"
-
-	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/change"
+	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
-// rbacResource is /v2.0/rbac-policies.
-func rbacResource(s *network.Service) *resource[network.RBACPolicy, network.RBACPolicy] {
+// rbacPolicies is /v2.0/rbac-policies.
+func (a *api) rbacPolicies() []httpx.Route {
 	type P = network.RBACPolicy
-	attrs := []attr[P, P]{
-		shown[P]("id", func(p *P) any { return p.ID }).indexed("id"),
-		field("project_id", post, unset, toText(255), func(p *P) *string { return &p.ProjectID }, func(p *P) any { return p.ProjectID }).indexed("project_id"),
-		field("tenant_id", post, unset, toText(255), func(p *P) *string { return &p.ProjectID }, func(p *P) any { return p.ProjectID }).indexed("project_id"),
-		field("object_type", post, unset, toText(255), func(p *P) *string { return &p.ObjectType }, func(p *P) any { return p.ObjectType }).needed().indexed("object_type"),
-		field("object_id", post, unset, toUUID, func(p *P) *string { return &p.ObjectID }, func(p *P) any { return p.ObjectID }).needed().indexed("object_id"),
-		field("action", post, unset, toText(255), func(p *P) *string { return &p.Action }, func(p *P) any { return p.Action }).needed().indexed("action"),
-		field("target_tenant", post|put, unset, toText(255), func(p *P) *string { return &p.TargetProject }, func(p *P) any { return p.TargetProject }).indexed("target"),
-		field("target_project", post|put, unset, toText(255), func(p *P) *string { return &p.TargetProject }, silent[P]()),
+	s, std := a.svc.RBACPolicies, func(v *P) *network.Standard { return &v.Standard }
+	text := func(name, field string, at func(*P) *string) rest.Attribute[P, P] {
+		return rest.Attr(name, rest.Post, rest.Unset, toText(255), at).Needed().By(field)
 	}
-	return &resource[P, P]{
-		member: "rbac_policy", collection: "rbac_policies", path: "/v2.0/rbac-policies", attrs: attrs,
-		id: func(p *P) string { return p.ID }, begin: func() *P { return &P{} },
-		list: s.RBACPolicies, paged: true, show: s.RBACPolicy,
-		create: func(ctx context.Context, tx *store.Tx, p *P, c network.Change) (*P, error) {
-			if p.TargetProject == "" {
-				return nil, badRequest("Failed to parse request. Required attribute 'target_tenant' not specified")
-			}
-			return p, s.CreateRBACPolicy(ctx, tx, p, c)
-		},
-		update: s.UpdateRBACPolicy, remove: s.DeleteRBACPolicy,
-	}
+	target := func(v *P) *string { return &v.TargetProject }
+	return collection(a, &rest.Resource[P, change.Patch[P], change.Patch[P]]{
+		Path: "/v2.0/rbac-policies", One: "rbac_policy", Many: "rbac_policies", ID: func(v *P) string { return v.ID },
+		List: s.List, Show: s.Show, Create: s.Create, Update: s.Update, Delete: s.Delete,
+	}, rest.NewAttributes(append(owned(std, std),
+		text("object_type", "object_type", func(v *P) *string { return &v.ObjectType }),
+		rest.Attr("object_id", rest.Post, rest.Unset, toUUID, func(v *P) *string { return &v.ObjectID }).Needed().By("object_id"),
+		text("action", "action", func(v *P) *string { return &v.Action }),
+		rest.Attr("target_tenant", rest.Both, rest.Unset, toText(255), target).By("target"),
+		rest.Asked[P, P]("target_project", rest.Both, rest.Unset, toText(255), target, nil),
+	)...))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/network"
 )
@@ -11,15 +12,29 @@ import (
 // New describes the networking API.
 func New(svc *network.Service) *httpx.Service {
 	return &httpx.Service{
-		Name: "neutron", Type: "network", Prefix: "/network", Routes: table(&api{svc, svc}),
+		Name: "neutron", Type: "network", Prefix: "/network", Routes: table(&api{svc}),
 		Status: status, Fault: fault, StripJSON: true,
+	}
+}
+
+type api struct{ svc *network.Service }
+
+// sees remembers what the actor may see within one answer.
+func (a *api) sees(ctx context.Context) func(string) bool {
+	memo := map[string]bool{}
+	project := actor.From(ctx).ProjectID
+	return func(rule string) bool {
+		ok, known := memo[rule]
+		if !known {
+			ok = a.svc.Sees(ctx, rule, project)
+			memo[rule] = ok
+		}
+		return ok
 	}
 }
 
 // table is every route of the API.
 func table(a *api) []httpx.Route {
-	s := a.svc
-	tr := trunkResource(s)
 	out := []httpx.Route{
 		{Method: http.MethodGet, Path: "/", Public: true, Handler: versionList},
 		{Method: http.MethodGet, Path: "/v2.0/", Handler: resourceList},
@@ -36,9 +51,9 @@ func table(a *api) []httpx.Route {
 	}
 	for _, more := range [][]httpx.Route{
 		a.networks(), a.subnets(), a.ports(), a.routers(), a.floatingIPs(), a.forwardings(),
-		a.securityGroups(), a.defaultRules(), a.addressGroups(),
-		a.subnetPools(), a.addressScopes(), routes(a, rbacResource(s)),
-		a.quotaRoutes(), a.topologyRoutes(), a.qosPolicies(), routes(a, tr), a.trunkActions(tr), a.qosRules(), a.agents(), routes(a, availabilityResource(s)), a.tagRoutes(),
+		a.securityGroups(), a.defaultRules(), a.addressGroups(), a.subnetPools(), a.addressScopes(),
+		a.rbacPolicies(), a.quotaRoutes(), a.topologyRoutes(), a.qosPolicies(), a.trunks(), a.qosRules(),
+		a.agents(), a.ipAvailabilities(), a.tagRoutes(),
 	} {
 		out = append(out, more...)
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
@@ -36,12 +35,8 @@ type tagHandlers struct {
 	collection string
 }
 
-func (h *tagHandlers) change(ctx context.Context, req *httpx.Request, verb string, f func([]string) ([]string, error)) (tags []string, err error) {
-	err = h.db.Write(ctx, func(tx *store.Tx) (err error) {
-		tags, err = h.svc.ChangeTags(ctx, tx, verb, h.collection, req.Var("resource_id"), f)
-		return err
-	})
-	return tags, err
+func (h *tagHandlers) change(ctx context.Context, req *httpx.Request, verb string, f func([]string) ([]string, error)) ([]string, error) {
+	return h.svc.ChangeTags(ctx, verb, h.collection, req.Var("resource_id"), f)
 }
 
 func (h *tagHandlers) list(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
@@ -49,7 +44,7 @@ func (h *tagHandlers) list(ctx context.Context, req *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, map[string]any{"tags": orEmpty(tags)}), nil
+	return httpx.JSON(http.StatusOK, map[string]any{"tags": append([]string{}, tags...)}), nil
 }
 
 func (h *tagHandlers) check(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {

@@ -7,7 +7,6 @@ import (
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/store"
 )
 
 // topologyRoutes are the automatic network of a project: to get it is to make it.
@@ -31,16 +30,12 @@ func topologyProject(ctx context.Context, req *httpx.Request) string {
 func (a *api) showTopology(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
 	project := topologyProject(ctx, req)
 	dry := slices.Contains(req.Query["fields"], "dry-run")
-	id := "dry-run=pass"
-	err := a.db.Write(ctx, func(tx *store.Tx) error {
-		made, err := a.svc.AutoTopology(ctx, tx, project, dry)
-		if err == nil && !dry {
-			id = made
-		}
-		return err
-	})
+	id, err := a.svc.AutoTopology(ctx, project, dry)
 	if err != nil {
 		return nil, err
+	}
+	if dry {
+		id = "dry-run=pass"
 	}
 	return httpx.JSON(http.StatusOK, map[string]any{"auto_allocated_topology": map[string]any{
 		"id": id, "tenant_id": project, "project_id": project,
@@ -48,10 +43,7 @@ func (a *api) showTopology(ctx context.Context, req *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) deleteTopology(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	err := a.db.Write(ctx, func(tx *store.Tx) error {
-		return a.svc.DeleteAutoTopology(ctx, tx, topologyProject(ctx, req))
-	})
-	if err != nil {
+	if err := a.svc.DeleteAutoTopology(ctx, topologyProject(ctx, req)); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusNoContent), nil

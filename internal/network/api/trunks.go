@@ -5,33 +5,90 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
+	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/rest"
 	"kumoi/internal/network"
 )
 
-// trunkResource is /v2.0/trunks.
-func trunkResource(s *network.Service) *resource[network.Trunk, network.Trunk] {
+// trunks is /v2.0/trunks.
+func (a *api) trunks() []httpx.Route {
 	type T = network.Trunk
-	std := func(t *T) *network.Standard { return &t.Standard }
-	attrs := standard(std, std, "name", "description", "tags")
-	attrs = append(attrs,
-		field("port_id", post, unset, toUUID, func(t *T) *string { return &t.PortID }, func(t *T) any { return t.PortID }).needed().indexed("port_id"),
-		field("admin_state_up", post|put, true, toBool, func(t *T) *bool { return &t.AdminStateUp }, func(t *T) any { return t.AdminStateUp }),
-		field("sub_ports", post, unset, toSubPorts, func(t *T) *[]network.SubPort { return &t.SubPorts }, func(t *T) any { return subPortList(t.SubPorts, false) }).unfiltered(),
-		shown[T]("status", func(t *T) any { return t.Status }),
-	)
-	return &resource[T, T]{
-		member: "trunk", collection: "trunks", path: "/v2.0/trunks", attrs: attrs, createBulk: true,
-		id: func(t *T) string { return t.ID }, tags: func(t *T) []string { return t.Tags },
-		begin: func() *T { return &T{AdminStateUp: true} },
-		list:  s.Trunks, paged: true, show: s.Trunk,
-		create: func(ctx context.Context, tx *store.Tx, t *T, c network.Change) (*T, error) {
-			return t, s.CreateTrunk(ctx, tx, t, c)
-		},
-		update: s.UpdateTrunk, remove: s.DeleteTrunk,
+	s, std := a.svc.Trunks, func(v *T) *network.Standard { return &v.Standard }
+	c := &rest.Resource[T, change.Patch[T], change.Patch[T]]{
+		Path: "/v2.0/trunks", One: "trunk", Many: "trunks", ID: func(v *T) string { return v.ID },
+		List: s.List, Show: s.Show, Create: s.Create, CreateMany: s.CreateMany, Update: s.Update, Delete: s.Delete,
 	}
+	out := collection(a, c, rest.NewAttributes(slices.Concat(own(std, std), described(std, std), []rest.Attribute[T, T]{
+		rest.Attr("port_id", rest.Post, rest.Unset, toUUID, func(v *T) *string { return &v.PortID }).Needed().By("port_id"),
+		rest.Attr("admin_state_up", rest.Both, true, toBool, func(v *T) *bool { return &v.AdminStateUp }).By("admin_state_up"),
+		rest.Asked("sub_ports", rest.Post, rest.Unset, toSubPorts, func(v *T) *[]network.SubPort { return &v.SubPorts },
+			func(w *rest.Writer, key string, v *T) { writeSubPorts(w, key, v.SubPorts, false) }),
+		rest.ReadOnly[T]("status", func(w *rest.Writer, key string, v *T) { w.Text(key, v.Status) }).By("status"),
+	})...))
+	bare := *c // actions answer with the trunk alone
+	bare.One = ""
+	return append(out, a.subPorts(&bare)...)
+}
+
+// subPorts are the actions on the ports that a trunk carries.
+func (a *api) subPorts(c *rest.Resource[network.Trunk, change.Patch[network.Trunk], change.Patch[network.Trunk]]) []httpx.Route {
+	s := a.svc.Trunks
+	get := func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		t, err := s.Show(ctx, r.Var("trunk_id"))
+		if err != nil {
+			return nil, err
+		}
+		return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+			w.Object("", func() { writeSubPorts(w, "sub_ports", t.SubPorts, false) })
+		}), nil
+	}
+	add := func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		more, err := subPortsIn(r, toSubPorts)
+		if err != nil {
+			return nil, err
+		}
+		t, err := s.AddSubPorts(ctx, r.Var("trunk_id"), more)
+		return c.Answer(ctx, r, http.StatusOK, t, err)
+	}
+	remove := func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		ports, err := subPortsIn(r, listOf(toPortOf))
+		if err != nil {
+			return nil, err
+		}
+		t, err := s.RemoveSubPorts(ctx, r.Var("trunk_id"), ports)
+		return c.Answer(ctx, r, http.StatusOK, t, err)
+	}
+	base := "/v2.0/trunks/{trunk_id}/"
+	return []httpx.Route{
+		{Method: http.MethodGet, Path: base + "get_subports", Policy: "get_subports", Handler: get},
+		{Method: http.MethodPut, Path: base + "add_subports", Policy: "add_subports", Handler: add},
+		{Method: http.MethodPut, Path: base + "remove_subports", Policy: "remove_subports", Handler: remove},
+	}
+}
+
+// subPortsIn reads the sub-ports that an action names.
+func subPortsIn[E any](r *httpx.Request, read func(any) ([]E, error)) ([]E, error) {
+	list, err := listIn(r, "trunk", "sub_ports")
+	if err != nil {
+		return nil, err
+	}
+	out, err := read(list)
+	if err != nil {
+		return nil, badRequest("Invalid input for sub_ports. Reason: %s.", err)
+	}
+	return out, nil
+}
+
+// toPortOf reads which port a sub-port is.
+func toPortOf(v any) (string, error) {
+	m, err := object(v, "port_id", "segmentation_id", "segmentation_type")
+	if err != nil {
+		return "", err
+	}
+	return toUUID(m["port_id"])
 }
 
 func toSubPort(v any) (network.SubPort, error) {
@@ -75,81 +132,29 @@ func toSubPorts(v any) ([]network.SubPort, error) {
 	return list, nil
 }
 
-func subPortList(subs []network.SubPort, mac bool) []map[string]any {
-	out := make([]map[string]any, len(subs))
-	for i, p := range subs {
-		out[i] = map[string]any{"port_id": p.PortID, "segmentation_id": p.Segment, "segmentation_type": "vlan"}
-		if mac {
-			out[i]["mac_address"] = p.MAC
+func writeSubPorts(w *rest.Writer, key string, subs []network.SubPort, mac bool) {
+	w.List(key, func() {
+		for _, p := range subs {
+			w.Object("", func() {
+				w.Text("port_id", p.PortID)
+				w.Int("segmentation_id", int64(p.Segment))
+				w.Text("segmentation_type", "vlan")
+				if mac {
+					w.Text("mac_address", p.MAC)
+				}
+			})
 		}
-	}
-	return out
+	})
 }
 
-// trunkDetails is what a parent port says of its trunk.
-func trunkDetails(p *network.Port) any {
+// writeTrunkDetails writes what a parent port says of its trunk.
+func writeTrunkDetails(w *rest.Writer, key string, p *network.Port) {
 	if p.Trunk == nil {
-		return nil
+		w.Null(key)
+		return
 	}
-	return map[string]any{"trunk_id": p.Trunk.ID, "sub_ports": subPortList(p.Trunk.SubPorts, true)}
-}
-
-// trunkActions are the member actions of trunks.
-func (a *api) trunkActions(r *resource[network.Trunk, network.Trunk]) []httpx.Route {
-	h := &handlers[network.Trunk, network.Trunk]{a, r}
-	change := func(read func(any) (func(context.Context, *store.Tx, string) (*network.Trunk, error), error)) httpx.Handler {
-		return func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-			list, err := listIn(req, "trunk", "sub_ports")
-			if err != nil {
-				return nil, err
-			}
-			do, err := read(list)
-			if err != nil {
-				return nil, badRequest("Invalid input for sub_ports. Reason: %s.", err)
-			}
-			var t *network.Trunk
-			if err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
-				t, err = do(ctx, tx, req.Var("trunk_id"))
-				return err
-			}); err != nil {
-				return nil, err
-			}
-			views, err := h.views(ctx, []*network.Trunk{t}, nil)
-			if err != nil {
-				return nil, err
-			}
-			return httpx.JSON(http.StatusOK, views[0]), nil // as Neutron: not wrapped
-		}
-	}
-	add := change(func(v any) (func(context.Context, *store.Tx, string) (*network.Trunk, error), error) {
-		subs, err := toSubPorts(v)
-		return func(ctx context.Context, tx *store.Tx, id string) (*network.Trunk, error) {
-			return a.svc.AddSubPorts(ctx, tx, id, subs)
-		}, err
+	w.Object(key, func() {
+		w.Text("trunk_id", p.Trunk.ID)
+		writeSubPorts(w, "sub_ports", p.Trunk.SubPorts, true)
 	})
-	remove := change(func(v any) (func(context.Context, *store.Tx, string) (*network.Trunk, error), error) {
-		subs, err := listOf(func(v any) (string, error) {
-			m, err := object(v, "port_id", "segmentation_id", "segmentation_type")
-			if err != nil {
-				return "", err
-			}
-			return toUUID(m["port_id"])
-		})(v)
-		return func(ctx context.Context, tx *store.Tx, id string) (*network.Trunk, error) {
-			return a.svc.RemoveSubPorts(ctx, tx, id, subs)
-		}, err
-	})
-	get := func(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-		t, err := a.svc.Trunk(ctx, req.Var("trunk_id"))
-		if err != nil {
-			return nil, err
-		}
-		return httpx.JSON(http.StatusOK, map[string]any{"sub_ports": subPortList(t.SubPorts, false)}), nil
-	}
-	base := "/v2.0/trunks/{trunk_id}/"
-	return []httpx.Route{
-		{Method: http.MethodGet, Path: base + "get_subports", Policy: "get_subports", Handler: get},
-		{Method: http.MethodPut, Path: base + "add_subports", Policy: "add_subports", Handler: add},
-		{Method: http.MethodPut, Path: base + "remove_subports", Policy: "remove_subports", Handler: remove},
-	}
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"testing"
 
 	"kumoi/internal/kernel/store"
@@ -101,5 +102,60 @@ func TestSubPortsKeepTheirOrder(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+func TestTrunkLists(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := serve(t, db)
+		q, admin := c.as("q"), c.as("p:admin")
+		const path = "/v2.0/trunks"
+		made, parents := map[string]string{}, map[string]any{}
+		for i, who := range []*client{c, c, q, c} {
+			net := who.create("/v2.0/networks", "network", object{})["id"]
+			who.create("/v2.0/subnets", "subnet", object{"network_id": net, "ip_version": 4, "cidr": "10.0.0.0/24"})
+			name, parent := fmt.Sprint("t", i), who.create("/v2.0/ports", "port", object{"network_id": net})["id"]
+			parents[name] = parent
+			trunk := object{"port_id": parent, "name": name, "tags": []string{name}, "admin_state_up": i != 1, "description": fmt.Sprint("d", i%2)}
+			if i == 3 {
+				sub := who.create("/v2.0/ports", "port", object{"network_id": net})["id"]
+				trunk["sub_ports"] = []object{{"port_id": sub, "segmentation_type": "vlan", "segmentation_id": 7}}
+			}
+			made[name] = who.create(path, "trunk", trunk)["id"].(string)
+		}
+		for _, name := range []string{"t0", "t3"} { // their sub-ports follow, now or later
+			admin.must(200, "PUT", "/v2.0/ports/"+parents[name].(string), object{"port": object{"binding:host_id": "h"}})
+		}
+		lists(t, path, "trunks", "name", []asked{
+			{c, "", "t0 t1 t3"},
+			{q, "", "t2"},
+			{admin, "", "t0 t1 t2 t3"},
+			{c, "?status=DOWN", "t1"},
+			{c, "?status=ACTIVE&status=BUILD", "t0 t3"},
+			{c, "?admin_state_up=false", "t1"},
+			{c, "?port_id=" + parents["t1"].(string), "t1"},
+			{c, "?tags-any=t1,t3", "t1 t3"},
+			{c, "?not-tags=t1", "t0 t3"},
+			{c, "?description=d1", "t1 t3"},
+			{admin, "?tenant_id=q", "t2"},
+			{c, "?revision_number=1", "t0 t1 t3"},
+			{c, "?changed_since=2000-01-01T00:00:00Z", "t0 t1 t3"},
+			{c, "?sort_key=status&sort_key=name", "t0 t3 t1"},
+			{c, "?sort_key=name&limit=2&page_reverse=true&marker=" + made["t3"], "t0 t1"},
+		})
+		refuses(t, c, path, map[string]string{
+			"?sub_ports=x":                  "['sub_ports'] is invalid attribute for filtering",
+			"?limit=1&marker=" + made["t2"]: "Marker " + made["t2"] + " could not be found.",
+		})
+		shown := c.must(200, "GET", path+"/"+made["t3"], nil)["trunk"].(object)
+		sub := shown["sub_ports"].([]any)[0].(object)
+		if len(shown) != 13 || len(sub) != 3 || sub["segmentation_type"] != "vlan" || sub["segmentation_id"] != 7.0 {
+			t.Errorf("shown: %v", shown)
+		}
+		if got := c.must(200, "PUT", path+"/"+made["t0"], object{"trunk": object{"admin_state_up": false}})["trunk"].(object); got["status"] != "DOWN" || got["revision_number"] != 2.0 {
+			t.Errorf("turned off: %v", got)
+		}
+		c.fails(409, "TrunkDisabled", "DELETE", path+"/"+made["t0"], nil)
 	})
 }

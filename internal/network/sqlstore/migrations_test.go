@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -192,6 +193,67 @@ func TestAgentsMoveIntoColumns(t *testing.T) {
 		a, err := agents().Get(ctx, tx, "a")
 		if err == nil && (a.Type != "OVN" || a.Binary != "b" || a.AZ != "z" || !a.AdminStateUp || a.Configurations["chassis_name"] != "c" || a.CreatedAt.Year() != 2026 || !a.HeartbeatAt.IsZero()) {
 			t.Errorf("moved: %+v", a)
+		}
+		return err
+	})
+}
+
+func TestRBACPoliciesMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	moves(t, "0025", []string{
+		"INSERT INTO rbac_policy (id, project_id, object_type, object_id, action, target, doc) VALUES ('a', 'p', 'network', 'n', 'access_as_shared', 'q', '" +
+			stamps + `,"ObjectType":"network","ObjectID":"n","Action":"access_as_shared","TargetProject":"q"}')`,
+	}, func(ctx context.Context, tx *store.Tx) error {
+		r, err := rbacPolicies().Get(ctx, tx, "a")
+		if err != nil {
+			return err
+		}
+		if moved(t, &r.Standard); r.ObjectType != "network" || r.ObjectID != "n" || r.Action != network.ActionShared || r.TargetProject != "q" {
+			t.Errorf("moved: %+v", r)
+		}
+		return nil
+	})
+}
+
+func TestTrunksMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	port := func(id, host, status string) string {
+		return "INSERT INTO network_port (id, project_id, name, network_id, mac, device_id, device_owner, host, doc) VALUES ('" +
+			id + "', 'p', '', 'n', '" + id + "', '', '', '" + host + `', '{"ID":"` + id + `","Status":"` + status + `"}')`
+	}
+	trunk := func(id, port string, up bool) string {
+		return fmt.Sprintf("INSERT INTO trunk (id, project_id, name, port_id, doc) VALUES ('%s', 'p', 'n', '%s', '%s,\"PortID\":\"%s\",\"AdminStateUp\":%t}')", id, port, stamps, port, up)
+	}
+	moves(t, "0026", []string{
+		"INSERT INTO network (id, project_id, name, net_type, physical, doc) VALUES ('n', 'p', '', 'flat', '', '{}')",
+		port("up", "h", "ACTIVE"), port("busy", "h", "ACTIVE"), port("off", "h", "ACTIVE"), port("alone", "", "DOWN"), port("sub", "", "DOWN"), port("on", "h", "ACTIVE"),
+		trunk("a", "up", true), trunk("b", "busy", true), trunk("c", "off", false), trunk("d", "alone", true),
+		"INSERT INTO trunk_subport (port_id, trunk_id, segment, position) VALUES ('sub', 'b', 7, 2)",
+		"INSERT INTO trunk_subport (port_id, trunk_id, segment, position) VALUES ('on', 'a', 7, 1)",
+	}, func(ctx context.Context, tx *store.Tx) error {
+		v, err := trunks().Get(ctx, tx, "a")
+		if err != nil {
+			return err
+		}
+		if moved(t, &v.Standard); v.PortID != "up" || !v.AdminStateUp || v.Description != "d" {
+			t.Errorf("moved: %+v", v)
+		}
+		sub, err := subPorts().Get(ctx, tx, "sub")
+		if err == nil && (sub.TrunkID != "b" || sub.Segment != 7 || sub.Position != 2) {
+			t.Errorf("moved: %+v", sub)
+		}
+		for status, want := range map[string]string{network.StatusActive: "[a]", network.StatusBuild: "[b]", network.StatusDown: "[c d]"} {
+			ts, err := trunks().All(ctx, tx, store.Eq("status", status))
+			if err != nil {
+				return err
+			}
+			var ids []string
+			for _, v := range ts {
+				ids = append(ids, v.ID)
+			}
+			if fmt.Sprint(ids) != want {
+				t.Errorf("%s: %v, want %s", status, ids, want)
+			}
 		}
 		return err
 	})

@@ -16,9 +16,13 @@ func networks() *store.Table[network.Network] {
 		c.Derived("segment", store.KindInt, segment(n))
 		c.Doc("doc", n)
 	}).Then(belongings))
-	external := "EXISTS (SELECT 1 FROM rbac_policy r WHERE r.object_type = 'network' AND r.object_id = network.id AND r.action = 'access_as_external')"
+	external := "EXISTS (SELECT 1 FROM network_rbac_policy r WHERE r.object_type = 'network' AND r.object_id = network.id AND r.action = 'access_as_external')"
 	t.Field("external", store.KindBool, store.SQL(external)).
 		Set("subnets", store.SQL("EXISTS (SELECT 1 FROM network_subnet s WHERE s.network_id = network.id AND s.id = ?)")).
+		Set("ip_versions", store.Expr{
+			SQLite:   "EXISTS (SELECT 1 FROM network_subnet s WHERE s.network_id = network.id AND CASE WHEN instr(json_extract(s.doc, '$.CIDR'), ':') > 0 THEN '6' ELSE '4' END = ?)",
+			Postgres: "EXISTS (SELECT 1 FROM network_subnet s WHERE s.network_id = network.id AND CASE WHEN strpos(s.doc::jsonb ->> 'CIDR', ':') > 0 THEN '6' ELSE '4' END = ?)",
+		}).
 		Set("ipv4_address_scope", store.SQL("EXISTS ("+scopes+" WHERE s.network_id = network.id AND a.ip_version = 4 AND a.id = ?)")).
 		Set("ipv6_address_scope", store.SQL("EXISTS ("+scopes+" WHERE s.network_id = network.id AND a.ip_version = 6 AND a.id = ?)"))
 	texts(t, "description", "Description", "dns_domain", "DNSDomain", "qos_policy_id", "QoSPolicyID")

@@ -231,6 +231,23 @@ CREATE TABLE network_quota (
     PRIMARY KEY (project_id, resource)
 );
 
+CREATE TABLE network_rbac_policy (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    object_type text NOT NULL,
+    object_id text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
+    UNIQUE (object_type, object_id, action, target),
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX rbac_policy_target ON network_rbac_policy USING btree (object_type, target);
+
 CREATE TABLE network_router (
     id text NOT NULL,
     project_id text NOT NULL,
@@ -327,34 +344,25 @@ CREATE TABLE network_subnetpool (
     PRIMARY KEY (id)
 );
 
-CREATE TABLE rbac_policy (
-    id text NOT NULL,
-    project_id text NOT NULL,
-    object_type text NOT NULL,
-    object_id text NOT NULL,
-    action text NOT NULL,
-    target text NOT NULL,
-    doc text NOT NULL,
-    UNIQUE (object_type, object_id, action, target),
-    PRIMARY KEY (id)
-);
-
-CREATE INDEX rbac_policy_target ON rbac_policy USING btree (object_type, target);
-
-CREATE TABLE trunk (
+CREATE TABLE network_trunk (
     id text NOT NULL,
     project_id text NOT NULL,
     name text NOT NULL,
     port_id text NOT NULL,
-    doc text NOT NULL,
+    description text NOT NULL DEFAULT ''::text,
+    admin_state_up boolean NOT NULL DEFAULT false,
+    tags text NOT NULL DEFAULT 'null'::text,
+    revision bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL DEFAULT 0,
+    updated_at bigint NOT NULL DEFAULT 0,
     UNIQUE (port_id),
     PRIMARY KEY (id),
     FOREIGN KEY (port_id) REFERENCES network_port(id)
 );
 
-CREATE INDEX trunk_project ON trunk USING btree (project_id);
+CREATE INDEX trunk_project ON network_trunk USING btree (project_id);
 
-CREATE TABLE trunk_subport (
+CREATE TABLE network_trunk_subport (
     port_id text NOT NULL,
     trunk_id text NOT NULL,
     segment bigint NOT NULL,
@@ -362,5 +370,5 @@ CREATE TABLE trunk_subport (
     UNIQUE (trunk_id, segment),
     PRIMARY KEY (port_id),
     FOREIGN KEY (port_id) REFERENCES network_port(id),
-    FOREIGN KEY (trunk_id) REFERENCES trunk(id)
+    FOREIGN KEY (trunk_id) REFERENCES network_trunk(id)
 );

@@ -95,6 +95,13 @@ CREATE INDEX qos_rule_policy ON "network_qos_rule" (policy_id);
 CREATE TABLE network_quota (
     project_id TEXT NOT NULL, resource TEXT NOT NULL, max_count BIGINT NOT NULL, PRIMARY KEY (project_id, resource));
 
+CREATE TABLE "network_rbac_policy" (
+    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, object_type TEXT NOT NULL, object_id TEXT NOT NULL,
+    action TEXT NOT NULL, target TEXT NOT NULL, tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (object_type, object_id, action, target));
+
+CREATE INDEX rbac_policy_target ON "network_rbac_policy" (object_type, target);
+
 CREATE TABLE "network_router" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, gateway_network_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
@@ -135,19 +142,12 @@ CREATE INDEX subnet_project ON "network_subnet" (project_id, id);
 CREATE TABLE "network_subnetpool" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, address_scope_id TEXT NOT NULL, doc TEXT NOT NULL, revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
-CREATE TABLE rbac_policy (
-    id TEXT PRIMARY KEY, project_id TEXT NOT NULL, object_type TEXT NOT NULL, object_id TEXT NOT NULL,
-    action TEXT NOT NULL, target TEXT NOT NULL, doc TEXT NOT NULL,
-    UNIQUE (object_type, object_id, action, target));
-
-CREATE INDEX rbac_policy_target ON rbac_policy (object_type, target);
-
-CREATE TABLE trunk (
+CREATE TABLE "network_trunk" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
-    port_id TEXT NOT NULL UNIQUE REFERENCES "network_port" (id), doc TEXT NOT NULL);
+    port_id TEXT NOT NULL UNIQUE REFERENCES "network_port" (id), description TEXT NOT NULL DEFAULT '', admin_state_up BOOLEAN NOT NULL DEFAULT FALSE, tags TEXT NOT NULL DEFAULT 'null', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0);
 
-CREATE INDEX trunk_project ON trunk (project_id);
+CREATE INDEX trunk_project ON "network_trunk" (project_id);
 
-CREATE TABLE trunk_subport (
-    port_id TEXT PRIMARY KEY REFERENCES "network_port" (id), trunk_id TEXT NOT NULL REFERENCES trunk (id),
+CREATE TABLE "network_trunk_subport" (
+    port_id TEXT PRIMARY KEY REFERENCES "network_port" (id), trunk_id TEXT NOT NULL REFERENCES "network_trunk" (id),
     segment BIGINT NOT NULL, position BIGINT NOT NULL DEFAULT 0, UNIQUE (trunk_id, segment));

@@ -15,7 +15,7 @@ func subnets() *store.Table[network.Subnet] {
 		c.Doc("doc", s)
 	})
 	granted := func(action string) string {
-		return "network_subnet.network_id IN (SELECT object_id FROM rbac_policy WHERE object_type = 'network' AND action = '" + action + "' AND target IN (?, '*'))"
+		return "network_subnet.network_id IN (SELECT object_id FROM network_rbac_policy WHERE object_type = 'network' AND action = '" + action + "' AND target IN (?, '*'))"
 	}
 	t.Condition("visible", store.SQL("network_subnet.project_id = ? OR "+granted("access_as_shared")+
 		" OR network_subnet.network_id IN (SELECT n.id FROM network n WHERE n.project_id = ?)")).

@@ -14,6 +14,8 @@ func Tables() network.Tables {
 		QoSPolicies: qosPolicies(), QoSRules: qosRules(), QoSBindings: qosBindings(), Agents: agents(),
 		Networks: networks(), Segments: segments(), Subnets: subnets(), SubnetPools: subnetPools(), Allocations: allocations(),
 		Ports: ports(), PortGroups: portGroups(),
+		RBACPolicies: rbacPolicies(), Grants: grants(), Trunks: trunks(), SubPorts: subPorts(),
+		ServerAddresses: serverAddresses, ServerGroups: serverGroups,
 		Routers: routers(), FloatingIPs: floatingIPs(), Forwardings: forwardings(),
 	}
 }
@@ -100,7 +102,7 @@ func listed(column string) store.Expr {
 // shared tells of a table whose rows RBAC policies can share: what a project may
 // see ("visible") and what is shared with it ("shared").
 func shared[T any](objectType string, t *store.Table[T]) *store.Table[T] {
-	granted := t.Name() + ".id IN (SELECT object_id FROM rbac_policy WHERE object_type = '" + objectType + "' AND target IN (?, '*')"
+	granted := t.Name() + ".id IN (SELECT object_id FROM network_rbac_policy WHERE object_type = '" + objectType + "' AND target IN (?, '*')"
 	return t.Condition("visible", store.SQL(t.Name()+".project_id = ? OR "+granted+")")).
 		Condition("shared", store.SQL(granted+" AND action = 'access_as_shared')"))
 }

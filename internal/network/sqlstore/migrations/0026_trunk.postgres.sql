@@ -1,0 +1,16 @@
+-- Trunks and their sub-ports are kept in columns, under the service's name.
+ALTER TABLE trunk RENAME TO network_trunk;
+ALTER TABLE trunk_subport RENAME TO network_trunk_subport;
+ALTER TABLE network_trunk ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE network_trunk ADD COLUMN admin_state_up BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE network_trunk ADD COLUMN tags TEXT NOT NULL DEFAULT 'null';
+ALTER TABLE network_trunk ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE network_trunk ADD COLUMN created_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE network_trunk ADD COLUMN updated_at BIGINT NOT NULL DEFAULT 0;
+UPDATE network_trunk SET description = COALESCE((doc::json ->> 'Description'), ''),
+    admin_state_up = COALESCE((doc::json ->> 'AdminStateUp')::boolean, FALSE),
+    tags = COALESCE((doc::json ->> 'Tags'), 'null'),
+    revision = COALESCE((doc::json ->> 'Revision')::bigint, 0),
+    created_at = COALESCE((EXTRACT(EPOCH FROM (doc::json ->> 'CreatedAt')::timestamptz) * 1000000)::bigint, 0),
+    updated_at = COALESCE((EXTRACT(EPOCH FROM (doc::json ->> 'UpdatedAt')::timestamptz) * 1000000)::bigint, 0);
+ALTER TABLE network_trunk DROP COLUMN doc;
