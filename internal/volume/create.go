@@ -91,6 +91,11 @@ func (s *Service) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *
 	if err != nil {
 		return nil, err
 	}
+	if n.GroupID != "" {
+		if _, err := s.Groups.ForVolume(ctx, tx, n.GroupID, kind.ID); err != nil {
+			return nil, err
+		}
+	}
 	if n.Zone, err = s.zoneFor(ctx, tx, n.Zone, src); err != nil {
 		return nil, err
 	}

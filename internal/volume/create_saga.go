@@ -98,7 +98,7 @@ func (s *Service) sourcePlace(ctx context.Context, tx *store.Tx, v *Volume) (str
 		id = snap.VolumeID
 	}
 	if id == "" {
-		return "", nil
+		return s.Groups.HostOf(ctx, tx, v.GroupID)
 	}
 	src, err := s.tables.Volumes.Get(ctx, tx, id)
 	if err != nil {

@@ -25,7 +25,7 @@ func (s *Service) Delete(ctx context.Context, id string, cascade, force bool) er
 		if err != nil {
 			return err
 		}
-		return s.deleteTx(ctx, tx, v, cascade, force)
+		return s.deleteTx(ctx, tx, v, deletion{cascade: cascade, force: force})
 	})
 }
 
@@ -36,11 +36,14 @@ func (s *Service) ForceDelete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return s.deleteTx(ctx, tx, v, false, true)
+		return s.deleteTx(ctx, tx, v, deletion{force: true})
 	})
 }
 
-func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, cascade, force bool) error {
+// deletion is how a volume is deleted: with its snapshots, whatever its status, together with its group.
+type deletion struct{ cascade, force, grouped bool }
+
+func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, how deletion) error {
 	snaps, err := s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
 	if err != nil {
 		return err
@@ -50,13 +53,13 @@ func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, cascade
 		return err
 	}
 	attached := slices.ContainsFunc(v.Attachments, func(a *Attachment) bool { return a.Status == "attached" })
-	busy := migrating(v) || attached || v.GroupID != "" || used || len(snaps) > 0 && !cascade
+	busy := migrating(v) || attached || v.GroupID != "" && !how.grouped || used || len(snaps) > 0 && !how.cascade
 	for _, p := range snaps {
-		busy = busy || p.GroupSnapshotID != "" || !force && !slices.Contains([]string{Available, Error, ErrorDeleting}, p.Status)
+		busy = busy || p.GroupSnapshotID != "" || !how.force && !slices.Contains([]string{Available, Error, ErrorDeleting}, p.Status)
 	}
-	if busy || !force && !slices.Contains(deletable, v.Status) {
+	if busy || !how.force && !slices.Contains(deletable, v.Status) {
 		status := ""
-		if !force {
+		if !how.force {
 			status = "status must be available or error or error_restoring or error_extending or error_managing and"
 		}
 		return invalid("Volume %s must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, "+
@@ -75,7 +78,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, cascade
 	if err := s.save(ctx, tx, v); err != nil {
 		return err
 	}
-	return s.begin(ctx, tx, kindDelete, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Cascade: cascade})
+	return s.begin(ctx, tx, kindDelete, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Cascade: how.cascade})
 }
 
 func migrating(v *Volume) bool {

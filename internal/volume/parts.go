@@ -6,6 +6,7 @@ import (
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
+	"kumoi/internal/volume/qos"
 )
 
 // parts are what volumes ask of families that are packages of their own.
@@ -29,10 +30,8 @@ type Type struct {
 	ID, Name   string
 	ExtraSpecs map[string]string
 	Encryption *hostapi.VolumeEncryption // without key
-	// Limits are those of its QoS specs that the back end keeps.
-	Limits hostapi.VolumeLimits
-	// QoS are the specs that the front end, the server's host, keeps.
-	QoS map[string]string
+	// Spec says how fast its volumes may be read and written; nil: as fast as they can.
+	Spec *qos.Spec
 }
 
 // Demand is what an operation adds to what a project has.
@@ -40,6 +39,7 @@ type Demand struct {
 	Project, Type           string // the type's name; "": none
 	Volumes, Snapshots, GiB int
 	Backups, BackupGiB      int
+	Groups                  int
 	// PerVolume is the size of the volume, for the limit of one.
 	PerVolume int
 }

@@ -106,6 +106,7 @@ func Rules() []policy.Rule {
 			"backup:export-import", "Export a backup's record.",
 			"backup:backup_project_attribute", "See a backup's project.",
 		),
+		familyRules(),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kumoi/internal/hostapi"
@@ -100,6 +101,7 @@ type Service struct {
 	Attachments *Attachments
 	Transfers   *Transfers
 	Backups     *Backups
+	Families
 
 	db     *store.DB
 	tables Tables
@@ -119,7 +121,9 @@ type Service struct {
 
 	parts    parts
 	backends backendCache
-	chunks   sync.Map // backup id → its open writer
+	// groupsWait is set while groups wait for their volumes.
+	groupsWait atomic.Bool
+	chunks     sync.Map // backup id → its open writer
 }
 
 // New makes the service and registers its policy rules and sagas.
@@ -137,15 +141,17 @@ func New(d Deps) (*Service, error) {
 	}
 	s.Snapshots, s.Attachments, s.Transfers, s.Backups = &Snapshots{s}, &Attachments{s}, &Transfers{s}, &Backups{s}
 	s.parts = noParts()
+	s.addFamilies(d.Tables.FamilyTables)
+	s.follow()
 	s.observe()
 	s.registerSagas()
 	return s, nil
 }
 
 // Start hands the service's upkeep to the task runner.
-func (s *Service) Start(context.Context) error {
+func (s *Service) Start(ctx context.Context) error {
 	s.tasks.Add(task.Task{Name: "volume.backends", Every: s.cfg.BackendsEvery, AtStart: true, Run: s.pollBackends})
-	return nil
+	return s.startFamilies(ctx)
 }
 
 // Stop is there for symmetry: what runs by itself is stopped by its owner.

@@ -21,6 +21,7 @@ type Tables struct {
 	Allocated func(ctx context.Context, tx *store.Tx) (map[string]Room, error)
 	// Keys are the sealed keys of encrypted volumes.
 	Keys *store.Table[Key]
+	FamilyTables
 }
 
 // Key is the key of an encrypted volume, sealed.

@@ -24,7 +24,7 @@ type Config struct {
 
 // New makes the process's logger.
 func New(w io.Writer, cfg Config) (*slog.Logger, error) {
-	var level slog.Level
+	level := new(slog.LevelVar)
 	if cfg.Level != "" {
 		if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 			return nil, fmt.Errorf("log level %q: want debug, info, warn or error", cfg.Level)
@@ -40,9 +40,9 @@ func New(w io.Writer, cfg Config) (*slog.Logger, error) {
 	}
 	switch format {
 	case "text":
-		return slog.New(Handler(slog.NewTextHandler(w, opts))), nil
+		return slog.New(handler{slog.NewTextHandler(w, opts), level}), nil
 	case "json":
-		return slog.New(Handler(slog.NewJSONHandler(w, opts))), nil
+		return slog.New(handler{slog.NewJSONHandler(w, opts), level}), nil
 	}
 	return nil, fmt.Errorf("log format %q: want text or json", cfg.Format)
 }
@@ -100,9 +100,30 @@ func Attrs(ctx context.Context) []slog.Attr {
 }
 
 // Handler wraps h so that records get the attributes of their context.
-func Handler(h slog.Handler) slog.Handler { return handler{h} }
+func Handler(h slog.Handler) slog.Handler { return handler{h, nil} }
 
-type handler struct{ slog.Handler }
+type handler struct {
+	slog.Handler
+	level *slog.LevelVar // of all loggers that come from one of New; nil: it is fixed
+}
+
+// LevelOf is the least level that a logger writes.
+func LevelOf(log *slog.Logger) slog.Level {
+	if h, ok := log.Handler().(handler); ok && h.level != nil {
+		return h.level.Level()
+	}
+	return slog.LevelInfo
+}
+
+// SetLevel changes it, for all loggers that come from the same one of New; it
+// says whether it could.
+func SetLevel(log *slog.Logger, level slog.Level) bool {
+	h, ok := log.Handler().(handler)
+	if ok = ok && h.level != nil; ok {
+		h.level.Set(level)
+	}
+	return ok
+}
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if attrs := Attrs(ctx); len(attrs) > 0 {
@@ -113,12 +134,12 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return handler{h.Handler.WithAttrs(attrs)}
+	return handler{h.Handler.WithAttrs(attrs), h.level}
 }
 
 func (h handler) WithGroup(name string) slog.Handler {
 	if strings.TrimSpace(name) == "" {
 		return h
 	}
-	return handler{h.Handler.WithGroup(name)}
+	return handler{h.Handler.WithGroup(name), h.level}
 }

@@ -32,6 +32,7 @@ func New(svc *volume.Service) *httpx.Service {
 		Name: "cinder", Type: "block-storage", Prefix: "/volume",
 		Routes: slices.Concat(
 			a.versionRoutes(), a.volumeRoutes(), a.metadataRoutes(),
+			a.familyRoutes(),
 		),
 		Micro:            &micro.Range{Service: "volume", Min: minVersion, Max: MaxVersion},
 		Status:           map[errs.Kind]int{errs.OverQuota: http.StatusRequestEntityTooLarge, errs.NoCapacity: http.StatusBadRequest},

@@ -29,7 +29,7 @@ func TestVolume(t *testing.T) {
 		}
 		shown := alice.Want(200, "GET", "/p-alice/volumes/"+id, nil)
 		for path, want := range map[string]string{
-			"size": "2", "name": `"data"`, "bootable": `"false"`, "metadata": `{"k":"v"}`, "attachments": "[]", "volume_type": "null",
+			"size": "2", "name": `"data"`, "bootable": `"false"`, "metadata": `{"k":"v"}`, "attachments": "[]", "volume_type": `"__DEFAULT__"`,
 			"availability_zone": `"nova"`, "multiattach": "false", "encrypted": "false", "os-vol-host-attr:host": "null",
 			"os-vol-tenant-attr:tenant_id": `"p-alice"`, "snapshot_id": "null", "consumes_quota": "true", "description": "null",
 		} {
@@ -71,6 +71,7 @@ func TestVolumesAreRefused(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	c := volumetest.New(t)
+	c.As("admin").Want(200, "PUT", "/os-quota-sets/p-alice", object{"quota_set": object{"gigabytes": -1}})
 	id := c.Volume("alice", "size", 5000)
 	if got := c.Status(id); got != "error" {
 		t.Fatalf("the volume is %s", got)

@@ -69,12 +69,105 @@ CREATE INDEX volume_backup_project ON volume_backup USING btree (project_id, cre
 
 CREATE INDEX volume_backup_volume ON volume_backup USING btree (volume_id, data_at);
 
+CREATE TABLE volume_group (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    user_id text NOT NULL,
+    name text,
+    description text,
+    status text NOT NULL,
+    availability_zone text NOT NULL,
+    host text NOT NULL,
+    group_type text NOT NULL,
+    volume_types text NOT NULL,
+    group_snapshot_id text NOT NULL,
+    source_group_id text NOT NULL,
+    replication_status text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX volume_group_of_type ON volume_group USING btree (group_type);
+
+CREATE INDEX volume_group_project ON volume_group USING btree (project_id, created_at, id);
+
+CREATE TABLE volume_group_snapshot (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    user_id text NOT NULL,
+    name text,
+    description text,
+    status text NOT NULL,
+    group_id text NOT NULL,
+    group_type_id text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX volume_group_snapshot_group ON volume_group_snapshot USING btree (group_id);
+
+CREATE INDEX volume_group_snapshot_project ON volume_group_snapshot USING btree (project_id, created_at, id);
+
+CREATE TABLE volume_group_type (
+    id text NOT NULL,
+    name text NOT NULL,
+    description text,
+    is_public boolean NOT NULL,
+    group_specs text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    UNIQUE (name),
+    PRIMARY KEY (id)
+);
+
 CREATE TABLE volume_key (
     id text NOT NULL,
     project_id text NOT NULL,
     sealed text NOT NULL,
     PRIMARY KEY (id)
 );
+
+CREATE TABLE volume_message (
+    id text NOT NULL,
+    project_id text NOT NULL,
+    request_id text NOT NULL,
+    resource_type text NOT NULL,
+    resource_uuid text NOT NULL,
+    event_id text NOT NULL,
+    action_id text NOT NULL,
+    detail_id text NOT NULL,
+    message_level text NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX volume_message_expires ON volume_message USING btree (expires_at);
+
+CREATE INDEX volume_message_project ON volume_message USING btree (project_id, created_at, id);
+
+CREATE TABLE volume_qos_spec (
+    id text NOT NULL,
+    name text NOT NULL,
+    consumer text NOT NULL,
+    specs text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    UNIQUE (name),
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE volume_quota (
+    kind text NOT NULL,
+    owner text NOT NULL,
+    resource text NOT NULL,
+    hard bigint NOT NULL,
+    PRIMARY KEY (kind, owner, resource)
+);
+
+CREATE INDEX volume_quota_resource ON volume_quota USING btree (resource);
 
 CREATE TABLE volume_snapshot (
     id text NOT NULL,
@@ -121,6 +214,47 @@ CREATE TABLE volume_transfer (
 CREATE INDEX volume_transfer_project ON volume_transfer USING btree (source_project_id, created_at, id);
 
 CREATE INDEX volume_transfer_volume ON volume_transfer USING btree (volume_id);
+
+CREATE TABLE volume_type (
+    id text NOT NULL,
+    name text NOT NULL,
+    description text,
+    is_public boolean NOT NULL,
+    extra_specs text NOT NULL,
+    qos_specs_id text,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    UNIQUE (name),
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX volume_type_qos ON volume_type USING btree (qos_specs_id);
+
+CREATE TABLE volume_type_access (
+    type_id text NOT NULL,
+    project_id text NOT NULL,
+    PRIMARY KEY (type_id, project_id)
+);
+
+CREATE TABLE volume_type_default (
+    project_id text NOT NULL,
+    type_id text NOT NULL,
+    PRIMARY KEY (project_id)
+);
+
+CREATE INDEX volume_type_default_type ON volume_type_default USING btree (type_id);
+
+CREATE TABLE volume_type_encryption (
+    type_id text NOT NULL,
+    id text NOT NULL,
+    provider text NOT NULL,
+    cipher text,
+    key_size bigint,
+    control_location text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (type_id)
+);
 
 CREATE TABLE volume_volume (
     id text NOT NULL,

@@ -67,11 +67,97 @@ CREATE INDEX volume_backup_project ON volume_backup (project_id, created_at, id)
 
 CREATE INDEX volume_backup_volume ON volume_backup (volume_id, data_at);
 
+CREATE TABLE volume_group (
+	id TEXT PRIMARY KEY,
+	project_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	name TEXT,
+	description TEXT,
+	status TEXT NOT NULL,
+	availability_zone TEXT NOT NULL,
+	host TEXT NOT NULL,
+	group_type TEXT NOT NULL,
+	volume_types TEXT NOT NULL,
+	group_snapshot_id TEXT NOT NULL,
+	source_group_id TEXT NOT NULL,
+	replication_status TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
+CREATE INDEX volume_group_of_type ON volume_group (group_type);
+
+CREATE INDEX volume_group_project ON volume_group (project_id, created_at, id);
+
+CREATE TABLE volume_group_snapshot (
+	id TEXT PRIMARY KEY,
+	project_id TEXT NOT NULL,
+	user_id TEXT NOT NULL,
+	name TEXT,
+	description TEXT,
+	status TEXT NOT NULL,
+	group_id TEXT NOT NULL,
+	group_type_id TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
+CREATE INDEX volume_group_snapshot_group ON volume_group_snapshot (group_id);
+
+CREATE INDEX volume_group_snapshot_project ON volume_group_snapshot (project_id, created_at, id);
+
+CREATE TABLE volume_group_type (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	description TEXT,
+	is_public BOOLEAN NOT NULL,
+	group_specs TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
 CREATE TABLE volume_key (
 	id TEXT PRIMARY KEY,
 	project_id TEXT NOT NULL,
 	sealed TEXT NOT NULL
 );
+
+CREATE TABLE volume_message (
+	id TEXT PRIMARY KEY,
+	project_id TEXT NOT NULL,
+	request_id TEXT NOT NULL,
+	resource_type TEXT NOT NULL,
+	resource_uuid TEXT NOT NULL,
+	event_id TEXT NOT NULL,
+	action_id TEXT NOT NULL,
+	detail_id TEXT NOT NULL,
+	message_level TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+
+CREATE INDEX volume_message_expires ON volume_message (expires_at);
+
+CREATE INDEX volume_message_project ON volume_message (project_id, created_at, id);
+
+CREATE TABLE volume_qos_spec (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	consumer TEXT NOT NULL,
+	specs TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE volume_quota (
+	kind TEXT NOT NULL,
+	owner TEXT NOT NULL,
+	resource TEXT NOT NULL,
+	hard BIGINT NOT NULL,
+	PRIMARY KEY (kind, owner, resource)
+);
+
+CREATE INDEX volume_quota_resource ON volume_quota (resource);
 
 CREATE TABLE volume_snapshot (
 	id TEXT PRIMARY KEY,
@@ -116,6 +202,43 @@ CREATE TABLE volume_transfer (
 CREATE INDEX volume_transfer_project ON volume_transfer (source_project_id, created_at, id);
 
 CREATE INDEX volume_transfer_volume ON volume_transfer (volume_id);
+
+CREATE TABLE volume_type (
+	id TEXT PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	description TEXT,
+	is_public BOOLEAN NOT NULL,
+	extra_specs TEXT NOT NULL,
+	qos_specs_id TEXT,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
+
+CREATE INDEX volume_type_qos ON volume_type (qos_specs_id);
+
+CREATE TABLE volume_type_access (
+	type_id TEXT NOT NULL,
+	project_id TEXT NOT NULL,
+	PRIMARY KEY (type_id, project_id)
+);
+
+CREATE TABLE volume_type_default (
+	project_id TEXT PRIMARY KEY,
+	type_id TEXT NOT NULL
+);
+
+CREATE INDEX volume_type_default_type ON volume_type_default (type_id);
+
+CREATE TABLE volume_type_encryption (
+	type_id TEXT PRIMARY KEY,
+	id TEXT NOT NULL,
+	provider TEXT NOT NULL,
+	cipher TEXT,
+	key_size BIGINT,
+	control_location TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
 
 CREATE TABLE volume_volume (
 	id TEXT PRIMARY KEY,

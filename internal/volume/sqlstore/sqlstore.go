@@ -20,5 +20,8 @@ func Tables() volume.Tables {
 		Snapshots: snapshots(), Attachments: attachments(), Transfers: transfers(), Backups: backups(), Backends: backends(), Keys: keys(), Allocated: allocated,
 	}
 	t.Volumes = volumes(t.Attachments)
+	t.FamilyTables = volume.FamilyTables{
+		Types: types(), QoS: qosSpecs(), Groups: groups(), Messages: messages(), Quotas: quotas(), Usage: usage,
+	}
 	return t
 }

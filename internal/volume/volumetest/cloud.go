@@ -115,6 +115,9 @@ func Assemble(t testing.TB, db *store.DB, options ...func(*volume.Deps)) *Cloud 
 	if c.Svc, err = volume.New(d); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Svc.Types.Start(context.Background()); err != nil { // each cloud has a default one
+		t.Fatal(err)
+	}
 	c.Hosts.control = control{c}
 	c.Hosts.Add("host")
 	return c
@@ -141,6 +144,7 @@ func (c *Cloud) Settle() {
 	if err := c.Sagas.WaitIdle(ctx); err != nil {
 		c.T.Fatal(err)
 	}
+	c.Tasks.Wake("volume.groups") // as events do in a whole cloud
 }
 
 // Status is a volume's, as its administrator sees it; "" if there is none.
