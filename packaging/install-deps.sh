@@ -25,7 +25,7 @@ arch=$(dpkg --print-architecture)
 
 packages=(
   # what runs guests and switches their packets
-  qemu-utils libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
+  qemu-utils qemu-system-common libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   openvswitch-switch ovn-central ovn-host
   # what Kumoi calls on the host
   iproute2 nftables ethtool kmod mount util-linux procps openssh-client ca-certificates

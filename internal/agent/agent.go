@@ -16,6 +16,7 @@ import (
 	"kumoi/internal/agent/imagecache"
 	"kumoi/internal/agent/metadata"
 	"kumoi/internal/agent/vif"
+	"kumoi/internal/agent/volume"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
@@ -36,6 +37,8 @@ type Config struct {
 	// ConsoleIdle is when a console that nobody asks about is given up; default
 	// hostapi.ConsoleIdle.
 	ConsoleIdle time.Duration
+	// QEMUUser and QEMUGroup are who guests run as; they open volumes' sockets.
+	QEMUUser, QEMUGroup int
 }
 
 // Deps are what the agent works with.
@@ -43,7 +46,8 @@ type Deps struct {
 	Bus        bus.Conn
 	Hypervisor hypervisor.Hypervisor
 	VIF        vif.Plugger
-	// Volumes are the backends of the host by name.
+	// Volumes are pretended backends by name, for guests that are pretended too;
+	// nil: the host keeps volumes in files of its own.
 	Volumes map[string]hostapi.VolumeHost
 	Log     *slog.Logger
 	Now     func() time.Time // default time.Now
@@ -64,6 +68,8 @@ type Agent struct {
 	sequence *sequence
 	consoles *consoles
 	volumes  volumes
+	files    *volume.Backend // of volumes; nil for pretended ones
+	sockets  connector
 	bootID   string
 	started  time.Time
 
@@ -90,7 +96,6 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 		cfg: cfg, bus: deps.Bus, control: hostapi.Control{Bus: deps.Bus, Host: cfg.Host}, hv: deps.Hypervisor, vif: deps.VIF,
 		log: logx.Or(deps.Log).With("component", "agent"), now: deps.Now,
 		servers: map[string]*server{}, gone: map[string]departure{}, consoles: newConsoles(cfg.ConsoleIdle),
-		volumes: deps.Volumes,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -115,6 +120,9 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.openVolumes(deps); err != nil {
+		return nil, err
+	}
 	a.metadata = metadata.New(passwords{a}, deps.Log)
 	a.networks = newNetworks(a.vif, a.metadata)
 	return a, nil
@@ -134,6 +142,7 @@ func (a *Agent) Start(ctx context.Context) error {
 		return errors.Join(err, a.Stop(ctx))
 	}
 	a.running.Go(func() { a.resume(ctx) })
+	a.running.Go(func() { a.tendVolumes(ctx) })
 	a.running.Go(func() { a.heartbeats(ctx) })
 	a.log.Info("agent started", "host", a.cfg.Host, "servers", loaded)
 	return nil
@@ -157,6 +166,9 @@ func (a *Agent) Stop(context.Context) error {
 	a.consoles.close()
 	a.images.Close()
 	a.running.Wait()
+	if a.files != nil {
+		a.files.Stop()
+	}
 	failures = append(failures, a.metadata.Close(), a.sequence.close())
 	return errors.Join(failures...)
 }

@@ -29,7 +29,7 @@ func TestNICsAndVolumesComeAndGo(t *testing.T) {
 	second := first
 	second.PortID, second.MAC, second.NetworkID = uuid.NewString(), "fa:16:3e:00:00:09", uuid.NewString()
 	spec.Generation, spec.NICs = 2, []hostapi.NIC{first, second}
-	spec.Volumes = []hostapi.Volume{{ID: "vol-1", Driver: "nbd", Source: map[string]string{"host": "x"}}}
+	spec.Volumes = []hostapi.Volume{{ID: "vol-1", AttachmentID: "att-1"}}
 	h.ensure(spec)
 	m, _ := h.hv.Machine(spec.ID)
 	if len(m.NICs) != 2 || len(m.Disks) != 2 || m.Disks[1].Serial != "vol-1" || m.Disks[1].Device != "vdb" {

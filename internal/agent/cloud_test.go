@@ -31,7 +31,9 @@ type cloud struct {
 	reports chan hostapi.ServerReport
 	reads   atomic.Int64 // first chunks asked for
 
-	consoleIdle time.Duration // of agents that are started
+	// of agents that are started
+	consoleIdle         time.Duration
+	qemuUser, qemuGroup int
 }
 
 func newCloud(t testing.TB) *cloud {
@@ -130,7 +132,7 @@ func (c *cloud) writeImage(_ context.Context, m *bus.Msg) (any, error) {
 func (c *cloud) start(host, dir string, deps func() agent.Deps) *agent.Agent {
 	c.t.Helper()
 	c.host = host
-	a, err := agent.New(agent.Config{Host: host, DataDir: dir, Heartbeat: time.Second, ConsoleIdle: c.consoleIdle}, deps())
+	a, err := agent.New(agent.Config{Host: host, DataDir: dir, Heartbeat: time.Second, ConsoleIdle: c.consoleIdle, QEMUUser: c.qemuUser, QEMUGroup: c.qemuGroup}, deps())
 	if err != nil {
 		c.t.Fatal(err)
 	}

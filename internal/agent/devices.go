@@ -60,12 +60,28 @@ func (a *Agent) ensureVolumes(ctx context.Context, s *server, spec *hostapi.Serv
 		return err
 	}
 	for _, d := range want {
-		if d.Serial == "" || slices.ContainsFunc(have, func(h hypervisor.Disk) bool { return h.Serial == d.Serial }) {
+		if d.Serial == "" {
 			continue
 		}
-		if err := a.hv.AttachDisk(ctx, s.id, d); err != nil {
+		at := slices.IndexFunc(have, func(h hypervisor.Disk) bool { return h.Serial == d.Serial })
+		if at < 0 {
+			err = a.hv.AttachDisk(ctx, s.id, d)
+		} else if size := sizeOf(spec, d.Serial); size > 0 && !d.CDROM {
+			err = a.hv.ResizeDisk(ctx, s.id, have[at].Device, size)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sizeOf is what the guest is to find of a volume; 0: unknown.
+func sizeOf(spec *hostapi.ServerSpec, volumeID string) int64 {
+	for _, v := range spec.Volumes {
+		if v.ID == volumeID {
+			return int64(v.SizeGiB) << 30
+		}
+	}
+	return 0
 }

@@ -77,6 +77,11 @@ func validate(spec *hostapi.ServerSpec) error {
 			return errs.New(errs.Invalid, "A NIC of the server lacks its port, network or MAC.")
 		}
 	}
+	for _, v := range spec.Volumes {
+		if v.ID == "" || v.AttachmentID == "" || v.DeviceType != "" && v.DeviceType != "disk" && v.DeviceType != "cdrom" {
+			return errs.New(errs.Invalid, "A volume of the server lacks its id or attachment, or cannot be a %q.", v.DeviceType)
+		}
+	}
 	switch spec.Power {
 	case hostapi.PowerRunning, hostapi.PowerStopped, hostapi.PowerPaused, hostapi.PowerSuspended:
 		return nil
@@ -119,6 +124,11 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 			return st.do(together, "disks", func() error { return a.ensureDisks(together, s, spec, !active(guest.Power)) })
 		})
 	}
+	if len(spec.Volumes) > 0 && spec.Power != hostapi.PowerStopped {
+		g.Go(func() error {
+			return st.do(together, "volumes", func() error { return a.connectVolumes(together, s, spec) })
+		})
+	}
 	g.Go(func() error {
 		return st.do(together, "network", func() error { return a.networks.ensure(together, spec) })
 	})
@@ -134,7 +144,10 @@ func (a *Agent) converge(ctx context.Context, s *server, spec *hostapi.ServerSpe
 			return err
 		}
 	}
-	return a.ensurePower(ctx, s, spec, guest, disksLater, st)
+	if err := a.ensurePower(ctx, s, spec, guest, disksLater, st); err != nil {
+		return err
+	}
+	return a.disconnectVolumes(ctx, s, spec)
 }
 
 // active tells whether a guest has a process.
@@ -195,6 +208,9 @@ func (a *Agent) remove(ctx context.Context, s *server) error {
 		return err
 	}
 	a.metadata.Forget(s.id)
+	if err := a.disconnectVolumes(ctx, s, nil); err != nil {
+		return err
+	}
 	var ports []string
 	if spec := s.current(); spec != nil {
 		for _, nic := range spec.NICs {

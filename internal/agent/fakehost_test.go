@@ -50,7 +50,7 @@ func (h *fakeHost) restart() {
 
 func (h *fakeHost) deps() agent.Deps {
 	log := slog.New(slog.NewTextHandler(h.t.Output(), nil))
-	return agent.Deps{Bus: h.connect(), Hypervisor: h.hv, VIF: h.vif, Log: log}
+	return agent.Deps{Bus: h.connect(), Hypervisor: h.hv, VIF: h.vif, Log: log, Volumes: map[string]hostapi.VolumeHost{}}
 }
 
 func (h *fakeHost) spec() *hostapi.ServerSpec {

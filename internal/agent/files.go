@@ -183,7 +183,7 @@ func (s *server) disks(spec *hostapi.ServerSpec) ([]hypervisor.Disk, error) {
 		case layout.Config:
 			d.Path = s.path("config.iso")
 		case layout.Volume:
-			d = volume(spec.Volumes[place.Index])
+			d = s.volume(spec.Volumes[place.Index])
 		}
 		if err != nil {
 			return nil, err
@@ -214,16 +214,6 @@ func (s *server) image(baseName string) (path, format string, err error) {
 		return "", "", fmt.Errorf("image of server %s: %w", s.id, err)
 	}
 	return s.path(baseName), image.Format, nil
-}
-
-// volume is an attached volume as a disk. Its serial is how a guest finds it
-// again under /dev/disk/by-id.
-func volume(v hostapi.Volume) hypervisor.Disk {
-	d := hypervisor.Disk{Driver: v.Driver, Source: v.Source, Format: v.Source["format"], Serial: v.ID, Direct: true}
-	if d.Format == "" {
-		d.Format = "raw"
-	}
-	return d
 }
 
 // removeFiles removes the server's directory, the spec last of all: as long as

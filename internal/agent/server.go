@@ -26,6 +26,7 @@ type server struct {
 
 	// changed is woken by every event about the guest.
 	changed chan struct{}
+	sockets connector
 
 	mu         sync.Mutex
 	spec       *hostapi.ServerSpec // nil for a guest without one; not to be changed
@@ -54,6 +55,7 @@ func (a *Agent) newServer(id string) *server {
 	s := &server{
 		id: id, dir: filepath.Join(a.cfg.DataDir, "servers", id),
 		turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		sockets: a.sockets,
 	}
 	s.report = hostapi.ServerReport{ServerID: id, Host: a.cfg.Host, Power: hostapi.PowerMissing}
 	s.turn <- struct{}{}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"kumoi/internal/agent"
 	"kumoi/internal/hoststack"
 	"kumoi/internal/kernel/errs"
 )
@@ -44,6 +45,9 @@ func Down(ctx context.Context, cfg *Config, o DownOptions) error {
 		if err := hoststack.Purge(ctx, stack); err != nil {
 			return err
 		}
+		if err := agent.EndVolumes(ctx, cfg.path("host")); err != nil {
+			return err
+		}
 		if err := os.RemoveAll(cfg.DataDir); err != nil {
 			return err
 		}
@@ -51,6 +55,10 @@ func Down(ctx context.Context, cfg *Config, o DownOptions) error {
 		return nil
 	}
 	if err := hoststack.Down(ctx, stack); err != nil {
+		return err
+	}
+	// Not before the guests, which would wait for their volumes.
+	if err := agent.EndVolumes(ctx, cfg.path("host")); err != nil {
 		return err
 	}
 	o.Say("guests and network are stopped; the data stays in " + cfg.DataDir)

@@ -41,6 +41,9 @@ func startHost(ctx context.Context, c *Cloud) (*host, error) {
 	if c.cfg.TunnelAddress != "" {
 		cfg.Address = c.cfg.TunnelAddress
 	}
+	if !c.cfg.Fake() {
+		cfg.QEMUUser, cfg.QEMUGroup = c.stack.QEMUIDs()
+	}
 	if c.cfg.OutsideCIDR != "" {
 		cfg.BridgeMappings = map[string]string{hoststack.OutsideNetwork: "br-kumoi"}
 	}
@@ -54,7 +57,7 @@ func startHost(ctx context.Context, c *Cloud) (*host, error) {
 	return h, nil
 }
 
-// backends are where the host keeps volumes.
+// backends are pretended for guests that are; real guests have their host's own.
 func (c *Cloud) backends(conn bus.Conn) map[string]hostapi.VolumeHost {
 	if !c.cfg.Fake() {
 		return nil

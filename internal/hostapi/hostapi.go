@@ -89,15 +89,20 @@ type LocalDisk struct {
 	From *RootDisk `json:"from,omitempty"`
 }
 
-// Volume is an attached block device.
+// Volume is an attached volume: a disk that outlives its server.
 type Volume struct {
-	ID     string            `json:"id"`
-	Device string            `json:"device"` // "vdb"; "" lets the agent choose
-	Boot   bool              `json:"boot"`
-	Bus    string            `json:"bus,omitempty"`
-	Tag    string            `json:"tag,omitempty"`
-	Driver string            `json:"driver"` // how to reach it: "file", "nbd", "rbd"
-	Source map[string]string `json:"source"`
+	ID string `json:"id"`
+	// AttachmentID is the client that the volume is exported to.
+	AttachmentID string `json:"attachment_id"`
+	Device       string `json:"device"` // "vdb"; "" lets the agent choose
+	Boot         bool   `json:"boot"`
+	Bus          string `json:"bus,omitempty"`
+	DeviceType   string `json:"device_type,omitempty"` // disk, cdrom; default disk
+	Tag          string `json:"tag,omitempty"`
+	Shareable    bool   `json:"shareable,omitempty"` // other guests may write to it too
+	// SizeGiB is what a running guest is to find, once it has grown; 0: unknown.
+	SizeGiB    int              `json:"size_gib,omitempty"`
+	Connection VolumeConnection `json:"connection"`
 }
 
 // NIC is one network card and all the agent must know of its network.

@@ -190,3 +190,6 @@ func (s *Stack) Close() {
 	s.stop()
 	s.watching.Wait()
 }
+
+// QEMUIDs are the user and group that guests run as.
+func (s *Stack) QEMUIDs() (uid, gid int) { return s.qemu.uid, s.qemu.gid }

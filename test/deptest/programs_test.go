@@ -20,7 +20,7 @@ var programs = map[string]string{
 	"bash": "", "sh": "", "sleep": "",
 	"blkid": "util-linux", "nsenter": "util-linux", "prlimit": "util-linux", "unshare": "util-linux",
 	"busybox": "busybox-static", "cpio": "cpio", "ip": "iproute2", "isoinfo": "genisoimage", "kill": "procps", "mke2fs": "e2fsprogs", "mkfs.ext4": "e2fsprogs", "mkfs.ntfs": "ntfs-3g", "mkfs.vfat": "dosfstools",
-	"nft": "nftables", "openstack": "python3-openstackclient", "perl": "perl-base", "python3": "python3-openstackclient", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils",
+	"nft": "nftables", "openstack": "python3-openstackclient", "perl": "perl-base", "python3": "python3-openstackclient", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "qemu-storage-daemon": "qemu-system-common",
 	"ovn-nbctl": "ovn-central", "ovs-vsctl": "openvswitch-switch", "ovsdb-client": "openvswitch-switch",
 	"ovsdb-server": "openvswitch-switch", "ovsdb-tool": "openvswitch-switch", "slapadd": "slapd", "slapd": "slapd",
 }

@@ -59,10 +59,13 @@ type Disk struct {
 	Path     string // of a file
 	// Backing is the chain below Path, nearest first.
 	Backing []Backing
-	// Driver and Source name a device that is no file, as hostapi.Volume does.
-	Driver string
-	Source map[string]string
+	// Socket is a Unix socket where a storage daemon offers the disk as Export,
+	// instead of a file. While it is away the guest waits.
+	Socket string
+	Export string
 	Serial string
+	// Shareable says that other guests have the disk too.
+	Shareable bool
 	// BootOrder is 1 for the disk to boot from, 0 for one that is not booted.
 	BootOrder int
 	// Shared says that the host's page cache must not come between.
@@ -88,7 +91,7 @@ type NIC struct {
 	NoOffload bool
 }
 
-// Why a guest is off.
+// Why a guest does not run.
 type Why string
 
 // Reasons for PowerStopped.
@@ -98,6 +101,10 @@ const (
 	WhyAsked   Why = "asked" // it was switched off from outside
 	WhyFailed  Why = "failed"
 )
+
+// WhyStalled is why a guest that should run does not: a disk of it is away. It
+// counts as running, and goes on with Resume once the disk is back.
+const WhyStalled Why = "stalled"
 
 // Guest is what the hypervisor knows of a machine.
 type Guest struct {
@@ -163,6 +170,8 @@ type Hypervisor interface {
 	DetachNIC(ctx context.Context, serverID, mac string) error
 	AttachDisk(ctx context.Context, serverID string, disk Disk) error
 	DetachDisk(ctx context.Context, serverID, device string) error
+	// ResizeDisk tells a running guest that a disk has at least size bytes by now.
+	ResizeDisk(ctx context.Context, serverID, device string, size int64) error
 
 	// CopyDisk writes a point-in-time copy of a running or paused guest's disk
 	// to a new qcow2 file that stands alone.
@@ -182,5 +191,5 @@ type Hypervisor interface {
 // Devices are the changeable parts of a running guest.
 type Devices struct {
 	NICs  []NIC  // PortID, MAC and Target
-	Disks []Disk // Device, Serial and Path
+	Disks []Disk // Device, Serial, and Path or Socket
 }

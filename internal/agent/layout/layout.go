@@ -93,7 +93,7 @@ func (l *layout) boot(d Disk, image Kind, optical bool) {
 func (l *layout) volumes(all []hostapi.Volume, boot bool, order int) {
 	for i, v := range all {
 		if v.Boot == boot {
-			l.add(Disk{Kind: Volume, Index: i, Bus: v.Bus, Tag: v.Tag, Order: order}, strings.TrimPrefix(v.Device, "/dev/"))
+			l.add(Disk{Kind: Volume, Index: i, Bus: v.Bus, Tag: v.Tag, Order: order, CDROM: v.DeviceType == "cdrom"}, strings.TrimPrefix(v.Device, "/dev/"))
 		}
 	}
 }

@@ -69,6 +69,16 @@ func (h *Hypervisor) DetachDisk(ctx context.Context, id, device string) error {
 	})
 }
 
+// ResizeDisk implements hypervisor.Hypervisor.
+func (h *Hypervisor) ResizeDisk(ctx context.Context, id, device string, _ int64) error {
+	return h.live(ctx, "ResizeDisk", id, func(m *hypervisor.Machine) error {
+		if !slices.ContainsFunc(m.Disks, func(d hypervisor.Disk) bool { return d.Device == device }) {
+			return errs.New(errs.NotFound, "The guest has no disk %s.", device)
+		}
+		return nil
+	})
+}
+
 // CopyDisk implements hypervisor.Hypervisor: nothing was ever written to the
 // guest's disk, so a blank one of its size has to do.
 func (h *Hypervisor) CopyDisk(ctx context.Context, id, device, path string) error {

@@ -203,6 +203,12 @@ func (d *Driver) disk(disk hypervisor.Disk) (libvirtxml.DomainDisk, error) {
 	if disk.ReadOnly || disk.CDROM {
 		x.ReadOnly = &libvirtxml.DomainDiskReadOnly{}
 	}
+	if disk.Socket != "" {
+		x.Driver.ErrorPolicy, x.Driver.RErrorPolicy = "stop", "stop"
+	}
+	if disk.Shareable {
+		x.Shareable = &libvirtxml.DomainDiskShareable{}
+	}
 	if disk.BootOrder > 0 {
 		x.Boot = &libvirtxml.DomainDeviceBoot{Order: uint(disk.BootOrder)}
 	}
@@ -225,45 +231,18 @@ func (d *Driver) disk(disk hypervisor.Disk) (libvirtxml.DomainDisk, error) {
 	return x, nil
 }
 
-// diskSource names the bytes: a file, or a device reached over the network.
+// diskSource names the bytes: a file, or what a storage daemon offers.
 func diskSource(disk hypervisor.Disk) (*libvirtxml.DomainDiskSource, error) {
-	s := disk.Source
-	switch disk.Driver {
-	case "", "file":
-		path := disk.Path
-		if path == "" {
-			path = s["path"]
-		}
-		if path == "" {
-			return nil, fmt.Errorf("disk %s has no path", disk.Device)
-		}
-		return &libvirtxml.DomainDiskSource{File: &libvirtxml.DomainDiskSourceFile{File: path}}, nil
-	case "nbd":
+	switch {
+	case disk.Socket != "":
 		return &libvirtxml.DomainDiskSource{Network: &libvirtxml.DomainDiskSourceNetwork{
-			Protocol: "nbd", Name: s["export"], Hosts: []libvirtxml.DomainDiskSourceHost{host(s)},
+			Protocol: "nbd", Name: disk.Export, TLS: "no",
+			Hosts: []libvirtxml.DomainDiskSourceHost{{Transport: "unix", Socket: disk.Socket}},
 		}}, nil
-	case "rbd":
-		net := &libvirtxml.DomainDiskSourceNetwork{Protocol: "rbd", Name: s["pool"] + "/" + s["image"]}
-		for _, mon := range strings.Fields(strings.ReplaceAll(s["monitors"], ",", " ")) {
-			name, port, _ := strings.Cut(mon, ":")
-			net.Hosts = append(net.Hosts, libvirtxml.DomainDiskSourceHost{Name: name, Port: port})
-		}
-		if s["conf"] != "" {
-			net.Config = &libvirtxml.DomainDiskSourceNetworkConfig{File: s["conf"]}
-		}
-		if s["user"] != "" && s["secret_uuid"] != "" {
-			net.Auth = &libvirtxml.DomainDiskAuth{Username: s["user"], Secret: &libvirtxml.DomainDiskSecret{Type: "ceph", UUID: s["secret_uuid"]}}
-		}
-		return &libvirtxml.DomainDiskSource{Network: net}, nil
+	case disk.Path != "":
+		return &libvirtxml.DomainDiskSource{File: &libvirtxml.DomainDiskSourceFile{File: disk.Path}}, nil
 	}
-	return nil, fmt.Errorf("disk %s: no driver %q", disk.Device, disk.Driver)
-}
-
-func host(s map[string]string) libvirtxml.DomainDiskSourceHost {
-	if s["socket"] != "" {
-		return libvirtxml.DomainDiskSourceHost{Transport: "unix", Socket: s["socket"]}
-	}
-	return libvirtxml.DomainDiskSourceHost{Transport: "tcp", Name: s["host"], Port: s["port"]}
+	return nil, fmt.Errorf("disk %s has no path", disk.Device)
 }
 
 func (d *Driver) nic(n hypervisor.NIC) libvirtxml.DomainInterface {

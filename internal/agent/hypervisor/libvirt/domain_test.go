@@ -45,8 +45,8 @@ func TestDomainXML(t *testing.T) {
 		}},
 		{"volumes", Config{VirtType: "kvm"}, "x86_64", func(m *hypervisor.Machine) {
 			m.Disks = append(m.Disks,
-				hypervisor.Disk{Device: "vdb", Bus: "virtio", Format: "raw", Driver: "nbd", Source: map[string]string{"host": "192.0.2.1", "port": "10809", "export": "vol"}, Serial: "vol-1", Direct: true},
-				hypervisor.Disk{Device: "vdc", Bus: "virtio", Format: "raw", Driver: "rbd", Source: map[string]string{"pool": "p", "image": "i", "monitors": "192.0.2.1:6789,192.0.2.2:6789", "user": "kumoi", "secret_uuid": "7f1b2c3d-0000-4000-8000-000000000009"}, Serial: "vol-2", Direct: true},
+				hypervisor.Disk{Device: "vdb", Bus: "virtio", Format: "raw", Socket: "/run/kumoi/a-1", Export: "vol", Serial: "vol-1", Direct: true},
+				hypervisor.Disk{Device: "vdc", Bus: "virtio", Format: "raw", Socket: "/run/kumoi/a-2", Export: "vol-ro", ReadOnly: true, Shareable: true, Serial: "vol-2", Direct: true},
 				hypervisor.Disk{Device: "hda", Bus: "ide", Format: "raw", Path: "/data/config.iso", CDROM: true},
 			)
 		}},

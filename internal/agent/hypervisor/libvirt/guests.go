@@ -85,6 +85,9 @@ func power(state golibvirt.DomainState, reason int32) (hostapi.Power, hypervisor
 	case golibvirt.DomainRunning, golibvirt.DomainBlocked, golibvirt.DomainShutdown:
 		return hostapi.PowerRunning, ""
 	case golibvirt.DomainPaused:
+		if golibvirt.DomainPausedReason(reason) == golibvirt.DomainPausedIoerror {
+			return hostapi.PowerRunning, hypervisor.WhyStalled
+		}
 		return hostapi.PowerPaused, ""
 	case golibvirt.DomainCrashed:
 		return hostapi.PowerCrashed, ""
@@ -231,6 +234,9 @@ func (d *Driver) Devices(ctx context.Context, serverID string) (hypervisor.Devic
 		}
 		if disk.Source != nil && disk.Source.File != nil {
 			x.Path = disk.Source.File.File
+		}
+		if disk.Source != nil && disk.Source.Network != nil && len(disk.Source.Network.Hosts) == 1 {
+			x.Export, x.Socket = disk.Source.Network.Name, disk.Source.Network.Hosts[0].Socket
 		}
 		out.Disks = append(out.Disks, x)
 	}
