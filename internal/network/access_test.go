@@ -119,9 +119,9 @@ func TestSharingWithOneProject(t *testing.T) {
 // Quotas are counted in the transaction that takes from them.
 func TestQuota(t *testing.T) {
 	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
-	c.write(admin(t), func(tx *store.Tx) error {
-		return c.SetQuotas(admin(t), tx, "p", map[string]int64{"network": 1}, false)
-	})
+	if err := c.SetQuotas(admin(t), "p", map[string]int64{"network": 1}, false); err != nil {
+		t.Fatal(err)
+	}
 	c.network(ctx, network.Network{})
 	_, err := c.Networks.Create(ctx, change.Patch[network.Network]{})
 	if !errs.Is(err, errs.OverQuota) {

@@ -35,10 +35,10 @@ func benchCloud(b *testing.B, n int) (*network.Service, context.Context, []strin
 	}
 	b.Cleanup(s.Stop)
 	servers := make([]string, n)
+	if err := s.SetQuotas(ctx, "p", map[string]int64{"port": -1}, false); err != nil {
+		b.Fatal(err)
+	}
 	if err := s.Write(ctx, func(tx *store.Tx) error {
-		if err := s.SetQuotas(ctx, tx, "p", map[string]int64{"port": -1}, false); err != nil {
-			return err
-		}
 		net, err := s.Networks.CreateTx(ctx, tx, change.New(func(n *network.Network) { n.Name = "n" }))
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network/fabric"
 )
@@ -44,6 +45,7 @@ type Tables struct {
 	Allocations                      *store.Table[Allocation]
 	RBACPolicies                     *store.Table[RBACPolicy]
 	Grants                           *store.Table[Grant]
+	Quotas                           *store.Table[quota.Limit]
 	Trunks                           *store.Table[Trunk]
 	SubPorts                         *store.Table[SubPort]
 	Routers                          *store.Table[Router]
@@ -122,6 +124,7 @@ type Service struct {
 	portGroups  *store.Table[PortGroup]
 	grants      *store.Table[Grant]
 	tables      Tables
+	quotas      *quota.Quotas
 
 	projector *projector
 	status    *statusKeeper
@@ -144,6 +147,7 @@ func New(d Deps) (*Service, error) {
 		allocations: d.Tables.Allocations, portGroups: d.Tables.PortGroups, grants: d.Tables.Grants, tables: d.Tables,
 	}
 	t := d.Tables
+	s.quotas = newQuotas(t)
 	s.AddressScopes = newAddressScopes(s, t.AddressScopes)
 	s.AddressGroups = newAddressGroups(s, t.AddressGroups)
 	s.SecurityGroups = newSecurityGroups(s, t.SecurityGroups)

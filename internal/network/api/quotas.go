@@ -6,7 +6,6 @@ import (
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/httpx"
-	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
@@ -66,16 +65,17 @@ func (a *api) quotaDetails(ctx context.Context, req *httpx.Request) (*httpx.Resp
 	}
 	out := map[string]any{}
 	for resource, q := range qs {
-		out[resource] = map[string]int64{"limit": q.Limit, "used": q.Used, "reserved": 0}
+		out[resource] = map[string]int64{"limit": q.Limit, "used": q.InUse, "reserved": 0}
 	}
 	return httpx.JSON(http.StatusOK, map[string]any{"quota": out}), nil
 }
 
 func (a *api) defaultQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.MayReadQuota(ctx, req.Var("project_id")); err != nil {
+	limits, err := a.svc.QuotaDefaults(ctx, req.Var("project_id"))
+	if err != nil {
 		return nil, err
 	}
-	return httpx.JSON(http.StatusOK, map[string]any{"quota": network.DefaultQuotas}), nil
+	return httpx.JSON(http.StatusOK, map[string]any{"quota": limits}), nil
 }
 
 func (a *api) setQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
@@ -108,17 +108,14 @@ func (a *api) setQuota(ctx context.Context, req *httpx.Request) (*httpx.Response
 		}
 		limits[name] = int64(n)
 	}
-	if err := a.svc.Write(ctx, func(tx *store.Tx) error {
-		return a.svc.SetQuotas(ctx, tx, req.Var("project_id"), limits, check)
-	}); err != nil {
+	if err := a.svc.SetQuotas(ctx, req.Var("project_id"), limits, check); err != nil {
 		return nil, err
 	}
 	return a.showQuota(ctx, req)
 }
 
 func (a *api) resetQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	err := a.svc.Write(ctx, func(tx *store.Tx) error { return a.svc.ResetQuotas(ctx, tx, req.Var("project_id")) })
-	if err != nil {
+	if err := a.svc.ResetQuotas(ctx, req.Var("project_id")); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil

@@ -258,3 +258,14 @@ func TestTrunksMoveIntoColumns(t *testing.T) {
 		return err
 	})
 }
+
+func TestLimitsMoveToTheirLayer(t *testing.T) {
+	t.Parallel()
+	moves(t, "0027", []string{"INSERT INTO network_quota (project_id, resource, max_count) VALUES ('p', 'port', 7)"}, func(ctx context.Context, tx *store.Tx) error {
+		l, err := Tables().Quotas.Get(ctx, tx, "project", "p", "port")
+		if err == nil && l.Hard != 7 {
+			t.Errorf("moved: %+v", l)
+		}
+		return err
+	})
+}

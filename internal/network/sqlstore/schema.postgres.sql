@@ -225,10 +225,11 @@ CREATE TABLE network_qos_rule (
 CREATE INDEX qos_rule_policy ON network_qos_rule USING btree (policy_id);
 
 CREATE TABLE network_quota (
-    project_id text NOT NULL,
+    kind text NOT NULL,
+    owner text NOT NULL,
     resource text NOT NULL,
-    max_count bigint NOT NULL,
-    PRIMARY KEY (project_id, resource)
+    hard bigint NOT NULL,
+    PRIMARY KEY (kind, owner, resource)
 );
 
 CREATE TABLE network_rbac_policy (

@@ -93,7 +93,7 @@ CREATE TABLE "network_qos_rule" (
 CREATE INDEX qos_rule_policy ON "network_qos_rule" (policy_id);
 
 CREATE TABLE network_quota (
-    project_id TEXT NOT NULL, resource TEXT NOT NULL, max_count BIGINT NOT NULL, PRIMARY KEY (project_id, resource));
+    kind TEXT NOT NULL, owner TEXT NOT NULL, resource TEXT NOT NULL, hard BIGINT NOT NULL, PRIMARY KEY (kind, owner, resource));
 
 CREATE TABLE "network_rbac_policy" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, object_type TEXT NOT NULL, object_id TEXT NOT NULL,

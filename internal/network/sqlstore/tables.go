@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -14,7 +15,7 @@ func Tables() network.Tables {
 		QoSPolicies: qosPolicies(), QoSRules: qosRules(), QoSBindings: qosBindings(), Agents: agents(),
 		Networks: networks(), Segments: segments(), Subnets: subnets(), SubnetPools: subnetPools(), Allocations: allocations(),
 		Ports: ports(), PortGroups: portGroups(),
-		RBACPolicies: rbacPolicies(), Grants: grants(), Trunks: trunks(), SubPorts: subPorts(),
+		RBACPolicies: rbacPolicies(), Grants: grants(), Trunks: trunks(), SubPorts: subPorts(), Quotas: quota.Table("network_quota"),
 		ServerAddresses: serverAddresses, ServerGroups: serverGroups,
 		Routers: routers(), FloatingIPs: floatingIPs(), Forwardings: forwardings(),
 	}
