@@ -23,7 +23,9 @@ type Backup struct {
 	// EncryptionKeyID names the key of the volume that was encrypted.
 	EncryptionKeyID string
 	// RestoreID is the volume that it is being restored into.
-	RestoreID                    string
+	RestoreID string
+	// Dependents tells whether others add to it; it is read with the backup.
+	Dependents                   bool
 	CreatedAt, UpdatedAt, DataAt time.Time
 }
 

@@ -34,6 +34,7 @@ type source struct {
 	volume   *Volume // the source, or the one that was snapshot
 	image    *image.Image
 	backup   *Backup
+	origin   *Volume // of the backup, if it is still there
 }
 
 // Create makes a volume; its bytes are there when it is available.
@@ -125,7 +126,7 @@ func (s *Service) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *
 		return nil, err
 	}
 	audit.Created(ctx, v.ID)
-	return v, s.begin(ctx, tx, kindCreate, resource(v.ID), Work{Volume: v.ID, Hints: n.Hints, Image: rootDisk(img, v.SizeGiB)})
+	return v, s.begin(ctx, tx, kindCreate, resource(v.ID), Work{Volume: v.ID, Hints: n.Hints, Backup: n.BackupID, Image: rootDisk(img, v.SizeGiB)})
 }
 
 // sourceOf finds what the volume is to be made of, in a state that allows it.
@@ -161,6 +162,9 @@ func (s *Service) sourceOf(ctx context.Context, tx *store.Tx, n NewVolume) (src 
 		}
 		if src.backup.Status != Available {
 			return src, errs.New(errs.Invalid, "Invalid backup: Originating backup status must be one of 'available' values")
+		}
+		if src.origin, err = s.tables.Volumes.Get(ctx, tx, src.backup.VolumeID); errs.Is(err, errs.NotFound) {
+			err = nil // it may be gone: that is what backups are for
 		}
 	}
 	return src, err
@@ -210,6 +214,9 @@ func (s *Service) typeFor(ctx context.Context, tx *store.Tx, which string, src s
 	if which == "" && src.volume != nil {
 		return s.parts.typeByID(ctx, tx, src.volume.TypeID)
 	}
+	if which == "" && src.origin != nil {
+		return s.parts.typeByID(ctx, tx, src.origin.TypeID)
+	}
 	if which == "" && src.image != nil {
 		which = src.image.Properties["cinder_img_volume_type"]
 	}
@@ -247,6 +254,9 @@ func (src source) describe(v *Volume) {
 		if src.volume.Multiattach && v.TypeID == src.volume.TypeID {
 			v.Multiattach = true
 		}
+	}
+	if src.origin != nil {
+		v.Bootable, v.ImageMetadata = src.origin.Bootable, src.origin.ImageMetadata
 	}
 	if src.image != nil {
 		v.Bootable, v.ImageMetadata = true, imageMetadata(src.image)

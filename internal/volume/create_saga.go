@@ -53,6 +53,15 @@ func (s *Service) schedule(ctx context.Context, w *Work) error {
 
 // choose asks the scheduler for a backend.
 func (s *Service) choose(ctx context.Context, tx *store.Tx, v *Volume, w *Work) (string, error) {
+	only, err := s.sourcePlace(ctx, tx, v)
+	if err != nil {
+		return "", err
+	}
+	return s.chooseAt(ctx, tx, v, w, only)
+}
+
+// chooseAt is choose among the backends of one name; "": all.
+func (s *Service) chooseAt(ctx context.Context, tx *store.Tx, v *Volume, w *Work, only string) (string, error) {
 	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
 	if err != nil {
 		return "", err
@@ -61,10 +70,7 @@ func (s *Service) choose(ctx context.Context, tx *store.Tx, v *Volume, w *Work) 
 	if err != nil {
 		return "", err
 	}
-	r := schedule.Request{SizeGiB: v.SizeGiB, Zone: v.Zone, Specs: kind.ExtraSpecs, Thick: thick(kind), Not: w.Tried}
-	if r.Only, err = s.sourcePlace(ctx, tx, v); err != nil {
-		return "", err
-	}
+	r := schedule.Request{SizeGiB: v.SizeGiB, Zone: v.Zone, Specs: kind.ExtraSpecs, Thick: thick(kind), Not: w.Tried, Only: only}
 	if r.Different, err = s.placesOf(ctx, tx, w.Hints.Different); err != nil {
 		return "", err
 	}

@@ -211,10 +211,8 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, w *Work) error {
 	if _, err := s.tables.Transfers.DeleteWhere(ctx, tx, its, store.Eq("accepted", false)); err != nil {
 		return err
 	}
-	if v.EncryptionKeyID != "" {
-		if _, err := s.tables.Keys.DeleteWhere(ctx, tx, store.Eq("id", v.EncryptionKeyID)); err != nil {
-			return err
-		}
+	if err := s.dropKey(ctx, tx, v.EncryptionKeyID); err != nil {
+		return err
 	}
 	if !v.Unmetered {
 		if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: -1, GiB: -v.SizeGiB}); err != nil {

@@ -51,6 +51,31 @@ func (s *Service) giveKey(ctx context.Context, tx *store.Tx, v *Volume, kind *Ty
 	return s.tables.Keys.Insert(ctx, tx, k)
 }
 
+// copyKey gives what gets a volume's ciphertext a key of its own, which is the same.
+func (s *Service) copyKey(ctx context.Context, tx *store.Tx, from, project string) (string, error) {
+	if from == "" {
+		return "", nil
+	}
+	key, err := s.openKey(ctx, tx, from)
+	if err != nil {
+		return "", err
+	}
+	k := &Key{ID: ids.New(), ProjectID: project}
+	if k.Sealed, err = s.secrets.Seal(ctx, k.ID, key); err != nil {
+		return "", err
+	}
+	return k.ID, s.tables.Keys.Insert(ctx, tx, k)
+}
+
+// dropKey forgets a key.
+func (s *Service) dropKey(ctx context.Context, tx *store.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	_, err := s.tables.Keys.DeleteWhere(ctx, tx, store.Eq("id", id))
+	return err
+}
+
 func (s *Service) openKey(ctx context.Context, tx *store.Tx, id string) ([]byte, error) {
 	k, err := s.tables.Keys.Get(ctx, tx, id)
 	if err != nil {

@@ -1,6 +1,10 @@
 package volume
 
-import "kumoi/internal/kernel/saga"
+import (
+	"context"
+
+	"kumoi/internal/kernel/saga"
+)
 
 // Saga is a kind of saga, for the harness.
 func (s *Service) Saga(kind string) saga.Definition[Work] {
@@ -19,4 +23,10 @@ func (s *Service) Kinds() []string {
 		out = append(out, d.Kind)
 	}
 	return out
+}
+
+// PollBackends asks all hosts now.
+func (s *Service) PollBackends(ctx context.Context) error {
+	_, err := s.pollBackends(ctx)
+	return err
 }

@@ -123,9 +123,23 @@ func (m members) Snapshots(ctx context.Context, tx *store.Tx, groupSnapshotID st
 }
 
 // CreateSnapshot snapshots a group's volume.
-func (m members) CreateSnapshot(context.Context, *store.Tx, string, string, *string, *string) error {
-	return nil
+func (m members) CreateSnapshot(ctx context.Context, tx *store.Tx, volumeID, groupSnapshotID string, name, description *string) error {
+	n := NewSnapshot{VolumeID: volumeID, GroupSnapshotID: groupSnapshotID, Force: true}
+	if name != nil {
+		n.Name = *name
+	}
+	if description != nil {
+		n.Description = *description
+	}
+	_, err := m.s.Snapshots.CreateTx(ctx, tx, n)
+	return err
 }
 
 // DeleteSnapshot removes a snapshot together with its group snapshot.
-func (m members) DeleteSnapshot(context.Context, *store.Tx, string) error { return nil }
+func (m members) DeleteSnapshot(ctx context.Context, tx *store.Tx, id string) error {
+	p, err := m.s.tables.Snapshots.Get(ctx, tx, id)
+	if err != nil {
+		return gone(err)
+	}
+	return m.s.Snapshots.DeleteTx(ctx, tx, p, true)
+}

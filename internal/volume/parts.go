@@ -40,6 +40,10 @@ type Demand struct {
 	Volumes, Snapshots, GiB int
 	Backups, BackupGiB      int
 	Groups                  int
+	// Retyped volumes of GiB in all become ones of the type.
+	Retyped int
+	// Anyhow counts what is there already, even above the quota.
+	Anyhow bool
 	// PerVolume is the size of the volume, for the limit of one.
 	PerVolume int
 }

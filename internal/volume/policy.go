@@ -91,7 +91,7 @@ func Rules() []policy.Rule {
 			"volume_extension:volume_admin_actions:migrate_volume", "Migrate a volume.",
 			"volume_extension:volume_admin_actions:migrate_volume_completion", "Complete a migration.",
 			"volume_extension:volume_actions:upload_public", "Upload a volume as a public image.",
-			"volume_extension:volume_actions:extend_volume_completion", "Complete the extension of a volume in use.",
+			"volume_extension:volume_admin_actions:extend_volume_completion", "Complete the extension of a volume in use.",
 			"volume_extension:volume_manage", "Take over what lies in a backend as a volume.",
 			"volume_extension:volume_unmanage", "Release a volume and keep its bytes.",
 			"volume_extension:list_manageable", "List what in a backend may be taken over.",

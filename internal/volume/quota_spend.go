@@ -10,6 +10,9 @@ import (
 // spend refuses what a project may not have more of. What is given back needs no
 // leave: it is counted no longer.
 func (q *Quotas) spend(ctx context.Context, tx *store.Tx, d Demand) error {
+	if d.Anyhow {
+		return nil
+	}
 	wanted := d.resources()
 	if len(wanted) == 0 && d.PerVolume == 0 {
 		return nil
@@ -40,6 +43,12 @@ type wish struct {
 
 // resources are what a demand wants more of, sizes before numbers, as users are told.
 func (d Demand) resources() (out []wish) {
+	if d.Retyped > 0 { // what the project has in all stays
+		if d.Type == "" {
+			return nil
+		}
+		return []wish{{"gigabytes_" + d.Type, "gigabytes", d.GiB}, {"volumes_" + d.Type, "volumes", d.Retyped}}
+	}
 	for _, w := range []wish{
 		{"gigabytes", "gigabytes", d.GiB}, {"volumes", "volumes", d.Volumes}, {"snapshots", "snapshots", d.Snapshots},
 		{"backup_gigabytes", "backup_gigabytes", d.BackupGiB}, {"backups", "backups", d.Backups}, {"groups", "groups", d.Groups},

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"kumoi/internal/hostapi"
 	"kumoi/internal/image"
 	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/logx"
@@ -27,6 +29,7 @@ type Deps struct {
 	Sagas  *saga.Engine
 	Tasks  *task.Runner
 	Events *event.Log // nil: nobody is told what changes
+	Bus    bus.Conn   // nil: hosts do not send backups
 	Log    *slog.Logger
 	Clock  func() time.Time // nil: the system's
 	Config Config
@@ -64,9 +67,12 @@ type Secrets interface {
 	Open(ctx context.Context, about string, sealed []byte) ([]byte, error)
 }
 
-// Servers tell whether a server really has a volume: then only compute detaches it.
+// Servers are the volumes' clients.
 type Servers interface {
+	// HasVolume tells whether a server really has a volume: then only compute detaches it.
 	HasVolume(ctx context.Context, serverID, volumeID string) (bool, error)
+	// VolumeResized is called when a volume that a server has is larger now. It does not wait.
+	VolumeResized(ctx context.Context, serverID, volumeID string, sizeGiB int)
 }
 
 // Config is the operator's say.
@@ -109,6 +115,8 @@ type Service struct {
 	sagas  *saga.Engine
 	tasks  *task.Runner
 	events *event.Log
+	bus    bus.Conn
+	subs   []bus.Subscription
 	log    *slog.Logger
 	clock  func() time.Time
 	cfg    Config
@@ -123,7 +131,7 @@ type Service struct {
 	backends backendCache
 	// groupsWait is set while groups wait for their volumes.
 	groupsWait atomic.Bool
-	chunks     sync.Map // backup id → its open writer
+	chunks     chunkStore
 }
 
 // New makes the service and registers its policy rules and sagas.
@@ -132,7 +140,7 @@ func New(d Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		db: d.DB, tables: d.Tables, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, events: d.Events,
+		db: d.DB, tables: d.Tables, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, events: d.Events, bus: d.Bus,
 		log: logx.Or(d.Log).With("component", "volume"), clock: d.Clock, cfg: d.Config.withDefaults(),
 		hosts: d.Hosts, images: d.Images, identity: d.Identity, secrets: d.Secrets, servers: d.Servers,
 	}
@@ -140,7 +148,7 @@ func New(d Deps) (*Service, error) {
 		s.clock = time.Now
 	}
 	s.Snapshots, s.Attachments, s.Transfers, s.Backups = &Snapshots{s}, &Attachments{s}, &Transfers{s}, &Backups{s}
-	s.parts = noParts()
+	s.parts, s.chunks = noParts(), chunkStore{dir: s.cfg.DataDir, open: &sync.Map{}}
 	s.addFamilies(d.Tables.FamilyTables)
 	s.follow()
 	s.observe()
@@ -151,11 +159,18 @@ func New(d Deps) (*Service, error) {
 // Start hands the service's upkeep to the task runner.
 func (s *Service) Start(ctx context.Context) error {
 	s.tasks.Add(task.Task{Name: "volume.backends", Every: s.cfg.BackendsEvery, AtStart: true, Run: s.pollBackends})
-	return s.startFamilies(ctx)
+	if err := s.startFamilies(ctx); err != nil {
+		return err
+	}
+	return s.listen()
 }
 
-// Stop is there for symmetry: what runs by itself is stopped by its owner.
-func (s *Service) Stop() {}
+// Stop stops listening. What else runs by itself is stopped by its owner.
+func (s *Service) Stop() {
+	for _, sub := range s.subs {
+		_ = sub.Unsubscribe() // the connection may be closed already
+	}
+}
 
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
@@ -175,7 +190,7 @@ func (s *Service) admin(ctx context.Context) bool {
 // inside tells whether a part of the cloud, or a service on a user's behalf, acts.
 func (s *Service) inside(ctx context.Context) bool {
 	a := actor.From(ctx)
-	return a.System != "" || a.HasRole("service") || len(a.ServiceRoles) > 0
+	return a.System != "" || a.HasRole("service") || slices.Contains(a.ServiceRoles, "service")
 }
 
 // Check asks a rule about what belongs to the actor's own project.

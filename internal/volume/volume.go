@@ -148,6 +148,9 @@ func snapshotNotFound(id string) error {
 	return errs.New(errs.NotFound, "Snapshot %s could not be found.", id)
 }
 
+// NoAttachment says that the actor knows no such attachment.
+func NoAttachment(id string) error { return attachmentNotFound(id) }
+
 func attachmentNotFound(id string) error {
 	return errs.New(errs.NotFound, "Volume attachment could not be found with filter: attachment_id = %s.", id)
 }

@@ -15,11 +15,27 @@ import (
 const (
 	kindCreate = "volume.create"
 	kindDelete = "volume.delete"
+
+	kindSnapshot     = "volume.snapshot.create"
+	kindDropSnapshot = "volume.snapshot.delete"
+	kindExtend       = "volume.extend"
+	kindRevert       = "volume.revert"
+	kindReimage      = "volume.reimage"
+	kindUpload       = "volume.upload"
+	kindMigrate      = "volume.migrate"
+	kindAdopt        = "volume.adopt"
+	kindRelease      = "volume.release"
+	kindBackup       = "volume.backup.create"
+	kindDropBackup   = "volume.backup.delete"
+	kindRestore      = "volume.backup.restore"
 )
 
 // definitions are all kinds of sagas.
 func (s *Service) definitions() []saga.Definition[Work] {
-	return []saga.Definition[Work]{s.createSaga(), s.deleteSaga()}
+	return []saga.Definition[Work]{
+		s.createSaga(), s.deleteSaga(), s.Snapshots.createSaga(), s.Snapshots.deleteSaga(), s.extendSaga(), s.revertSaga(), s.reimageSaga(),
+		s.uploadSaga(), s.migrateSaga(), s.adoptSaga(), s.releaseSaga(), s.Backups.createSaga(), s.Backups.deleteSaga(), s.Backups.restoreSaga(),
+	}
 }
 
 func (s *Service) registerSagas() {
@@ -41,16 +57,21 @@ type Work struct {
 	Size     int    `json:"size,omitempty"` // wanted, in GiB
 	Was      string `json:"was,omitempty"`  // the status to return to
 
-	Tried   []string                  `json:"tried,omitempty"` // places that had no room
-	Hints   Hints                     `json:"hints"`
-	Image   *hostapi.RootDisk         `json:"image,omitempty"` // to be copied
-	Upload  string                    `json:"upload,omitempty"`
-	Format  string                    `json:"format,omitempty"` // of the upload
-	Name    string                    `json:"name,omitempty"`   // in the backend, of what is taken over or let go
-	Type    string                    `json:"type,omitempty"`   // to become
-	Copy    string                    `json:"copy,omitempty"`   // the volume that will have the bytes
-	Cascade bool                      `json:"cascade,omitempty"`
-	Made    *hostapi.VolumeBackupMade `json:"made,omitempty"`
+	Tried   []string          `json:"tried,omitempty"` // places that had no room
+	Hints   Hints             `json:"hints"`
+	Image   *hostapi.RootDisk `json:"image,omitempty"` // to be copied
+	Upload  string            `json:"upload,omitempty"`
+	Format  string            `json:"format,omitempty"` // of the upload
+	Name    string            `json:"name,omitempty"`   // in the backend, of what is taken over or let go
+	To      string            `json:"to,omitempty"`     // the place to move to
+	Same    bool              `json:"same,omitempty"`   // which is the same storage
+	Type    string            `json:"type,omitempty"`   // to become
+	Cascade bool              `json:"cascade,omitempty"`
+
+	Multiattach bool                      `json:"multiattach,omitempty"`
+	ImageMeta   map[string]string         `json:"image_meta,omitempty"`
+	Since       string                    `json:"since,omitempty"` // the backup that one adds to
+	Made        *hostapi.VolumeBackupMade `json:"made,omitempty"`
 }
 
 // Hints are what a request says to the scheduler.

@@ -31,7 +31,8 @@ func New(svc *volume.Service) *httpx.Service {
 	return &httpx.Service{
 		Name: "cinder", Type: "block-storage", Prefix: "/volume",
 		Routes: slices.Concat(
-			a.versionRoutes(), a.volumeRoutes(), a.metadataRoutes(),
+			a.versionRoutes(), a.volumeRoutes(), a.metadataRoutes(), a.snapshotRoutes(), a.attachmentRoutes(),
+			a.actionRoutes(), a.connectionRoutes(), a.adminRoutes(), a.transferRoutes(), a.backupRoutes(), a.manageRoutes(),
 			a.familyRoutes(),
 		),
 		Micro:            &micro.Range{Service: "volume", Min: minVersion, Max: MaxVersion},

@@ -35,6 +35,22 @@ var dialect = &rest.Dialect{
 	},
 }
 
+// dialectOf is the dialect of lists whose lost markers have words of their own.
+func dialectOf(noMarker string) *rest.Dialect {
+	d := *dialect
+	d.NoMarker = func(marker string) error { return errs.New(errs.NotFound, noMarker, marker) }
+	return &d
+}
+
+// quotaFilter tells metered resources from the cloud's own, since 3.65.
+var quotaFilter = rest.Field{Name: "consumes_quota", Since: 65, NoSort: true, Filter: func(values []string) ([]store.Cond, error) {
+	v, ok := httpx.ParseBool(values[0])
+	if !ok {
+		return nil, bad("Invalid value '%.20s' for 'consumes_quota': use true or false.", values[0])
+	}
+	return []store.Cond{store.Eq("unmetered", !v)}, nil
+}}
+
 // links lead to the next page, under a key of their own or KEY_links.
 func links(under string) func(w *rest.Writer, r *httpx.Request, key string, p rest.Part) {
 	return func(w *rest.Writer, r *httpx.Request, key string, p rest.Part) {

@@ -44,13 +44,7 @@ var volumeList = &rest.List{
 		{Name: "id"}, sorted("created_at"), sorted("updated_at"), moment("created_at"), moment("updated_at"),
 		truth("bootable", "bootable"), truth("multiattach", "multiattach"),
 		pairs("metadata", "metadata", 0), pairs("glance_metadata", "image_metadata", 4),
-		{Name: "consumes_quota", Since: 65, NoSort: true, Filter: func(values []string) ([]store.Cond, error) {
-			v, ok := httpx.ParseBool(values[0])
-			if !ok {
-				return nil, bad("Invalid value '%.20s' for 'consumes_quota': use true or false.", values[0])
-			}
-			return []store.Cond{store.Eq("unmetered", !v)}, nil
-		}},
+		quotaFilter,
 	},
 }
 

@@ -1,0 +1,204 @@
+package volume
+
+import (
+	"context"
+	"slices"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/audit"
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+// NewManaged takes over what lies in a backend under a name.
+type NewManaged struct {
+	Place, Name              string // in the backend
+	DisplayName, Description string
+	Type, Zone               string
+	Metadata                 map[string]string
+	Bootable                 bool
+}
+
+// Manage makes a volume of what lies in a backend.
+func (s *Service) Manage(ctx context.Context, n NewManaged) (v *Volume, err error) {
+	if err := s.Check(ctx, "volume_extension:volume_manage"); err != nil {
+		return nil, err
+	}
+	if err := s.freshBackends(ctx); err != nil {
+		return nil, err
+	}
+	err = s.write(ctx, func(tx *store.Tx) error {
+		b, err := s.backendTx(ctx, tx, n.Place)
+		if err != nil {
+			return err
+		}
+		kind, err := s.parts.typeOf(ctx, tx, n.Type)
+		if err != nil {
+			return err
+		}
+		who := actor.From(ctx)
+		v = &Volume{
+			ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.DisplayName, Description: n.Description, Status: Managing,
+			Zone: s.cfg.Zone, TypeID: kind.ID, Host: b.Place().String(), Metadata: n.Metadata, Bootable: n.Bootable, AttachStatus: "detached", CreatedAt: s.now(),
+		}
+		if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: 1}); err != nil {
+			return err
+		}
+		if err := s.tables.Volumes.Insert(ctx, tx, v); err != nil {
+			return err
+		}
+		audit.Created(ctx, v.ID)
+		return s.begin(ctx, tx, kindAdopt, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Name: n.Name})
+	})
+	return v, err
+}
+
+// backendTx finds a backend that answers by its place.
+func (s *Service) backendTx(ctx context.Context, tx *store.Tx, place string) (*Backend, error) {
+	list, err := s.BackendsTx(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	b := backendOf(list, place)
+	if b == nil {
+		return nil, errs.New(errs.Invalid, "Service cinder-volume could not be found on host %s.", place)
+	}
+	if why := s.Fault(b); why != "" {
+		return nil, errs.New(errs.Unavailable, "Service is unavailable at this time: %s: %s.", place, why)
+	}
+	return b, nil
+}
+
+func (s *Service) adoptSaga() saga.Definition[Work] {
+	return saga.Definition[Work]{
+		Kind: kindAdopt, Version: 1,
+		Steps: []step{{
+			Name: "adopt",
+			Do: s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+				b, err := h.AdoptVolume(ctx, w.ref(), w.Name)
+				if err == nil {
+					w.Size = b.SizeGiB
+				}
+				return err
+			}),
+			Undo: s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+				if err := gone(h.ReleaseVolume(ctx, w.ref(), w.Name)); !away(err) {
+					return err
+				}
+				return nil
+			}),
+		}},
+		Done: s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
+			kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+			if err != nil {
+				return err
+			}
+			v.Status, v.SizeGiB, v.LaunchedAt = Available, w.Size, s.now()
+			// What is there already is counted without regard to the quota.
+			return s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, GiB: v.SizeGiB, Anyhow: true})
+		}),
+		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
+			return s.finish(func(ctx context.Context, tx *store.Tx, _ *Work, v *Volume) error {
+				v.Status, v.Host = ErrorManaging, ""
+				return s.message(ctx, tx, "VOLUME", v.ID, v.ProjectID, actSchedule, detailOf(cause, createFailed))
+			})(ctx, tx, w)
+		},
+	}
+}
+
+// Unmanage forgets a volume and leaves its bytes in the backend under its id.
+func (s *Service) Unmanage(ctx context.Context, id string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		v, err := s.get(ctx, tx, "volume_extension:volume_unmanage", id)
+		if err != nil {
+			return err
+		}
+		snaps, err := s.tables.Snapshots.Any(ctx, tx, store.Eq("volume_id", v.ID))
+		if err != nil {
+			return err
+		}
+		if v.Encrypted {
+			return invalid("Unmanaging encrypted volumes is not supported.")
+		}
+		if snaps || len(v.Attachments) > 0 || migrating(v) || v.GroupID != "" || !slices.Contains(deletable, v.Status) {
+			return invalid("Volume status must be available or error and it must not be migrating, attached, belong to a group or have snapshots.")
+		}
+		v.Status = Unmanaging
+		if err := s.save(ctx, tx, v); err != nil {
+			return err
+		}
+		return s.begin(ctx, tx, kindRelease, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Name: "volume-" + v.ID})
+	})
+}
+
+func (s *Service) releaseSaga() saga.Definition[Work] {
+	return saga.Definition[Work]{
+		Kind: kindRelease, Version: 1,
+		Steps: []step{{Name: "release", Do: func(ctx context.Context, w *Work) error {
+			if w.Place == "" {
+				return nil
+			}
+			return s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+				return gone(h.ReleaseVolume(ctx, w.ref(), w.Name))
+			})(ctx, w)
+		}}},
+		Done:   s.forget,
+		Failed: s.fail(Error, "006", unknownError),
+	}
+}
+
+// Manageable lists what lies in a backend.
+func (s *Service) Manageable(ctx context.Context, place string) ([]hostapi.ManageableVolume, error) {
+	if err := s.Check(ctx, "volume_extension:list_manageable"); err != nil {
+		return nil, err
+	}
+	if err := s.freshBackends(ctx); err != nil {
+		return nil, err
+	}
+	err := s.read(ctx, func(tx *store.Tx) error {
+		_, err := s.backendTx(ctx, tx, place)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.host(place)
+	if err != nil {
+		return nil, err
+	}
+	return h.ManageableVolumes(ctx, ParsePlace(place).Backend)
+}
+
+// Manage would take over a snapshot that no volume's record knows; the
+// backends keep none.
+func (f *Snapshots) Manage(ctx context.Context, volumeID string) error {
+	if err := f.s.Check(ctx, "snapshot_extension:snapshot_manage"); err != nil {
+		return err
+	}
+	if _, err := f.s.Show(ctx, volumeID); err != nil {
+		return err
+	}
+	return errs.New(errs.Invalid, "Invalid input received: The backend keeps no snapshots that it could take over.")
+}
+
+// Manageable lists snapshots that may be taken over: none.
+func (f *Snapshots) Manageable(ctx context.Context, place string) error {
+	if err := f.s.Check(ctx, "snapshot_extension:list_manageable"); err != nil {
+		return err
+	}
+	return f.s.read(ctx, func(tx *store.Tx) error {
+		_, err := f.s.backendTx(ctx, tx, place)
+		return err
+	})
+}
+
+// Unmanage would let go of a snapshot and keep its bytes, which no backend can.
+func (f *Snapshots) Unmanage(ctx context.Context, id string) error {
+	if _, err := f.showBy(ctx, "snapshot_extension:snapshot_unmanage", id); err != nil {
+		return err
+	}
+	return errs.New(errs.Invalid, "Invalid snapshot: The backend keeps no snapshots apart from their volumes; delete it instead.")
+}

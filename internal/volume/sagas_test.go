@@ -1,0 +1,249 @@
+package volume_test
+
+import (
+	"testing"
+
+	"kumoi/internal/image"
+	"kumoi/internal/kernel/saga/sagatest"
+	"kumoi/internal/kernel/store"
+	"kumoi/internal/volume"
+	"kumoi/internal/volume/sqlstore"
+)
+
+// snapshot makes a snapshot and runs its saga.
+func (w *world) snapshot(t *testing.T, id string) string {
+	t.Helper()
+	p, err := w.Svc.Snapshots.Create(w.ctx, volume.NewSnapshot{VolumeID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.runAll(t)
+	return p.ID
+}
+
+// backup makes a backup and runs its saga.
+func (w *world) backup(t *testing.T, id string) string {
+	t.Helper()
+	b, err := w.Svc.Backups.Create(w.ctx, volume.NewBackup{VolumeID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.runAll(t)
+	return b.ID
+}
+
+// status is that of a row; "" if there is none.
+func status[T any](t *testing.T, w *world, table *store.Table[T], id string, of func(*T) string) string {
+	t.Helper()
+	got := ""
+	err := w.DB.Read(t.Context(), func(tx *store.Tx) error {
+		list, err := table.All(t.Context(), tx, store.Eq("id", id))
+		for _, v := range list {
+			got = of(v)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func (w *world) snapshotIs(id, want string) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Helper()
+		if got := status(t, w, sqlstore.Tables().Snapshots, id, func(p *volume.Snapshot) string { return p.Status }); got != want {
+			t.Errorf("the snapshot is %q, want %q", got, want)
+		}
+	}
+}
+
+func (w *world) backupIs(id, want string) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Helper()
+		if got := status(t, w, sqlstore.Tables().Backups, id, func(b *volume.Backup) string { return b.Status }); got != want {
+			t.Errorf("the backup is %q, want %q", got, want)
+		}
+	}
+}
+
+func (w *world) must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSnapshotSagas(t *testing.T) {
+	t.Parallel()
+	t.Run("create", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			p, err := w.Svc.Snapshots.Create(w.ctx, volume.NewSnapshot{VolumeID: w.volume(t, volume.NewVolume{})})
+			w.must(t, err)
+			return w.env(t, "volume.snapshot.create", w.snapshotIs(p.ID, volume.Available), w.snapshotIs(p.ID, volume.Error))
+		})
+	})
+	t.Run("delete", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			id := w.snapshot(t, w.volume(t, volume.NewVolume{}))
+			w.must(t, w.Svc.Snapshots.Delete(w.ctx, id, false))
+			return w.env(t, "volume.snapshot.delete", w.snapshotIs(id, ""), w.snapshotIs(id, volume.ErrorDeleting))
+		})
+	})
+	t.Run("revert", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			v := w.volume(t, volume.NewVolume{})
+			p := w.snapshot(t, v)
+			w.must(t, w.Svc.Revert(w.ctx, v, p))
+			return w.env(t, "volume.revert", both(w.is(v, volume.Available), w.snapshotIs(p, volume.Available)), both(w.is(v, volume.Error), w.snapshotIs(p, volume.Available)))
+		})
+	})
+}
+
+func TestExtendSaga(t *testing.T) {
+	t.Parallel()
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+		w := newWorld(t)
+		id := w.volume(t, volume.NewVolume{})
+		w.must(t, w.Svc.Extend(w.ctx, id, 3, false))
+		size := func(want int) func(t *testing.T) {
+			return func(t *testing.T) {
+				t.Helper()
+				if v, err := w.row(t, id); err != nil || v.SizeGiB != want {
+					t.Errorf("the volume is %+v, %v; want %d GiB", v, err, want)
+				}
+			}
+		}
+		return w.env(t, "volume.extend", both(w.is(id, volume.Available), size(3)), both(w.is(id, volume.ErrorExtending), size(1)))
+	})
+}
+
+const imageID = "2ec1c0a1-7a4f-4d0b-8a3c-0d6c8f5c9b01"
+
+func TestImageSagas(t *testing.T) {
+	t.Parallel()
+	t.Run("reimage", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			w.Images.Add(imageID, []byte("an image"), nil)
+			id := w.volume(t, volume.NewVolume{})
+			w.must(t, w.Svc.Reimage(w.ctx, id, imageID, false))
+			return w.env(t, "volume.reimage", both(w.is(id, volume.Available), w.holds(id, true)), w.is(id, volume.Error))
+		})
+	})
+	t.Run("upload", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			id := w.volume(t, volume.NewVolume{})
+			up, err := w.Svc.Upload(w.ctx, id, volume.NewUpload{Name: "i", DiskFormat: "raw", ContainerFormat: "bare"})
+			w.must(t, err)
+			there := func(want bool) func(t *testing.T) {
+				return func(t *testing.T) {
+					t.Helper()
+					img, err := w.Images.Show(w.ctx, up.ImageID)
+					if got := err == nil && img.Status == image.Active; got != want {
+						t.Errorf("the image is there: %v, %v", got, err)
+					}
+				}
+			}
+			return w.env(t, "volume.upload", both(w.is(id, volume.Available), there(true)), both(w.is(id, volume.Available), there(false)))
+		})
+	})
+}
+
+func TestBackupSagas(t *testing.T) {
+	t.Parallel()
+	t.Run("create", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			id := w.volume(t, volume.NewVolume{})
+			b, err := w.Svc.Backups.Create(w.ctx, volume.NewBackup{VolumeID: id})
+			w.must(t, err)
+			return w.env(t, "volume.backup.create", both(w.is(id, volume.Available), w.backupIs(b.ID, volume.Available)),
+				both(w.is(id, volume.Available), w.backupIs(b.ID, volume.Error)))
+		})
+	})
+	t.Run("delete", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			b := w.backup(t, w.volume(t, volume.NewVolume{}))
+			w.must(t, w.Svc.Backups.Delete(w.ctx, b, false))
+			return w.env(t, "volume.backup.delete", w.backupIs(b, ""), w.backupIs(b, volume.ErrorDeleting))
+		})
+	})
+	t.Run("restore", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			id := w.volume(t, volume.NewVolume{})
+			b := w.backup(t, id)
+			_, err := w.Svc.Backups.Restore(w.ctx, b, id, "")
+			w.must(t, err)
+			return w.env(t, "volume.backup.restore", both(w.is(id, volume.Available), w.backupIs(b, volume.Available)),
+				both(w.is(id, volume.ErrorRestoring), w.backupIs(b, volume.Available)))
+		})
+	})
+}
+
+func TestMigrateSaga(t *testing.T) {
+	t.Parallel()
+	sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+		w := newWorld(t)
+		id := w.volume(t, volume.NewVolume{})
+		w.Hosts.Add("other")
+		w.must(t, w.poll(t))
+		w.must(t, w.Svc.Migrate(w.ctx, id, "other@fake#fake", false))
+		once := func(t *testing.T) {
+			t.Helper()
+			v, err := w.row(t, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, host := range []string{"host", "other"} {
+				list, err := w.Hosts.Volumes(host).ManageableVolumes(t.Context(), "fake")
+				if here := volume.ParsePlace(v.Host).Host == host; err != nil || (len(list) == 1) != here {
+					t.Errorf("the volume is at %s, and %s has %v: %v", v.Host, host, list, err)
+				}
+			}
+		}
+		return w.env(t, "volume.migrate", both(w.is(id, volume.Available), once), both(w.is(id, volume.Available), once))
+	})
+}
+
+func (w *world) poll(t *testing.T) error {
+	t.Helper()
+	return w.Svc.PollBackends(t.Context())
+}
+
+func TestManageSagas(t *testing.T) {
+	t.Parallel()
+	t.Run("adopt", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			w.Hosts.Host("host").Park("fake", "found", 2)
+			v, err := w.Svc.Manage(w.ctx, volume.NewManaged{Place: "host@fake#fake", Name: "found"})
+			w.must(t, err)
+			return w.env(t, "volume.adopt", both(w.is(v.ID, volume.Available), w.holds(v.ID, true)), both(w.is(v.ID, volume.ErrorManaging), w.holds(v.ID, false)))
+		})
+	})
+	t.Run("release", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w := newWorld(t)
+			id := w.volume(t, volume.NewVolume{})
+			w.must(t, w.Svc.Unmanage(w.ctx, id))
+			return w.env(t, "volume.release", both(w.is(id, ""), w.holds(id, false)), w.is(id, volume.Error))
+		})
+	})
+}
