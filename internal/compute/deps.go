@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 	"kumoi/internal/placement"
+	"kumoi/internal/volume"
 )
 
 // Placement decides which host takes a server and keeps the account of what
@@ -82,23 +83,37 @@ type Identity interface {
 	ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error)
 }
 
-// Volumes attaches block devices. A cloud without a volume service has none:
-// requests that name volumes are refused.
+// Volumes makes, finds and attaches volumes; *volume.Service is one. A cloud
+// without a volume service has none: requests that name volumes are refused.
+// What is reserved is known by the id of the attachment, which compute chooses,
+// and only compute changes it. Every call but CreateTx may be repeated.
 type Volumes interface {
-	// Reserve takes the volume for the server, in the request's transaction.
-	Reserve(ctx context.Context, tx *store.Tx, volumeID, serverID string) (*VolumeInfo, error)
-	// Connect returns how the host reaches the volume; repeating is harmless.
-	Connect(ctx context.Context, volumeID, serverID, host string) (driver string, source map[string]string, err error)
-	// Release undoes both.
-	Release(ctx context.Context, volumeID, serverID string) error
-}
-
-// VolumeInfo is a volume as compute sees it.
-type VolumeInfo struct {
-	ID       string
-	SizeGiB  int
-	Bootable bool
-	ImageID  string
+	// VolumeTx and SnapshotTx find what the actor may use; what not gives NotFound.
+	VolumeTx(ctx context.Context, tx *store.Tx, id string) (*volume.Volume, error)
+	SnapshotTx(ctx context.Context, tx *store.Tx, id string) (*volume.Snapshot, error)
+	// CreateTx begins to make a volume of the actor; img is the image of n.ImageID.
+	CreateTx(ctx context.Context, tx *store.Tx, n volume.NewVolume, img *image.Image) (*volume.Volume, error)
+	// AwaitVolume waits until a volume is made, and says why if it is not.
+	AwaitVolume(ctx context.Context, id string) error
+	// MakesFrom tells whether a host just makes a volume from an image.
+	MakesFrom(ctx context.Context, host, imageID string) (bool, error)
+	// ReserveTx takes a volume for a server.
+	ReserveTx(ctx context.Context, tx *store.Tx, a volume.ServerAttachment) error
+	// ConnectVolume makes a reserved volume reachable from a host, and from no
+	// other, and tells whether CompleteTx was said of it already.
+	ConnectVolume(ctx context.Context, attachmentID, host string) (complete bool, err error)
+	// Connections are how a server's host reaches its volumes, by attachment.
+	Connections(ctx context.Context, serverID string) (map[string]volume.ServerConnection, error)
+	// CompleteTx says that the server's guest has the volume.
+	CompleteTx(ctx context.Context, tx *store.Tx, attachmentID string) error
+	// DetachingTx says that the guest is about to lose the volume, or does not after all.
+	DetachingTx(ctx context.Context, tx *store.Tx, attachmentID string, going bool) error
+	// DisconnectVolume ends what ConnectVolume began on this host, "" for any; the volume stays reserved.
+	DisconnectVolume(ctx context.Context, attachmentID, host string) error
+	// DetachTx gives the volume back.
+	DetachTx(ctx context.Context, tx *store.Tx, attachmentID string) error
+	// DeleteTx begins the deletion of a volume that is given back.
+	DeleteTx(ctx context.Context, tx *store.Tx, id string) error
 }
 
 // Network makes, binds and describes ports; *network.Service is one.

@@ -159,7 +159,7 @@ func TestLocalDisksRefused(t *testing.T) {
 // notHere are fields of the host's contract that the server of the next test
 // does without, with the reason.
 var notHere = map[string]string{
-	"Volumes":              "there is no volume service yet",
+	"Volumes":              "TestBootFromVolume has a server with some",
 	"Rescue.SizeGiB":       "a rescue disk is as large as its image",
 	"Rescue.Bus":           "a rescue image is ordered without one",
 	"Rescue.Tag":           "a rescue image is ordered without one",

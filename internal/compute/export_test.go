@@ -20,6 +20,7 @@ type (
 	Unshelving   = unshelving
 	Plugging     = plugging
 	Evacuation   = evacuation
+	Attaching    = attaching
 )
 
 // The definitions of sagas, for the harness.
@@ -36,6 +37,7 @@ func (s *Service) UnshelveSaga() saga.Definition[Unshelving]   { return s.unshel
 func (s *Service) InterfaceSaga() saga.Definition[Plugging]    { return s.interfaceSaga() }
 func (s *Service) ApplySaga() saga.Definition[Job]             { return s.applySaga() }
 func (s *Service) EvacuateSaga() saga.Definition[Evacuation]   { return s.evacuateSaga() }
+func (s *Service) VolumeSaga() saga.Definition[Attaching]      { return s.volumeSaga() }
 
 // Generation is a server's, for the harness.
 func (s *Service) Generation(ctx context.Context, id string) (n int64, err error) {

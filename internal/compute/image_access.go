@@ -39,7 +39,7 @@ func (g *imageGrants) has(host, image string, now time.Time) bool {
 }
 
 // mayRead tells whether a host has a reason to read an image: one of its
-// servers is made from it, it was told to fetch it ahead, or everybody may. A
+// servers or volumes is made from it, it was told to fetch it ahead, or everybody may. A
 // host that was broken into does not get at the images of all projects.
 func (s *Service) mayRead(ctx context.Context, host, image string) error {
 	if s.grants.has(host, image, s.now()) {
@@ -56,6 +56,11 @@ func (s *Service) mayRead(ctx context.Context, host, image string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !ok && s.volumes != nil {
+		if ok, err = s.volumes.MakesFrom(ctx, host, image); err != nil {
+			return err
+		}
 	}
 	if !ok {
 		img, err := s.images.Show(ctx, image)

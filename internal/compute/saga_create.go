@@ -25,6 +25,7 @@ const (
 	kindInterface = "server.interface"
 	kindApply     = "server.apply"
 	kindEvacuate  = "server.evacuate"
+	kindVolume    = "server.volume"
 )
 
 func (s *Service) registerSagas() {
@@ -40,6 +41,7 @@ func (s *Service) registerSagas() {
 	saga.Register(s.sagas, s.interfaceSaga())
 	saga.Register(s.sagas, s.applySaga())
 	saga.Register(s.sagas, s.evacuateSaga())
+	saga.Register(s.sagas, s.volumeSaga())
 }
 
 // createSaga builds a server on a host. When the build fails there, the saga
@@ -48,8 +50,8 @@ func (s *Service) createSaga() saga.Definition[placing] {
 	return saga.Definition[placing]{
 		Kind: kindCreate, Version: 1,
 		Steps: []saga.Step[placing]{
-			// The ports were allocated with the request; only undoing it is work.
-			{Name: "allocate", Do: func(context.Context, *placing) error { return nil }, Undo: each[placing](s.releasePorts)},
+			// The ports were allocated with the request, and the volumes begun.
+			{Name: "allocate", Do: each[placing](s.awaitVolumes), Undo: each[placing](s.deallocate), Timeout: 12 * time.Hour},
 			{Name: "schedule", Do: step(s, "conductor_schedule_instance", s.schedule), Undo: each[placing](s.unschedule)},
 			{Name: "bind", Do: step(s, "compute_bind_ports", each[placing](s.bindPorts)), Undo: each[placing](s.unbindPorts)},
 			{Name: "image", Do: step(s, "compute_prepare_image", tryHere(s, each[placing](s.prefetch))), Timeout: 30 * time.Minute},
@@ -172,8 +174,11 @@ func (s *Service) unbindPorts(ctx context.Context, j *job) error {
 	return s.network.UnbindPorts(ctx, j.Server)
 }
 
-func (s *Service) releasePorts(ctx context.Context, j *job) error {
-	return s.network.ReleasePorts(ctx, j.Server)
+func (s *Service) deallocate(ctx context.Context, j *job) error {
+	if err := s.network.ReleasePorts(ctx, j.Server); err != nil {
+		return err
+	}
+	return s.abandonVolumes(ctx, j)
 }
 
 // prefetch brings the image to the host. A host that has it says so at once.
@@ -225,17 +230,18 @@ func (s *Service) removeFrom(ctx context.Context, host, server string) error {
 	}
 	err = s.hosts.RemoveServer(ctx, host, server, generation)
 	if errs.Is(err, errs.NotFound) {
-		return nil
+		err = nil
 	}
-	if !errs.Is(err, errs.Unavailable) {
+	if errs.Is(err, errs.Unavailable) {
+		if silent, herr := s.silent(ctx, host); herr == nil && silent {
+			s.log.WarnContext(ctx, "guest left on a host that is away", "host", host, "server", server)
+			err = nil
+		}
+	}
+	if err != nil {
 		return err
 	}
-	silent, herr := s.silent(ctx, host)
-	if herr == nil && silent {
-		s.log.WarnContext(ctx, "guest left on a host that is away", "host", host, "server", server)
-		return nil
-	}
-	return err
+	return s.disconnectVolumes(ctx, host, server)
 }
 
 // vifTimeout is how long the network may take to connect a server's ports.

@@ -91,6 +91,12 @@ type plugging struct {
 	Port string `json:"port,omitempty"`
 }
 
+// attaching is a volume's coming or going.
+type attaching struct {
+	job
+	Device string `json:"device"`
+}
+
 func (j *job) common() *job         { return j }
 func (p *placing) search() *placing { return p }
 

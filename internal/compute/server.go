@@ -275,11 +275,14 @@ func statusStates(status string) (vm []VMState, tasks []TaskState, ok bool) {
 	return nil, nil, false
 }
 
+// volumeBacked tells whether the server boots from a volume.
+func (s *Server) volumeBacked() bool { return s.ImageID == "" }
+
 // resources is what the server takes from a host.
 func (s *Server) resources() Resources {
 	f := s.Flavor
 	disk := f.Ephemeral + (f.Swap+1023)/1024
-	if s.ImageID != "" {
+	if !s.volumeBacked() {
 		disk += f.Disk
 	}
 	return Resources{VCPU: f.VCPUs, MemoryMB: f.RAM, DiskGB: disk}

@@ -25,13 +25,13 @@ func (s *Service) makeMoveImages(ctx context.Context, j *moving) error {
 		for range srv.ephemeral() {
 			srv.Local.Carriers = append(srv.Local.Carriers, ids.New())
 		}
-		for i, image := range srv.carriers() {
+		for _, c := range srv.carriers() {
 			name := srv.Name + "-move"
-			if i > 0 {
-				name = fmt.Sprintf("%s-ephemeral%d", name, i-1)
+			if c.disk > 0 {
+				name = fmt.Sprintf("%s-ephemeral%d", name, c.disk-1)
 			}
 			if err := s.images.CreateSnapshot(ctx, tx, NewImage{
-				ID: image, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
+				ID: c.image, Name: name, DiskFormat: "qcow2", ContainerFormat: "bare",
 				Properties: map[string]string{"instance_uuid": srv.ID, "image_type": "move"},
 			}); err != nil {
 				return err
@@ -41,10 +41,24 @@ func (s *Service) makeMoveImages(ctx context.Context, j *moving) error {
 	})
 }
 
-// carriers are the images of a move: the root disk's, then those of the
-// ephemeral disks.
-func (srv *Server) carriers() []string {
-	return append([]string{srv.SnapshotImageID}, srv.Local.Carriers...)
+// carrier is an image that carries a disk: the root disk if that is 0, else an
+// ephemeral one.
+type carrier struct {
+	image string
+	disk  int
+}
+
+// carriers are the images of a move: the root disk's, if it is on the host, then
+// those of the ephemeral disks.
+func (srv *Server) carriers() []carrier {
+	var out []carrier
+	if !srv.volumeBacked() {
+		out = append(out, carrier{srv.SnapshotImageID, 0})
+	}
+	for i, image := range srv.Local.Carriers {
+		out = append(out, carrier{image, i + 1})
+	}
+	return out
 }
 
 // mover reads a server that moves.
@@ -63,15 +77,15 @@ func (s *Service) copyForMove(ctx context.Context, j *moving) error {
 	if err != nil {
 		return err
 	}
-	for i, id := range srv.carriers() {
-		image, err := s.images.Show(ctx, id)
+	for _, c := range srv.carriers() {
+		image, err := s.images.Show(ctx, c.image)
 		if err != nil {
 			return err
 		}
 		if image.Status == "active" {
 			continue
 		}
-		if err := s.hosts.Snapshot(ctx, j.OldHost, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: id, Ephemeral: i}); err != nil {
+		if err := s.hosts.Snapshot(ctx, j.OldHost, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: c.image, Ephemeral: c.disk}); err != nil {
 			return err
 		}
 	}
@@ -79,18 +93,18 @@ func (s *Service) copyForMove(ctx context.Context, j *moving) error {
 }
 
 // carried has the host make a server's disks from the images that carried them.
-func (s *Service) carried(ctx context.Context, imageID string, srv *Server, spec *hostapi.ServerSpec) error {
-	image, err := s.images.Show(ctx, imageID)
-	if err != nil {
-		return err
-	}
-	spec.Root = carriedBy(image, spec.Root)
-	for i, id := range srv.Local.Carriers {
-		if image, err = s.images.Show(ctx, id); err != nil {
+func (s *Service) carried(ctx context.Context, srv *Server, spec *hostapi.ServerSpec) error {
+	for _, c := range srv.carriers() {
+		image, err := s.images.Show(ctx, c.image)
+		if err != nil {
 			return err
 		}
+		if c.disk == 0 {
+			spec.Root = carriedBy(image, spec.Root)
+			continue
+		}
 		from := rootDisk(image, 0)
-		spec.Ephemeral[i].From = &from
+		spec.Ephemeral[c.disk-1].From = &from
 	}
 	return nil
 }

@@ -55,6 +55,8 @@ type BlockDevice struct {
 	Tag, GuestFormat, Device    string
 	Bus, DeviceType             string
 	VolumeType                  string
+	// NoDevice takes away what the image would have under Device.
+	NoDevice bool
 }
 
 // CreateServers makes servers: their rows, ports and sagas in one transaction.
@@ -67,9 +69,19 @@ func (s *Service) CreateServers(ctx context.Context, r CreateServer) ([]*Server,
 	if err != nil {
 		return nil, err
 	}
+	images, err := s.imagesOf(ctx, &r)
+	if err != nil {
+		return nil, err
+	}
 	var out []*Server
 	err = s.write(ctx, func(tx *store.Tx) error {
 		out = nil
+		if d := r.bootDevice(); d != nil {
+			var err error
+			if image, err = s.bootVolume(ctx, tx, d, images); err != nil {
+				return err
+			}
+		}
 		template, err := s.template(ctx, tx, r, image)
 		if err != nil {
 			return err
@@ -93,7 +105,7 @@ func (s *Service) CreateServers(ctx context.Context, r CreateServer) ([]*Server,
 			if srv.Hostname == "" {
 				srv.Hostname = hostnameOf(srv.Name, srv.ID)
 			}
-			if err := s.insert(ctx, tx, &srv, r); err != nil {
+			if err := s.insert(ctx, tx, &srv, r, images); err != nil {
 				return err
 			}
 			out = append(out, &srv)
@@ -103,9 +115,12 @@ func (s *Service) CreateServers(ctx context.Context, r CreateServer) ([]*Server,
 	return out, err
 }
 
-// insert writes one server, its ports and its saga.
-func (s *Service) insert(ctx context.Context, tx *store.Tx, srv *Server, r CreateServer) error {
+// insert writes one server, its volumes, its ports and its saga.
+func (s *Service) insert(ctx context.Context, tx *store.Tx, srv *Server, r CreateServer, images map[string]*Image) error {
 	if err := s.servers.Insert(ctx, tx, srv); err != nil {
+		return err
+	}
+	if err := s.orderDevices(ctx, tx, srv, &r, images); err != nil {
 		return err
 	}
 	audit.Created(ctx, srv.ID)
@@ -134,6 +149,11 @@ func (s *Service) checkCreate(ctx context.Context, r *CreateServer) error {
 	}
 	if len(r.Networks) > 0 {
 		if err := s.Check(ctx, "servers:create:attach_network"); err != nil {
+			return err
+		}
+	}
+	if len(r.Devices) > 0 {
+		if err := s.Check(ctx, "servers:create:attach_volume"); err != nil {
 			return err
 		}
 	}
@@ -189,15 +209,36 @@ func splitZone(text string) (zone, host, node string) {
 	return zone, host, node
 }
 
-// bootImage finds the image to boot from, or settles that there is none.
+// bootImage finds the image to boot from; nil if the server boots from a volume.
 func (s *Service) bootImage(ctx context.Context, r *CreateServer) (*Image, error) {
+	named := r.ImageID
+	var image *Image
+	var err error
+	if named != "" {
+		if image, err = s.imageToBoot(ctx, named); err != nil {
+			return nil, err
+		}
+		if err := r.takeDevices(image); err != nil {
+			return nil, err
+		}
+	}
+	r.Devices = slices.DeleteFunc(r.Devices, func(d BlockDevice) bool { return d.NoDevice })
 	if err := s.checkDevices(r); err != nil {
 		return nil, err
 	}
-	if r.ImageID == "" {
+	switch {
+	case r.bootDevice() != nil:
+		return nil, nil //nolint:nilnil // as the comment says
+	case r.ImageID == "":
 		return nil, errs.New(errs.Invalid, "Invalid imageRef provided.")
+	case r.ImageID != named: // a device names it
+		return s.imageToBoot(ctx, r.ImageID)
 	}
-	image, err := s.images.Show(ctx, r.ImageID)
+	return image, nil
+}
+
+func (s *Service) imageToBoot(ctx context.Context, id string) (*Image, error) {
+	image, err := s.images.Show(ctx, id)
 	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Forbidden) {
 		return nil, errs.New(errs.Invalid, "Can not find requested image")
 	}
@@ -264,8 +305,11 @@ func (s *Service) template(ctx context.Context, tx *store.Tx, r CreateServer, im
 	return srv, err
 }
 
-// rootDisk is the disk made from an image.
+// rootDisk is the disk made from an image; none if the image lies in a volume.
 func rootDisk(image *Image, sizeGiB int) hostapi.RootDisk {
+	if image.ID == "" {
+		return hostapi.RootDisk{}
+	}
 	return hostapi.RootDisk{
 		ImageID: image.ID, SizeGiB: sizeGiB, DiskFormat: image.DiskFormat, ImageBytes: image.Bytes(), SHA512: image.SHA512(),
 	}
@@ -290,6 +334,9 @@ func invalidIfMissing(err error, format string, args ...any) error {
 func (s *Service) fitsImage(ctx context.Context, f *Flavor, image *Image) error {
 	if f.RAM < int(image.MinRAM) {
 		return errs.New(errs.Invalid, "Flavor's memory is too small for requested image. Flavor has %d MB, image needs %d MB.", f.RAM, image.MinRAM)
+	}
+	if image.ID == "" { // it lies in a volume, which was measured
+		return nil
 	}
 	if f.Disk == 0 {
 		if s.policy.Allowed(ctx, "os_compute_api:servers:create:zero_disk_flavor", own(ctx)) {

@@ -62,55 +62,66 @@ func badDevices(format string, args ...any) error {
 	return errs.New(errs.Invalid, "Block Device Mapping is Invalid: "+format, args...)
 }
 
-// checkDevices accepts the device lists that need no volume service: the image
-// to boot from on a local disk, ephemeral disks and swap.
+// checkDevices judges the list of devices by itself: what it names is looked for
+// when the server is made.
 func (s *Service) checkDevices(r *CreateServer) error {
-	locals, swaps, boots := 0, 0, 0
+	locals, swaps := 0, 0
 	for _, d := range r.Devices {
-		if d.DestinationType != "local" || d.SourceType != "image" && d.SourceType != "blank" {
-			return badDevices("this cloud has no block storage service, so a server cannot use a %s as its device; boot from an image instead.", d.DestinationType)
-		}
-		if d.VolumeType != "" {
-			return badDevices("Specifying a volume_type with destination_type=local is not supported.")
-		}
 		if !slices.Contains(diskBuses, d.Bus) {
 			return badDevices("disk_bus %q is not supported; virtio, scsi, sata, ide and usb are.", d.Bus)
 		}
 		if d.DeviceType != "" && d.DeviceType != "disk" {
-			return badDevices("device_type %q is not supported for a local disk.", d.DeviceType)
+			return badDevices("device_type %q is not supported; disk is.", d.DeviceType)
 		}
-		if d.BootIndex != nil && *d.BootIndex >= 0 {
-			boots++
+		if d.toVolume() {
+			if err := s.checkVolumeDevice(r, d); err != nil {
+				return err
+			}
+			continue
 		}
 		locals++
-		switch {
-		case d.SourceType == "image":
-			if r.ImageID != "" && d.ID != r.ImageID {
-				return badDevices("it names image %s, but the server boots from %s.", d.ID, r.ImageID)
-			}
-			if d.BootIndex == nil || *d.BootIndex != 0 {
-				return badDevices("Mapping image to local is not supported.")
-			}
-			r.ImageID = d.ID
-		case d.ID != "":
-			return badDevices("Invalid device UUID.")
-		case d.BootIndex != nil && *d.BootIndex >= 0:
-			return errs.New(errs.Invalid, "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")
-		case d.GuestFormat == "swap":
+		swap, err := checkLocalDevice(r, d)
+		if err != nil {
+			return err
+		}
+		if swap {
 			swaps++
-		case !slices.Contains(fileSystems, d.GuestFormat):
-			return badDevices("guest_format %q is not supported; swap, ext2, ext3, ext4, vfat, xfs and ntfs are.", d.GuestFormat)
 		}
 	}
 	switch {
 	case swaps > 1:
 		return badDevices("More than one swap drive requested.")
-	case boots > 1:
-		return badDevices("Boot sequence for the instance and image/block device mapping combination is not valid.")
 	case locals > maxLocalDisks:
 		return badDevices("You specified more local devices than the limit allows")
 	}
-	return nil
+	return r.checkBootOrder()
+}
+
+// checkLocalDevice judges a disk on the host, and tells whether it is swap.
+func checkLocalDevice(r *CreateServer, d BlockDevice) (swap bool, err error) {
+	switch {
+	case d.SourceType != "image" && d.SourceType != "blank":
+		return false, badDevices("a %s cannot become a local disk; say destination_type volume.", d.SourceType)
+	case d.VolumeType != "":
+		return false, badDevices("Specifying a volume_type with destination_type=local is not supported.")
+	case d.SourceType == "image":
+		if r.ImageID != "" && d.ID != r.ImageID {
+			return false, badDevices("it names image %s, but the server boots from %s.", d.ID, r.ImageID)
+		}
+		if d.BootIndex == nil || *d.BootIndex != 0 {
+			return false, badDevices("Mapping image to local is not supported.")
+		}
+		r.ImageID = d.ID
+	case d.ID != "":
+		return false, badDevices("Invalid device UUID.")
+	case d.BootIndex != nil && *d.BootIndex >= 0:
+		return false, badBootOrder()
+	case d.GuestFormat == "swap":
+		return true, nil
+	case !slices.Contains(fileSystems, d.GuestFormat):
+		return false, badDevices("guest_format %q is not supported; swap, ext2, ext3, ext4, vfat, xfs and ntfs are.", d.GuestFormat)
+	}
+	return false, nil
 }
 
 // localDisks lifts the blank devices of an order, within what the flavor has.
@@ -118,6 +129,9 @@ func (r *CreateServer) localDisks(f *Flavor) (LocalDisks, error) {
 	var out LocalDisks
 	total := 0
 	for _, d := range r.Devices {
+		if d.toVolume() {
+			continue
+		}
 		if d.SourceType != "blank" {
 			if d.SizeGiB != 0 && d.SizeGiB != f.Disk {
 				return out, badDevices("volume_size %d of the disk that the server boots from is not supported: a local one has the %d GiB of flavor %s.", d.SizeGiB, f.Disk, f.Name)
@@ -159,7 +173,7 @@ func (r *CreateServer) localDisks(f *Flavor) (LocalDisks, error) {
 func (r *CreateServer) rootDisk(image *Image, sizeGiB int) hostapi.RootDisk {
 	root := rootDisk(image, sizeGiB)
 	for _, d := range r.Devices {
-		if d.SourceType == "image" {
+		if d.SourceType == "image" && !d.toVolume() {
 			root.Bus, root.Tag = d.Bus, d.Tag
 		}
 	}

@@ -26,6 +26,9 @@ func (s *Service) CreateImage(ctx context.Context, id, name string, metadata map
 		if err := s.permit(ctx, srv, "createImage"); err != nil {
 			return err
 		}
+		if srv.volumeBacked() {
+			return errs.New(errs.Invalid, "Instance %s boots from a volume, which no image can hold: make a snapshot of the volume, or upload it as an image.", id)
+		}
 		if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(metadata),
 			"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
 			return err
@@ -46,6 +49,9 @@ func (s *Service) CreateBackup(ctx context.Context, id, name, kind string, rotat
 		}
 		if err := s.permit(ctx, srv, "createBackup"); err != nil {
 			return err
+		}
+		if srv.volumeBacked() {
+			return errs.New(errs.Invalid, "Backup is not supported for volume-backed instances.")
 		}
 		props := map[string]string{"backup_type": kind, "image_type": "backup"}
 		maps.Copy(props, metadata)
@@ -161,18 +167,20 @@ func (s *Service) rotate(ctx context.Context, j *snapshotting) error {
 // RebuildServer is a request to replace a server's disk.
 type RebuildServer struct {
 	PreserveEphemeral bool
-	ImageID           string
-	Name              *string
-	AdminPass         string
-	Description       change.Optional[string]
-	Hostname          *string
-	Metadata          map[string]string
-	Files             []hostapi.File
-	KeyName           change.Optional[string]
-	UserData          change.Optional[string]
-	AccessIPv4        *string
-	AccessIPv6        *string
-	DiskConfig        *string
+	// Reimage is whether the client expects a volume to be written over, too.
+	Reimage     bool
+	ImageID     string
+	Name        *string
+	AdminPass   string
+	Description change.Optional[string]
+	Hostname    *string
+	Metadata    map[string]string
+	Files       []hostapi.File
+	KeyName     change.Optional[string]
+	UserData    change.Optional[string]
+	AccessIPv4  *string
+	AccessIPv6  *string
+	DiskConfig  *string
 }
 
 // Rebuild replaces a server's root disk by an image's, keeping the server's
@@ -201,6 +209,9 @@ func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Ser
 		if srv, err = s.load(ctx, tx, id, "servers:rebuild"); err != nil {
 			return err
 		}
+		if err := rebuildable(srv, image, r.Reimage); err != nil {
+			return err
+		}
 		if err := s.fitsImage(ctx, srv.Flavor, image); err != nil {
 			return err
 		}
@@ -212,7 +223,11 @@ func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Ser
 			return err
 		}
 		return s.power(ctx, tx, srv, "rebuild", func(srv *Server) {
-			srv.ImageID, srv.ImageProps, srv.Root = image.ID, image.Properties, carriedBy(image, srv.Root)
+			if srv.volumeBacked() { // the volume stays as it is
+				srv.HardBoot++
+			} else {
+				srv.ImageID, srv.ImageProps, srv.Root = image.ID, image.Properties, carriedBy(image, srv.Root)
+			}
 			srv.Rebuild++
 			if !r.PreserveEphemeral {
 				srv.Local.Rebuild = srv.Rebuild
@@ -222,6 +237,20 @@ func (s *Service) Rebuild(ctx context.Context, id string, r RebuildServer) (*Ser
 		})
 	})
 	return srv, password, err
+}
+
+// rebuildable tells whether a server may be rebuilt from an image. One that
+// boots from a volume keeps what is in it, so that only its own image will do.
+func rebuildable(srv *Server, image *Image, reimage bool) error {
+	switch {
+	case !srv.volumeBacked():
+		return nil
+	case srv.ImageProps["image_id"] != image.ID:
+		return errs.New(errs.Invalid, "Image %s is unacceptable: Unable to rebuild with a different image for a volume-backed server.", image.ID)
+	case reimage:
+		return errs.New(errs.Invalid, "Instance %s boots from a volume, which a rebuild does not write over here; reimage the volume, or ask in a version before 2.93 to keep what is in it.", srv.ID)
+	}
+	return nil
 }
 
 func (s *Service) rebuildKey(ctx context.Context, tx *store.Tx, srv *Server, name change.Optional[string]) error {
@@ -261,8 +290,9 @@ func (r *RebuildServer) apply(srv *Server) {
 	r.UserData.Into(&srv.UserData)
 }
 
-// Rescue boots a server from another image, its own disk beside it.
-func (s *Service) Rescue(ctx context.Context, id, imageID, password string) (string, error) {
+// Rescue boots a server from another image, its own disk beside it. volumes is
+// whether the client knows that servers which boot from volumes can be rescued.
+func (s *Service) Rescue(ctx context.Context, id, imageID, password string, volumes bool) (string, error) {
 	srv, err := s.Server(ctx, id, "os-rescue")
 	if err != nil {
 		return "", err
@@ -273,12 +303,18 @@ func (s *Service) Rescue(ctx context.Context, id, imageID, password string) (str
 	if imageID == "" {
 		imageID = srv.ImageID
 	}
+	if srv.volumeBacked() && (!volumes || imageID == "") {
+		return "", errs.New(errs.Invalid, "Instance %s cannot be rescued: Cannot rescue a volume-backed instance without an image for it, nor in a version before 2.87.", id)
+	}
 	image, err := s.images.Show(ctx, imageID)
 	if err != nil {
 		return "", invalidIfMissing(err, "Image %s could not be found.", imageID)
 	}
 	if err := usable(image); err != nil {
 		return "", err
+	}
+	if srv.volumeBacked() && image.Properties["hw_rescue_device"] == "" && image.Properties["hw_rescue_bus"] == "" {
+		return "", errs.New(errs.Invalid, "Instance %s cannot be rescued: Cannot rescue a volume-backed instance by an image without the property hw_rescue_device or hw_rescue_bus.", id)
 	}
 	if password == "" {
 		password = newPassword()

@@ -34,6 +34,7 @@ type Details struct {
 	Addresses map[string][]network.ServerAddress
 	Groups    map[string][]*network.SecurityGroup
 	Hosts     map[string]*Host
+	Volumes   map[string][]*VolumeDevice
 	More      bool // another page follows
 }
 
@@ -69,9 +70,13 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 	err = s.read(ctx, func(tx *store.Tx) error {
 		page, err := s.shownServers.ListKept(ctx, tx, q, match)
 		out.Servers, out.More = page.Rows, page.More
-		if err == nil && detail {
-			out.Hosts, err = s.hostsOf(ctx, tx, page.Rows)
+		if err != nil || !detail {
+			return err
 		}
+		if out.Volumes, err = s.devicesOfServers(ctx, tx, page.Rows); err != nil {
+			return err
+		}
+		out.Hosts, err = s.hostsOf(ctx, tx, page.Rows)
 		return err
 	})
 	if err != nil {
@@ -100,6 +105,9 @@ func (s *Service) Describe(ctx context.Context, id, rule string) (*Server, *Deta
 			return err
 		}
 		d.Servers = []*Server{srv}
+		if d.Volumes, err = s.devicesOfServers(ctx, tx, d.Servers); err != nil {
+			return err
+		}
 		d.Hosts, err = s.hostsOf(ctx, tx, d.Servers)
 		return err
 	})

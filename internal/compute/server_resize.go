@@ -311,20 +311,13 @@ func (s *Service) takeShape(ctx context.Context, tx *store.Tx, srv *Server, host
 // finishMove builds the guest in its new shape; on another host its disks are
 // made from the images that carried them.
 func (s *Service) finishMove(ctx context.Context, j *moving) error {
-	spec, srv, err := s.spec(ctx, j.Server)
-	if err != nil {
-		return err
-	}
-	if j.Host != j.OldHost {
-		if err := s.carried(ctx, j.Image, srv, spec); err != nil {
-			return err
+	_, err := s.ensureAs(ctx, j.Host, j.Server, func(spec *hostapi.ServerSpec, srv *Server) error {
+		if j.Host == j.OldHost {
+			return nil
 		}
-	}
-	report, err := s.hosts.EnsureServer(ctx, j.Host, spec)
-	if err != nil {
-		return err
-	}
-	return s.observe(ctx, j.Host, report)
+		return s.carried(ctx, srv, spec)
+	})
+	return err
 }
 
 func (s *Service) unfinishMove(ctx context.Context, j *moving) error {

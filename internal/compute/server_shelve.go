@@ -21,10 +21,14 @@ func (s *Service) Shelve(ctx context.Context, id string) error {
 		if err := s.permit(ctx, srv, "shelve"); err != nil {
 			return err
 		}
-		srv.TaskState, srv.ShelvedImageID = TaskShelving, ids.New()
-		return s.snapshot(ctx, tx, srv, "shelve", kindShelve, srv.Name+"-shelved", nil, srv.ShelvedImageID, &shelving{
-			Image: srv.ShelvedImageID, Back: srv.VMState, BackPower: string(srv.Power),
-		})
+		srv.TaskState = TaskShelving
+		j := shelving{Back: srv.VMState, BackPower: string(srv.Power)}
+		if srv.volumeBacked() { // its disk stays where it is
+			return s.begin(ctx, tx, srv, kindShelve, "shelve", &j)
+		}
+		srv.ShelvedImageID = ids.New()
+		j.Image = srv.ShelvedImageID
+		return s.snapshot(ctx, tx, srv, "shelve", kindShelve, srv.Name+"-shelved", nil, j.Image, &j)
 	})
 }
 
@@ -63,9 +67,11 @@ func (s *Service) shelveSaga() saga.Definition[shelving] {
 				}
 				return s.spawn(ctx, &j.job)
 			}},
-			{Name: "copy", Do: step(s, "compute_snapshot_instance", func(ctx context.Context, j *shelving) error {
-				return s.copyDisk(ctx, &j.job, j.Image)
-			}), Undo: func(ctx context.Context, j *shelving) error { return s.dropImage(ctx, j.Image) }, Timeout: 2 * time.Hour},
+			{
+				Name: "copy", Timeout: 2 * time.Hour, Skip: func(j *shelving) bool { return j.Image == "" },
+				Do:   step(s, "compute_snapshot_instance", func(ctx context.Context, j *shelving) error { return s.copyDisk(ctx, &j.job, j.Image) }),
+				Undo: func(ctx context.Context, j *shelving) error { return s.dropImage(ctx, j.Image) },
+			},
 			{Name: "remove", Do: step(s, "compute_shelve_offload_instance", each[shelving](s.removeGuest)), Timeout: 3 * time.Minute},
 			{Name: "unbind", Do: each[shelving](s.unbindPorts)},
 		},
@@ -73,6 +79,9 @@ func (s *Service) shelveSaga() saga.Definition[shelving] {
 			srv.VMState, srv.PowerState = VMShelvedOffloaded, PowerShutdown
 			srv.Host, srv.Domain, srv.SnapshotImageID, srv.HostSequence = "", "", "", 0
 			srv.AvailabilityZone = srv.PinnedZone
+			if err := s.parkVolumes(ctx, tx, srv.ID); err != nil {
+				return err
+			}
 			return s.placement.Release(ctx, tx, srv.ID)
 		}),
 		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *shelving, srv *Server, _ *errs.Error) error {
@@ -146,22 +155,18 @@ func (s *Service) unshelveSaga() saga.Definition[unshelving] {
 
 // spawnShelved builds the guest with the disk that the shelved image kept.
 func (s *Service) spawnShelved(ctx context.Context, j *unshelving) error {
-	spec, _, err := s.spec(ctx, j.Server)
-	if err != nil {
-		return err
-	}
-	if j.Image != "" {
+	_, err := s.ensureAs(ctx, j.Host, j.Server, func(spec *hostapi.ServerSpec, _ *Server) error {
+		if j.Image == "" {
+			return nil
+		}
 		image, err := s.images.Show(ctx, j.Image)
 		if err != nil {
 			return errs.Wrap(errs.Invalid, err, "The image of the shelved server could not be found: %s", errs.As(err).Msg)
 		}
 		spec.Root = carriedBy(image, spec.Root)
-	}
-	report, err := s.hosts.EnsureServer(ctx, j.Host, spec)
-	if err != nil {
-		return err
-	}
-	return s.observe(ctx, j.Host, report)
+		return nil
+	})
+	return err
 }
 
 // Evacuate builds a server of a dead host again on another one, from its

@@ -112,6 +112,7 @@ type Service struct {
 	quotas                *store.Table[Limit]
 	hostTable, hostStates *store.Table[Host]
 	guests                *store.Table[Guests]
+	devices               *store.Table[VolumeDevice]
 	policy                *policy.Engine
 	sagas                 *saga.Engine
 	tasks                 *task.Runner
@@ -152,6 +153,7 @@ func New(d Deps) (*Service, error) {
 	t := d.Tables
 	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
 	s.consoles, s.quotas, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Quotas, t.Hosts, t.HostStates, t.Guests
+	s.devices = t.Devices
 	s.Migrations = Migrations{s}
 	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
 	tell(d.Events, d.DB, d.Tables)

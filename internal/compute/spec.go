@@ -33,7 +33,9 @@ func (s *Service) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Se
 	if err != nil {
 		return nil, nil, err
 	}
-	return buildSpec(srv, nics, groups[id], addresses[id], s.cfg), srv, nil
+	spec := buildSpec(srv, nics, groups[id], addresses[id], s.cfg)
+	spec.Volumes, err = s.specVolumes(ctx, id)
+	return spec, srv, err
 }
 
 func buildSpec(srv *Server, nics []hostapi.NIC, groups []*network.SecurityGroup, addresses []network.ServerAddress, cfg Config) *hostapi.ServerSpec {
@@ -88,17 +90,4 @@ func hints(srv *Server) map[string]string {
 		}
 	}
 	return out
-}
-
-// ensure has the host make the server as it should be, and takes note of what it says.
-func (s *Service) ensure(ctx context.Context, host, id string) (*hostapi.ServerReport, error) {
-	spec, _, err := s.spec(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	report, err := s.hosts.EnsureServer(ctx, host, spec)
-	if err != nil {
-		return nil, err
-	}
-	return report, s.observe(ctx, host, report)
 }

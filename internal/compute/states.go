@@ -61,6 +61,7 @@ var actions = map[string]actionRule{
 	"detach_volume": {policy: "os-volumes-attachments:delete", from: []VMState{
 		VMActive, VMPaused, VMStopped, VMResized, VMSuspended, VMShelved, VMShelvedOffloaded,
 	}},
+	"swap_volume":              {policy: "os-volumes-attachments:swap", from: []VMState{VMActive, VMPaused, VMResized}},
 	"update_instance_metadata": {policy: "server-metadata:update", from: []VMState{VMActive, VMPaused, VMSuspended, VMStopped}},
 	"delete_instance_metadata": {policy: "server-metadata:delete", from: []VMState{VMActive, VMPaused, VMSuspended, VMStopped}},
 	"set_admin_password":       {policy: "os-admin-password", from: []VMState{VMActive}},

@@ -26,6 +26,7 @@ type Tables struct {
 	HostStates   *store.Table[Host] // what views of servers tell of them
 	Guests       *store.Table[Guests]
 	Aggregates   *store.Table[Aggregate]
+	Devices      *store.Table[VolumeDevice]
 }
 
 // Store is what of compute's persistence is no table: sums, and what lies across tables.

@@ -128,8 +128,8 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 		return nil, err
 	}
 	_, password, err := a.svc.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
-		PreserveEphemeral: bool(c.Preserve),
-		ImageID:           c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
+		PreserveEphemeral: bool(c.Preserve), Reimage: r.AtLeast(2, 93),
+		ImageID: c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
 		Description: c.Description, KeyName: c.KeyName, UserData: c.UserData,
 		Hostname: c.Hostname, DiskConfig: c.DiskConfig, AccessIPv4: c.AccessIPv4, AccessIPv6: shortestOf(c.AccessIPv6),
 	})
@@ -169,7 +169,7 @@ func (a *api) rescue(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	password, err := a.svc.Rescue(ctx, r.Var("server_id"), b.Rescue.Image, b.Rescue.AdminPass)
+	password, err := a.svc.Rescue(ctx, r.Var("server_id"), b.Rescue.Image, b.Rescue.AdminPass, r.AtLeast(2, 87))
 	if err != nil {
 		return nil, err
 	}

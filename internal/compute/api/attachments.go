@@ -10,22 +10,22 @@ import (
 	"kumoi/internal/kernel/rest"
 )
 
-// attachmentRoutes are volumes, shares, consoles and live migrations of a
-// server. A cloud without the services behind them answers as one in which
-// nothing is attached and nothing to attach exists.
+// attachmentRoutes are volumes, shares and live migrations of a server. A cloud
+// without the services behind them answers as one in which nothing is attached
+// and nothing to attach exists.
 func (a *api) attachmentRoutes() []httpx.Route {
 	const base = "/v2.1/servers/{server_id}"
 	const policy = "os_compute_api:"
 	shares := micro.V(2, 97)
 	return []httpx.Route{
-		{Method: "GET", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:index", Handler: a.emptyPart("os-volumes-attachments:index", "volumeAttachments")},
+		{Method: "GET", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:index", Handler: a.listVolumes},
 		{Method: "POST", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:create", Handler: a.attachVolume},
-		{Method: "GET", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:show", Handler: a.noVolume("os-volumes-attachments:show")},
+		{Method: "GET", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:show", Handler: a.showVolume},
 		{
 			Method: "PUT", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:update",
-			Variants: []string{"delete_on_termination", "volumeId"}, Handler: a.noVolume("os-volumes-attachments:update"),
+			Variants: []string{"delete_on_termination", "volumeId"}, Handler: a.updateVolume,
 		},
-		{Method: "DELETE", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:delete", Handler: a.noVolume("os-volumes-attachments:delete")},
+		{Method: "DELETE", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:delete", Handler: a.detachVolume},
 
 		{Method: "GET", Path: base + "/shares", Min: shares, Policy: policy + "os-server-shares:index", Handler: a.emptyPart("os-server-shares:index", "shares")},
 		{Method: "POST", Path: base + "/shares", Min: shares, Policy: policy + "os-server-shares:create", Handler: a.attachShare},
@@ -48,43 +48,6 @@ func (a *api) emptyPart(rule, key string) httpx.Handler {
 			return nil, err
 		}
 		return httpx.JSON(http.StatusOK, object{key: []object{}}), nil
-	}
-}
-
-var attachVolumeSchema = perVersion(func(minor int) object {
-	p := object{"volumeId": uuidType, "device": object{"anyOf": list{
-		object{"type": "null"}, object{"type": "string", "pattern": `(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$`},
-	}}}
-	if minor >= 49 {
-		p["tag"] = tagType
-	}
-	if minor >= 79 {
-		p["delete_on_termination"] = boolType
-	}
-	return wrapped("volumeAttachment", strict(list{"volumeId"}, p))
-})
-
-func (a *api) attachVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	b, err := rest.Body[struct {
-		Attach struct {
-			Volume string `json:"volumeId"`
-		} `json:"volumeAttachment"`
-	}](r, attachVolumeSchema)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.svc.Server(ctx, r.Var("server_id"), "os-volumes-attachments:create"); err != nil {
-		return nil, err
-	}
-	return nil, notHere("Volume", b.Attach.Volume)
-}
-
-func (a *api) noVolume(rule string) httpx.Handler {
-	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if _, err := a.svc.Server(ctx, r.Var("server_id"), rule); err != nil {
-			return nil, err
-		}
-		return nil, errs.New(errs.NotFound, "Instance %s is not attached to volume %s", r.Var("server_id"), r.Var("volume_id"))
 	}
 }
 

@@ -21,15 +21,7 @@ import (
 // createSchema is the body of POST /servers, as each version has it.
 var createSchema = perVersion(func(minor int) object {
 	network := object{"fixed_ip": anyIP, "port": nullable(uuidType), "uuid": uuidType}
-	device := object{
-		"virtual_name": object{"type": "string", "maxLength": 255}, "volume_id": uuidType, "snapshot_id": uuidType,
-		"volume_size": whole(0, 0x7fffffff), "device_name": object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": `^[a-zA-Z0-9._/-]*$`},
-		"delete_on_termination": boolType, "no_device": object{}, "connection_info": object{"type": "string"},
-		"source_type": object{"type": "string", "enum": list{"volume", "image", "snapshot", "blank"}}, "uuid": object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[a-zA-Z0-9._-]*$"},
-		"image_id": uuidType, "destination_type": object{"type": "string", "enum": list{"local", "volume"}},
-		"guest_format": object{"type": "string", "maxLength": 255}, "device_type": object{"type": "string", "maxLength": 255},
-		"disk_bus": object{"type": "string", "maxLength": 255}, "boot_index": object{"type": list{"integer", "string", "null"}, "pattern": "^-?[0-9]+$"},
-	}
+	device := deviceProperties()
 	// Nova lost the tags of devices in 2.33, those of ports in 2.37, and found both again in 2.42.
 	if minor >= 32 && minor < 37 || minor >= 42 {
 		network["tag"] = tagType
@@ -48,7 +40,7 @@ var createSchema = perVersion(func(minor int) object {
 		"name": nameType, "imageRef": object{"type": "string", "format": "uuid-or-empty"},
 		"flavorRef": object{"type": list{"string", "integer"}, "minLength": 1}, "adminPass": passType, "metadata": metaType,
 		"networks": networks, "OS-DCF:diskConfig": diskConfig, "accessIPv4": ipv4Type, "accessIPv6": ipv6Type,
-		"availability_zone": object{"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}, "block_device_mapping": object{"type": "array", "items": object{"type": "object"}},
+		"availability_zone": object{"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}, "block_device_mapping": object{"type": "array", "items": object{"type": "object", "properties": legacyDevice}},
 		"block_device_mapping_v2": object{"type": "array", "items": strict(nil, device)}, "config_drive": boolType,
 		"key_name": nameType, "min_count": whole(1, 0x7fffffff), "max_count": whole(1, 0x7fffffff), "return_reservation_id": boolType,
 		"security_groups": object{"type": "array", "items": object{"type": "object", "properties": object{
@@ -111,7 +103,7 @@ type serverBody struct {
 	AccessIPv4    string                  `json:"accessIPv4"`
 	AccessIPv6    string                  `json:"accessIPv6"`
 	Zone          string                  `json:"availability_zone"`
-	OldDevices    []json.RawMessage       `json:"block_device_mapping"`
+	OldDevices    []oldDeviceBody         `json:"block_device_mapping"`
 	Devices       []deviceBody            `json:"block_device_mapping_v2"`
 	ConfigDrive   rest.Bool               `json:"config_drive"`
 	KeyName       string                  `json:"key_name"`
@@ -139,25 +131,6 @@ type networkBody struct {
 type fileBody struct {
 	Path     string `json:"path"`
 	Contents string `json:"contents"`
-}
-
-type deviceBody struct {
-	SourceType  string    `json:"source_type"`
-	Destination string    `json:"destination_type"`
-	UUID        string    `json:"uuid"`
-	VolumeID    string    `json:"volume_id"`
-	SnapshotID  string    `json:"snapshot_id"`
-	ImageID     string    `json:"image_id"`
-	BootIndex   *rest.Int `json:"boot_index"`
-	Size        rest.Int  `json:"volume_size"`
-	Delete      rest.Bool `json:"delete_on_termination"`
-	GuestFormat string    `json:"guest_format"`
-	Device      string    `json:"device_name"`
-	Tag         string    `json:"tag"`
-	VolumeType  *string   `json:"volume_type"`
-	Bus         string    `json:"disk_bus"`
-	DeviceType  string    `json:"device_type"`
-	NoDevice    any       `json:"no_device"`
 }
 
 func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -217,8 +190,8 @@ func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	if len(s.Certificates) > 0 {
 		return out, bad("Invalid input for field/attribute trusted_image_certificates. This cloud does not validate images by certificates.")
 	}
-	if len(s.OldDevices) > 0 {
-		return out, bad("Block Device Mapping is Invalid: block_device_mapping is not supported; use block_device_mapping_v2.")
+	if len(s.OldDevices) > 0 && len(s.Devices) > 0 {
+		return out, bad("Using different block_device_mapping syntaxes is not allowed in the same request.")
 	}
 	for _, t := range s.Tags {
 		if !slices.Contains(out.Tags, t) {
@@ -237,12 +210,8 @@ func (b *createBody) request(r *httpx.Request) (compute.CreateServer, error) {
 	if err := s.networks(r, &out); err != nil {
 		return out, err
 	}
-	for _, d := range s.Devices {
-		device, err := d.device()
-		if err != nil {
-			return out, err
-		}
-		out.Devices = append(out.Devices, device)
+	if out.Devices, err = s.devices(); err != nil {
+		return out, err
 	}
 	hints := b.Hints
 	if hints == nil {
@@ -301,36 +270,6 @@ func (s *serverBody) networks(_ *httpx.Request, out *compute.CreateServer) error
 		out.Networks = append(out.Networks, want)
 	}
 	return nil
-}
-
-func (d *deviceBody) device() (compute.BlockDevice, error) {
-	out := compute.BlockDevice{
-		SourceType: d.SourceType, DestinationType: d.Destination, ID: d.UUID, SizeGiB: int(d.Size),
-		DeleteOnTermination: bool(d.Delete), GuestFormat: d.GuestFormat, Device: d.Device, Tag: d.Tag,
-		Bus: d.Bus, DeviceType: d.DeviceType,
-	}
-	for source, id := range map[string]string{"volume": d.VolumeID, "snapshot": d.SnapshotID, "image": d.ImageID} {
-		if id != "" && d.SourceType == "" {
-			out.SourceType, out.ID = source, id
-		}
-	}
-	if out.DestinationType == "" {
-		out.DestinationType = "volume"
-	}
-	if d.BootIndex != nil {
-		n := int(*d.BootIndex)
-		out.BootIndex = &n
-	}
-	if d.VolumeType != nil {
-		out.VolumeType = *d.VolumeType
-	}
-	switch {
-	case out.SourceType == "" && d.NoDevice == nil:
-		return out, bad("Block Device Mapping is Invalid: Unrecognized source type")
-	case out.SourceType != "blank" && out.ID == "" && d.NoDevice == nil:
-		return out, bad("Block Device Mapping is Invalid: Missing device UUID.")
-	}
-	return out, nil
 }
 
 // hintsOf makes every hint a list of texts.

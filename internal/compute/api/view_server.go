@@ -150,7 +150,16 @@ func (v *serverView) extended(w *rest.Writer, s *compute.Server) {
 	w.TextOrNull("OS-EXT-STS:task_state", string(s.TaskState))
 	w.Text("OS-EXT-STS:vm_state", string(s.VMState))
 	w.Int("OS-EXT-STS:power_state", int64(s.PowerState))
-	w.List("os-extended-volumes:volumes_attached", func() {})
+	w.List("os-extended-volumes:volumes_attached", func() {
+		for _, d := range v.details.Volumes[s.ID] {
+			w.Object("", func() {
+				w.Text("id", d.VolumeID)
+				if v.minor >= 3 {
+					w.Bool("delete_on_termination", d.DeleteOnTermination)
+				}
+			})
+		}
+	})
 	if v.admin {
 		w.TextOrNull("OS-EXT-SRV-ATTR:host", s.Host)
 		w.Text("OS-EXT-SRV-ATTR:instance_name", s.InstanceName())

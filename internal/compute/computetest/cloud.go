@@ -27,6 +27,9 @@ import (
 	networkstore "kumoi/internal/network/sqlstore"
 	"kumoi/internal/placement"
 	placementstore "kumoi/internal/placement/sqlstore"
+	"kumoi/internal/volume"
+	volumeapi "kumoi/internal/volume/api"
+	volumestore "kumoi/internal/volume/sqlstore"
 )
 
 // Image is the id of the image that every cloud of this package has.
@@ -41,8 +44,11 @@ type Cloud struct {
 	Network   *network.Service
 	Placement *placement.Service
 	Images    *Images
+	Volumes   *volume.Service
+	Backends  Backends // by host
 	Conn      bus.Conn
 	URL       string // of the API: http://…/compute
+	VolumeURL string // of the volume service's: http://…/volume/v3
 	agents    []*Agent
 }
 
@@ -59,7 +65,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 			t.Fatal(err)
 		}
 	}
-	must(db.Migrate(ctx, saga.Migrations(), placementstore.Migrations(), networkstore.Migrations(), sqlstore.Migrations()))
+	must(db.Migrate(ctx, saga.Migrations(), placementstore.Migrations(), networkstore.Migrations(), volumestore.Migrations(), sqlstore.Migrations()))
 	server, err := bus.StartServer(ctx, bus.ServerConfig{DataDir: t.TempDir()})
 	must(err)
 	t.Cleanup(server.Stop)
@@ -75,9 +81,15 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	must(err)
 	must(c.Network.Start(ctx))
 	t.Cleanup(c.Network.Stop)
+	c.Backends = newBackends(hosts)
+	c.Volumes, err = volume.New(volume.Deps{
+		DB: db, Tables: volumestore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Log: logx.Discard(),
+		Hosts: c.Backends, Images: c.Images, Config: volume.Config{DataDir: t.TempDir()},
+	})
+	must(err)
 	deps := compute.Deps{
 		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
-		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network,
+		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes,
 		Config: compute.Config{MaxBuildAttempts: 3},
 	}
 	for _, o := range options {
@@ -98,11 +110,11 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 		c.Tasks.Start()
 		t.Cleanup(c.Tasks.Stop)
 	}
-	gw, err := httpx.NewGateway(httpx.Config{Services: []*httpx.Service{api.New(c.Service)}, Auth: Tokens{}, Log: logx.Discard()})
+	gw, err := httpx.NewGateway(httpx.Config{Services: []*httpx.Service{api.New(c.Service), volumeapi.New(c.Volumes)}, Auth: Tokens{}, Log: logx.Discard()})
 	must(err)
 	web := httptest.NewServer(gw)
 	t.Cleanup(web.Close)
-	c.URL = web.URL + "/compute"
+	c.URL, c.VolumeURL = web.URL+"/compute", web.URL+"/volume/v3"
 	return c
 }
 

@@ -47,6 +47,32 @@ CREATE TABLE compute_aggregate_host (
     PRIMARY KEY (aggregate_id, host)
 );
 
+CREATE TABLE compute_block_device (
+    id text NOT NULL,
+    server_id text NOT NULL,
+    number bigint NOT NULL,
+    volume_id text NOT NULL,
+    attachment_id text NOT NULL,
+    source text NOT NULL,
+    source_id text NOT NULL,
+    size bigint NOT NULL,
+    volume_type text NOT NULL,
+    boot_index bigint NOT NULL,
+    name text NOT NULL,
+    bus text NOT NULL,
+    device_type text NOT NULL,
+    tag text NOT NULL,
+    delete_on_termination boolean NOT NULL,
+    multiattach boolean NOT NULL,
+    state text NOT NULL,
+    created_at bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX compute_block_device_of ON compute_block_device USING btree (volume_id);
+
+CREATE UNIQUE INDEX compute_block_device_volume ON compute_block_device USING btree (server_id, volume_id);
+
 CREATE TABLE compute_console (
     token_hash text NOT NULL,
     server_id text NOT NULL,

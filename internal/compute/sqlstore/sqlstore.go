@@ -21,7 +21,7 @@ func Tables() compute.Tables {
 	return compute.Tables{
 		Servers: servers(), ShownServers: shownServers(), Actions: actions(), Events: events(), Migrations: migrations(), Consoles: consoles(),
 		Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups(), Quotas: limits(),
-		Hosts: hosts(), HostStates: hostStates(), Guests: guests(), Aggregates: aggregates(),
+		Hosts: hosts(), HostStates: hostStates(), Guests: guests(), Aggregates: aggregates(), Devices: blockDevices(),
 	}
 }
 

@@ -1,0 +1,380 @@
+package compute
+
+import (
+	"context"
+	"time"
+
+	"kumoi/internal/kernel/errs"
+	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/saga"
+	"kumoi/internal/kernel/store"
+)
+
+// AttachVolume is a request to give a server a volume.
+type AttachVolume struct {
+	VolumeID, Device, Tag string
+	DeleteOnTermination   bool
+	// Shared is whether the client knows of volumes with several servers.
+	Shared bool
+}
+
+// Volumes lists a server's volumes in their order.
+func (s *Service) Volumes(ctx context.Context, id, rule string) ([]*VolumeDevice, error) {
+	var list []*VolumeDevice
+	err := s.read(ctx, func(tx *store.Tx) error {
+		if _, err := s.load(ctx, tx, id, rule); err != nil {
+			return err
+		}
+		var err error
+		list, err = s.devicesOf(ctx, tx, id)
+		return err
+	})
+	return list, err
+}
+
+// Volume returns one of a server's volumes.
+func (s *Service) Volume(ctx context.Context, id, volumeID, rule string) (*VolumeDevice, error) {
+	var d *VolumeDevice
+	err := s.read(ctx, func(tx *store.Tx) error {
+		if _, err := s.load(ctx, tx, id, rule); err != nil {
+			return err
+		}
+		var err error
+		d, err = s.deviceOf(ctx, tx, id, volumeID)
+		return err
+	})
+	return d, err
+}
+
+// HasVolume tells whether a volume is, or is becoming, a server's: then nobody
+// but compute may take it away.
+func (s *Service) HasVolume(ctx context.Context, serverID, volumeID string) (has bool, err error) {
+	err = s.read(ctx, func(tx *store.Tx) (err error) {
+		has, err = s.devices.Any(ctx, tx, store.Eq("server_id", serverID), store.Eq("volume_id", volumeID))
+		return err
+	})
+	return has, err
+}
+
+// AttachVolume gives a server a volume, and returns when the guest has it. One
+// without a guest gets it with its next.
+func (s *Service) AttachVolume(ctx context.Context, id string, want AttachVolume) (*VolumeDevice, error) {
+	if err := s.devicesSettle(ctx, id, "attach_volume"); err != nil {
+		return nil, err
+	}
+	var d *VolumeDevice
+	var at saga.Saga
+	err := s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("attach_volume"))
+		if err != nil {
+			return err
+		}
+		if s.volumes == nil {
+			return errs.New(errs.NotFound, "Volume %s could not be found.", want.VolumeID)
+		}
+		if d, err = s.newDevice(ctx, tx, srv, want); err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "attach_volume"); err != nil {
+			return err
+		}
+		if err := s.volumes.ReserveTx(ctx, tx, srv.attachment(d)); err != nil {
+			return err
+		}
+		if err := s.devices.Insert(ctx, tx, d); err != nil {
+			return err
+		}
+		if srv.Host == "" {
+			return s.recordDone(ctx, tx, srv, "attach_volume")
+		}
+		at, err = s.beginVolume(ctx, tx, srv, "attach_volume", d)
+		return err
+	})
+	if err != nil || at.ID == "" {
+		return d, err
+	}
+	_, err = s.awaitVolume(ctx, at, d)
+	return d, err
+}
+
+// newDevice is the device that the request makes of a volume.
+func (s *Service) newDevice(ctx context.Context, tx *store.Tx, srv *Server, want AttachVolume) (*VolumeDevice, error) {
+	v, err := s.volumes.VolumeTx(ctx, tx, want.VolumeID)
+	if err != nil {
+		return nil, err
+	}
+	shelved := srv.VMState == VMShelvedOffloaded
+	switch {
+	case v.Multiattach && !want.Shared:
+		return nil, errs.New(errs.Invalid, "Multiattach volumes are only supported starting with compute API version 2.60.")
+	case v.Multiattach && shelved:
+		return nil, errs.New(errs.Invalid, "Attaching multiattach volumes is not supported for shelved-offloaded instances.")
+	case want.Tag != "" && shelved:
+		return nil, errs.New(errs.Invalid, "Tagged volume attachment is not supported for shelved-offloaded instances.")
+	}
+	others, err := s.devicesOf(ctx, tx, srv.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := &VolumeDevice{
+		ID: ids.New(), ServerID: srv.ID, VolumeID: v.ID, AttachmentID: ids.New(), Source: "volume", SourceID: v.ID, SizeGiB: v.SizeGiB,
+		BootIndex: -1, Tag: want.Tag, DeleteOnTermination: want.DeleteOnTermination, Multiattach: v.Multiattach,
+		State: DeviceReserved, CreatedAt: s.now().UTC(),
+	}
+	for _, o := range others {
+		if o.VolumeID == v.ID {
+			return nil, errs.New(errs.Invalid, "Invalid volume: volume %s already attached", v.ID)
+		}
+		d.Number = max(d.Number, o.Number+1)
+	}
+	return d, srv.nameDevice(d, want.Device, others)
+}
+
+// DetachVolume takes a volume from a server, and returns when the guest has let
+// go of it. What takes longer goes on.
+func (s *Service) DetachVolume(ctx context.Context, id, volumeID string) error {
+	if err := s.devicesSettle(ctx, id, "detach_volume"); err != nil {
+		return err
+	}
+	var d *VolumeDevice
+	var at saga.Saga
+	err := s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, policyOf("detach_volume"))
+		if err != nil {
+			return err
+		}
+		if d, err = s.deviceOf(ctx, tx, id, volumeID); err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "detach_volume"); err != nil {
+			return err
+		}
+		switch {
+		case d.root():
+			return errs.New(errs.Invalid, "Cannot detach a root device volume")
+		case srv.Host == "":
+			if err := s.volumes.DetachTx(ctx, tx, d.AttachmentID); err != nil {
+				return err
+			}
+			if err := s.devices.Delete(ctx, tx, d.ID); err != nil {
+				return err
+			}
+			return s.recordDone(ctx, tx, srv, "detach_volume")
+		}
+		if err := s.volumes.DetachingTx(ctx, tx, d.AttachmentID, true); err != nil {
+			return err
+		}
+		d.State = DeviceDetaching
+		if err := s.devices.Update(ctx, tx, d); err != nil {
+			return err
+		}
+		at, err = s.beginVolume(ctx, tx, srv, "detach_volume", d)
+		return err
+	})
+	if err != nil || at.ID == "" {
+		return err
+	}
+	_, err = s.awaitVolume(ctx, at, d)
+	return err
+}
+
+// KeepVolume says whether a volume ends with its server.
+func (s *Service) KeepVolume(ctx context.Context, id, volumeID string, deleteOnTermination bool) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		if _, err := s.load(ctx, tx, id, "os-volumes-attachments:update"); err != nil {
+			return err
+		}
+		d, err := s.deviceOf(ctx, tx, id, volumeID)
+		if err != nil {
+			return err
+		}
+		d.DeleteOnTermination = deleteOnTermination
+		return s.devices.Update(ctx, tx, d)
+	})
+}
+
+// SwapVolume would give a guest another volume in the place of one, with its
+// bytes. This cloud moves the bytes of a volume in use by retyping or migrating it.
+func (s *Service) SwapVolume(ctx context.Context, id, volumeID, with string) error {
+	return s.read(ctx, func(tx *store.Tx) error {
+		srv, err := s.load(ctx, tx, id, "os-volumes-attachments:swap")
+		if err != nil {
+			return err
+		}
+		if _, err := s.deviceOf(ctx, tx, id, volumeID); err != nil {
+			return err
+		}
+		if err := s.permit(ctx, srv, "swap_volume"); err != nil {
+			return err
+		}
+		if _, err := s.volumes.VolumeTx(ctx, tx, with); err != nil {
+			return invalidIfMissing(err, "Volume %s could not be found.", with)
+		}
+		return errs.New(errs.Invalid, "Volume %s cannot be swapped with volume %s: this cloud's hosts do not copy between two volumes of a guest. "+
+			"To move the bytes of a volume in use, retype or migrate it.", volumeID, with)
+	})
+}
+
+// devicesSettle waits for what is being plugged or unplugged of the server: in
+// Nova such requests go side by side, and clients send them so.
+func (s *Service) devicesSettle(ctx context.Context, id, action string) error {
+	patience, cancel := context.WithTimeout(ctx, s.cfg.InterfaceWait)
+	defer cancel()
+	for {
+		var at saga.Saga
+		var busy bool
+		err := s.read(ctx, func(tx *store.Tx) error {
+			_, err := s.load(ctx, tx, id, policyOf(action))
+			if err == nil {
+				at, busy, err = s.sagas.Active(ctx, tx, id)
+			}
+			return err
+		})
+		if err != nil || !busy || at.Kind != kindVolume && at.Kind != kindInterface {
+			return err
+		}
+		if _, err := s.sagas.Wait(patience, at.ID); err != nil {
+			return ctx.Err() // the request itself then says what is going on
+		}
+	}
+}
+
+// beginVolume begins volumeSaga on the server and says which it is. Servers
+// show no task for it, as in Nova.
+func (s *Service) beginVolume(ctx context.Context, tx *store.Tx, srv *Server, action string, d *VolumeDevice) (saga.Saga, error) {
+	srv.Generation++
+	if err := s.begin(ctx, tx, srv, kindVolume, action, &attaching{Device: d.ID}); err != nil {
+		return saga.Saga{}, err
+	}
+	at, _, err := s.sagas.Active(ctx, tx, srv.ID)
+	return at, err
+}
+
+// awaitVolume waits for volumeSaga. What is late goes on without the request:
+// the volume's status shows it.
+func (s *Service) awaitVolume(ctx context.Context, at saga.Saga, d *VolumeDevice) (late bool, err error) {
+	patience, cancel := context.WithTimeout(ctx, s.cfg.InterfaceWait)
+	defer cancel()
+	end, err := s.sagas.Wait(patience, at.ID)
+	switch {
+	case patience.Err() != nil:
+		return ctx.Err() == nil, ctx.Err()
+	case err != nil:
+		return false, err
+	case end.State == saga.Undone && end.Err != nil:
+		return false, errs.New(errs.Conflict, "Volume %s of instance %s stays as it was: %s", d.VolumeID, at.Resource, end.Err.Error())
+	}
+	return false, nil
+}
+
+// volumeSaga plugs a volume that is reserved, or unplugs one and gives it back.
+func (s *Service) volumeSaga() saga.Definition[attaching] {
+	attach := func(j *attaching) bool { return j.Name == "attach_volume" }
+	return saga.Definition[attaching]{
+		Kind: kindVolume, Version: 1,
+		Steps: []saga.Step[attaching]{
+			{Name: "ensure", Timeout: 15 * time.Minute, Do: s.plugVolume, Undo: s.unplugVolume},
+			{Name: "disconnect", Do: func(ctx context.Context, j *attaching) error {
+				if attach(j) {
+					return nil
+				}
+				return s.disconnectDevice(ctx, j)
+			}},
+		},
+		Done: finish(s, func(ctx context.Context, tx *store.Tx, j *attaching, _ *Server) error {
+			if attach(j) {
+				return nil
+			}
+			return s.dropDevice(ctx, tx, j)
+		}),
+		Failed: fail(s, func(ctx context.Context, tx *store.Tx, j *attaching, srv *Server, _ *errs.Error) error {
+			srv.Generation++ // the repair ensures the server as it is now
+			if attach(j) {
+				return s.dropDevice(ctx, tx, j)
+			}
+			return nil
+		}),
+	}
+}
+
+// plugVolume has the server's host give the guest what it should have.
+func (s *Service) plugVolume(ctx context.Context, j *attaching) error {
+	return step(s, "compute_"+j.Name, each[attaching](s.spawn))(ctx, j)
+}
+
+// unplugVolume takes a volume back that the guest may have got, or leaves it
+// the one that it was about to lose. A host that does not answer loses the
+// connection: whatever its guest does then does not reach the volume.
+func (s *Service) unplugVolume(ctx context.Context, j *attaching) error {
+	if j.Name == "detach_volume" {
+		return s.changeDevice(ctx, j, func(tx *store.Tx, d *VolumeDevice) error {
+			if d.State != DeviceDetaching {
+				return nil
+			}
+			d.State = DeviceReserved // until the guest is seen with it
+			return s.volumes.DetachingTx(ctx, tx, d.AttachmentID, false)
+		})
+	}
+	err := s.changeDevice(ctx, j, func(_ *store.Tx, d *VolumeDevice) error {
+		d.State = DeviceDetaching
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := s.ensure(ctx, j.Host, j.Server); err != nil {
+		s.log.WarnContext(ctx, "a volume is taken from a guest that may still have it", "server", j.Server, "host", j.Host, "error", err)
+	}
+	return s.disconnectDevice(ctx, j)
+}
+
+// changeDevice changes the saga's device and raises the server's generation.
+func (s *Service) changeDevice(ctx context.Context, j *attaching, f func(tx *store.Tx, d *VolumeDevice) error) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		d, err := s.devices.Get(ctx, tx, j.Device)
+		if err != nil {
+			return err
+		}
+		if err := f(tx, d); err != nil {
+			return err
+		}
+		srv, err := s.servers.Get(ctx, tx, j.Server)
+		if err != nil {
+			return err
+		}
+		srv.Generation++
+		if err := s.save(ctx, tx, srv); err != nil {
+			return err
+		}
+		return s.devices.Update(ctx, tx, d)
+	})
+}
+
+// disconnectDevice ends the host's way to the saga's volume.
+func (s *Service) disconnectDevice(ctx context.Context, j *attaching) error {
+	var d *VolumeDevice
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		d, err = s.devices.Get(ctx, tx, j.Device)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = s.volumes.DisconnectVolume(ctx, d.AttachmentID, j.Host)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return ofVolume(err, "disconnect", d, j.Host)
+	}
+	return nil
+}
+
+// dropDevice gives the saga's volume back and forgets the device.
+func (s *Service) dropDevice(ctx context.Context, tx *store.Tx, j *attaching) error {
+	d, err := s.devices.Get(ctx, tx, j.Device)
+	if err != nil {
+		return err
+	}
+	if err := s.volumes.DetachTx(ctx, tx, d.AttachmentID); err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	return s.devices.Delete(ctx, tx, d.ID)
+}
