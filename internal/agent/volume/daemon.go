@@ -74,7 +74,11 @@ func (d daemon) stop(ctx context.Context) error {
 	pid, ok := d.pid()
 	if ok {
 		if q, err := dialQMP(ctx, d.monitor()); err == nil {
-			_ = q.do(ctx, "quit", nil, nil) // whether or not it answers before it ends
+			// One that waits for a lost connection does not answer; nothing that was
+			// acknowledged is lost with it.
+			soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+			_ = q.do(soon, "quit", nil, nil)
+			cancel()
 			q.close()
 		} else {
 			_ = syscall.Kill(pid, syscall.SIGTERM)

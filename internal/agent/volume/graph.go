@@ -23,9 +23,11 @@ const (
 )
 
 // open gives the conversation with the volume's daemon, which has the chain of
-// layers open as the record has it.
+// layers open as the record has it. A new daemon serves the clients of the one
+// that has died.
 func (v *volume) open(ctx context.Context) (*qmp, error) {
-	if _, ok := v.daemon().pid(); !ok {
+	_, running := v.daemon().pid()
+	if !running {
 		if err := v.daemon().start(ctx); err != nil {
 			return nil, err
 		}
@@ -37,6 +39,11 @@ func (v *volume) open(ctx context.Context) (*qmp, error) {
 	if err := v.chain(ctx, q); err != nil {
 		q.close()
 		return nil, fmt.Errorf("open volume %s: %w", v.rec.ID, err)
+	}
+	if !running && len(v.rec.Clients) > 0 {
+		if err := v.export(ctx, q); err != nil { // it is tried again by the watch
+			v.b.log.ErrorContext(ctx, "volume not served", "volume", v.rec.ID, "error", err)
+		}
 	}
 	return q, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"kumoi/internal/hostapi"
 )
 
@@ -43,29 +45,35 @@ func (b *Backend) Watch(ctx context.Context) {
 		b.log.WarnContext(ctx, "volumes cannot be seen", "error", err)
 		return
 	}
+	var g errgroup.Group
+	g.SetLimit(8)
 	for _, id := range ids {
-		ref := hostapi.VolumeRef{Backend: b.cfg.Name, ID: id}
-		if rec, err := loadRecord(b.dir(id)); err != nil || len(rec.Clients) == 0 || ctx.Err() != nil {
-			continue
-		} else if v := (&volume{b: b, dir: b.dir(id), rec: rec}); v.served() {
-			continue
+		g.Go(func() error { b.tend(ctx, id); return nil })
+	}
+	_ = g.Wait()
+}
+
+// tend has one volume served if it has clients.
+func (b *Backend) tend(ctx context.Context, id string) {
+	rec, err := loadRecord(b.dir(id))
+	if err != nil || len(rec.Clients) == 0 || ctx.Err() != nil || (&volume{b: b, dir: b.dir(id), rec: rec}).served() {
+		return
+	}
+	err = b.with(ctx, hostapi.VolumeRef{Backend: b.cfg.Name, ID: id}, func(v *volume) error {
+		if len(v.rec.Clients) == 0 || v.served() {
+			return nil
 		}
-		err := b.with(ctx, ref, func(v *volume) error {
-			if len(v.rec.Clients) == 0 || v.served() {
-				return nil
-			}
-			b.log.WarnContext(ctx, "a storage daemon is not there; it is started again", "volume", id)
-			return v.serving(ctx, func(q *qmp) error { return v.export(ctx, q) })
-		})
-		if err != nil && ctx.Err() == nil {
-			b.log.ErrorContext(ctx, "volume not served", "volume", id, "error", err)
-		}
+		b.log.WarnContext(ctx, "a storage daemon is not there; it is started again", "volume", id)
+		return v.serving(ctx, func(q *qmp) error { return v.export(ctx, q) })
+	})
+	if err != nil && ctx.Err() == nil {
+		b.log.ErrorContext(ctx, "volume not served", "volume", id, "error", err)
 	}
 }
 
 // served tells whether all daemons that the volume's clients need are there.
 func (v *volume) served() bool {
-	if _, ok := v.daemon().pid(); !ok {
+	if _, ok := v.daemon().pid(); !ok || !exists(v.daemon().socket()) {
 		return false
 	}
 	for id, c := range v.rec.Clients {
