@@ -25,7 +25,7 @@ var uncalled = []string{
 	"network/regular_user", "network/remove_external_gateways", "network/restrict_wildcard", "network/update_external_gateways",
 	"network:attach_external_network",
 	"os_compute_api:compute:servers:resize:cross_cell", "os_compute_api:os-multinic:show", "os_compute_api:servers:create:trusted_certs",
-	"os_compute_api:servers:create_image:allow_volume_backed", "os_compute_api:servers:rebuild:trusted_certs", "os_compute_api:servers:show:host_status:unknown-only",
+	"os_compute_api:servers:rebuild:trusted_certs", "os_compute_api:servers:show:host_status:unknown-only",
 	"update_port:data_plane_status", "update_port:mac_learning_enabled", "update_router:distributed", "update_router:ha",
 	"update_subnet:segment_id",
 }

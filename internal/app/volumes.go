@@ -24,3 +24,17 @@ func (h volumeHosts) Names(ctx context.Context) ([]string, error) {
 	}
 	return names, err
 }
+
+// volumeServers are the servers that have volumes, which compute knows. The two
+// services need each other; compute is made later.
+type volumeServers struct{ services *services }
+
+var _ volume.Servers = volumeServers{}
+
+func (v volumeServers) HasVolume(ctx context.Context, serverID, volumeID string) (bool, error) {
+	return v.services.compute.HasVolume(ctx, serverID, volumeID)
+}
+
+func (v volumeServers) VolumeResized(ctx context.Context, serverID, volumeID string, sizeGiB int) {
+	v.services.compute.VolumeResized(ctx, serverID, volumeID, sizeGiB)
+}

@@ -95,8 +95,10 @@ type Volumes interface {
 	CreateTx(ctx context.Context, tx *store.Tx, n volume.NewVolume, img *image.Image) (*volume.Volume, error)
 	// AwaitVolume waits until a volume is made, and says why if it is not.
 	AwaitVolume(ctx context.Context, id string) error
-	// MakesFrom tells whether a host just makes a volume from an image.
-	MakesFrom(ctx context.Context, host, imageID string) (bool, error)
+	// Reads and Fills tell whether a host makes a volume from an image just now,
+	// or an image from a volume.
+	Reads(ctx context.Context, host, imageID string) (bool, error)
+	Fills(ctx context.Context, host string) (bool, error)
 	// ReserveTx takes a volume for a server.
 	ReserveTx(ctx context.Context, tx *store.Tx, a volume.ServerAttachment) error
 	// ConnectVolume makes a reserved volume reachable from a host, and from no
@@ -114,6 +116,11 @@ type Volumes interface {
 	DetachTx(ctx context.Context, tx *store.Tx, attachmentID string) error
 	// DeleteTx begins the deletion of a volume that is given back.
 	DeleteTx(ctx context.Context, tx *store.Tx, id string) error
+	// SnapshotVolumeTx begins a snapshot; AwaitSnapshot waits for it, and
+	// DeleteSnapshotTx begins its deletion.
+	SnapshotVolumeTx(ctx context.Context, tx *store.Tx, n volume.NewSnapshot) (*volume.Snapshot, error)
+	AwaitSnapshot(ctx context.Context, id string) error
+	DeleteSnapshotTx(ctx context.Context, tx *store.Tx, id string) error
 }
 
 // Network makes, binds and describes ports; *network.Service is one.

@@ -58,7 +58,7 @@ func (s *Service) mayRead(ctx context.Context, host, image string) error {
 		return err
 	}
 	if !ok && s.volumes != nil {
-		if ok, err = s.volumes.MakesFrom(ctx, host, image); err != nil {
+		if ok, err = s.volumes.Reads(ctx, host, image); err != nil {
 			return err
 		}
 	}
@@ -86,6 +86,9 @@ func (s *Service) mayWrite(ctx context.Context, host, image string) error {
 		}
 		return err
 	})
+	if err == nil && !ok && s.volumes != nil {
+		ok, err = s.volumes.Fills(ctx, host)
+	}
 	if err == nil && !ok {
 		err = errs.New(errs.Forbidden, "Host %s is not making image %s.", host, image)
 	}

@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
+	"kumoi/internal/volume"
 )
 
 // GroupProxy gives the API the network's security groups, if the rule allows it.
@@ -133,4 +134,15 @@ func (s *Service) AssistSnapshot(ctx context.Context, rule string) error {
 		return err
 	}
 	return errs.New(errs.Invalid, "This cloud's volumes do not need compute to make or delete their snapshots.")
+}
+
+// VolumeProxy gives the API the volume service behind compute, if the rule allows it.
+func (s *Service) VolumeProxy(ctx context.Context, rule string) (*volume.Service, error) {
+	if err := s.Check(ctx, rule); err != nil {
+		return nil, err
+	}
+	if s.volumeProxy == nil {
+		return nil, errs.New(errs.NotFound, "The resource could not be found.")
+	}
+	return s.volumeProxy, nil
 }

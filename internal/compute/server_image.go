@@ -26,14 +26,17 @@ func (s *Service) CreateImage(ctx context.Context, id, name string, metadata map
 		if err := s.permit(ctx, srv, "createImage"); err != nil {
 			return err
 		}
-		if srv.volumeBacked() {
-			return errs.New(errs.Invalid, "Instance %s boots from a volume, which no image can hold: make a snapshot of the volume, or upload it as an image.", id)
-		}
 		if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(metadata),
 			"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
 			return err
 		}
 		srv.TaskState = TaskSnapshotPending
+		if srv.volumeBacked() {
+			if err := s.checkServer(ctx, srv, "servers:create_image:allow_volume_backed"); err != nil {
+				return err
+			}
+			return s.snapshotVolumes(ctx, tx, srv, name, metadata, image)
+		}
 		return s.snapshot(ctx, tx, srv, "createImage", kindSnapshot, name, metadata, image, &snapshotting{Image: image})
 	})
 	return image, err
@@ -99,7 +102,7 @@ func (s *Service) snapshotSaga() saga.Definition[snapshotting] {
 		Steps: []saga.Step[snapshotting]{
 			{Name: "copy", Do: step(s, "compute_snapshot_instance", func(ctx context.Context, j *snapshotting) error {
 				return s.copyDisk(ctx, &j.job, j.Image)
-			}), Undo: func(ctx context.Context, j *snapshotting) error { return s.dropImage(ctx, j.Image) }, Timeout: 2 * time.Hour},
+			}), Undo: s.dropSnapshot, Timeout: 2 * time.Hour},
 			{Name: "rotate", Do: s.rotate, Skip: func(j *snapshotting) bool { return j.Backup == "" }},
 		},
 		Done: finish(s, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server) error {
@@ -116,10 +119,14 @@ func (s *Service) snapshotSaga() saga.Definition[snapshotting] {
 // copyDisk has the host send a server's disk into an image. A crash in
 // between begins again from the first byte, as the image is written by offset.
 func (s *Service) copyDisk(ctx context.Context, j *job, imageID string) error {
+	var volumes bool
 	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
-		if err != nil || srv.TaskState != TaskSnapshotPending {
+		if err != nil {
 			return err
+		}
+		if volumes = srv.volumeBacked(); srv.TaskState != TaskSnapshotPending {
+			return nil
 		}
 		srv.TaskState = TaskUploading
 		return s.save(ctx, tx, srv)
@@ -133,6 +140,9 @@ func (s *Service) copyDisk(ctx context.Context, j *job, imageID string) error {
 	}
 	if image.Status == "active" { // the copy was complete before a crash
 		return nil
+	}
+	if volumes {
+		return s.finishSnapshots(ctx, image)
 	}
 	return s.hosts.Snapshot(ctx, j.Host, hostapi.SnapshotRequest{ServerID: j.Server, ImageID: imageID, Live: true})
 }

@@ -56,6 +56,13 @@ func (s *Service) HasVolume(ctx context.Context, serverID, volumeID string) (has
 	return has, err
 }
 
+// VolumeResized has a server's guest find the size that its volume has grown to.
+func (s *Service) VolumeResized(ctx context.Context, serverID, volumeID string, sizeGiB int) {
+	if err := s.Refresh(ctx, serverID); err != nil {
+		s.log.WarnContext(ctx, "a guest is not told of its volume's new size", "server", serverID, "volume", volumeID, "size", sizeGiB, "error", err)
+	}
+}
+
 // AttachVolume gives a server a volume, and returns when the guest has it. One
 // without a guest gets it with its next.
 func (s *Service) AttachVolume(ctx context.Context, id string, want AttachVolume) (*VolumeDevice, error) {

@@ -244,8 +244,9 @@ func (s *Service) specVolumes(ctx context.Context, id string) ([]hostapi.Volume,
 }
 
 // hostVolume is a device as its host is told of it.
-func hostVolume(d *VolumeDevice, _ volume.ServerConnection) hostapi.Volume {
+func hostVolume(d *VolumeDevice, c volume.ServerConnection) hostapi.Volume {
 	return hostapi.Volume{
-		ID: d.VolumeID, Device: strings.TrimPrefix(d.Name, "/dev/"), Boot: d.root(), Bus: d.Bus, Tag: d.Tag,
+		ID: d.VolumeID, AttachmentID: d.AttachmentID, Device: strings.TrimPrefix(d.Name, "/dev/"), Boot: d.root(), Bus: d.Bus,
+		DeviceType: d.Type, Tag: d.Tag, Shareable: c.Multiattach, SizeGiB: c.SizeGiB, Connection: c.VolumeConnection,
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
 	"kumoi/internal/network"
+	"kumoi/internal/volume"
 )
 
 // Deps is what compute needs. Identity, Volumes, NetworkProxy, ImageProxy and Log may be nil.
@@ -38,6 +39,8 @@ type Deps struct {
 	Placement Placement
 	Identity  Identity
 	Volumes   Volumes
+	// VolumeProxy is shown to clients of before 2.36; nil: there are no volumes.
+	VolumeProxy *volume.Service
 	// NetworkProxy and ImageProxy are what versions before 2.36 and 2.39 showed of
 	// other services as compute's own.
 	NetworkProxy *network.Service
@@ -124,6 +127,7 @@ type Service struct {
 	placement             Placement
 	identity              Identity
 	volumes               Volumes
+	volumeProxy           *volume.Service
 	networkProxy          *network.Service
 	imageProxy            ImageProxy
 	log                   *slog.Logger
@@ -143,7 +147,7 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
 		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
-		placement: d.Placement, identity: d.Identity, volumes: d.Volumes, networkProxy: d.NetworkProxy, imageProxy: d.ImageProxy,
+		placement: d.Placement, identity: d.Identity, volumes: d.Volumes, volumeProxy: d.VolumeProxy, networkProxy: d.NetworkProxy, imageProxy: d.ImageProxy,
 		log: logx.Or(d.Log).With("component", "compute"), now: d.Clock, cfg: d.Config.withDefaults(),
 	}
 	if s.now == nil {

@@ -49,7 +49,8 @@ func TestAttachVolume(t *testing.T) {
 			t.Errorf("the volume says %v, the server %v", seen, at)
 		}
 		guest := c.Agent("h1").Guest(server)
-		if len(guest.Volumes) != 1 || guest.Volumes[0].ID != vol || guest.Volumes[0].Device != "vdb" || guest.Volumes[0].Tag != "data" {
+		if len(guest.Volumes) != 1 || guest.Volumes[0].ID != vol || guest.Volumes[0].Device != "vdb" || guest.Volumes[0].Tag != "data" ||
+			guest.Volumes[0].Connection.Export == "" || guest.Volumes[0].AttachmentID != at["attachment_id"] || guest.Volumes[0].SizeGiB != 1 {
 			t.Errorf("the guest has %+v", guest.Volumes)
 		}
 		if s := p.Must(200, "GET", "/v2.1/servers/"+server, nil)["server"].(object); fmt.Sprint(attached(s)) != fmt.Sprint([]string{vol}) {
@@ -226,6 +227,72 @@ func TestVolumesMove(t *testing.T) {
 	if g := c.Agent(host()).Guest(server); len(g.Volumes) != 2 || g.Volumes[1].ID != more {
 		t.Errorf("after unshelving: %+v", g.Volumes)
 	}
+}
+
+// An image of a server that boots from a volume names snapshots of its volumes,
+// and the next server gets its own from them.
+func TestImageOfVolumes(t *testing.T) {
+	each(t, func(t *testing.T, c *computetest.Cloud, p *computetest.Client) {
+		v := c.VolumeClient(t, "p")
+		server := p.Server(object{"imageRef": "", "block_device_mapping_v2": []object{
+			toVolume("image", object{"uuid": computetest.Image, "boot_index": 0, "volume_size": 1}), toVolume("blank", object{"volume_size": 2}),
+		}})
+		p.Wait(server, "ACTIVE")
+		image := p.Action(202, server, "createImage", object{"name": "both", "metadata": object{"block_device_mapping": "mine"}})["image_id"].(string)
+		p.Wait(server, "ACTIVE")
+		if list := v.Must(200, "GET", "/snapshots", nil)["snapshots"].([]any); len(list) != 2 {
+			t.Errorf("snapshots: %v", list)
+		}
+		p.Fails(400, "not supported for volume-backed", "POST", "/v2.1/servers/"+server+"/action", object{"createBackup": object{"name": "b", "backup_type": "daily", "rotation": 1}})
+		p.At("2.92").Fails(400, "different image", "POST", "/v2.1/servers/"+server+"/action", object{"rebuild": object{"imageRef": image}})
+		p.At("2.92").Action(202, server, "rebuild", object{"imageRef": computetest.Image})
+		p.Wait(server, "ACTIVE")
+		p.Fails(400, "does not write over", "POST", "/v2.1/servers/"+server+"/action", object{"rebuild": object{"imageRef": computetest.Image}})
+		p.At("2.86").Fails(400, "volume-backed", "POST", "/v2.1/servers/"+server+"/action", object{"rescue": object{"rescue_image_ref": computetest.Image}})
+		next := p.Server(object{"imageRef": image})
+		s := p.Wait(next, "ACTIVE")
+		if len(attached(s)) != 2 || s["image"] != "" {
+			t.Fatalf("the next server: %v, image %v", attached(s), s["image"])
+		}
+		if size := v.Wait(attached(s)[1], "in-use")["size"]; size != 2.0 {
+			t.Errorf("the second volume has %v GiB", size)
+		}
+	})
+}
+
+// Clients of before 2.36 see volumes and snapshots as compute's own.
+func TestOldVolumes(t *testing.T) {
+	each(t, func(t *testing.T, c *computetest.Cloud, p *computetest.Client) {
+		v, old := c.VolumeClient(t, "p"), p.At("2.1")
+		id := old.Must(200, "POST", "/v2.1/os-volumes", object{"volume": object{"size": 1, "display_name": "one", "metadata": object{"k": "v"}}})["volume"].(object)["id"].(string)
+		v.Wait(id, "available")
+		one := old.Must(200, "GET", "/v2.1/os-volumes/"+id, nil)["volume"].(object)
+		if one["displayName"] != "one" || one["size"] != 1.0 || one["metadata"].(object)["k"] != "v" || len(one["attachments"].([]any)[0].(object)) != 0 {
+			t.Errorf("volume: %v", one)
+		}
+		if list := old.Must(200, "GET", "/v2.1/os-volumes/detail?limit=1", nil)["volumes"].([]any); len(list) != 1 {
+			t.Errorf("volumes: %v", list)
+		}
+		old.As("q").Fails(404, "could not be found", "GET", "/v2.1/os-volumes/"+id, nil)
+		snap := old.Must(200, "POST", "/v2.1/os-snapshots", object{"snapshot": object{"volume_id": id, "display_name": "s"}})["snapshot"].(object)["id"].(string)
+		if list := old.Must(200, "GET", "/v2.1/os-snapshots", nil)["snapshots"].([]any); len(list) != 1 || list[0].(object)["volumeId"] != id {
+			t.Errorf("snapshots: %v", list)
+		}
+		waittest.Until(t, 20*time.Second, func() error {
+			if one := old.Must(200, "GET", "/v2.1/os-snapshots/"+snap, nil)["snapshot"].(object); one["status"] != "available" {
+				return fmt.Errorf("snapshot: %v", one)
+			}
+			return nil
+		})
+		old.Must(202, "DELETE", "/v2.1/os-snapshots/"+snap, nil)
+		waittest.Until(t, 20*time.Second, func() error {
+			if status, _, out := old.Do("DELETE", "/v2.1/os-volumes/"+id, nil); status != 202 {
+				return fmt.Errorf("%d %v", status, out)
+			}
+			return nil
+		})
+		v.WaitGone(id)
+	})
 }
 
 func TestVolumeDevicesRefused(t *testing.T) {

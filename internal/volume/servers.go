@@ -78,17 +78,6 @@ func (s *Service) await(ctx context.Context, about string, pending func(tx *stor
 	}
 }
 
-// MakesFrom tells whether a host just makes a volume from an image, so that it
-// has a reason to read it.
-func (s *Service) MakesFrom(ctx context.Context, host, imageID string) (bool, error) {
-	var list []*Volume
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.tables.Volumes.All(ctx, tx, store.Eq("image_id", imageID), store.In("status", []string{Creating, Downloading}))
-		return err
-	})
-	return slices.ContainsFunc(list, func(v *Volume) bool { return ParsePlace(v.Host).Host == host }), err
-}
-
 // ReserveTx takes a volume for a server, in the request's transaction.
 func (s *Service) ReserveTx(ctx context.Context, tx *store.Tx, r ServerAttachment) error {
 	v, err := s.tables.Volumes.Get(ctx, tx, r.VolumeID)
@@ -361,4 +350,34 @@ func fromMap(m map[string]any, v any) error {
 		err = json.Unmarshal(data, v)
 	}
 	return err
+}
+
+// SnapshotVolumeTx begins a snapshot of a server's volume.
+func (s *Service) SnapshotVolumeTx(ctx context.Context, tx *store.Tx, n NewSnapshot) (*Snapshot, error) {
+	return s.Snapshots.CreateTx(ctx, tx, n)
+}
+
+// AwaitSnapshot waits until a snapshot is made, and says why if it is not.
+func (s *Service) AwaitSnapshot(ctx context.Context, id string) error {
+	return s.await(ctx, "snapshot/"+id, func(tx *store.Tx) (bool, error) {
+		p, err := s.tables.Snapshots.Get(ctx, tx, id)
+		switch {
+		case errs.Is(err, errs.NotFound):
+			return false, snapshotNotFound(id)
+		case err == nil && p.Status == Error:
+			return false, errs.New(errs.Conflict, "Snapshot %s is in status error; its messages say why.", id)
+		case err != nil:
+			return false, err
+		}
+		return p.Status == Creating, nil
+	})
+}
+
+// DeleteSnapshotTx begins the deletion of a snapshot of the actor's.
+func (s *Service) DeleteSnapshotTx(ctx context.Context, tx *store.Tx, id string) error {
+	p, err := s.Snapshots.get(ctx, tx, "volume:delete_snapshot", id)
+	if err != nil {
+		return err
+	}
+	return s.Snapshots.DeleteTx(ctx, tx, p, false)
 }

@@ -40,9 +40,6 @@ func (a *api) proxyRoutes() []httpx.Route {
 	never := func(context.Context, *httpx.Request) (*httpx.Response, error) {
 		return nil, bad("Command Not supported. Please use Ironic command to perform this action.")
 	}
-	noVolumes := func(context.Context, *httpx.Request) (*httpx.Response, error) {
-		return nil, bad("This cloud has no block storage service.")
-	}
 	routes := []httpx.Route{
 		{Method: "GET", Path: "/v2.1/os-networks", Policy: p + "os-networks:list", Handler: a.listNetworks("os-networks:list")},
 		{Method: "GET", Path: "/v2.1/os-networks/{network_id}", Policy: p + "os-networks:show", Handler: a.showNetwork("os-networks:show")},
@@ -61,17 +58,6 @@ func (a *api) proxyRoutes() []httpx.Route {
 		{Method: "POST", Path: "/v2.1/os-security-group-rules", Policy: p + "os-security-groups:rule:create", Handler: a.createGroupRule},
 		{Method: "DELETE", Path: "/v2.1/os-security-group-rules/{rule_id}", Policy: p + "os-security-groups:rule:delete", Handler: a.deleteGroupRule},
 
-		{Method: "GET", Path: "/v2.1/os-volumes", Policy: p + "os-volumes:list", Handler: empty("os-volumes:list", "volumes")},
-		{Method: "GET", Path: "/v2.1/os-volumes/detail", Policy: p + "os-volumes:detail", Handler: empty("os-volumes:detail", "volumes")},
-		{Method: "POST", Path: "/v2.1/os-volumes", Policy: p + "os-volumes:create", Handler: noVolumes},
-		{Method: "GET", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "os-volumes:show", Handler: none("os-volumes:show", "Volume", "volume_id")},
-		{Method: "DELETE", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "os-volumes:delete", Handler: none("os-volumes:delete", "Volume", "volume_id")},
-		{Method: "GET", Path: "/v2.1/os-snapshots", Policy: p + "os-volumes:snapshots:list", Handler: empty("os-volumes:snapshots:list", "snapshots")},
-		{Method: "GET", Path: "/v2.1/os-snapshots/detail", Policy: p + "os-volumes:snapshots:detail", Handler: empty("os-volumes:snapshots:detail", "snapshots")},
-		{Method: "POST", Path: "/v2.1/os-snapshots", Policy: p + "os-volumes:snapshots:create", Handler: noVolumes},
-		{Method: "GET", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "os-volumes:snapshots:show", Handler: none("os-volumes:snapshots:show", "Snapshot", "snapshot_id")},
-		{Method: "DELETE", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "os-volumes:snapshots:delete", Handler: none("os-volumes:snapshots:delete", "Snapshot", "snapshot_id")},
-
 		{Method: "GET", Path: "/v2.1/os-baremetal-nodes", Policy: p + "os-baremetal-nodes:list", Handler: empty("os-baremetal-nodes:list", "nodes")},
 		{Method: "GET", Path: "/v2.1/os-baremetal-nodes/{node_id}", Policy: p + "os-baremetal-nodes:show", Handler: none("os-baremetal-nodes:show", "Node", "node_id")},
 		{Method: "POST", Path: "/v2.1/os-baremetal-nodes", Handler: never},
@@ -79,6 +65,7 @@ func (a *api) proxyRoutes() []httpx.Route {
 		{Method: "POST", Path: "/v2.1/os-baremetal-nodes/{node_id}/action", Action: "add_interface", Handler: never},
 		{Method: "POST", Path: "/v2.1/os-baremetal-nodes/{node_id}/action", Action: "remove_interface", Handler: never},
 	}
+	routes = append(routes, a.volumeRoutes()...)
 	for i := range routes {
 		routes[i].Max = last
 	}

@@ -83,13 +83,15 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	t.Cleanup(c.Network.Stop)
 	c.Backends = newBackends(hosts)
 	c.Volumes, err = volume.New(volume.Deps{
-		DB: db, Tables: volumestore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Log: logx.Discard(),
+		DB: db, Tables: volumestore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn, Log: logx.Discard(),
 		Hosts: c.Backends, Images: c.Images, Config: volume.Config{DataDir: t.TempDir()},
 	})
 	must(err)
+	must(c.Volumes.Start(ctx))
+	t.Cleanup(c.Volumes.Stop)
 	deps := compute.Deps{
 		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
-		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes,
+		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes, VolumeProxy: c.Volumes,
 		Config: compute.Config{MaxBuildAttempts: 3},
 	}
 	for _, o := range options {
