@@ -30,12 +30,13 @@ func (b *Backend) CopyVolume(ctx context.Context, c *hostapi.VolumeCopy) error {
 		if err := to.Connect(ctx, copyClient(v.rec.ID), c.To, 0); err != nil {
 			return err
 		}
-		err := q.do(ctx, "blockdev-add", object{ // the other volume may be larger
-			"driver": "raw", "node-name": "to", "size": int64(v.rec.SizeGiB) << 30,
-			"file": object{"driver": "nbd", "server": object{"type": "unix", "path": to.Socket(copyClient(v.rec.ID))},
-				"export": c.To.Export, "open-timeout": 5, "discard": "unmap"},
-		}, nil)
-		if err != nil {
+		remote := object{
+			"driver": "nbd", "server": object{"type": "unix", "path": to.Socket(copyClient(v.rec.ID))},
+			"export": c.To.Export, "open-timeout": 5, "discard": "unmap",
+		}
+		// The other volume may be larger: a mirror wants equal sizes.
+		part := object{"driver": "raw", "node-name": "to", "size": int64(v.rec.SizeGiB) << 30, "file": remote}
+		if err := q.do(ctx, "blockdev-add", part, nil); err != nil {
 			return err
 		}
 		device, err := v.plain(ctx, q, c.Encryption)

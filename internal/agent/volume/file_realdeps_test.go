@@ -27,7 +27,7 @@ type host struct {
 func newHost(t *testing.T, name string) *host {
 	t.Helper()
 	dir := t.TempDir()
-	run, err := os.MkdirTemp("", "kv") // sockets have short paths
+	run, err := os.MkdirTemp("", "kv") //nolint:usetesting // sockets have short paths
 	if err != nil {
 		t.Fatal(err)
 	}
