@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -198,11 +199,32 @@ func (fs fields) term(d Dialect, c Cond) (term, error) {
 		return term{expr + op, []any{v}}, nil
 	}
 	if c.Op == OneOf {
+		list := values(c.Value)
+		if len(list) > mostParameters {
+			return among(d, expr, f.kind, list)
+		}
 		var q Selection
-		in(&q, expr, values(c.Value))
+		in(&q, expr, list)
 		return term{q.conds[0], q.args}, nil
 	}
 	return like(expr, c.Op, v)
+}
+
+// among is OneOf for more values than the databases take placeholders: as one
+// JSON text.
+func among(d Dialect, expr string, k Kind, list []any) (term, error) {
+	text, err := json.Marshal(list)
+	if err != nil {
+		return term{}, err
+	}
+	if d == SQLite {
+		return term{expr + " IN (SELECT value FROM json_each(?))", []any{string(text)}}, nil
+	}
+	value := "value"
+	if k == KindInt || k == KindTime {
+		value = "value::bigint"
+	}
+	return term{expr + " IN (SELECT " + value + " FROM jsonb_array_elements_text(?::text::jsonb))", []any{string(text)}}, nil
 }
 
 func (fs fields) or(d Dialect, c Cond) (term, error) {

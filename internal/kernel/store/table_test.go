@@ -217,6 +217,17 @@ func TestTableConditions(t *testing.T) {
 				t.Errorf("%+v: %q, want %q, %v", conds, got, want, err)
 			}
 		}
+		// More values than there can be placeholders.
+		names, weights := []string{"Banana", `a"b`}, []int{1, 3}
+		for i := range 70_000 {
+			names, weights = append(names, fmt.Sprint("n", i)), append(weights, 100+i)
+		}
+		for want, cond := range map[string]store.Cond{"2": store.In("name", names), "1,3": store.In("weight", weights)} {
+			rows, err := fruits.All(ctx, tx, cond)
+			if got := idsOf(rows, fruitID); err != nil || got != want {
+				t.Errorf("many values: %q, want %q, %v", got, want, err)
+			}
+		}
 		if _, err := fruits.All(ctx, tx, store.Eq("colour", "red")); err == nil {
 			t.Error("a field that is not there")
 		}

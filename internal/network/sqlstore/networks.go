@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -62,17 +63,26 @@ func belongings(ctx context.Context, tx *store.Tx, ns []*network.Network) error 
 		n.SubnetIDs = []string{}
 		byID[n.ID], ids[i] = n, n.ID
 	}
-	any := false
+	for some := range slices.Chunk(ids, 10_000) { // the databases bound the number of placeholders
+		if err := belonging(ctx, tx, byID, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func belonging(ctx context.Context, tx *store.Tx, byID map[string]*network.Network, ids []string) error {
+	pooled := false
 	_, err := store.Find(ctx, tx, func(r store.Row) (struct{}, error) {
 		var network, id, pool string
 		err := r.Scan(&network, &id, &pool)
 		if n := byID[network]; err == nil && n != nil {
 			n.SubnetIDs = append(n.SubnetIDs, id)
-			any = any || pool != ""
+			pooled = pooled || pool != ""
 		}
 		return struct{}{}, err
 	}, store.Among(store.Select("SELECT network_id, id, subnetpool_id FROM network_subnet"), "network_id", ids).OrderBy("id"))
-	if err != nil || !any {
+	if err != nil || !pooled {
 		return err
 	}
 	_, err = store.Find(ctx, tx, func(r store.Row) (struct{}, error) {
