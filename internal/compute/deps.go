@@ -98,7 +98,7 @@ type Volumes interface {
 	// Reads and Fills tell whether a host makes a volume from an image just now,
 	// or an image from a volume.
 	Reads(ctx context.Context, host, imageID string) (bool, error)
-	Fills(ctx context.Context, host string) (bool, error)
+	Fills(ctx context.Context, host, imageID string) (bool, error)
 	// ReserveTx takes a volume for a server.
 	ReserveTx(ctx context.Context, tx *store.Tx, a volume.ServerAttachment) error
 	// ConnectVolume makes a reserved volume reachable from a host, and from no

@@ -87,7 +87,7 @@ func (s *Service) mayWrite(ctx context.Context, host, image string) error {
 		return err
 	})
 	if err == nil && !ok && s.volumes != nil {
-		ok, err = s.volumes.Fills(ctx, host)
+		ok, err = s.volumes.Fills(ctx, host, image)
 	}
 	if err == nil && !ok {
 		err = errs.New(errs.Forbidden, "Host %s is not making image %s.", host, image)

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -261,7 +262,7 @@ func connectionInfo(c *hostapi.VolumeConnection, a *Attachment, specs map[string
 	return map[string]any{
 		"qos_specs":          specs,
 		"driver_volume_type": "kumoi", "attachment_id": a.ID, "volume_id": c.VolumeID, "host": c.Host, "address": c.Address, "export": c.Export,
-		"key": string(c.Key), "access_mode": a.Mode, "discard": true, "encrypted": false, "enforce_multipath": false, "cacheable": false,
+		"key": base64.StdEncoding.EncodeToString(c.Key), "read_only": c.ReadOnly, "access_mode": a.Mode, "discard": true, "encrypted": false, "enforce_multipath": false, "cacheable": false,
 	}
 }
 
@@ -271,8 +272,12 @@ func (a *Attachment) Reach() *hostapi.VolumeConnection {
 		return nil
 	}
 	word := func(key string) string { s, _ := a.Connection[key].(string); return s }
+	key, err := base64.StdEncoding.DecodeString(word("key"))
+	if err != nil {
+		return nil
+	}
 	return &hostapi.VolumeConnection{
-		VolumeID: a.VolumeID, Host: word("host"), Address: word("address"), Export: word("export"), Key: []byte(word("key")), ReadOnly: a.Mode == "ro",
+		VolumeID: a.VolumeID, Host: word("host"), Address: word("address"), Export: word("export"), Key: key, ReadOnly: a.Mode == "ro",
 	}
 }
 

@@ -109,7 +109,7 @@ func (s *Service) uploadSaga() saga.Definition[Work] {
 }
 
 // Reads tells whether a host has a reason to read an image: a volume of its is
-// just being made of it.
+// just being made of it, or made anew.
 func (s *Service) Reads(ctx context.Context, host, imageID string) (yes bool, err error) {
 	err = s.read(ctx, func(tx *store.Tx) error {
 		list, err := s.tables.Volumes.All(ctx, tx, store.In("status", []string{Creating, Downloading}))
@@ -121,12 +121,17 @@ func (s *Service) Reads(ctx context.Context, host, imageID string) (yes bool, er
 	return yes, err
 }
 
-// Fills tells whether a host has a reason to fill an image: it uploads a volume as it.
-func (s *Service) Fills(ctx context.Context, host string) (yes bool, err error) {
+// Fills tells whether a host has a reason to fill an image: it just uploads a
+// volume of the image's owner.
+func (s *Service) Fills(ctx context.Context, host, imageID string) (yes bool, err error) {
+	img, err := s.images.Show(actor.AsSystem(ctx, "volume"), imageID)
+	if err != nil {
+		return false, gone(err)
+	}
 	err = s.read(ctx, func(tx *store.Tx) error {
 		list, err := s.tables.Volumes.All(ctx, tx, store.Eq("status", Uploading))
 		for _, v := range list {
-			yes = yes || ParsePlace(v.Host).Host == host
+			yes = yes || ParsePlace(v.Host).Host == host && img.Owner == v.ProjectID
 		}
 		return err
 	})

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh AREA [REGEX]: Debian's tempest against a cloud started for it.
-# AREA: identity, image, network (guests pretended); compute, smoke (real guests,
+# AREA: identity, image, network, volume (guests pretended); compute, smoke (real guests,
 # in namespaces of their own, when run as root; else pretended as well); clients:
 # the clients' own functional tests (clients.sh).
 # identity is two suites: the tests of the API with the default policies and
@@ -19,14 +19,14 @@ kumoi=${KUMOI:-$root/bin/kumoi}
 area=${1:-}
 case $area in
   identity) pattern='^(tempest\.api\.identity\.(admin\.)?v3|keystone_tempest_plugin\.tests\.(api|scenario))\.' ;;
-  network | compute) pattern="^tempest\.api\.$area\." ;;
+  network | compute | volume) pattern="^tempest\.api\.$area\." ;;
   image) pattern='^(tempest\.api\.image|glance_tempest_plugin|tempest\.scenario\.test_unified_limits)\.' ;;
   smoke) pattern='^tempest\..*\[.*\bsmoke\b.*\]' ;;
   placement)
     echo "conformance: no stock suite tests placement alone; internal/placement/api has its tests, and compute's uses it" >&2
     exit 2 ;;
   clients) exec test/conformance/clients.sh "${@:2}" ;;
-  *) echo "usage: $0 identity|image|network|compute|smoke|clients [REGEX]" >&2; exit 2 ;;
+  *) echo "usage: $0 identity|image|network|volume|compute|smoke|clients [REGEX]" >&2; exit 2 ;;
 esac
 # shellcheck source=test/conformance/lib.sh
 . test/conformance/lib.sh
@@ -209,9 +209,23 @@ run_validation = false
 nova = true
 neutron = true
 glance = true
-cinder = false
+cinder = $([ "$area" = volume ] && echo true || echo false)
 swift = false
 horizon = false
+[volume]
+catalog_type = block-storage
+min_microversion = 3.0
+max_microversion = latest
+volume_size = 1
+build_timeout = 120
+[volume-feature-enabled]
+backup = true
+snapshot = true
+clone = true
+manage_volume = true
+manage_snapshot = false
+extend_attached_volume = true
+volume_revert = true
 CONF
 
 cd "$out/tempest"

@@ -25,9 +25,10 @@ func New(d volume.Deps) (*volume.Service, service.Descriptor, error) {
 			{Type: "block-storage", Name: "cinder", Path: "/volume/v3/$(project_id)s"},
 			{Type: "volumev3", Name: "cinderv3", Path: "/volume/v3/$(project_id)s"}, // as older clients look for it
 		},
-		Counts: []service.Count{service.Rows("volumes", d.Tables.Volumes), service.Rows("volume snapshots", d.Tables.Snapshots)},
-		Health: func(ctx context.Context) []service.Health { return backends(ctx, s) },
-		Start:  s.Start, Stop: s.Stop,
+		Counts:   []service.Count{service.Rows("volumes", d.Tables.Volumes), service.Rows("volume snapshots", d.Tables.Snapshots)},
+		Health:   func(ctx context.Context) []service.Health { return backends(ctx, s) },
+		Explains: []service.Explainer{volumes(s)},
+		Start:    s.Start, Stop: s.Stop,
 	}, nil
 }
 
