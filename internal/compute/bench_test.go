@@ -84,7 +84,7 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 // BenchmarkCreateToActive measures from the request to ACTIVE, one port each.
 func BenchmarkCreateToActive(b *testing.B) {
 	c := computetest.New(b, storetest.SQLite(b), true, []string{"h1"}, func(d *compute.Deps) {
-		d.Config.Quota = map[string]int{"instances": -1, "cores": -1, "ram": -1}
+		d.Config.Quota = map[string]int64{"instances": -1, "cores": -1, "ram": -1}
 		d.Config.CPURatio, d.Config.RAMRatio, d.Config.DiskRatio = 1e6, 1e6, 1e6
 	})
 	p := c.Client(b, "p")

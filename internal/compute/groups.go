@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -36,25 +37,16 @@ func (f *ServerGroups) Create(ctx context.Context, n NewServerGroup) (*ServerGro
 		ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.Name, Policy: n.Policy, Rules: n.Rules, CreatedAt: f.s.now().UTC(),
 	}
 	return g, f.s.write(ctx, func(tx *store.Tx) error {
-		limit, err := f.s.limits(ctx, tx, g.ProjectID)
+		over, err := f.s.quotas.Check(ctx, tx, quota.Holder{Project: g.ProjectID}, quota.Want{Resource: "server_groups", N: 1})
 		if err != nil {
 			return err
 		}
-		used, err := f.count(ctx, tx, g.ProjectID)
-		if err != nil {
-			return err
-		}
-		if top := limit["server_groups"]; top >= 0 && used+1 > top {
+		if over != nil {
 			return errs.New(errs.OverQuota, "Quota exceeded, too many server groups.")
 		}
 		audit.Created(ctx, g.ID)
 		return f.table.Insert(ctx, tx, g)
 	})
-}
-
-func (f *ServerGroups) count(ctx context.Context, tx *store.Tx, projectID string) (int, error) {
-	n, err := f.table.Count(ctx, tx, store.Eq("project_id", projectID))
-	return int(n), err
 }
 
 // visible finds a server group that the actor may know of.

@@ -9,6 +9,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 )
@@ -36,17 +37,11 @@ func (s *Service) Resize(ctx context.Context, id, flavorID, diskConfig string) e
 		case f.Ephemeral < srv.Flavor.Ephemeral && len(srv.ephemeral()) > 0:
 			return errs.New(errs.Invalid, "Resize to a smaller ephemeral disk is not allowed: flavor %s has %d GiB, the server %d GiB.", f.Name, f.Ephemeral, srv.Flavor.Ephemeral)
 		}
-		limit, err := s.limits(ctx, tx, srv.ProjectID)
+		account, err := s.quotas.Account(ctx, tx, quota.Holder{Project: srv.ProjectID}, "cores", "ram")
 		if err != nil {
 			return err
 		}
-		used, err := s.store.ServerTotals(ctx, tx, srv.ProjectID, "")
-		if err != nil {
-			return err
-		}
-		if err := overQuota(limit, []demand{
-			{"cores", used.Cores, f.VCPUs - srv.Flavor.VCPUs}, {"ram", used.RAM, f.RAM - srv.Flavor.RAM},
-		}); err != nil {
+		if err := overQuota(account, map[string]int{"cores": f.VCPUs - srv.Flavor.VCPUs, "ram": f.RAM - srv.Flavor.RAM}); err != nil {
 			return err
 		}
 		if diskConfig != "" {

@@ -16,6 +16,7 @@ import (
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
@@ -65,7 +66,7 @@ type Config struct {
 	// InterfaceWait is how long the request for an interface waits for the host; 30 s if zero.
 	InterfaceWait time.Duration
 	// Quota replaces default limits, by resource.
-	Quota map[string]int
+	Quota map[string]int64
 }
 
 func (c Config) withDefaults() Config {
@@ -112,7 +113,7 @@ type Service struct {
 	events                *store.Table[Event]
 	migrations            *store.Table[Migration]
 	consoles              *store.Table[Console]
-	quotas                *store.Table[Limit]
+	quotas                *quota.Quotas
 	hostTable, hostStates *store.Table[Host]
 	guests                *store.Table[Guests]
 	devices               *store.Table[VolumeDevice]
@@ -156,8 +157,8 @@ func New(d Deps) (*Service, error) {
 	s.started = s.now()
 	t := d.Tables
 	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
-	s.consoles, s.quotas, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Quotas, t.Hosts, t.HostStates, t.Guests
-	s.devices = t.Devices
+	s.consoles, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Hosts, t.HostStates, t.Guests
+	s.devices, s.quotas = t.Devices, s.newQuotas(t)
 	s.Migrations = Migrations{s}
 	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
 	tell(d.Events, d.DB, d.Tables)
@@ -168,11 +169,7 @@ func New(d Deps) (*Service, error) {
 	})
 	s.Keypairs = keypair.New(keypair.Deps{
 		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,
-		Limit: func(ctx context.Context, tx *store.Tx) (int, error) {
-			limit, err := s.limits(ctx, tx, actor.From(ctx).ProjectID)
-			return limit["key_pairs"], err
-		},
-		Counters: d.Store,
+		Quotas: s.quotas, Counters: d.Store,
 	})
 	if err := s.policy.Register(Rules()...); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"kumoi/internal/compute/flavor"
 	"kumoi/internal/compute/keypair"
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -21,7 +22,7 @@ type Tables struct {
 	FlavorAccess *store.Table[flavor.Access]
 	Keypairs     *store.Table[keypair.Keypair]
 	ServerGroups *store.Table[ServerGroup]
-	Quotas       *store.Table[Limit]
+	Quotas       *store.Table[quota.Limit]
 	Hosts        *store.Table[Host]
 	HostStates   *store.Table[Host] // what views of servers tell of them
 	Guests       *store.Table[Guests]
@@ -53,10 +54,4 @@ type HostCount struct{ Servers, Busy int }
 type Guests struct {
 	Host    string
 	Reports []hostapi.ServerReport
-}
-
-// Limit is one quota of a project, of a user in it (then Owner is project/user) or of a class.
-type Limit struct {
-	Kind, Owner, Resource string
-	Hard                  int
 }

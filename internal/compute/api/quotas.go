@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"strings"
 
-	"kumoi/internal/compute"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/rest"
 )
 
@@ -24,13 +24,13 @@ func quotaKeys(r *httpx.Request) []string {
 	return keys
 }
 
-func quotaDoc(r *httpx.Request, id string, quota map[string]compute.Quota) object {
+func quotaDoc(r *httpx.Request, id string, q quota.Account) object {
 	doc := object{}
 	if id != "" {
 		doc["id"] = id
 	}
 	for _, k := range quotaKeys(r) {
-		doc[k] = quota[k].Limit
+		doc[k] = q[k].Limit
 	}
 	return object{"quota_set": doc}
 }
@@ -80,10 +80,10 @@ func (a *api) defaultQuota(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	return httpx.JSON(http.StatusOK, quotaDoc(r, r.Var("project_id"), asQuotas(q))), nil
 }
 
-func asQuotas(limits map[string]int) map[string]compute.Quota {
-	out := map[string]compute.Quota{}
+func asQuotas(limits map[string]int64) quota.Account {
+	out := quota.Account{}
 	for k, v := range limits {
-		out[k] = compute.Quota{Limit: v}
+		out[k] = quota.Quota{Limit: v}
 	}
 	return out
 }
@@ -128,12 +128,12 @@ func (a *api) updateQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 // limitsOf reads the numbers of a checked body.
-func limitsOf(r *httpx.Request, root string) (map[string]int, bool, error) {
+func limitsOf(r *httpx.Request, root string) (map[string]int64, bool, error) {
 	all, err := r.Object()
 	if err != nil {
 		return nil, false, err
 	}
-	set, force := map[string]int{}, false
+	set, force := map[string]int64{}, false
 	inner, _ := all[root].(map[string]any)
 	for k, v := range inner {
 		switch k {
@@ -145,7 +145,7 @@ func limitsOf(r *httpx.Request, root string) (map[string]int, bool, error) {
 			if err := n.UnmarshalJSON([]byte(strings.TrimSpace(text(v)))); err != nil {
 				return nil, false, err
 			}
-			set[k] = int(n)
+			set[k] = int64(n)
 		}
 	}
 	return set, force, nil
@@ -162,7 +162,7 @@ func (a *api) deleteQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return httpx.Empty(http.StatusAccepted), nil
 }
 
-func classDoc(r *httpx.Request, class string, limits map[string]int) object {
+func classDoc(r *httpx.Request, class string, limits map[string]int64) object {
 	doc := object{"id": class}
 	for _, k := range quotaKeys(r) {
 		if !r.AtLeast(2, 50) && strings.HasPrefix(k, "server_group") {

@@ -11,6 +11,7 @@ import (
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -32,10 +33,10 @@ type Deps struct {
 	DB    *store.DB
 	Table *store.Table[Keypair]
 	Now   func() time.Time
-	// Check asks a rule of compute's policy, Limit how many key pairs a user of
-	// the actor's project may have (-1: any).
+	// Check asks a rule of compute's policy.
 	Check func(ctx context.Context, rule string, t policy.Target) error
-	Limit func(ctx context.Context, tx *store.Tx) (int, error)
+	// Quotas say how many key pairs each user of the actor's project may have.
+	Quotas *quota.Quotas
 	// Counters gives numbers that nobody had before.
 	Counters interface {
 		Next(ctx context.Context, tx *store.Tx, counter string) (int64, error)
@@ -105,11 +106,11 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, k *Keypair) error {
 	if err != nil {
 		return err
 	}
-	top, err := s.d.Limit(ctx, tx)
+	fits, err := s.d.Quotas.Fits(ctx, tx, quota.Holder{Project: actor.From(ctx).ProjectID}, "key_pairs", used+1)
 	if err != nil {
 		return err
 	}
-	if top >= 0 && int(used)+1 > top {
+	if !fits {
 		return errs.New(errs.OverQuota, "Quota exceeded, too many key pairs.")
 	}
 	if k.ID, err = s.d.Counters.Next(ctx, tx, "keypair"); err != nil {

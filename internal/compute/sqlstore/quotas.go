@@ -7,15 +7,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-func limits() *store.Table[compute.Limit] {
-	return store.NewTable("compute_quota", func(l *compute.Limit, c *store.Columns) {
-		c.Key("kind", &l.Kind)
-		c.Key("owner", &l.Owner)
-		c.Key("resource", &l.Resource)
-		c.Int("hard", &l.Hard)
-	})
-}
-
 // ServerTotals adds up a project's servers, or one user's in it, from an index alone.
 func (*Store) ServerTotals(ctx context.Context, tx *store.Tx, projectID, userID string) (compute.ServerTotals, error) {
 	q := "SELECT COUNT(*), COALESCE(SUM(vcpus), 0), COALESCE(SUM(ram), 0) FROM compute_server WHERE project_id = ? AND deleted = ?"

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 
 	"kumoi/internal/compute"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 )
 
@@ -20,7 +21,7 @@ func Migrations() store.Migrations { return store.Migrations{Service: "compute",
 func Tables() compute.Tables {
 	return compute.Tables{
 		Servers: servers(), ShownServers: shownServers(), Actions: actions(), Events: events(), Migrations: migrations(), Consoles: consoles(),
-		Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups(), Quotas: limits(),
+		Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups(), Quotas: quota.Table("compute_quota"),
 		Hosts: hosts(), HostStates: hostStates(), Guests: guests(), Aggregates: aggregates(), Devices: blockDevices(),
 	}
 }
