@@ -269,7 +269,8 @@ func (q *Quotas) layered(ctx context.Context, tx *store.Tx, layers []Limit) (map
 	rows, err := q.d.Table.All(ctx, tx, store.In("kind", kinds), store.In("owner", owners))
 	for _, l := range layers {
 		for _, r := range rows {
-			if r.Layer == l.Layer && r.Owner == l.Owner {
+			// Limits of a resource that went, such as a type of volumes, say nothing.
+			if _, there := out[r.Resource]; there && r.Layer == l.Layer && r.Owner == l.Owner {
 				out[r.Resource] = r.Hard
 			}
 		}

@@ -101,7 +101,7 @@ func TestLayers(t *testing.T) {
 		})
 		limit(p, "gigabytes", 400)
 		write(func(tx *store.Tx) error {
-			return q.Set(ctx, tx, p, map[string]int64{"gigabytes": 12, "volumes_fast": 1})
+			return q.Set(ctx, tx, p, map[string]int64{"gigabytes": 12, "volumes_fast": 1, "volumes_gone": 0})
 		})
 		write(func(tx *store.Tx) error { return q.Set(ctx, tx, u, map[string]int64{"gigabytes": 2}) })
 		write(func(tx *store.Tx) error { return q.SetClass(ctx, tx, "p", map[string]int64{"gigabytes": 1}) }) // a class of a project's name
@@ -114,7 +114,7 @@ func TestLayers(t *testing.T) {
 		over("", quota.Want{Resource: "gigabytes"}, quota.Want{Resource: "things"})
 		over("gigabytes 12+1>12 volumes_fast 1+1>1 ", quota.Want{Resource: "gigabytes", N: 1}, quota.Want{Resource: "volumes_fast", N: 1}, quota.Want{Resource: "volumes", N: 8})
 		over("things 2+1>2 ", quota.Want{Resource: "things", N: 1})
-		over("volumes 2+9>10 ", quota.Want{Resource: "volumes", N: 9}, quota.Want{Resource: "unknown", N: 9})
+		over("volumes 2+9>10 ", quota.Want{Resource: "volumes", N: 9}, quota.Want{Resource: "unknown", N: 9}, quota.Want{Resource: "volumes_gone", N: 9})
 		n := counted
 		over("", quota.Want{Resource: "volumes_slow", N: 100})
 		if counted != n {
@@ -144,7 +144,7 @@ func TestLayers(t *testing.T) {
 				t.Errorf("%v, %v", owners, err)
 			}
 			n, err := q.Reset(ctx, tx, p)
-			if n != 2 {
+			if n != 3 {
 				t.Errorf("%d limits were reset", n)
 			}
 			return err
