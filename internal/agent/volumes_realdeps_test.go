@@ -109,3 +109,40 @@ mkdir -p /v; mount -o ro /dev/vdb /v && echo lines $(wc -l </v/log) last $(tail 
 		t.Errorf("left over: %v", left)
 	}
 }
+
+// TestGuestBootsFromVolume has nothing but a volume, which shows an image until
+// the guest writes to it.
+func TestGuestBootsFromVolume(t *testing.T) {
+	h := newRealHost(t)
+	t.Cleanup(func() {
+		if err := agent.EndVolumes(context.Background(), h.dir); err != nil {
+			t.Error(err)
+		}
+	})
+	h.cloud.qemuUser, h.cloud.qemuGroup = h.stack.QEMUIDs()
+	h.start()
+	n := h.network("10.7.0.0/24")
+	spec := h.spec("booted", "echo booted from $(lsblk -dno NAME,SIZE | tr '\\n' ' ')", n.nic())
+	volumes, image := h.cloud.client.Volumes("host-a"), spec.Root
+	ref := hostapi.VolumeRef{Backend: "file", ID: uuid.NewString()}
+	if _, err := volumes.CreateVolume(h.cloud.ctx(), &hostapi.VolumeCreate{VolumeRef: ref, SizeGiB: 2, Image: &image}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := volumes.ExportVolume(h.cloud.ctx(), &hostapi.VolumeExport{VolumeRef: ref, Client: spec.ID, Host: "host-a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Root = hostapi.RootDisk{}
+	spec.Volumes = []hostapi.Volume{{ID: ref.ID, AttachmentID: spec.ID, Device: "vda", Boot: true, SizeGiB: 2, Connection: *conn}}
+	h.cloud.ensure(spec)
+	h.cloud.console(spec.ID, "booted from vda 2G", patience)
+	if err := h.cloud.client.RemoveServer(h.cloud.ctx(), "host-a", spec.ID, spec.Generation); err != nil {
+		t.Error(err)
+	}
+	if err := volumes.UnexportVolume(h.cloud.ctx(), ref, spec.ID); err != nil {
+		t.Error(err)
+	}
+	if err := volumes.DeleteVolume(h.cloud.ctx(), ref); err != nil {
+		t.Error(err)
+	}
+}
