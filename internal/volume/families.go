@@ -7,6 +7,7 @@ import (
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/event"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
 	"kumoi/internal/volume/group"
@@ -21,9 +22,9 @@ type FamilyTables struct {
 	QoS      *store.Table[qos.Spec]
 	Groups   group.Tables
 	Messages *store.Table[message.Message]
-	Quotas   *store.Table[Limit]
+	Quotas   *store.Table[quota.Limit]
 	// Usage counts what a project has, by RESOURCE or RESOURCE/TYPE.
-	Usage func(ctx context.Context, tx *store.Tx, project string) (map[string]int, error)
+	Usage func(ctx context.Context, tx *store.Tx, project string) (map[string]int64, error)
 }
 
 // Families are packages of their own beside volumes.
@@ -38,7 +39,7 @@ type Families struct {
 
 // addFamilies makes them, and tells volumes of them.
 func (s *Service) addFamilies(t FamilyTables) {
-	s.Quotas, s.Operator = &Quotas{s}, &Operator{s}
+	s.Quotas, s.Operator = s.makeQuotas(t), &Operator{s}
 	s.Types = voltype.New(voltype.Deps{
 		DB: s.db, Tables: t.Types, Now: s.now, Check: s.policy.Check, Admin: s.admin, Project: s.projectExists,
 		InUse: func(ctx context.Context, tx *store.Tx, id string) (bool, error) {

@@ -188,3 +188,53 @@ func TestGroupFromGroup(t *testing.T) {
 		volumes.Same("volumes.0.status", `"available"`)
 	})
 }
+
+// A snapshot of a group is one of each of its volumes, and a group can be made of it.
+func TestGroupSnapshots(t *testing.T) {
+	each(t, func(t *testing.T, c *volumetest.Cloud) {
+		alice, bob, admin := c.As("alice"), c.As("bob"), c.As("admin")
+		id := newGroup(c, "alice", "g")
+		source := c.Volume("alice", "group_id", id)
+		body := object{"group_snapshot": object{"group_id": id, "name": "s"}}
+		bob.Want(404, "POST", "/group_snapshots", body)
+		c.As("reader").Want(403, "POST", "/group_snapshots", body)
+		for _, bad := range []object{{}, {"group_id": "x"}, {"group_id": id, "other": 1}} {
+			alice.Want(400, "POST", "/group_snapshots", object{"group_snapshot": bad})
+		}
+		snap := alice.Want(202, "POST", "/group_snapshots", body).Text("group_snapshot.id")
+		path := "/group_snapshots/" + snap
+		c.Settle()
+		waitFor(c, path, "group_snapshot", "available")
+		part := alice.Want(200, "GET", "/snapshots/detail?volume_id="+source, nil)
+		part.Same("snapshots.0.name", `"s"`)
+		part.Same("snapshots.0.group_snapshot_id", `"`+snap+`"`)
+		alice.Want(400, "DELETE", "/snapshots/"+part.Text("snapshots.0.id"), nil)
+		bob.Want(404, "GET", path, nil).Same("itemNotFound.message", `"GroupSnapshot `+snap+` could not be found."`)
+		bob.Want(404, "DELETE", path, nil)
+		shown := alice.Want(200, "GET", path, nil)
+		shown.Same("group_snapshot.group_id", `"`+id+`"`)
+		shown.Same("group_snapshot.status", `"available"`)
+		if got := alice.Want(200, "GET", "/group_snapshots?group_id="+id, nil).IDs("group_snapshots"); !slices.Equal(got, []string{snap}) {
+			t.Errorf("listed: %v", got)
+		}
+		alice.Want(200, "GET", "/group_snapshots/detail?status=error", nil).Same("group_snapshots", "[]")
+		bob.Want(200, "GET", "/group_snapshots/detail", nil).Same("group_snapshots", "[]")
+		alice.Want(400, "POST", "/groups/"+id+"/action", object{"delete": object{"delete-volumes": true}})
+		alice.Want(403, "POST", path+"/action", object{"reset_status": object{"status": "error"}})
+		admin.Want(202, "POST", path+"/action", object{"reset_status": object{"status": "error"}})
+		admin.Want(202, "POST", path+"/action", object{"reset_status": object{"status": "available"}})
+
+		made := alice.Want(202, "POST", "/groups/action", object{"create-from-src": object{"group_snapshot_id": snap}}).Text("group.id")
+		c.Settle()
+		waitFor(c, "/groups/"+made, "group", "available")
+		alice.Want(200, "GET", "/groups/"+made, nil).Same("group.group_snapshot_id", `"`+snap+`"`)
+
+		alice.Want(202, "DELETE", path, nil)
+		c.Settle()
+		waitFor(c, path, "group_snapshot", "")
+		alice.Want(200, "GET", "/snapshots?volume_id="+source, nil).Same("snapshots", "[]")
+		alice.Want(202, "POST", "/groups/"+id+"/action", object{"delete": object{"delete-volumes": true}})
+		c.Settle()
+		waitFor(c, "/groups/"+id, "group", "")
+	})
+}

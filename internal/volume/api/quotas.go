@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/rest"
-	"kumoi/internal/volume"
 )
 
 // quotaRoutes are quotas, their classes, and limits.
@@ -41,14 +41,14 @@ func (a *api) showQuota(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	set := object{"id": id}
 	for k, q := range quotas {
 		if set[k] = q.Limit; usage {
-			set[k] = object{"limit": q.Limit, "in_use": q.InUse, "reserved": 0, "allocated": 0}
+			set[k] = object{"limit": q.Limit, "in_use": q.InUse, "reserved": q.Reserved, "allocated": 0}
 		}
 	}
 	return httpx.JSON(http.StatusOK, object{"quota_set": set}), nil
 }
 
 // limitsAnswer answers with limits under a key, and the id of whose they are if it is not "".
-func limitsAnswer(key, id string, limits map[string]int, err error) (*httpx.Response, error) {
+func limitsAnswer(key, id string, limits map[string]int64, err error) (*httpx.Response, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +77,12 @@ var (
 )
 
 // limitsOf reads limits, which may come as digits; ids among them say nothing.
-func limitsOf(r *httpx.Request, s *rest.Schema, key string) (map[string]int, error) {
+func limitsOf(r *httpx.Request, s *rest.Schema, key string) (map[string]int64, error) {
 	b, err := rest.Body[map[string]map[string]json.RawMessage](r, s)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]int{}
+	out := map[string]int64{}
 	for k, raw := range b[key] {
 		if k == "tenant_id" || k == "id" || k == "project_id" {
 			continue
@@ -94,7 +94,7 @@ func limitsOf(r *httpx.Request, s *rest.Schema, key string) (map[string]int, err
 		if n < -1 || n > maxInt {
 			return nil, bad("%s must be between -1 and %d, not %d", k, maxInt, n)
 		}
-		out[k] = int(n)
+		out[k] = int64(n)
 	}
 	return out, nil
 }
@@ -164,11 +164,11 @@ func (a *api) limits(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	}), nil
 }
 
-func writeAbsolute(w *rest.Writer, quotas map[string]volume.Quota, used bool) {
+func writeAbsolute(w *rest.Writer, quotas quota.Account, used bool) {
 	for _, l := range absolute {
-		w.Int(l.most, int64(quotas[l.resource].Limit))
+		w.Int(l.most, quotas[l.resource].Limit)
 		if used {
-			w.Int(l.used, int64(quotas[l.resource].InUse))
+			w.Int(l.used, quotas[l.resource].InUse)
 		}
 	}
 }

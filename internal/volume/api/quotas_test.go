@@ -74,7 +74,7 @@ func TestQuotaClassesAndLimits(t *testing.T) {
 		admin.Want(200, "PUT", "/os-quota-class-sets/default", object{"quota_class_set": object{"volumes": 5}}).Same("quota_class_set.volumes", "5")
 		alice.Want(200, "GET", "/os-quota-sets/p-alice/defaults", nil).Same("quota_set.volumes", "5")
 		alice.Want(200, "GET", "/os-quota-sets/p-alice", nil).Same("quota_set.volumes", "5")
-		admin.Want(200, "GET", "/os-quota-class-sets/other", nil).Same("quota_class_set.volumes", "10")
+		admin.Want(200, "GET", "/os-quota-class-sets/other", nil).Same("quota_class_set.volumes", "5")
 		c.Volume("alice")
 		alice.Want(200, "GET", "/limits", nil).Same("limits", `{"rate":[],"absolute":{
 			"maxTotalVolumes":5,"totalVolumesUsed":1,"maxTotalVolumeGigabytes":1000,"totalGigabytesUsed":1,"maxTotalSnapshots":10,"totalSnapshotsUsed":0,

@@ -4,25 +4,15 @@ import (
 	"context"
 
 	"kumoi/internal/kernel/store"
-	"kumoi/internal/volume"
 )
-
-func quotas() *store.Table[volume.Limit] {
-	return store.NewTable("volume_quota", func(l *volume.Limit, c *store.Columns) {
-		c.Key("kind", &l.Kind)
-		c.Key("owner", &l.Owner)
-		c.Key("resource", &l.Resource)
-		c.Int("hard", &l.Hard)
-	})
-}
 
 type counted struct {
 	key string
-	n   int
+	n   int64
 }
 
 // usage counts what a project has: RESOURCE, or RESOURCE/TYPE where types have quotas.
-func usage(ctx context.Context, tx *store.Tx, project string) (map[string]int, error) {
+func usage(ctx context.Context, tx *store.Tx, project string) (map[string]int64, error) {
 	rows, err := store.All(ctx, tx, func(r store.Row) (counted, error) {
 		var c counted
 		return c, r.Scan(&c.key, &c.n)
@@ -34,7 +24,7 @@ func usage(ctx context.Context, tx *store.Tx, project string) (map[string]int, e
 		UNION ALL SELECT 'backup_gigabytes', CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM volume_backup WHERE project_id = ?
 		UNION ALL SELECT 'groups', COUNT(*) FROM volume_group WHERE project_id = ?`,
 		project, project, project, project, project, project, project)
-	out := make(map[string]int, len(rows))
+	out := make(map[string]int64, len(rows))
 	for _, c := range rows {
 		out[c.key] += c.n
 	}

@@ -4,6 +4,7 @@ package sqlstore
 import (
 	"embed"
 
+	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/volume"
 )
@@ -21,7 +22,7 @@ func Tables() volume.Tables {
 	}
 	t.Volumes = volumes(t.Attachments)
 	t.FamilyTables = volume.FamilyTables{
-		Types: types(), QoS: qosSpecs(), Groups: groups(), Messages: messages(), Quotas: quotas(), Usage: usage,
+		Types: types(), QoS: qosSpecs(), Groups: groups(), Messages: messages(), Quotas: quota.Table("volume_quota"), Usage: usage,
 	}
 	return t
 }
