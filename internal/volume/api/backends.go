@@ -62,16 +62,13 @@ func (a *api) listPools(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	}), nil
 }
 
-// protocols are what drivers' volumes are reached by.
-var protocols = map[string]string{"file": "nbd", "nfs": "nfs", "rbd": "ceph", "fake": "fake"}
-
 func writePool(w *rest.Writer, p schedule.Pool) {
 	_, pool, _ := strings.Cut(p.Name, "#")
 	w.Text("volume_backend_name", p.Backend)
 	w.Text("pool_name", pool)
-	w.Text("vendor_name", "Kumoi")
+	w.Text("vendor_name", schedule.Vendor)
 	w.Text("driver_version", "1")
-	w.Text("storage_protocol", protocols[p.Driver])
+	w.Text("storage_protocol", schedule.Protocol(p.Driver))
 	w.Int("total_capacity_gb", int64(p.TotalGiB))
 	w.Int("free_capacity_gb", int64(p.FreeGiB))
 	w.Int("allocated_capacity_gb", int64(p.AllocatedGiB))
@@ -95,8 +92,8 @@ func (a *api) showCapabilities(ctx context.Context, r *httpx.Request) (*httpx.Re
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{
-		"namespace": "OS::Storage::Capabilities::" + b.Host + "@" + b.Name, "vendor_name": "Kumoi", "volume_backend_name": b.Name,
-		"pool_name": b.Report.Pool, "driver_version": "1", "storage_protocol": protocols[b.Report.Driver], "display_name": b.Name,
+		"namespace": "OS::Storage::Capabilities::" + b.Host + "@" + b.Name, "vendor_name": schedule.Vendor, "volume_backend_name": b.Name,
+		"pool_name": b.Report.Pool, "driver_version": "1", "storage_protocol": schedule.Protocol(b.Report.Driver), "display_name": b.Name,
 		"description": "Volumes of the driver " + b.Report.Driver + " on " + b.Host, "visibility": "public", "replication_targets": list{},
 		"properties": object{
 			"thin_provisioning": property("Thin Provisioning", "Volumes take room as they are written."), "compression": property("Compression", "Never."),

@@ -46,12 +46,20 @@ func TestTypes(t *testing.T) {
 			"name": "fast", "description": "d", "extra_specs": object{"volume_backend_name": "fake", "multiattach": "<is> True"},
 		}})
 		for path, want := range map[string]string{
-			"name": `"fast"`, "description": `"d"`, "is_public": "true", "os-volume-type-access:is_public": "true", "qos_specs_id": "null",
+			"name": `"fast"`, "description": `"d"`, "is_public": "true", "os-volume-type-access:is_public": "true",
 			"extra_specs": `{"volume_backend_name":"fake","multiattach":"<is> True"}`,
 		} {
 			made.Same("volume_type."+path, want)
 		}
 		id := made.Text("volume_type.id")
+		for key, there := range map[string]bool{"qos_specs_id": false, "os-volume-type-access:is_public": true} {
+			if _, ok := made.Get("volume_type").(object)[key]; ok != there {
+				t.Errorf("the answer to a POST has %s: %t", key, ok)
+			}
+		}
+		if _, ok := admin.Want(200, "GET", "/types/"+id, nil).Get("volume_type").(object)["qos_specs_id"]; !ok {
+			t.Error("an administrator does not see the QoS spec")
+		}
 		shown := alice.Want(200, "GET", "/types/"+id, nil)
 		shown.Same("volume_type.extra_specs", `{"multiattach":"<is> True"}`)
 		if _, there := shown.Get("volume_type").(object)["qos_specs_id"]; there {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
@@ -59,18 +60,27 @@ func (a *api) viewVolumes(ctx context.Context, r *httpx.Request, rows []*volume.
 		viewAttached(w, v, confides)
 		if admin {
 			w.TextOrNull("migration_status", v.MigrationStatus)
-			w.TextOrNull("os-vol-host-attr:host", v.Host)
-			w.TextOrNull("os-vol-mig-status-attr:migstat", v.MigrationStatus)
-			w.Null("os-vol-mig-status-attr:name_id")
 		}
-		if a.svc.Allowed(ctx, "volume_extension:volume_tenant_attribute", v.ProjectID) {
-			w.Text("os-vol-tenant-attr:tenant_id", v.ProjectID)
-		}
-		if len(v.ImageMetadata) > 0 && a.svc.Allowed(ctx, "volume_extension:volume_image_metadata:show", v.ProjectID) {
-			w.TextMap("volume_image_metadata", v.ImageMetadata)
+		if r.HTTP.Method == http.MethodGet { // who makes or changes a volume is not shown what extensions add
+			a.viewExtended(ctx, w, v, admin)
 		}
 		newerVolume(w, r, v, admin)
 	}, nil
+}
+
+// viewExtended writes what extensions of the API add to a volume.
+func (a *api) viewExtended(ctx context.Context, w *rest.Writer, v *volume.Volume, admin bool) {
+	if admin {
+		w.TextOrNull("os-vol-host-attr:host", v.Host)
+		w.TextOrNull("os-vol-mig-status-attr:migstat", v.MigrationStatus)
+		w.Null("os-vol-mig-status-attr:name_id")
+	}
+	if a.svc.Allowed(ctx, "volume_extension:volume_tenant_attribute", v.ProjectID) {
+		w.Text("os-vol-tenant-attr:tenant_id", v.ProjectID)
+	}
+	if len(v.ImageMetadata) > 0 && a.svc.Allowed(ctx, "volume_extension:volume_image_metadata:show", v.ProjectID) {
+		w.TextMap("volume_image_metadata", v.ImageMetadata)
+	}
 }
 
 // newerVolume writes what microversions have added.

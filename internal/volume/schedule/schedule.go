@@ -159,8 +159,12 @@ func (p Pool) capability(name string) (string, bool) {
 	case "pool_name":
 		_, pool, _ := strings.Cut(p.Name, "#")
 		return pool, true
-	case "driver", "storage_protocol", "vendor_name":
+	case "driver":
 		return p.Driver, true
+	case "storage_protocol":
+		return Protocol(p.Driver), true
+	case "vendor_name":
+		return Vendor, true
 	case "multiattach":
 		return yes(true)
 	case "thin_provisioning_support":
