@@ -152,7 +152,7 @@ func TestBadCreates(t *testing.T) {
 			{object{"availability_zone": "nope"}, 400, "availability zone"},
 			{object{"availability_zone": "nova:h1"}, 403, "forced_host"},
 			{object{"min_count": 3, "max_count": 2}, 400, "min_count must be <= max_count"},
-			{object{"block_device_mapping_v2": []object{{"source_type": "volume", "destination_type": "volume", "uuid": missing, "boot_index": 0}}}, 400, "block storage"},
+			{object{"block_device_mapping_v2": []object{{"source_type": "volume", "destination_type": "volume", "uuid": missing, "boot_index": 0}}}, 400, "failed to get volume"},
 			{object{"trusted_image_certificates": []string{"x"}}, 400, "certificates"},
 			{object{"name": strings.Repeat("x", 256)}, 400, "too long"},
 		} {

@@ -57,7 +57,8 @@ func (s *Service) checkVolumeDevice(r *CreateServer, d BlockDevice) error {
 }
 
 // checkBootOrder wants the boot indexes 0, 1, 2 and so on, each once. An image
-// that the server boots from has index 0 though no device says so.
+// that the server boots from has index 0 though no device says so; one that is
+// named beside a volume to boot from is not used, as in Nova.
 func (r *CreateServer) checkBootOrder() error {
 	var order []int
 	implied := r.ImageID != ""
@@ -65,9 +66,7 @@ func (r *CreateServer) checkBootOrder() error {
 		if d.BootIndex != nil && *d.BootIndex >= 0 {
 			order = append(order, *d.BootIndex)
 		}
-		if d.boots() && d.SourceType == "image" && !d.toVolume() {
-			implied = false
-		}
+		implied = implied && !d.boots()
 	}
 	if implied {
 		order = append(order, 0)

@@ -143,7 +143,6 @@ func TestLocalDisksRefused(t *testing.T) {
 			{[]object{local(object{"disk_bus": "fdc"})}, "disk_bus"},
 			{[]object{local(object{"device_type": "cdrom"})}, "device_type"},
 			{[]object{local(object{"volume_type": "fast"})}, "volume_type"},
-			{[]object{{"source_type": "blank", "destination_type": "volume", "volume_size": 1}}, "block storage"},
 			{[]object{{"source_type": "image", "destination_type": "local", "uuid": computetest.Image, "boot_index": 1}}, "Mapping image to local"},
 		} {
 			p.At("2.67").Fails(400, tc.want, "POST", "/v2.1/servers", object{"server": object{
