@@ -105,7 +105,7 @@ func (s *services) makeNetwork(g ground) (d service.Descriptor, err error) {
 func (s *services) makeVolume(g ground) (d service.Descriptor, err error) {
 	s.volume, d, err = volumeservice.New(volume.Deps{
 		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Log: g.log,
-		Bus: g.conn, Hosts: volumeHosts{hostapi.Client{Bus: g.conn}, s}, Images: s.image, Identity: s.identity, Servers: volumeServers{s},
+		Bus: g.conn, Hosts: volumeHosts{hostapi.Client{Bus: g.conn}, s}, Images: s.image, Identity: s.identity, Servers: volumeServers{s}, Secrets: volumeSecrets{g.master},
 		Config: volume.Config{DataDir: g.cfg.path("backups")},
 	})
 	return d, err

@@ -25,6 +25,12 @@ func (s *Service) SetReadOnly(ctx context.Context, id string, yes bool) error {
 			return invalid("Volume %s status must be available to update readonly flag, but current status is: %s.", v.ID, v.Status)
 		}
 		v.ReadOnly = yes
+		next := maps.Clone(v.Metadata) // where clients look for it
+		if next == nil {
+			next = map[string]string{}
+		}
+		next["readonly"] = map[bool]string{true: "True", false: "False"}[yes]
+		v.Metadata = next
 		return nil
 	})
 	return err

@@ -64,6 +64,30 @@ func (c *chunkStore) reset(id string) error {
 	return err
 }
 
+// link gives another backup the same bytes, if it has none.
+func (c *chunkStore) link(from, to string) error {
+	old, err := c.path(from)
+	if err != nil {
+		return err
+	}
+	dir, err := c.path(to)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(old, "index")); err != nil {
+		return nil //nolint:nilerr // there are none
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("import backup %s: %w", to, err)
+	}
+	for _, name := range []string{"data", "index"} {
+		if err := os.Link(filepath.Join(old, name), filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("import backup %s: %w", to, err)
+		}
+	}
+	return nil
+}
+
 // remove forgets a backup's bytes.
 func (c *chunkStore) remove(id string) error {
 	c.close(id)

@@ -26,6 +26,7 @@ type record struct {
 	SizeGiB     int               `json:"size"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	DataAt      time.Time         `json:"data_timestamp"`
+	Bytes       string            `json:"service_metadata,omitempty"` // the backup whose bytes these are; "": its own
 }
 
 // Export returns a backup's record.
@@ -40,7 +41,7 @@ func (f *Backups) Export(ctx context.Context, id string) (service, url string, e
 	if b.EncryptionKeyID != "" {
 		return "", "", errs.New(errs.Invalid, "Invalid backup: The key of an encrypted volume's backup is not in its record; it cannot be exported.")
 	}
-	text, err := json.Marshal(record{b.ID, b.VolumeID, b.ParentID, b.Name, b.Description, b.SizeGiB, b.Metadata, b.DataAt})
+	text, err := json.Marshal(record{b.ID, b.VolumeID, b.ParentID, b.Name, b.Description, b.SizeGiB, b.Metadata, b.DataAt, b.ID})
 	return backupService, base64.StdEncoding.EncodeToString(text), err
 }
 
@@ -59,6 +60,11 @@ func (f *Backups) Import(ctx context.Context, service, url string) (*Backup, err
 	}
 	if err != nil || !ids.IsUUID(r.ID) || !ids.IsUUID(r.VolumeID) || r.ParentID != "" && !ids.IsUUID(r.ParentID) || r.SizeGiB < 1 {
 		return nil, errs.New(errs.Invalid, "Invalid input received: Can't parse backup record.")
+	}
+	if r.Bytes != "" && r.Bytes != r.ID { // the same bytes under another id
+		if err := f.s.chunks.link(r.Bytes, r.ID); err != nil {
+			return nil, err
+		}
 	}
 	size, whole, err := f.s.chunks.bytes(r.ID)
 	if err != nil {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,8 @@ func TestOldAttachments(t *testing.T) {
 	if c.Status(id) != "available" {
 		t.Error("not available")
 	}
+	do(202, "os-update_readonly_flag", object{"readonly": false})
+	alice.Want(200, "GET", "/volumes/"+id, nil).Same("volume.metadata", `{"readonly":"False"}`)
 	do(202, "os-update_readonly_flag", object{"readonly": true})
 	do(400, "os-attach", object{"instance_uuid": server, "mountpoint": "/dev/vdc", "mode": "rw"})
 	do(200, "os-set_bootable", object{"bootable": true})
@@ -195,6 +198,21 @@ func TestBackups(t *testing.T) {
 		alice.Want(403, "GET", "/backups/"+full+"/export_record", nil)
 		record := admin.Want(200, "GET", "/backups/"+full+"/export_record", nil).Object()
 		admin.Want(400, "POST", "/backups/import_record", record)
+		// Under another id it is another backup with the same bytes.
+		url, err := base64.StdEncoding.DecodeString(record["backup-record"].(object)["backup_url"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const again = "7d3b7b3e-5b6f-4c33-9b0e-4e6f4c8f2a01"
+		copied := admin.Want(201, "POST", "/backups/import_record", object{"backup-record": object{
+			"backup_service": "kumoi.files", "backup_url": base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(url), `"id":"`+full, `"id":"`+again, 1))),
+		}}).Text("backup.id")
+		from := admin.Want(202, "POST", "/backups/"+copied+"/restore", object{"restore": object{}}).Text("restore.volume_id")
+		if copied != again || c.Status(from) != "available" {
+			t.Errorf("the backup %s was not imported and restored", copied)
+		}
+		admin.Want(202, "DELETE", "/backups/"+copied, nil)
+		c.Settle()
 		alice.Want(200, "PUT", "/backups/"+full, object{"backup": object{"name": "other"}})
 		for _, b := range []string{more, full} {
 			alice.Want(202, "DELETE", "/backups/"+b, nil)
