@@ -29,6 +29,7 @@ type connector interface {
 type pretended string
 
 func (p pretended) Socket(attachment string) string { return filepath.Join(string(p), "a-"+attachment) }
+
 func (pretended) Connect(context.Context, string, hostapi.VolumeConnection, int64) error {
 	return nil
 }
@@ -176,7 +177,7 @@ func (a *Agent) tend(ctx context.Context, s *server) error {
 	}
 	g, err := a.hv.Guest(ctx, s.id)
 	if err != nil || !active(g.Power) {
-		return nil //nolint:nilerr // there is none to be looked after
+		return nil // there is none to be looked after
 	}
 	for _, v := range spec.Volumes {
 		if err := a.sockets.Connect(ctx, v.AttachmentID, v.Connection, 0); err != nil {

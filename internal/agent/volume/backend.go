@@ -79,7 +79,7 @@ func New(cfg Config) (*Backend, error) {
 		cfg.Name = "file"
 	}
 	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, parkedDir), cfg.RunDir} {
-		if err := errors.Join(os.MkdirAll(dir, 0o711), os.Chmod(dir, 0o711)); err != nil { //nolint:gosec // QEMU passes through to its sockets
+		if err := errors.Join(os.MkdirAll(dir, 0o711), os.Chmod(dir, 0o711)); err != nil { // QEMU passes through to its sockets
 			return nil, fmt.Errorf("volumes: %w", err)
 		}
 	}

@@ -188,7 +188,7 @@ func (b *Backend) UploadVolume(ctx context.Context, u *hostapi.VolumeUpload) err
 	if err != nil {
 		return disk.Full(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the next start tries again
+	defer os.RemoveAll(dir) // or by the next start
 	path := filepath.Join(dir, "raw")
 	want := view{plain: u.Encryption != nil, key: u.Encryption}
 	if err := b.read(ctx, u.VolumeRef, want, func(c *nbd.Client, _ bool) error { return dump(ctx, c, path) }); err != nil {
@@ -207,7 +207,7 @@ func (b *Backend) UploadVolume(ctx context.Context, u *hostapi.VolumeUpload) err
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -165,7 +165,7 @@ func TestRelayOutlastsItsServer(t *testing.T) {
 		select {
 		case err := <-answered:
 			t.Fatalf("answered while the volume was away: %v", err)
-		case <-time.After(300 * time.Millisecond): //nolint:forbidigo // how long nothing happens is what is looked at
+		case <-time.After(300 * time.Millisecond): // how long nothing happens is what is looked at
 		}
 		owner.Watch(t.Context())
 		if err := <-answered; err != nil {

@@ -123,7 +123,7 @@ func (q *qmp) job(ctx context.Context, id string) (*job, error) {
 			return &j, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // there is none, and that is no fault
+	return nil, nil // there is none, and that is no fault
 }
 
 // finish waits for a job until it is in one of the states or has ended. A job

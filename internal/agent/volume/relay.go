@@ -49,7 +49,7 @@ func (v *volume) gateways(ctx context.Context) error {
 		}
 		for try := 0; ; try++ {
 			if c.Port == 0 {
-				c.Port = firstPort + rand.IntN(ports) //nolint:gosec // a port is no secret
+				c.Port = firstPort + rand.IntN(ports) // a port is no secret
 			}
 			r.listen = object{"type": "inet", "data": object{"host": v.b.cfg.Address, "port": strconv.Itoa(c.Port)}}
 			err := r.ensure(ctx, int64(v.rec.SizeGiB)<<30)
