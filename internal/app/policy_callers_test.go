@@ -19,15 +19,14 @@ var uncalled = []string{
 	"create_port:mac_learning_enabled", "create_router:distributed", "create_router:ha", "create_subnet:segment_id",
 	"get_router:distributed", "get_router:ha", "get_subnet:segment_id",
 	"identity/admin_or_token_subject", "identity/service_admin_or_token_subject", "identity:list_domains_for_user", "identity:list_projects_for_user",
-	"manage_image_cache", "metadef_default",
+	"metadef_default",
 	"network/activate", "network/add_external_gateways", "network/get_dhcp-agents", "network/get_dhcp-networks",
 	"network/get_l3-agents", "network/get_l3-routers", "network/get_service_profile", "network/onboard_network_subnets",
 	"network/regular_user", "network/remove_external_gateways", "network/restrict_wildcard", "network/update_external_gateways",
-	"network:attach_external_network",
 	"os_compute_api:compute:servers:resize:cross_cell", "os_compute_api:os-multinic:show", "os_compute_api:servers:create:trusted_certs",
 	"os_compute_api:servers:rebuild:trusted_certs", "os_compute_api:servers:show:host_status:unknown-only",
 	"update_port:data_plane_status", "update_port:mac_learning_enabled", "update_router:distributed", "update_router:ha",
-	"update_subnet:segment_id",
+	"update_subnet:segment_id", "volume_extension:volume_actions:set_bootable", "volume_extension:volume_mig_status_attribute",
 }
 
 var referred = regexp.MustCompile(`rule:([\w:./-]+)`)
