@@ -11,7 +11,7 @@ import (
 
 // SetBootable says whether servers may boot from the volume.
 func (s *Service) SetBootable(ctx context.Context, id string, yes bool) error {
-	_, err := s.change(ctx, "volume:update", id, func(_ *store.Tx, v *Volume) error {
+	_, err := s.change(ctx, "volume_extension:volume_actions:set_bootable", id, func(_ *store.Tx, v *Volume) error {
 		v.Bootable = yes
 		return nil
 	})

@@ -33,7 +33,7 @@ func (a *api) actionRoutes() []httpx.Route {
 	return []httpx.Route{
 		action(oneVolume, "os-extend", "volume:extend", a.extend),
 		action(oneVolume, "os-retype", "volume:retype", a.retype),
-		action(oneVolume, "os-set_bootable", "volume:update", a.setBootable),
+		action(oneVolume, "os-set_bootable", "volume_extension:volume_actions:set_bootable", a.setBootable),
 		action(oneVolume, "os-update_readonly_flag", "volume:update_readonly_flag", a.setReadOnly),
 		action(oneVolume, "os-volume_upload_image", "volume_extension:volume_actions:upload_image", a.upload),
 		action(oneVolume, "os-set_image_metadata", "volume_extension:volume_image_metadata:set", a.setImageMetadata),

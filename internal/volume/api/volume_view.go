@@ -31,7 +31,8 @@ func (a *api) viewVolumes(ctx context.Context, r *httpx.Request, rows []*volume.
 	if err != nil {
 		return nil, err
 	}
-	admin := a.svc.Allowed(ctx, "volume_extension:volume_host_attribute", "")
+	host := a.svc.Allowed(ctx, "volume_extension:volume_host_attribute", "")
+	migration := a.svc.Allowed(ctx, "volume_extension:volume_mig_status_attribute", "")
 	confides := a.svc.Confides(ctx)
 	return func(w *rest.Writer, v *volume.Volume) {
 		w.Text("id", v.ID)
@@ -58,20 +59,22 @@ func (a *api) viewVolumes(ctx context.Context, r *httpx.Request, rows []*volume.
 		w.Null("consistencygroup_id")
 		w.Bool("multiattach", v.Multiattach)
 		viewAttached(w, v, confides)
-		if admin {
+		if migration {
 			w.TextOrNull("migration_status", v.MigrationStatus)
 		}
 		if r.HTTP.Method == http.MethodGet { // who makes or changes a volume is not shown what extensions add
-			a.viewExtended(ctx, w, v, admin)
+			a.viewExtended(ctx, w, v, host, migration)
 		}
-		newerVolume(w, r, v, admin)
+		newerVolume(w, r, v, host)
 	}, nil
 }
 
 // viewExtended writes what extensions of the API add to a volume.
-func (a *api) viewExtended(ctx context.Context, w *rest.Writer, v *volume.Volume, admin bool) {
-	if admin {
+func (a *api) viewExtended(ctx context.Context, w *rest.Writer, v *volume.Volume, host, migration bool) {
+	if host {
 		w.TextOrNull("os-vol-host-attr:host", v.Host)
+	}
+	if migration {
 		w.TextOrNull("os-vol-mig-status-attr:migstat", v.MigrationStatus)
 		w.Null("os-vol-mig-status-attr:name_id")
 	}
@@ -84,18 +87,18 @@ func (a *api) viewExtended(ctx context.Context, w *rest.Writer, v *volume.Volume
 }
 
 // newerVolume writes what microversions have added.
-func newerVolume(w *rest.Writer, r *httpx.Request, v *volume.Volume, admin bool) {
+func newerVolume(w *rest.Writer, r *httpx.Request, v *volume.Volume, host bool) {
 	if r.AtLeast(3, 13) {
 		w.TextOrNull("group_id", v.GroupID)
 	}
-	if admin && r.AtLeast(3, 21) {
+	if host && r.AtLeast(3, 21) {
 		w.Null("provider_id")
 	}
 	if r.AtLeast(3, 48) {
 		w.Bool("shared_targets", false)
 		w.Null("service_uuid")
 	}
-	if admin && r.AtLeast(3, 61) {
+	if host && r.AtLeast(3, 61) {
 		w.Null("cluster_name")
 	}
 	if r.AtLeast(3, 63) {
