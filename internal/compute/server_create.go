@@ -228,7 +228,7 @@ func (s *Service) bootImage(ctx context.Context, r *CreateServer) (*Image, error
 	}
 	switch {
 	case r.bootDevice() != nil:
-		return nil, nil //nolint:nilnil // as the comment says
+		return nil, nil
 	case r.ImageID == "":
 		return nil, errs.New(errs.Invalid, "Invalid imageRef provided.")
 	case r.ImageID != named: // a device names it
