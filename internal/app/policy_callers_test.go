@@ -26,7 +26,7 @@ var uncalled = []string{
 	"os_compute_api:compute:servers:resize:cross_cell", "os_compute_api:os-multinic:show", "os_compute_api:servers:create:trusted_certs",
 	"os_compute_api:servers:rebuild:trusted_certs", "os_compute_api:servers:show:host_status:unknown-only",
 	"update_port:data_plane_status", "update_port:mac_learning_enabled", "update_router:distributed", "update_router:ha",
-	"update_subnet:segment_id", "volume_extension:volume_actions:set_bootable", "volume_extension:volume_mig_status_attribute",
+	"update_subnet:segment_id",
 }
 
 var referred = regexp.MustCompile(`rule:([\w:./-]+)`)
