@@ -34,6 +34,17 @@ func (s *Service) schedule(ctx context.Context, w *Work) error {
 	if err := s.freshBackends(ctx); err != nil {
 		return err
 	}
+	err := s.place(ctx, w)
+	if errs.Is(err, errs.NoCapacity) { // a host may have come since they were asked
+		if _, err := s.pollBackends(ctx); err != nil {
+			return err
+		}
+		err = s.place(ctx, w)
+	}
+	return err
+}
+
+func (s *Service) place(ctx context.Context, w *Work) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
 		if err != nil {
