@@ -5,7 +5,7 @@ var identityResources = []resource{
 	{
 		name: "project", under: []string{
 			"identity projects", "network auto-allocated-topology", "network quotas",
-			"compute os-quota-sets", "compute os-simple-tenant-usage",
+			"compute os-quota-sets", "volume os-quota-sets", "volume default-types", "compute os-simple-tenant-usage",
 		},
 		item: "identity /v3/projects/$that.project",
 	},

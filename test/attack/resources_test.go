@@ -32,7 +32,7 @@ type resource struct {
 }
 
 // resources are in the order in which they need each other.
-var resources = slicesOf(identityResources, imageResources, networkResources, computeResources)
+var resources = slicesOf(identityResources, imageResources, networkResources, volumeResources, computeResources)
 
 func slicesOf(lists ...[]resource) (all []resource) {
 	for _, l := range lists {
@@ -64,6 +64,10 @@ var nobodys = map[string]string{
 	"compute os-services": none, "compute os-snapshots": none, "compute os-volumes": none, "compute consoles": "1", "compute ips": "label",
 	"compute migrations": "1", "compute os-instance-actions": "req-" + none, "compute os-volume_attachments": none, "compute shares": none,
 	"compute versions": "v2.1",
+
+	"volume metadata": "k", "volume encryption": "cipher", "volume types": none, "volume extra_specs": "k", "volume qos-specs": none,
+	"volume os-quota-class-sets": "default", "volume messages": none, "volume groups": none, "volume group_snapshots": none,
+	"volume group_types": none, "volume group_specs": "k", "volume clusters": "none", "volume os-hosts": "none", "volume capabilities": "none",
 
 	"placement resource_classes": "CUSTOM_GOLD", "placement resource_providers": none, "placement inventories": "VCPU", "placement traits": "CUSTOM_GOLD",
 

@@ -169,7 +169,7 @@ func (w *world) asked(what, body string, own, that *tenant, token string) httpxt
 }
 
 // versionOf is the microversion of requests that say none.
-var versionOf = map[string]string{"compute": "compute 2.96", "placement": "placement 1.39"}
+var versionOf = map[string]string{"compute": "compute 2.96", "placement": "placement 1.39", "volume": "volume 3.71"}
 
 var mark = regexp.MustCompile(`\$(?:(own|that)\.)?([a-z0-9_]+)`)
 
@@ -212,7 +212,7 @@ func (r route) plain() string { return placeholder.ReplaceAllString(r.path, "{}"
 
 var placeholder = regexp.MustCompile(`\{[^}]*\}`)
 
-var typeOf = map[string]string{"keystone": "identity", "glance": "image", "neutron": "network", "nova": "compute"}
+var typeOf = map[string]string{"keystone": "identity", "glance": "image", "neutron": "network", "nova": "compute", "cinder": "volume"}
 
 // allRoutes is what "kumoi routes" prints.
 func allRoutes(t testing.TB) []route {
