@@ -59,14 +59,6 @@ func as(t *testing.T, project string, roles ...string) context.Context {
 
 func admin(t *testing.T) context.Context { return as(t, "admin", "admin", "member", "reader") }
 
-// write runs f in one transaction and fails the test if it fails.
-func (c *cloud) write(ctx context.Context, f func(tx *store.Tx) error) {
-	c.t.Helper()
-	if err := c.Write(ctx, f); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
 func (c *cloud) network(ctx context.Context, n network.Network) *network.Network {
 	c.t.Helper()
 	n.AdminStateUp, n.PortSecurity = true, true

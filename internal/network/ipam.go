@@ -112,7 +112,8 @@ func (s *Service) freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (n
 func within(sub *Subnet, first, last netip.Addr) []store.Cond {
 	return []store.Cond{
 		store.Eq("subnet_id", sub.ID),
-		{Field: "ip", Op: store.GreaterEq, Value: ipKey(first)}, {Field: "ip", Op: store.LessEqual, Value: ipKey(last)},
+		{Field: "ip", Op: store.GreaterEq, Value: ipKey(first)},
+		{Field: "ip", Op: store.LessEqual, Value: ipKey(last)},
 	}
 }
 

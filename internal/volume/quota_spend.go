@@ -46,8 +46,12 @@ func (d Demand) wants() (out []quota.Want) {
 		return []quota.Want{{Resource: "gigabytes_" + d.Type, N: int64(d.GiB)}, {Resource: "volumes_" + d.Type, N: int64(d.Retyped)}}
 	}
 	for _, w := range []quota.Want{
-		{Resource: "gigabytes", N: int64(d.GiB)}, {Resource: "volumes", N: int64(d.Volumes)}, {Resource: "snapshots", N: int64(d.Snapshots)},
-		{Resource: "backup_gigabytes", N: int64(d.BackupGiB)}, {Resource: "backups", N: int64(d.Backups)}, {Resource: "groups", N: int64(d.Groups)},
+		{Resource: "gigabytes", N: int64(d.GiB)},
+		{Resource: "volumes", N: int64(d.Volumes)},
+		{Resource: "snapshots", N: int64(d.Snapshots)},
+		{Resource: "backup_gigabytes", N: int64(d.BackupGiB)},
+		{Resource: "backups", N: int64(d.Backups)},
+		{Resource: "groups", N: int64(d.Groups)},
 	} {
 		if w.N <= 0 {
 			continue

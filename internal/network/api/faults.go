@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 
 	"kumoi/internal/kernel/errs"
@@ -11,8 +10,6 @@ import (
 func badRequest(format string, args ...any) *errs.Error {
 	return errs.New(errs.Invalid, format, args...).WithCode("HTTPBadRequest")
 }
-
-func asTyped(err error, e **errs.Error) bool { return errors.As(err, e) }
 
 // types are Neutron's names of errors that carry none of their own.
 var types = map[errs.Kind]string{

@@ -35,8 +35,13 @@ var groupSnapshotList = &rest.List{
 	Dialect: under("group_snapshot", "GroupSnapshot", unknown), Also: everywhere, Sort: newestFirst,
 	Paged: func(r *httpx.Request) bool { return r.AtLeast(3, 29) },
 	Fields: []rest.Field{
-		{Name: "name", Since: 29}, {Name: "id", Since: 29}, {Name: "status", Since: 29}, {Name: "group_id", Since: 29}, {Name: "group_type_id", Since: 29},
-		{Name: "description", Since: 29}, sorted("created_at"), sorted("updated_at"),
+		{Name: "name", Since: 29},
+		{Name: "id", Since: 29},
+		{Name: "status", Since: 29},
+		{Name: "group_id", Since: 29},
+		{Name: "group_type_id", Since: 29},
+		{Name: "description", Since: 29},
+		sorted("created_at"), sorted("updated_at"),
 	},
 }
 

@@ -47,8 +47,11 @@ func TestGroupTypes(t *testing.T) {
 			who, query string
 			want       []string
 		}{
-			{"alice", "", []string{id}}, {"alice", "?is_public=none", []string{id}}, {"admin", "", []string{id}},
-			{"admin", "?is_public=none&sort=name:asc", []string{private, id}}, {"admin", "?is_public=false", []string{private}},
+			{"alice", "", []string{id}},
+			{"alice", "?is_public=none", []string{id}},
+			{"admin", "", []string{id}},
+			{"admin", "?is_public=none&sort=name:asc", []string{private, id}},
+			{"admin", "?is_public=false", []string{private}},
 		} {
 			if got := c.As(tc.who).Want(200, "GET", "/group_types"+tc.query, nil).IDs("group_types"); !slices.Equal(got, tc.want) {
 				t.Errorf("%s %s: %v, want %v", tc.who, tc.query, got, tc.want)
@@ -141,9 +144,15 @@ func TestGroupLists(t *testing.T) {
 			who, query string
 			want       []string
 		}{
-			{"alice", "", []string{second, first}}, {"alice", "?sort=name:asc", []string{first, second}}, {"alice", "?all_tenants=1&sort=name:asc", []string{first, second}},
-			{"admin", "", nil}, {"admin", "?all_tenants=1&sort=name:asc", []string{first, second, other}}, {"alice", "?name=a", []string{first}},
-			{"alice", "?name~=B", []string{second}}, {"alice", "?limit=1&sort=name:asc&marker=" + first, []string{second}}, {"bob", "/detail", []string{other}},
+			{"alice", "", []string{second, first}},
+			{"alice", "?sort=name:asc", []string{first, second}},
+			{"alice", "?all_tenants=1&sort=name:asc", []string{first, second}},
+			{"admin", "", nil},
+			{"admin", "?all_tenants=1&sort=name:asc", []string{first, second, other}},
+			{"alice", "?name=a", []string{first}},
+			{"alice", "?name~=B", []string{second}},
+			{"alice", "?limit=1&sort=name:asc&marker=" + first, []string{second}},
+			{"bob", "/detail", []string{other}},
 		} {
 			if got := c.As(tc.who).Want(200, "GET", "/groups"+tc.query, nil).IDs("groups"); !slices.Equal(got, tc.want) {
 				t.Errorf("%s %s: %v, want %v", tc.who, tc.query, got, tc.want)

@@ -23,8 +23,14 @@ var messageList = &rest.List{
 	Dialect: under("messages", "Message", unknown), Also: everywhere, Sort: newestFirst,
 	Paged: func(r *httpx.Request) bool { return r.AtLeast(3, 5) },
 	Fields: []rest.Field{
-		{Name: "resource_uuid", Since: 5}, {Name: "resource_type", Since: 5}, {Name: "event_id", Since: 5}, {Name: "request_id", Since: 5},
-		{Name: "message_level", Since: 5}, {Name: "id", Since: 5}, {Name: "project_id", Since: 5, NoSort: true}, sorted("created_at"),
+		{Name: "resource_uuid", Since: 5},
+		{Name: "resource_type", Since: 5},
+		{Name: "event_id", Since: 5},
+		{Name: "request_id", Since: 5},
+		{Name: "message_level", Since: 5},
+		{Name: "id", Since: 5},
+		{Name: "project_id", Since: 5, NoSort: true},
+		sorted("created_at"),
 		{Name: "guaranteed_until", At: "expires_at", NoFilter: true},
 	},
 }

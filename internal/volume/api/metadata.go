@@ -39,8 +39,10 @@ func (m metadata) routes(path, get, create, update, remove string) []httpx.Route
 	}
 }
 
-var metadataSchema = fixed(wrapped("metadata", metaType))
-var metaSchema = fixed(wrapped("meta", metaType))
+var (
+	metadataSchema = fixed(wrapped("metadata", metaType))
+	metaSchema     = fixed(wrapped("meta", metaType))
+)
 
 func (m metadata) answer(r *httpx.Request, all map[string]string) (*httpx.Response, error) {
 	if all == nil {

@@ -138,8 +138,10 @@ func (a *api) updateQuotaClass(ctx context.Context, r *httpx.Request) (*httpx.Re
 
 // absolute are limits and use under the names of the limits API.
 var absolute = []struct{ resource, most, used string }{
-	{"volumes", "maxTotalVolumes", "totalVolumesUsed"}, {"gigabytes", "maxTotalVolumeGigabytes", "totalGigabytesUsed"},
-	{"snapshots", "maxTotalSnapshots", "totalSnapshotsUsed"}, {"backups", "maxTotalBackups", "totalBackupsUsed"},
+	{"volumes", "maxTotalVolumes", "totalVolumesUsed"},
+	{"gigabytes", "maxTotalVolumeGigabytes", "totalGigabytesUsed"},
+	{"snapshots", "maxTotalSnapshots", "totalSnapshotsUsed"},
+	{"backups", "maxTotalBackups", "totalBackupsUsed"},
 	{"backup_gigabytes", "maxTotalBackupGigabytes", "totalBackupGigabytesUsed"},
 }
 

@@ -43,7 +43,8 @@ var snapshotList = &rest.List{
 	Dialect: dialectOf("Snapshot %s could not be found."), Also: everywhere, Sort: []store.Sort{{Field: "created_at", Desc: true}},
 	Fields: []rest.Field{
 		text("name"), text("status"), text("volume_id"), text("project_id"), text("user_id"), text("id"), number("size"),
-		{Name: "volume_size", At: "size", NoFilter: true}, text("availability_zone"), text("group_snapshot_id"),
+		{Name: "volume_size", At: "size", NoFilter: true},
+		text("availability_zone"), text("group_snapshot_id"),
 		sorted("created_at"), sorted("updated_at"), pairs("metadata", "metadata", 0), quotaFilter,
 	},
 }

@@ -48,8 +48,13 @@ func (a *api) typeRoutes() []httpx.Route {
 var typeList = &rest.List{
 	Dialect: under("volume_type", "Volume type", unknownSince(52)), Also: everywhere, Sort: newestFirst, Everyone: "is_public",
 	Fields: []rest.Field{
-		{Name: "is_public", Filter: isPublic}, {Name: "extra_specs", NoSort: true, Since: 52, Filter: hasSpecs},
-		{Name: "id"}, {Name: "name"}, {Name: "description"}, {Name: "created_at", NoFilter: true}, {Name: "updated_at", NoFilter: true},
+		{Name: "is_public", Filter: isPublic},
+		{Name: "extra_specs", NoSort: true, Since: 52, Filter: hasSpecs},
+		{Name: "id"},
+		{Name: "name"},
+		{Name: "description"},
+		{Name: "created_at", NoFilter: true},
+		{Name: "updated_at", NoFilter: true},
 	},
 }
 

@@ -69,8 +69,13 @@ func TestTypes(t *testing.T) {
 			admin.Want(409, "POST", "/types", object{"volume_type": body}).Same("conflictingRequest.message", `"Volume Type fast already exists."`)
 		}
 		for _, body := range []object{
-			{}, {"name": ""}, {"name": " "}, {"name": "x", "other": 1}, {"name": "x", "os-volume-type-access:is_public": "maybe"},
-			{"name": "x", "extra_specs": object{"a": 1}}, {"name": "x", "extra_specs": object{"multiattach": "<is> True", "cacheable": "<is> True"}},
+			{},
+			{"name": ""},
+			{"name": " "},
+			{"name": "x", "other": 1},
+			{"name": "x", "os-volume-type-access:is_public": "maybe"},
+			{"name": "x", "extra_specs": object{"a": 1}},
+			{"name": "x", "extra_specs": object{"multiattach": "<is> True", "cacheable": "<is> True"}},
 		} {
 			admin.Want(400, "POST", "/types", object{"volume_type": body})
 		}

@@ -40,8 +40,10 @@ var volumeList = &rest.List{
 	Dialect: dialect, Also: everywhere, Sort: []store.Sort{{Field: "created_at", Desc: true}},
 	Fields: []rest.Field{
 		text("name"), text("status"), text("availability_zone"), text("migration_status"), text("host"), text("user_id"), text("project_id"),
-		{Name: "group_id", Since: 10}, number("size"), text("volume_type_id"), text("snapshot_id"), text("source_volid"), text("attach_status"),
-		{Name: "id"}, sorted("created_at"), sorted("updated_at"), moment("created_at"), moment("updated_at"),
+		{Name: "group_id", Since: 10},
+		number("size"), text("volume_type_id"), text("snapshot_id"), text("source_volid"), text("attach_status"),
+		{Name: "id"},
+		sorted("created_at"), sorted("updated_at"), moment("created_at"), moment("updated_at"),
 		truth("bootable", "bootable"), truth("multiattach", "multiattach"),
 		pairs("metadata", "metadata", 0), pairs("glance_metadata", "image_metadata", 4),
 		quotaFilter,

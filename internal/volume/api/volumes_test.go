@@ -54,13 +54,20 @@ func TestVolumesAreRefused(t *testing.T) {
 	c := volumetest.New(t)
 	alice := c.As("alice")
 	for _, body := range []object{
-		{}, {"size": 0}, {"size": "x"}, {"size": -1}, {"size": 1, "multiattach": true}, {"size": 1, "unknown": 1}, {"size": 1, "availability_zone": "moon"},
+		{},
+		{"size": 0},
+		{"size": "x"},
+		{"size": -1},
+		{"size": 1, "multiattach": true},
+		{"size": 1, "unknown": 1},
+		{"size": 1, "availability_zone": "moon"},
 		{"size": 1, "imageRef": "5b6a1f84-6d39-4d29-a1b8-d0d1b6a0a5a1"},
 	} {
 		alice.Want(400, "POST", "/volumes", object{"volume": body})
 	}
 	for _, body := range []object{
-		{"size": 1, "snapshot_id": "5b6a1f84-6d39-4d29-a1b8-d0d1b6a0a5a1"}, {"size": 1, "source_volid": "5b6a1f84-6d39-4d29-a1b8-d0d1b6a0a5a1"},
+		{"size": 1, "snapshot_id": "5b6a1f84-6d39-4d29-a1b8-d0d1b6a0a5a1"},
+		{"size": 1, "source_volid": "5b6a1f84-6d39-4d29-a1b8-d0d1b6a0a5a1"},
 		{"size": 1, "volume_type": "none"},
 	} {
 		alice.Want(404, "POST", "/volumes", object{"volume": body})

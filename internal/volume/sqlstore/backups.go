@@ -1,10 +1,9 @@
 package sqlstore
 
 import (
+	"database/sql/driver"
 	"encoding/base64"
 	"fmt"
-
-	"database/sql/driver"
 
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/volume"
