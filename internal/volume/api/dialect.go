@@ -51,10 +51,11 @@ var quotaFilter = rest.Field{Name: "consumes_quota", Since: 65, NoSort: true, Fi
 	return []store.Cond{store.Eq("unmetered", !v)}, nil
 }}
 
-// links lead to the next page, under a key of their own or KEY_links.
+// links lead to the next page, under a key of their own or KEY_links; a list
+// that comes without pages has none.
 func links(under string) func(w *rest.Writer, r *httpx.Request, key string, p rest.Part) {
 	return func(w *rest.Writer, r *httpx.Request, key string, p rest.Part) {
-		if p.Rows == 0 || p.Rows < p.Limit {
+		if p.Limit == 0 || p.Rows < p.Limit {
 			return
 		}
 		if under != "" {

@@ -164,6 +164,11 @@ func TestMessages(t *testing.T) {
 		alice.Want(400, "GET", "/messages?nonsense=1", nil)
 		alice.Want(400, "GET", "/messages?sort=nonsense", nil)
 		alice.Want(404, "GET", "/messages", nil, "OpenStack-API-Version", "volume 3.2")
+		alice.Want(200, "GET", "/messages?limit=1", nil).Text("messages_links.0.href")
+		whole := alice.Want(200, "GET", "/messages?limit=1", nil, "OpenStack-API-Version", "volume 3.4")
+		if _, links := whole.Get("messages_links").([]any); links {
+			t.Errorf("a list without pages leads to the next: %s", whole.Raw)
+		}
 		alice.Want(200, "GET", "/messages/"+id, nil).Same("message.id", `"`+id+`"`)
 		bob.Want(404, "GET", "/messages/"+id, nil)
 		bob.Want(404, "DELETE", "/messages/"+id, nil)
