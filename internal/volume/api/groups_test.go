@@ -189,9 +189,12 @@ func TestGroupFromGroup(t *testing.T) {
 			alice.Want(400, "POST", "/groups/action", object{"create-from-src": body})
 		}
 		c.As("bob").Want(404, "POST", "/groups/action", object{"create-from-src": object{"source_group_id": id}})
+		reset := object{"reset_status": object{"status": "creating"}} // which nothing turns back
+		c.As("admin").Want(202, "POST", "/groups/"+id+"/action", reset)
 		made := alice.Want(202, "POST", "/groups/action", object{"create-from-src": object{"source_group_id": id, "name": "copy"}}).Text("group.id")
 		c.Settle()
 		waitFor(c, "/groups/"+made, "group", "available")
+		alice.Want(200, "GET", "/groups/"+id, nil).Same("group.status", `"creating"`)
 		volumes := alice.Want(200, "GET", "/volumes/detail?group_id="+made, nil)
 		volumes.Same("volumes.0.source_volid", `"`+source+`"`)
 		volumes.Same("volumes.0.status", `"available"`)
@@ -223,6 +226,10 @@ func TestGroupSnapshots(t *testing.T) {
 		shown := alice.Want(200, "GET", path, nil)
 		shown.Same("group_snapshot.group_id", `"`+id+`"`)
 		shown.Same("group_snapshot.status", `"available"`)
+		whole := alice.Want(200, "GET", "/group_snapshots", nil, "OpenStack-API-Version", "volume 3.28")
+		if got := whole.IDs("group_snapshots"); !slices.Equal(got, []string{snap}) || whole.Get("group_snapshot_links") != nil {
+			t.Errorf("listed without pages: %s", whole.Raw)
+		}
 		if got := alice.Want(200, "GET", "/group_snapshots?group_id="+id, nil).IDs("group_snapshots"); !slices.Equal(got, []string{snap}) {
 			t.Errorf("listed: %v", got)
 		}
@@ -231,12 +238,14 @@ func TestGroupSnapshots(t *testing.T) {
 		alice.Want(400, "POST", "/groups/"+id+"/action", object{"delete": object{"delete-volumes": true}})
 		alice.Want(403, "POST", path+"/action", object{"reset_status": object{"status": "error"}})
 		admin.Want(202, "POST", path+"/action", object{"reset_status": object{"status": "error"}})
-		admin.Want(202, "POST", path+"/action", object{"reset_status": object{"status": "available"}})
-
+		reset := object{"reset_status": object{"status": "creating"}} // which nothing turns back
+		admin.Want(202, "POST", path+"/action", reset)
 		made := alice.Want(202, "POST", "/groups/action", object{"create-from-src": object{"group_snapshot_id": snap}}).Text("group.id")
 		c.Settle()
 		waitFor(c, "/groups/"+made, "group", "available")
 		alice.Want(200, "GET", "/groups/"+made, nil).Same("group.group_snapshot_id", `"`+snap+`"`)
+		alice.Want(200, "GET", path, nil).Same("group_snapshot.status", `"creating"`)
+		admin.Want(202, "POST", path+"/action", object{"reset_status": object{"status": "available"}})
 
 		alice.Want(202, "DELETE", path, nil)
 		c.Settle()

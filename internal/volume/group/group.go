@@ -7,7 +7,7 @@
 //	creating → available → deleting → gone
 //	creating → error; deleting → error_deleting
 //
-// A group or a group snapshot that is creating or deleting waits for its volumes
+// A group or a group snapshot that is being made or deleted waits for its volumes
 // or snapshots, each of which has a saga of its own; Settle ends the waiting.
 package group
 
@@ -34,6 +34,7 @@ type Group struct {
 	ID, ProjectID, UserID string
 	Name, Description     *string
 	Status                string
+	Waits                 bool // for its volumes, until Settle
 	Zone                  string
 	Host                  string // HOST@BACKEND#POOL; "" if no back end takes such volumes
 	TypeID                string
@@ -49,6 +50,7 @@ type Snapshot struct {
 	ID, ProjectID, UserID string
 	Name, Description     *string
 	Status                string
+	Waits                 bool // for its snapshots, until Settle
 	GroupID, TypeID       string
 	CreatedAt, UpdatedAt  time.Time
 }

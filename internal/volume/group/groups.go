@@ -161,7 +161,7 @@ func (s *Service) CreateFrom(ctx context.Context, c Copy) (*Group, error) {
 		return nil, err
 	}
 	g := s.fresh(ctx, c.Name, c.Description)
-	g.SnapshotID, g.SourceID, g.Status = c.SnapshotID, c.SourceID, Creating
+	g.SnapshotID, g.SourceID, g.Status, g.Waits = c.SnapshotID, c.SourceID, Creating, true
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		source, copies, err := s.copies(ctx, tx, c)
 		if err != nil {
@@ -271,8 +271,7 @@ func (s *Service) ResetStatus(ctx context.Context, id, status string) error {
 		if err != nil {
 			return err
 		}
-		g.Status, g.UpdatedAt = status, s.d.Now().UTC()
-		s.wake(tx)
+		g.Status, g.Waits, g.UpdatedAt = status, false, s.d.Now().UTC()
 		return s.d.Groups.Update(ctx, tx, g)
 	})
 }

@@ -108,7 +108,7 @@ func (s *Service) Delete(ctx context.Context, id string, withVolumes bool) error
 				return err
 			}
 		}
-		g.Status, g.UpdatedAt = Deleting, s.d.Now().UTC()
+		g.Status, g.Waits, g.UpdatedAt = Deleting, true, s.d.Now().UTC()
 		s.wake(tx)
 		return s.d.Groups.Update(ctx, tx, g)
 	})

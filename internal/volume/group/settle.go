@@ -9,9 +9,10 @@ import (
 
 // Settle ends the waiting of groups and group snapshots whose volumes and
 // snapshots have become what they were to become. It is a task: it reads what
-// is, and may run at any time. It says how many still wait.
+// is, and may run at any time. It says how many still wait. A status that an
+// administrator has set waits for nothing.
 func (s *Service) Settle(ctx context.Context) (waiting int, report string, err error) {
-	under := store.In("status", []string{Creating, Deleting})
+	under := store.Eq("waits", true)
 	if none, err := s.settled(ctx, under); none || err != nil {
 		return 0, "nothing waits", err
 	}
@@ -96,7 +97,7 @@ func (s *Service) settleSnapshot(ctx context.Context, tx *store.Tx, v *Snapshot)
 	case "gone":
 		return true, s.d.Snapshots.Delete(ctx, tx, v.ID)
 	default:
-		v.Status, v.UpdatedAt = now, s.d.Now().UTC()
+		v.Status, v.Waits, v.UpdatedAt = now, false, s.d.Now().UTC()
 		return true, s.d.Snapshots.Update(ctx, tx, v)
 	}
 }
@@ -116,7 +117,7 @@ func (s *Service) settleGroup(ctx context.Context, tx *store.Tx, g *Group) (bool
 	case "gone":
 		return true, s.remove(ctx, tx, g)
 	default:
-		g.Status, g.UpdatedAt = now, s.d.Now().UTC()
+		g.Status, g.Waits, g.UpdatedAt = now, false, s.d.Now().UTC()
 		return true, s.d.Groups.Update(ctx, tx, g)
 	}
 }

@@ -54,7 +54,7 @@ type NewSnapshot struct {
 func (s *Snapshots) Create(ctx context.Context, n NewSnapshot) (*Snapshot, error) {
 	a := actor.From(ctx)
 	v := &Snapshot{
-		ID: ids.New(), ProjectID: a.ProjectID, UserID: a.UserID, Name: n.Name, Description: n.Description, Status: Creating,
+		ID: ids.New(), ProjectID: a.ProjectID, UserID: a.UserID, Name: n.Name, Description: n.Description, Status: Creating, Waits: true,
 		GroupID: n.GroupID, CreatedAt: s.d.Now().UTC(),
 	}
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
@@ -105,7 +105,7 @@ func (s *Snapshots) Delete(ctx context.Context, id string) error {
 				return err
 			}
 		}
-		v.Status, v.UpdatedAt = Deleting, s.d.Now().UTC()
+		v.Status, v.Waits, v.UpdatedAt = Deleting, true, s.d.Now().UTC()
 		s.wake(tx)
 		return s.d.Snapshots.Update(ctx, tx, v)
 	})
@@ -122,8 +122,7 @@ func (s *Snapshots) ResetStatus(ctx context.Context, id, status string) error {
 		if err != nil {
 			return err
 		}
-		v.Status, v.UpdatedAt = status, s.d.Now().UTC()
-		s.wake(tx)
+		v.Status, v.Waits, v.UpdatedAt = status, false, s.d.Now().UTC()
 		return s.d.Snapshots.Update(ctx, tx, v)
 	})
 }

@@ -85,6 +85,7 @@ CREATE TABLE volume_group (
     replication_status text NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
+    waits boolean NOT NULL DEFAULT false,
     PRIMARY KEY (id)
 );
 
@@ -103,6 +104,7 @@ CREATE TABLE volume_group_snapshot (
     group_type_id text NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
+    waits boolean NOT NULL DEFAULT false,
     PRIMARY KEY (id)
 );
 

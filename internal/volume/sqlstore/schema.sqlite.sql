@@ -83,7 +83,7 @@ CREATE TABLE volume_group (
 	replication_status TEXT NOT NULL,
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL
-);
+, waits BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE INDEX volume_group_of_type ON volume_group (group_type);
 
@@ -100,7 +100,7 @@ CREATE TABLE volume_group_snapshot (
 	group_type_id TEXT NOT NULL,
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL
-);
+, waits BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE INDEX volume_group_snapshot_group ON volume_group_snapshot (group_id);
 
