@@ -191,6 +191,13 @@ func (s *Service) Revert(ctx context.Context, id, snapshot string) error {
 // Reimage writes an image over a volume; reserved allows it for one that is
 // reserved for a server that is being rebuilt.
 func (s *Service) Reimage(ctx context.Context, id, imageID string, reserved bool) error {
+	err := s.read(ctx, func(tx *store.Tx) error {
+		_, err := s.get(ctx, tx, "volume:reimage", id)
+		return err
+	})
+	if err != nil {
+		return err // whose volume it is comes before what is to be in it
+	}
 	img, err := s.sourceImage(ctx, imageID)
 	if err != nil {
 		return err

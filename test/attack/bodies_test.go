@@ -36,7 +36,10 @@ var empty = map[string]bool{
 	"GET compute /v2.1/servers/{}/shares/{}":                        true,
 }
 
-// actions are the arguments of compute's actions; those that are not here take none.
+// shows are the actions that change nothing: a reader may do them.
+var shows = map[string]bool{"os-show_image_metadata": true}
+
+// actions are the arguments of actions; those that are not here take none.
 var actions = map[string]string{
 	"reboot": `{"type":"HARD"}`, "resize": `{"flavorRef":"$flavor"}`, "rebuild": `{"imageRef":"$own.image"}`, "createImage": `{"name":"n"}`,
 	"createBackup": `{"name":"n","backup_type":"daily","rotation":1}`, "changePassword": `{"adminPass":"n"}`,
@@ -47,6 +50,15 @@ var actions = map[string]string{
 	"os-migrateLive": `{"host":null,"block_migration":"auto"}`, "evacuate": `{}`, "addTenantAccess": `{"tenant":"$friend"}`,
 	"removeTenantAccess": `{"tenant":"$own.project"}`, "set_metadata": `{"metadata":{"k":"v"}}`, "add_host": `{"host":"testhost"}`,
 	"remove_host": `{"host":"testhost"}`,
+
+	"os-extend": `{"new_size":2}`, "os-extend_volume_completion": `{}`, "os-retype": `{"new_type":"__DEFAULT__"}`, "revert": `{"snapshot_id":"$own.snapshot"}`,
+	"os-set_bootable": `{"bootable":true}`, "os-update_readonly_flag": `{"readonly":true}`, "os-reimage": `{"image_id":"$own.image"}`,
+	"os-volume_upload_image": `{"image_name":"n"}`, "os-set_image_metadata": `{"metadata":{"k":"v"}}`, "os-unset_image_metadata": `{"key":"k"}`,
+	"os-attach": `{"mountpoint":"/dev/vdb","host_name":"n"}`, "os-force_detach": `{}`, "os-initialize_connection": `{"connector":{"host":"n"}}`,
+	"os-terminate_connection": `{"connector":{"host":"n"}}`, "os-migrate_volume": `{"host":"n@fake#fake"}`,
+	"os-migrate_volume_completion": `{"new_volume":"` + none + `"}`, "os-reset_status": `{"status":"error"}`, "os-update_snapshot_status": `{"status":"error"}`,
+	"reset_status": `{"status":"error"}`, "delete": `{}`, "disable_replication": `{}`, "enable_replication": `{}`, "failover_replication": `{}`,
+	"list_replication_targets": `{}`, "addProjectAccess": `{"project":"$own.project"}`, "removeProjectAccess": `{"project":"$own.project"}`,
 }
 
 const (
@@ -143,11 +155,37 @@ var bodies = map[string]string{
 	"PUT compute /v2.1/servers/{}/metadata":                 `{"metadata":{"k":"v"}}`,
 	"PUT compute /v2.1/servers/{}/metadata/{}":              `{"meta":{"k":"v"}}`,
 	"POST compute /v2.1/servers/{}/os-interface":            `{"interfaceAttachment":{"net_id":"$own.network"}}`,
-	"POST compute /v2.1/servers/{}/os-volume_attachments":   `{"volumeAttachment":{"volumeId":"00000000-0000-4000-8000-000000000000"}}`,
+	"POST compute /v2.1/servers/{}/os-volume_attachments":   `{"volumeAttachment":{"volumeId":"$own.volume"}}`,
 	"PUT compute /v2.1/servers/{}/os-volume_attachments/{}": `{"volumeAttachment":{"volumeId":"00000000-0000-4000-8000-000000000001"}}`,
 	"POST compute /v2.1/servers/{}/remote-consoles":         `{"remote_console":{"protocol":"vnc","type":"novnc"}}`,
 	"POST compute /v2.1/servers/{}/shares":                  `{"share":{"share_id":"00000000-0000-4000-8000-000000000000"}}`,
 	"POST compute /v2.1/servers/{}/consoles":                `{}`,
+
+	"PUT volume /v3/volumes/{}/metadata":           `{"metadata":{"k":"v"}}`,
+	"POST volume /v3/volumes/{}/metadata":          `{"metadata":{"k":"v"}}`,
+	"PUT volume /v3/volumes/{}/metadata/{}":        `{"meta":{"k":"v"}}`,
+	"PUT volume /v3/snapshots/{}/metadata":         `{"metadata":{"k":"v"}}`,
+	"POST volume /v3/snapshots/{}/metadata":        `{"metadata":{"k":"v"}}`,
+	"PUT volume /v3/snapshots/{}/metadata/{}":      `{"meta":{"k":"v"}}`,
+	"PUT volume /v3/attachments/{}":                `{"attachment":{"connector":{"host":"n"}}}`,
+	"POST volume /v3/backups/{}/restore":           `{"restore":{"volume_id":"$own.volume"}}`,
+	"POST volume /v3/volume-transfers/{}/accept":   `{"accept":{"auth_key":"guess"}}`,
+	"POST volume /v3/os-volume-transfer/{}/accept": `{"accept":{"auth_key":"guess"}}`,
+	"PUT volume /v3/groups/{}":                     `{"group":{"name":"n"}}`,
+	"PUT volume /v3/group_types/{}":                `{"group_type":{"name":"n"}}`,
+	"POST volume /v3/group_types/{}/group_specs":   `{"group_specs":{"k":"v"}}`,
+	"PUT volume /v3/group_types/{}/group_specs/{}": `{"k":"v"}`,
+	"PUT volume /v3/types/{}":                      `{"volume_type":{"name":"n"}}`,
+	"POST volume /v3/types/{}/extra_specs":         `{"extra_specs":{"k":"v"}}`,
+	"PUT volume /v3/types/{}/extra_specs/{}":       `{"k":"v"}`,
+	"POST volume /v3/types/{}/encryption":          `{"encryption":{"provider":"luks","control_location":"front-end"}}`,
+	"PUT volume /v3/types/{}/encryption/{}":        `{"encryption":{"provider":"luks"}}`,
+	"PUT volume /v3/qos-specs/{}":                  `{"qos_specs":{"k":"v"}}`,
+	"PUT volume /v3/qos-specs/{}/delete_keys":      `{"keys":["k"]}`,
+	"PUT volume /v3/default-types/{}":              `{"default_type":{"volume_type":"__DEFAULT__"}}`,
+	"PUT volume /v3/os-quota-sets/{}":              `{"quota_set":{"volumes":500}}`,
+	"PUT volume /v3/os-quota-class-sets/{}":        `{"quota_class_set":{"volumes":500}}`,
+	"PUT volume /v3/os-hosts/{}":                   `{"status":"disable"}`,
 
 	"PUT placement /resource_classes/{}":                  `{"name":"CUSTOM_N"}`,
 	"PUT placement /resource_providers/{}":                `{"name":"n"}`,

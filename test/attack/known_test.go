@@ -13,6 +13,8 @@ var asOpenStack = map[[2]string]string{
 	{"DELETE compute /v2.1/os-keypairs/{keypair_name}", "a reader's application credential"}: "a key pair is its user's, whatever role his token has: nova's os-keypairs:delete",
 	{"DELETE compute /v2.1/os-keypairs/{keypair_name}", "a reader's trust"}:                  "a key pair is its user's, whatever role his token has: nova's os-keypairs:delete",
 	{"DELETE compute /v2.1/os-keypairs/{keypair_name}", "a reader's OAuth1 token"}:           "a key pair is its user's, whatever role his token has: nova's os-keypairs:delete",
+	{"POST volume /v3/volume-transfers/{transfer_id}/accept", "*"}:                           "who has the key may accept, whoever he is; without it cinder says so with 400",
+	{"POST volume /v3/os-volume-transfer/{transfer_id}/accept", "*"}:                         "who has the key may accept, whoever he is; without it cinder says so with 400",
 }
 
 // open are faults that are known and not mended yet. A row goes when its fault

@@ -93,6 +93,7 @@ func (w *world) share() {
 	c.Want(201, "POST", "/identity/v3/registered_limits", object{"registered_limits": []object{
 		{"service_id": w.shared["service"], "resource_name": "image_count_total", "default_limit": 100},
 	}})
+	c.Want(200, "PUT", "/volume/v3/os-quota-class-sets/default", object{"quota_class_set": object{"volumes": 1000, "snapshots": 1000, "backups": 1000}})
 	c.Want(200, "PUT", "/network/v2.0/quotas/"+w.shared["friend"], object{"quota": object{"network": 100}})
 }
 

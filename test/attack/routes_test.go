@@ -214,7 +214,7 @@ func (w *world) wrong(p place, who persona, a httpxtest.Answer) string {
 		return "a secret is told"
 	case !who.inside && strings.Contains(told, w.victim.mark):
 		return "a name is told"
-	case who.inside && safe:
+	case who.inside && (safe || shows[p.action]):
 		return ""
 	case who.token == "" || strings.HasPrefix(who.name, "a forged"):
 		if a.Status != 401 && !p.public() {
