@@ -376,17 +376,18 @@ func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
 		if err := gone(f.s.tables.Attachments.Delete(ctx, tx, a.ID)); err != nil {
 			return err
 		}
-		return gone(f.resettleIdle(ctx, tx, a.VolumeID))
+		return gone(f.resettleIdle(ctx, tx, a.VolumeID, force))
 	})
 }
 
-// resettleIdle is resettle for a volume that may meanwhile be busy with something else.
-func (f *Attachments) resettleIdle(ctx context.Context, tx *store.Tx, volumeID string) error {
+// resettleIdle is resettle for a volume that may meanwhile be busy with something
+// else. Force also ends the error that an administrator has set.
+func (f *Attachments) resettleIdle(ctx context.Context, tx *store.Tx, volumeID string, force bool) error {
 	v, err := f.s.tables.Volumes.Get(ctx, tx, volumeID)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains([]string{InUse, Reserved, Attaching, Detaching, Available, "error_detaching"}, v.Status) {
+	if !slices.Contains([]string{InUse, Reserved, Attaching, Detaching, Available, "error_detaching"}, v.Status) && (!force || v.Status != Error) {
 		return nil
 	}
 	v.settle()

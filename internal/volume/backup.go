@@ -20,6 +20,8 @@ type Backup struct {
 	Container  string
 	Zone       string
 	Metadata   map[string]string
+	// VolumeMetadata was the volume's, and is again what it is restored into.
+	VolumeMetadata map[string]string
 	// EncryptionKeyID names the key of the volume that was encrypted.
 	EncryptionKeyID string
 	// RestoreID is the volume that it is being restored into.

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"kumoi/internal/hostapi"
@@ -151,7 +152,8 @@ func (f *Backups) createTx(ctx context.Context, tx *store.Tx, n NewBackup) (*Bac
 	who := actor.From(ctx)
 	b := &Backup{
 		ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.Name, Description: n.Description, VolumeID: v.ID, SnapshotID: n.SnapshotID,
-		Status: Creating, SizeGiB: v.SizeGiB, Container: n.Container, Zone: n.Zone, Metadata: n.Metadata, CreatedAt: s.now(), DataAt: s.now(),
+		Status: Creating, SizeGiB: v.SizeGiB, Container: n.Container, Zone: n.Zone, Metadata: n.Metadata, VolumeMetadata: maps.Clone(v.Metadata),
+		CreatedAt: s.now(), DataAt: s.now(),
 	}
 	about, err := f.occupy(ctx, tx, v, b, n.Force)
 	if err != nil {

@@ -126,7 +126,7 @@ func (s *Service) restoreInto(ctx context.Context, h hostapi.VolumeHost, w *Work
 
 // restoreSaga writes a backup over a volume. Half of it is no volume any more.
 func (f *Backups) restoreSaga() saga.Definition[Work] {
-	end := func(status string, key bool) func(context.Context, *store.Tx, *Work) error {
+	end := func(status string, restored bool) func(context.Context, *store.Tx, *Work) error {
 		return func(ctx context.Context, tx *store.Tx, w *Work) error {
 			b, err := f.s.tables.Backups.Get(ctx, tx, w.Backup)
 			if err != nil {
@@ -138,7 +138,10 @@ func (f *Backups) restoreSaga() saga.Definition[Work] {
 			}
 			return f.s.finish(func(ctx context.Context, tx *store.Tx, _ *Work, v *Volume) (err error) {
 				v.Status = status
-				if !key || b.EncryptionKeyID == "" {
+				if restored && len(b.VolumeMetadata) > 0 {
+					v.Metadata = b.VolumeMetadata
+				}
+				if !restored || b.EncryptionKeyID == "" {
 					return nil
 				}
 				if err := f.s.dropKey(ctx, tx, v.EncryptionKeyID); err != nil {

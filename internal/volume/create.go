@@ -258,6 +258,9 @@ func (src source) describe(v *Volume) {
 	if src.origin != nil {
 		v.Bootable, v.ImageMetadata = src.origin.Bootable, src.origin.ImageMetadata
 	}
+	if src.backup != nil && len(v.Metadata) == 0 {
+		v.Metadata = src.backup.VolumeMetadata
+	}
 	if src.image != nil {
 		v.Bootable, v.ImageMetadata = true, imageMetadata(src.image)
 	}

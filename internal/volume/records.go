@@ -13,8 +13,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// backupService names the kind of store that a record is of.
-const backupService = "kumoi.files"
+// backupService names the kind of store that a record is of; clients know one by
+// how its name begins.
+const backupService = "cinder.backup.drivers.kumoi"
 
 // record is what is needed to know a backup again whose row is lost.
 type record struct {
@@ -25,6 +26,7 @@ type record struct {
 	Description string            `json:"display_description,omitempty"`
 	SizeGiB     int               `json:"size"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
+	OfVolume    map[string]string `json:"volume_metadata,omitempty"`
 	DataAt      time.Time         `json:"data_timestamp"`
 	Bytes       string            `json:"service_metadata,omitempty"` // the backup whose bytes these are; "": its own
 }
@@ -41,7 +43,7 @@ func (f *Backups) Export(ctx context.Context, id string) (service, url string, e
 	if b.EncryptionKeyID != "" {
 		return "", "", errs.New(errs.Invalid, "Invalid backup: The key of an encrypted volume's backup is not in its record; it cannot be exported.")
 	}
-	text, err := json.Marshal(record{b.ID, b.VolumeID, b.ParentID, b.Name, b.Description, b.SizeGiB, b.Metadata, b.DataAt, b.ID})
+	text, err := json.Marshal(record{b.ID, b.VolumeID, b.ParentID, b.Name, b.Description, b.SizeGiB, b.Metadata, b.VolumeMetadata, b.DataAt, b.ID})
 	return backupService, base64.StdEncoding.EncodeToString(text), err
 }
 
@@ -76,7 +78,7 @@ func (f *Backups) Import(ctx context.Context, service, url string) (*Backup, err
 	who := actor.From(ctx)
 	b := &Backup{
 		ID: r.ID, ProjectID: who.ProjectID, UserID: who.UserID, Name: r.Name, Description: r.Description, VolumeID: r.VolumeID, ParentID: r.ParentID,
-		Status: Available, SizeGiB: r.SizeGiB, Bytes: size, Metadata: r.Metadata, CreatedAt: f.s.now(), DataAt: r.DataAt,
+		Status: Available, SizeGiB: r.SizeGiB, Bytes: size, Metadata: r.Metadata, VolumeMetadata: r.OfVolume, CreatedAt: f.s.now(), DataAt: r.DataAt,
 	}
 	return b, f.s.write(ctx, func(tx *store.Tx) error {
 		known, err := f.s.tables.Backups.Any(ctx, tx, store.Eq("id", b.ID))

@@ -217,6 +217,8 @@ catalog_type = block-storage
 min_microversion = 3.0
 max_microversion = latest
 volume_size = 1
+storage_protocol = fake
+vendor_name = Open Source
 build_timeout = 120
 [volume-feature-enabled]
 backup = true

@@ -44,7 +44,7 @@ func (s *mounted) match(method, path string) (match, error) {
 		m.routes, m.plain = s.tree.find(m.segments), true
 	}
 	m.whole = m.segments
-	if s.ExactSlash && len(m.segments) > 0 && strings.HasSuffix(path, "/") {
+	if s.ExactSlash && len(m.segments) > 1 && strings.HasSuffix(path, "/") {
 		m.routes = nil // the id behind the slash is missing
 		return m, nil
 	}

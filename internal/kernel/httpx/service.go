@@ -73,7 +73,8 @@ type Service struct {
 	RequestIDHeaders []string
 	// StripJSON accepts ".json" behind any path, as Neutron does.
 	StripJSON bool
-	// ExactSlash makes a path that ends in a slash another path, as in Glance.
+	// ExactSlash makes a path that ends in a slash another path, as in Glance;
+	// a version's own document may have one.
 	ExactSlash bool
 	// RawPath keeps empty segments of a path, which object names may have;
 	// everywhere else "a//b" is "a/b".

@@ -40,6 +40,7 @@ func New(svc *volume.Service) *httpx.Service {
 		Fault:            fault,
 		RequestIDHeaders: []string{"X-Compute-Request-Id"},
 		ProjectAfter:     "v3",
+		ExactSlash:       true,
 	}
 }
 

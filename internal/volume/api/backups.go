@@ -34,7 +34,7 @@ func (a *api) backupRoutes() []httpx.Route {
 var backupList = &rest.List{
 	Dialect: dialectOf("Backup %s could not be found."), Also: everywhere, Sort: []store.Sort{{Field: "created_at", Desc: true}},
 	Fields: []rest.Field{
-		text("name"), text("status"), text("volume_id"), text("id"), text("project_id"), text("snapshot_id"), text("container"), text("user_id"), text("parent_id"),
+		text("name"), oldName, text("status"), text("volume_id"), text("id"), text("project_id"), text("snapshot_id"), text("container"), text("user_id"), text("parent_id"),
 		sorted("size"), sorted("created_at"), sorted("updated_at"),
 		{Name: "data_timestamp", At: "data_at", NoFilter: true},
 		pairs("metadata", "metadata", 0),

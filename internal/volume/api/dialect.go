@@ -109,6 +109,9 @@ func sorted(name string) rest.Field { return rest.Field{Name: name, NoFilter: tr
 
 func filtered(name, at string) rest.Field { return rest.Field{Name: name, At: at, NoSort: true} }
 
+// oldName is the name as lists were sorted by it in the first version of the API.
+var oldName = rest.Field{Name: "display_name", At: "name", NoFilter: true}
+
 // number is a filter by a whole number.
 func number(name string) rest.Field {
 	return rest.Field{Name: name, Read: func(text string) (any, error) {

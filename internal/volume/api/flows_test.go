@@ -26,11 +26,15 @@ func TestSnapshots(t *testing.T) {
 		} {
 			shown.Same("snapshot."+path, want)
 		}
+		renamed := alice.Want(200, "PUT", "/snapshots/"+snap, object{"snapshot": object{"name": "t"}})
+		if _, extended := renamed.Object()["snapshot"].(object)["os-extended-snapshot-attributes:progress"]; extended {
+			t.Errorf("an update answers with what only a show tells: %s", renamed.Raw)
+		}
 		bob.Want(404, "GET", "/snapshots/"+snap, nil)
 		bob.Want(404, "DELETE", "/snapshots/"+snap, nil)
 		bob.Want(404, "POST", "/volumes", object{"volume": object{"snapshot_id": snap}})
 		c.As("reader").Want(403, "DELETE", "/snapshots/"+snap, nil)
-		for query, want := range map[string][]string{"": {snap}, "?volume_id=" + id: {snap}, "?status=error": {}, "?metadata={'k':'v'}": {snap}, "?availability_zone=nova": {snap}} {
+		for query, want := range map[string][]string{"": {snap}, "?volume_id=" + id: {snap}, "?status=error": {}, "?metadata={'k':'v'}": {snap}, "?availability_zone=nova": {snap}, "?sort_key=display_name": {snap}} {
 			if got := alice.Want(200, "GET", "/snapshots/detail"+query, nil).IDs("snapshots"); !slices.Equal(got, want) {
 				t.Errorf("%s: %v, want %v", query, got, want)
 			}
@@ -120,6 +124,13 @@ func TestOldAttachments(t *testing.T) {
 	if c.Status(id) != "available" {
 		t.Error("not available")
 	}
+	do(202, "os-attach", object{"instance_uuid": server, "mountpoint": "/dev/vdc"})
+	admin, act := c.As("admin"), "/volumes/"+id+"/action"
+	admin.Want(202, "POST", act, object{"os-reset_status": object{"status": "error"}})
+	admin.Want(202, "POST", act, object{"os-force_detach": object{"connector": nil}})
+	if c.Status(id) != "available" {
+		t.Error("not available after it was detached by force")
+	}
 	do(202, "os-update_readonly_flag", object{"readonly": false})
 	alice.Want(200, "GET", "/volumes/"+id, nil).Same("volume.metadata", `{"readonly":"False"}`)
 	do(202, "os-update_readonly_flag", object{"readonly": true})
@@ -173,7 +184,7 @@ func TestTransfers(t *testing.T) {
 func TestBackups(t *testing.T) {
 	each(t, func(t *testing.T, c *volumetest.Cloud) {
 		alice, admin := c.As("alice"), c.As("admin")
-		id := c.Volume("alice")
+		id := c.Volume("alice", "metadata", object{"k": "v"})
 		alice.Want(400, "POST", "/backups", object{"backup": object{"volume_id": id, "incremental": true}})
 		full := alice.Want(202, "POST", "/backups", object{"backup": object{"volume_id": id, "name": "full"}}).Text("backup.id")
 		c.Settle()
@@ -191,10 +202,13 @@ func TestBackups(t *testing.T) {
 		if c.Status(restored) != "available" {
 			t.Error("not restored into a new volume")
 		}
+		alice.Want(200, "GET", "/volumes/"+restored, nil).Same("volume.metadata", `{"k":"v"}`)
+		alice.Want(200, "PUT", "/volumes/"+id+"/metadata", object{"metadata": object{"other": "w"}})
 		alice.Want(202, "POST", "/backups/"+more+"/restore", object{"restore": object{"volume_id": id}})
 		if c.Status(id) != "available" {
 			t.Error("not restored")
 		}
+		alice.Want(200, "GET", "/volumes/"+id, nil).Same("volume.metadata", `{"k":"v"}`)
 		alice.Want(403, "GET", "/backups/"+full+"/export_record", nil)
 		record := admin.Want(200, "GET", "/backups/"+full+"/export_record", nil).Object()
 		admin.Want(400, "POST", "/backups/import_record", record)
@@ -205,7 +219,7 @@ func TestBackups(t *testing.T) {
 		}
 		const again = "7d3b7b3e-5b6f-4c33-9b0e-4e6f4c8f2a01"
 		copied := admin.Want(201, "POST", "/backups/import_record", object{"backup-record": object{
-			"backup_service": "kumoi.files", "backup_url": base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(url), `"id":"`+full, `"id":"`+again, 1))),
+			"backup_service": "cinder.backup.drivers.kumoi", "backup_url": base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(url), `"id":"`+full, `"id":"`+again, 1))),
 		}}).Text("backup.id")
 		from := admin.Want(202, "POST", "/backups/"+copied+"/restore", object{"restore": object{}}).Text("restore.volume_id")
 		if copied != again || c.Status(from) != "available" {

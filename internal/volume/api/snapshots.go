@@ -42,7 +42,7 @@ func (a *api) snapshotRoutes() []httpx.Route {
 var snapshotList = &rest.List{
 	Dialect: dialectOf("Snapshot %s could not be found."), Also: everywhere, Sort: []store.Sort{{Field: "created_at", Desc: true}},
 	Fields: []rest.Field{
-		text("name"), text("status"), text("volume_id"), text("project_id"), text("user_id"), text("id"), number("size"),
+		text("name"), oldName, text("status"), text("volume_id"), text("project_id"), text("user_id"), text("id"), number("size"),
 		{Name: "volume_size", At: "size", NoFilter: true},
 		text("availability_zone"), text("group_snapshot_id"),
 		sorted("created_at"), sorted("updated_at"), pairs("metadata", "metadata", 0), quotaFilter,
@@ -81,7 +81,7 @@ func (a *api) viewSnapshot(ctx context.Context, w *rest.Writer, r *httpx.Request
 	if !detail {
 		return
 	}
-	if r.HTTP.Method != http.MethodPost && a.svc.Allowed(ctx, "volume_extension:extended_snapshot_attributes", p.ProjectID) {
+	if r.HTTP.Method == http.MethodGet && a.svc.Allowed(ctx, "volume_extension:extended_snapshot_attributes", p.ProjectID) {
 		w.Text("os-extended-snapshot-attributes:progress", p.Progress)
 		w.Text("os-extended-snapshot-attributes:project_id", p.ProjectID)
 	}

@@ -39,7 +39,7 @@ func (a *api) volumeRoutes() []httpx.Route {
 var volumeList = &rest.List{
 	Dialect: dialect, Also: everywhere, Sort: []store.Sort{{Field: "created_at", Desc: true}},
 	Fields: []rest.Field{
-		text("name"), text("status"), text("availability_zone"), text("migration_status"), text("host"), text("user_id"), text("project_id"),
+		text("name"), oldName, text("status"), text("availability_zone"), text("migration_status"), text("host"), text("user_id"), text("project_id"),
 		{Name: "group_id", Since: 10},
 		number("size"), text("volume_type_id"), text("snapshot_id"), text("source_volid"), text("attach_status"),
 		{Name: "id"},

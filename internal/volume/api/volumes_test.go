@@ -49,6 +49,14 @@ func TestVolume(t *testing.T) {
 	})
 }
 
+func TestVolumeWithoutItsID(t *testing.T) {
+	t.Parallel()
+	c := volumetest.New(t)
+	c.As("alice").Want(200, "GET", "/volumes", nil)
+	c.As("alice").Want(404, "GET", "/volumes/", nil)
+	c.As("alice").Want(200, "GET", "/", nil)
+}
+
 func TestVolumesAreRefused(t *testing.T) {
 	t.Parallel()
 	c := volumetest.New(t)

@@ -26,6 +26,7 @@ func backups() *store.Table[volume.Backup] {
 		c.Text("container", &v.Container)
 		c.Text("availability_zone", &v.Zone)
 		c.JSON("metadata", &v.Metadata)
+		c.JSON("volume_metadata", &v.VolumeMetadata)
 		c.Text("encryption_key_id", &v.EncryptionKeyID)
 		c.Text("restore_id", &v.RestoreID)
 		c.Time("created_at", &v.CreatedAt)

@@ -60,6 +60,7 @@ CREATE TABLE volume_backup (
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
     data_at bigint NOT NULL,
+    volume_metadata text NOT NULL DEFAULT '{}'::text,
     PRIMARY KEY (id)
 );
 

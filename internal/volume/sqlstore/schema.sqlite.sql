@@ -59,7 +59,7 @@ CREATE TABLE volume_backup (
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL,
 	data_at BIGINT NOT NULL
-);
+, volume_metadata TEXT NOT NULL DEFAULT '{}');
 
 CREATE INDEX volume_backup_parent ON volume_backup (parent_id);
 
