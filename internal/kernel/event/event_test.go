@@ -328,6 +328,7 @@ func TestTheLogIsBounded(t *testing.T) {
 		now = now.Add(25 * time.Hour)
 		left("6")
 		l.say(t, "7", nil)
+		l.settled(t, "7")
 		left("7")
 	})
 }
