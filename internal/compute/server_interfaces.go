@@ -54,7 +54,7 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 	if err != nil {
 		return nil, err
 	}
-	late, err := s.awaitInterface(ctx, at)
+	late, err := s.awaitPlugging(ctx, at, "The interfaces of instance "+at.Resource+" stay as they were")
 	if late { // Nova's API gives up on its host, too, and does not say 200
 		err = errs.New(errs.Unavailable, "The host of instance %s has not plugged port %s within %s. It goes on: list the server's interfaces to see.", id, port.ID, s.cfg.InterfaceWait)
 	}
@@ -90,7 +90,7 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 	if err != nil {
 		return err
 	}
-	_, err = s.awaitInterface(ctx, at) // the answer says no more than accepted
+	_, err = s.awaitPlugging(ctx, at, "The interfaces of instance "+at.Resource+" stay as they were") // the answer says no more than accepted
 	return err
 }
 
@@ -103,10 +103,11 @@ func (s *Service) beginInterface(ctx context.Context, tx *store.Tx, srv *Server,
 	return at, err
 }
 
-// awaitInterface waits for what interfaceSaga does to the server. In Nova these
+// awaitPlugging waits for the saga that plugs a port or a volume. In Nova these
 // requests set no task state, and clients send the next one at once. What is
-// late goes on without the request.
-func (s *Service) awaitInterface(ctx context.Context, at saga.Saga) (late bool, err error) {
+// late goes on without the request. undone says in words what a saga that was
+// undone leaves.
+func (s *Service) awaitPlugging(ctx context.Context, at saga.Saga, undone string) (late bool, err error) {
 	patience, cancel := context.WithTimeout(ctx, s.cfg.InterfaceWait)
 	defer cancel()
 	end, err := s.sagas.Wait(patience, at.ID)
@@ -116,7 +117,7 @@ func (s *Service) awaitInterface(ctx context.Context, at saga.Saga) (late bool, 
 	case err != nil:
 		return false, err
 	case end.State == saga.Undone && end.Err != nil:
-		return false, errs.New(errs.Conflict, "The interfaces of instance %s stay as they were: %s", at.Resource, end.Err.Error())
+		return false, errs.New(errs.Conflict, "%s: %s", undone, end.Err.Error())
 	}
 	return false, nil
 }

@@ -100,7 +100,7 @@ func (s *Service) AttachVolume(ctx context.Context, id string, want AttachVolume
 	if err != nil || at.ID == "" {
 		return d, err
 	}
-	_, err = s.awaitVolume(ctx, at, d)
+	_, err = s.awaitPlugging(ctx, at, "Volume "+d.VolumeID+" of instance "+at.Resource+" stays as it was")
 	return d, err
 }
 
@@ -181,7 +181,7 @@ func (s *Service) DetachVolume(ctx context.Context, id, volumeID string) error {
 	if err != nil || at.ID == "" {
 		return err
 	}
-	_, err = s.awaitVolume(ctx, at, d)
+	_, err = s.awaitPlugging(ctx, at, "Volume "+d.VolumeID+" of instance "+at.Resource+" stays as it was")
 	return err
 }
 
@@ -255,23 +255,6 @@ func (s *Service) beginVolume(ctx context.Context, tx *store.Tx, srv *Server, ac
 	}
 	at, _, err := s.sagas.Active(ctx, tx, srv.ID)
 	return at, err
-}
-
-// awaitVolume waits for volumeSaga. What is late goes on without the request:
-// the volume's status shows it.
-func (s *Service) awaitVolume(ctx context.Context, at saga.Saga, d *VolumeDevice) (late bool, err error) {
-	patience, cancel := context.WithTimeout(ctx, s.cfg.InterfaceWait)
-	defer cancel()
-	end, err := s.sagas.Wait(patience, at.ID)
-	switch {
-	case patience.Err() != nil:
-		return ctx.Err() == nil, ctx.Err()
-	case err != nil:
-		return false, err
-	case end.State == saga.Undone && end.Err != nil:
-		return false, errs.New(errs.Conflict, "Volume %s of instance %s stays as it was: %s", d.VolumeID, at.Resource, end.Err.Error())
-	}
-	return false, nil
 }
 
 // volumeSaga plugs a volume that is reserved, or unplugs one and gives it back.

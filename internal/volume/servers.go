@@ -123,25 +123,13 @@ func (s *Service) restate(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	status := Available
-	for _, a := range v.Attachments {
-		switch {
-		case a.Status == "attached":
-			status = InUse
-		case a.Status == "attaching" && status != InUse:
-			status = Attaching
-		case status == Available:
-			status = Reserved
+	before := v.Status
+	v.settle()
+	if !slices.Contains(byAttachment, before) {
+		if slices.Contains(byAttachment, v.PreviousStatus) {
+			v.PreviousStatus = v.Status
 		}
-	}
-	v.AttachStatus = "detached"
-	if status == InUse {
-		v.AttachStatus = "attached"
-	}
-	if slices.Contains(byAttachment, v.Status) {
-		v.Status = status
-	} else if slices.Contains(byAttachment, v.PreviousStatus) {
-		v.PreviousStatus = status
+		v.Status = before
 	}
 	return s.save(ctx, tx, v)
 }
