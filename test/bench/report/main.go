@@ -58,10 +58,19 @@ func main() {
 	flag.IntVar(&o.guests, "guests", 10, "real: how many servers to create, one after the other")
 	flag.IntVar(&o.walks, "walks", 3, "real: how often to walk the whole path, from nothing to a command inside a guest")
 	flag.StringVar(&o.image, "image", "build/kumoi-guest.qcow2", "real: the guest image")
+	against := flag.String("against", "", "compare with this older binary instead: processor time of each operation, in turns")
 	write := flag.String("write", "", "also write the tables to this Markdown file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *against != "" {
+		compared := part{"compare", func(ctx context.Context, o options) ([]*table, error) { return compare(ctx, o, *against) }}
+		if err := compared.run(ctx, o, *write); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, o, strings.Split(*which, ","), *write); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
