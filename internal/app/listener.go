@@ -68,6 +68,7 @@ func newServer(cfg *Config, h http.Handler, log *slog.Logger) *http.Server {
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: cmp.Or(cfg.HeaderTimeout, 10*time.Second), IdleTimeout: cmp.Or(cfg.IdleTimeout, 2*time.Minute),
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), Protocols: new(http.Protocols),
+		ConnContext: httpx.ConnContext,
 	}
 	s.Protocols.SetHTTP1(true) // one request at a time on a connection, as the bounds assume
 	return s

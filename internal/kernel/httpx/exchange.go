@@ -105,10 +105,9 @@ func (x *exchange) tell() error {
 		method = x.r.Method
 	}
 	x.g.cfg.Log.LogAttrs(x.ctx, slog.LevelInfo, "request",
-		slog.String("request_id", x.id), slog.String("service", kind), slog.String("method", x.r.Method),
-		slog.String("path", x.path), slog.Int("status", x.w.status), slog.Int64("bytes", x.w.bytes),
-		slog.Duration("took", took), slog.String("user_id", who.UserID), slog.String("project_id", who.ProjectID),
-		slog.String("remote", x.r.RemoteAddr))
+		slog.String("service", kind), slog.String("method", x.r.Method), slog.String("path", x.path),
+		slog.Int("status", x.w.status), slog.Int64("bytes", x.w.bytes), slog.Duration("took", took),
+		slog.String("user_id", who.UserID), slog.String("remote", x.r.RemoteAddr)) // request and project are added by logx
 	if x.g.cfg.Observe != nil {
 		x.g.cfg.Observe(service, method, path, x.w.status, took)
 	}

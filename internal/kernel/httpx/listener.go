@@ -95,6 +95,7 @@ func origin(a net.Addr) netip.Addr {
 type boundedConn struct {
 	net.Conn
 	leave func()
+	held  *gathered // what is written, while an answer is put together
 }
 
 func (c *boundedConn) Close() error {

@@ -20,6 +20,7 @@ type recorder struct {
 	r     *http.Request
 	body  *pacedBody // nil: nobody reads the request's body
 	stall time.Duration
+	late  time.Time // the deadline of what is being written
 }
 
 func newRecorder(w http.ResponseWriter, r *http.Request, stall time.Duration) *recorder {
@@ -65,8 +66,14 @@ func (w *recorder) leaveBody() {
 // slowest is the largest piece of an answer that is waited for at a time.
 const slowest = 256 << 10
 
-// hurry gives the client time to take the next piece.
-func (w *recorder) hurry() { _ = w.rc.SetWriteDeadline(time.Now().Add(4 * w.stall)) }
+// hurry gives the client time to take the next piece: four times the stall,
+// or a little less where the last piece was just before.
+func (w *recorder) hurry() {
+	if late := time.Now().Add(4 * w.stall); late.Sub(w.late) > w.stall/8 {
+		w.late = late
+		_ = w.rc.SetWriteDeadline(late)
+	}
+}
 
 func (w *recorder) Write(b []byte) (written int, err error) {
 	if w.status == 0 {

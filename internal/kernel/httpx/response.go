@@ -76,11 +76,15 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 
 // send sends a whole body, compressed where that is JSON and wanted.
 func send(w http.ResponseWriter, status int, b []byte) error {
-	if rec, ok := w.(*recorder); ok && w.Header().Get("Content-Type") == "application/json" {
+	rec, ours := w.(*recorder)
+	if ours && w.Header().Get("Content-Type") == "application/json" {
 		b = rec.compressed(b)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
+	if ours {
+		return rec.whole(b)
+	}
 	_, err := w.Write(b)
 	return err
 }
