@@ -30,6 +30,7 @@ type options struct {
 	users           int
 	images          int
 	gib             float64
+	only            string
 }
 
 // part is something that can be measured by itself.
@@ -59,6 +60,7 @@ func main() {
 	flag.IntVar(&o.walks, "walks", 3, "real: how often to walk the whole path, from nothing to a command inside a guest")
 	flag.StringVar(&o.image, "image", "build/kumoi-guest.qcow2", "real: the guest image")
 	against := flag.String("against", "", "compare with this older binary instead: processor time of each operation, in turns")
+	flag.StringVar(&o.only, "only", "", "with -against: only operations whose names have this text")
 	write := flag.String("write", "", "also write the tables to this Markdown file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
