@@ -81,6 +81,10 @@ realdeps: ## packages against real OVN, libvirt and QEMU, in namespaces of their
 bench: build guest-image ## measure speed and size; prints tables (PARTS="control identity images real", or some of them)
 	test/bench/run.sh $(PARTS)
 
+.PHONY: bench-against
+bench-against: build ## compare with an older commit, operation by operation in turns: make bench-against BASE=v1.2
+	test/bench/against.sh $(BASE) $(ARGS)
+
 .PHONY: coverage
 coverage: build ## compare what is served with the API inventory
 	go run ./test/coverage -operations docs/api/operations.tsv -kumoi bin/kumoi
