@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -30,7 +32,7 @@ type Config struct {
 	Name    string // of the backend; default "file"
 	Host    string
 	Address string // where other hosts reach this one
-	Dir     string // for the volumes' folders
+	Dir     string // for volumes' folders, and what a backend keeps on the host
 	RunDir  string // for sockets; its path is short
 	Images  Images
 	Control hostapi.VolumeControl
@@ -39,12 +41,14 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Backend keeps volumes in files.
+// Backend keeps volumes in a store and serves them.
 type Backend struct {
 	cfg    Config
 	log    *slog.Logger
+	store  store
 	mu     sync.Mutex
 	states map[string]*state
+	said   reported
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -57,28 +61,52 @@ type state struct {
 	turn    chan struct{} // holds one token; who takes it may work on the volume
 	readers int           // that need the daemon between their turns
 	key     *hostapi.VolumeEncryption
+	clients atomic.Pointer[map[string]client] // of the record; nil: not known yet
 }
 
 // volume is a volume that somebody has the turn for.
 type volume struct {
 	b     *Backend
-	dir   string
+	dir   string // in a store of folders
 	rec   *record
 	state *state
 }
 
-func (v *volume) path(name string) string { return filepath.Join(v.dir, name) }
-func (v *volume) daemon() daemon          { return served(v.b.cfg.RunDir, v.b.cfg.Name, v.rec.ID) }
+func (v *volume) daemon() daemon { return served(v.b.cfg.RunDir, v.b.cfg.Name, v.rec.ID) }
+
+// save keeps the record, in the store and for the watch.
+func (v *volume) save(ctx context.Context) error {
+	if err := v.b.store.save(ctx, v); err != nil {
+		return err
+	}
+	clients := maps.Clone(v.rec.Clients)
+	v.state.clients.Store(&clients)
+	return nil
+}
 
 // served is the daemon of a volume.
 func served(runDir, backend, id string) daemon { return daemon{runDir, backend + "-" + id} }
 
-// New opens the backend and removes what a crash has left half made.
+// New opens a backend of files of the host.
 func New(cfg Config) (*Backend, error) {
 	if cfg.Name == "" {
 		cfg.Name = "file"
 	}
-	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, parkedDir), cfg.RunDir} {
+	b, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	f := &folders{b: b, share: folder(cfg.Dir), driver: "file"}
+	if err := f.prepare(context.Background()); err != nil {
+		return nil, fmt.Errorf("volumes: %w", err)
+	}
+	b.store = f
+	return b, nil
+}
+
+// open makes a backend's folders on the host, and removes what a crash has left.
+func open(cfg Config) (*Backend, error) {
+	for _, dir := range []string{cfg.Dir, cfg.RunDir} {
 		if err := errors.Join(os.MkdirAll(dir, 0o711), os.Chmod(dir, 0o711)); err != nil { // QEMU passes through to its sockets
 			return nil, fmt.Errorf("volumes: %w", err)
 		}
@@ -88,7 +116,7 @@ func New(cfg Config) (*Backend, error) {
 		return nil, fmt.Errorf("volumes: %w", err)
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".new-") || strings.HasPrefix(e.Name(), ".del-") {
+		if strings.HasPrefix(e.Name(), ".new-") {
 			if err := os.RemoveAll(filepath.Join(cfg.Dir, e.Name())); err != nil {
 				return nil, fmt.Errorf("volumes: %w", err)
 			}
@@ -96,8 +124,6 @@ func New(cfg Config) (*Backend, error) {
 	}
 	return &Backend{cfg: cfg, log: logx.Or(cfg.Log).With("component", "volume", "backend", cfg.Name), states: map[string]*state{}}, nil
 }
-
-func (b *Backend) dir(id string) string { return filepath.Join(b.cfg.Dir, id) }
 
 // turn waits until nobody else works on the volume.
 func (b *Backend) turn(ctx context.Context, ref hostapi.VolumeRef) (*state, func(), error) {
@@ -124,15 +150,17 @@ func (b *Backend) turn(ctx context.Context, ref hostapi.VolumeRef) (*state, func
 }
 
 // load needs the volume's turn.
-func (b *Backend) load(ref hostapi.VolumeRef, s *state) (*volume, error) {
-	rec, err := loadRecord(b.dir(ref.ID))
+func (b *Backend) load(ctx context.Context, ref hostapi.VolumeRef, s *state) (*volume, error) {
+	rec, err := b.store.load(ctx, ref.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errs.New(errs.NotFound, "Backend %s of host %s has no volume %s.", b.cfg.Name, b.cfg.Host, ref.ID)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &volume{b: b, dir: b.dir(ref.ID), rec: rec, state: s}, nil
+	clients := maps.Clone(rec.Clients)
+	s.clients.Store(&clients)
+	return &volume{b: b, dir: ref.ID, rec: rec, state: s}, nil
 }
 
 // with works on a volume when it is its turn.
@@ -142,7 +170,7 @@ func (b *Backend) with(ctx context.Context, ref hostapi.VolumeRef, f func(v *vol
 		return err
 	}
 	defer end()
-	v, err := b.load(ref, s)
+	v, err := b.load(ctx, ref, s)
 	if err != nil {
 		return err
 	}
@@ -168,19 +196,4 @@ func (v *volume) idle() error {
 		return errs.New(errs.Conflict, "Volume %s is exported to %d clients and read by %d backups or copies.", v.rec.ID, n, v.state.readers)
 	}
 	return nil
-}
-
-// ids are the volumes that there are.
-func (b *Backend) ids() ([]string, error) {
-	entries, err := os.ReadDir(b.cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		if _, err := uuid.Parse(e.Name()); err == nil && len(e.Name()) == 36 {
-			out = append(out, e.Name())
-		}
-	}
-	return out, nil
 }

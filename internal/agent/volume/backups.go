@@ -17,16 +17,16 @@ import (
 // BackupVolume sends what is stored, or what of it has changed.
 func (b *Backend) BackupVolume(ctx context.Context, r *hostapi.VolumeBackup) (*hostapi.VolumeBackupMade, error) {
 	made := &hostapi.VolumeBackupMade{Full: true}
-	send := func(c *nbd.Client, changes bool) error {
-		made.Full = !changes
-		return b.send(ctx, c, r, made)
+	send := func(s still) error {
+		made.Full = s.changed == nil
+		return b.send(ctx, s, r, made)
 	}
 	var err error
 	if r.SnapshotID != "" {
 		s := hostapi.VolumeSnapshotRef{VolumeRef: r.VolumeRef, SnapshotID: r.SnapshotID}
-		err = b.readSnapshot(ctx, s, func(c *nbd.Client) error { return send(c, false) })
+		err = b.readSnapshot(ctx, s, func(c *nbd.Client) error { return send(still{Client: c}) })
 	} else {
-		err = b.read(ctx, r.VolumeRef, view{backup: r.BackupID, since: r.Since}, send)
+		err = b.store.read(ctx, r.VolumeRef, view{backup: r.BackupID, since: r.Since}, send)
 	}
 	if err != nil {
 		return nil, err
@@ -34,24 +34,21 @@ func (b *Backend) BackupVolume(ctx context.Context, r *hostapi.VolumeBackup) (*h
 	return made, nil
 }
 
-// send sends the data of a full backup, or all that a bitmap marks.
-func (b *Backend) send(ctx context.Context, c *nbd.Client, r *hostapi.VolumeBackup, made *hostapi.VolumeBackupMade) error {
-	name, wanted := nbd.Allocation, func(e nbd.Extent) bool { return e.Flags&nbd.Zero == 0 }
-	if !made.Full {
-		name, wanted = nbd.Dirty(r.Since), func(e nbd.Extent) bool { return e.Flags&nbd.Changed != 0 }
+// send sends the data of a full backup, or all that has changed.
+func (b *Backend) send(ctx context.Context, s still, r *hostapi.VolumeBackup, made *hostapi.VolumeBackupMade) error {
+	parts := s.changed
+	if parts == nil {
+		parts = s.data
 	}
 	buf := make([]byte, hostapi.MaxChunk)
 	zeros := make([]byte, hostapi.MaxChunk)
-	err := c.Extents(name, func(e nbd.Extent) error {
-		if !wanted(e) {
-			return nil
-		}
+	err := parts(func(e nbd.Extent) error {
 		for at := e.Offset; at < e.Offset+e.Length; at += int64(len(buf)) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			data := buf[:min(int64(len(buf)), e.Offset+e.Length-at)]
-			if _, err := c.ReadAt(data, at); err != nil {
+			if _, err := s.ReadAt(data, at); err != nil {
 				return err
 			}
 			w := hostapi.BackupWrite{BackupID: r.BackupID, Offset: at, Length: int64(len(data)), Data: data}
@@ -71,8 +68,18 @@ func (b *Backend) send(ctx context.Context, c *nbd.Client, r *hostapi.VolumeBack
 	if err != nil {
 		return err
 	}
-	size, _ := c.Size()
+	size, _ := s.Size()
 	return b.cfg.Control.WriteBackup(ctx, hostapi.BackupWrite{BackupID: r.BackupID, Offset: size, Done: true})
+}
+
+// data names what is not zero.
+func (s still) data(f func(e nbd.Extent) error) error {
+	return s.Extents(nbd.Allocation, func(e nbd.Extent) error {
+		if e.Flags&nbd.Zero != 0 {
+			return nil
+		}
+		return f(e)
+	})
 }
 
 // RestoreVolume makes a volume zero and writes backups into it, oldest first.
@@ -191,7 +198,7 @@ func (b *Backend) UploadVolume(ctx context.Context, u *hostapi.VolumeUpload) err
 	defer os.RemoveAll(dir) // or by the next start
 	path := filepath.Join(dir, "raw")
 	want := view{plain: u.Encryption != nil, key: u.Encryption}
-	if err := b.read(ctx, u.VolumeRef, want, func(c *nbd.Client, _ bool) error { return dump(ctx, c, path) }); err != nil {
+	if err := b.store.read(ctx, u.VolumeRef, want, func(s still) error { return dump(ctx, s.Client, path) }); err != nil {
 		return b.abort(ctx, u.ImageID, err)
 	}
 	if u.DiskFormat != "raw" {

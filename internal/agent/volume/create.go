@@ -8,14 +8,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"kumoi/internal/agent/disk"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
 
-// CreateVolume makes a volume: a folder that appears whole.
+// CreateVolume makes a volume, which appears whole.
 func (b *Backend) CreateVolume(ctx context.Context, c *hostapi.VolumeCreate) (*hostapi.VolumeBytes, error) {
 	if c.SizeGiB < 1 || c.SizeGiB > 1<<20 {
 		return nil, errs.New(errs.Invalid, "A volume cannot have %d GiB.", c.SizeGiB)
@@ -25,105 +23,60 @@ func (b *Backend) CreateVolume(ctx context.Context, c *hostapi.VolumeCreate) (*h
 		return nil, err
 	}
 	defer end()
-	v, err := b.load(c.VolumeRef, s)
+	v, err := b.load(ctx, c.VolumeRef, s)
 	if errs.Is(err, errs.NotFound) {
 		v, err = b.create(ctx, c, s)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return v.describe(), nil
+	return v.describe(ctx), nil
 }
 
-func (v *volume) describe() *hostapi.VolumeBytes {
-	out := &hostapi.VolumeBytes{SizeGiB: v.rec.SizeGiB}
-	for _, l := range v.rec.Layers {
-		var st unix.Stat_t
-		if unix.Stat(v.path(l.file()), &st) == nil {
-			out.UsedBytes += st.Blocks * 512
-		}
-	}
-	return out
+func (v *volume) describe(ctx context.Context) *hostapi.VolumeBytes {
+	return &hostapi.VolumeBytes{SizeGiB: v.rec.SizeGiB, UsedBytes: v.b.store.used(ctx, v)}
 }
 
 func (b *Backend) create(ctx context.Context, c *hostapi.VolumeCreate, s *state) (*volume, error) {
-	dir := filepath.Join(b.cfg.Dir, ".new-"+c.ID)
-	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
-		return nil, disk.Full(err)
-	}
-	v := &volume{b: b, dir: dir, state: s, rec: &record{ID: c.ID, SizeGiB: c.SizeGiB, Clients: map[string]client{}}}
-	err := v.fill(ctx, c)
+	v := &volume{b: b, state: s, rec: &record{ID: c.ID, SizeGiB: c.SizeGiB, Clients: map[string]client{}}}
+	err := b.store.begin(ctx, v)
 	if err == nil {
-		err = v.rec.save(dir)
+		err = v.fill(ctx, c)
 	}
 	if err == nil {
-		err = errors.Join(os.Rename(dir, b.dir(c.ID)), syncDir(b.cfg.Dir))
+		err = v.save(ctx)
+	}
+	if err == nil {
+		err = b.store.commit(ctx, v)
 	}
 	if err != nil {
-		return nil, errors.Join(err, v.daemon().stop(context.WithoutCancel(ctx)), os.RemoveAll(dir))
+		rest := context.WithoutCancel(ctx)
+		return nil, errors.Join(err, v.daemon().stop(rest), b.store.remove(rest, v))
 	}
-	v.dir = b.dir(c.ID)
 	return v, nil
 }
 
-// fill makes the layers of a new volume.
+// fill makes the bytes of a new volume.
 func (v *volume) fill(ctx context.Context, c *hostapi.VolumeCreate) error {
 	switch {
 	case c.Snapshot != nil && c.Snapshot.ID == c.ID, c.Volume != nil && c.Volume.ID == c.ID:
 		return errs.New(errs.NotFound, "Volume %s cannot be made of itself.", c.ID)
 	case c.Snapshot != nil:
-		return v.b.with(ctx, c.Snapshot.VolumeRef, func(from *volume) error { return v.cloneSnapshot(from, c) })
+		return v.b.with(ctx, c.Snapshot.VolumeRef, func(from *volume) error { return v.ofSnapshot(ctx, from, c) })
 	case c.Volume != nil:
-		return v.b.with(ctx, *c.Volume, func(from *volume) error { return v.cloneVolume(ctx, from, c) })
+		return v.b.with(ctx, *c.Volume, func(from *volume) error { return v.ofVolume(ctx, from, c) })
 	case c.Image != nil:
-		return v.fromImage(ctx, c)
+		return v.ofImage(ctx, c)
 	}
 	return v.blank(ctx, c)
 }
 
 // blank makes a volume of zeros.
 func (v *volume) blank(ctx context.Context, c *hostapi.VolumeCreate) error {
-	if c.Thick {
-		return v.addRaw()
-	}
-	if err := v.addLayer(); err != nil || c.Encryption == nil {
+	if err := v.b.store.blank(ctx, v, c.Thick); err != nil || c.Encryption == nil {
 		return err
 	}
 	return v.encrypt(ctx, c.Encryption)
-}
-
-// addLayer makes the next layer to write to, an empty one.
-func (v *volume) addLayer() error {
-	backing, format := "", ""
-	if n := len(v.rec.Layers); n > 0 {
-		backing, format = v.rec.active().file(), v.rec.active().Format
-	} else if v.rec.Base != "" {
-		backing, format = "base", v.rec.Base
-	}
-	l := v.rec.grow("qcow2")
-	if err := disk.CreateOverlay(v.path(l.file()), v.rec.bytes(), backing, format); err != nil {
-		return err
-	}
-	return syncFile(v.path(l.file()))
-}
-
-// addRaw makes a layer that has all its room.
-func (v *volume) addRaw() error {
-	l := v.rec.grow("raw")
-	f, err := os.OpenFile(v.path(l.file()), os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
-	if err != nil {
-		return disk.Full(err)
-	}
-	err = unix.Fallocate(int(f.Fd()), 0, 0, v.rec.bytes())
-	return disk.Full(errors.Join(err, f.Sync(), f.Close()))
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return disk.Full(errors.Join(f.Sync(), f.Close()))
 }
 
 // headerRoom is more than LUKS needs before the disk.
@@ -136,6 +89,7 @@ func (v *volume) encrypt(ctx context.Context, key *hostapi.VolumeEncryption) err
 		return err
 	}
 	size := int64(v.rec.SizeGiB) << 30
+	var stored int64
 	err = v.serving(ctx, func(q *qmp) error {
 		if err := q.addKey(ctx, key); err != nil {
 			return err
@@ -147,12 +101,12 @@ func (v *volume) encrypt(ctx context.Context, key *hostapi.VolumeEncryption) err
 		if err := q.do(ctx, "blockdev-create", object{"job-id": "create", "options": options}, nil); err != nil {
 			return err
 		}
-		return q.finish(ctx, "create")
-	})
-	if err != nil {
+		if err := q.finish(ctx, "create"); err != nil {
+			return err
+		}
+		stored, err = q.size(ctx, v.rec.active().node())
 		return err
-	}
-	stored, err := disk.Size(v.path(v.rec.active().file()))
+	})
 	if err != nil {
 		return err
 	}
@@ -160,7 +114,7 @@ func (v *volume) encrypt(ctx context.Context, key *hostapi.VolumeEncryption) err
 	if v.rec.Header <= 0 || v.rec.Header > headerRoom {
 		return fmt.Errorf("the header of LUKS takes %d bytes", v.rec.Header)
 	}
-	return nil
+	return v.b.store.reserve(ctx, v, v.rec.bytes())
 }
 
 func cipherOf(e *hostapi.VolumeEncryption) (cipher, mode, ivgen string, err error) {
@@ -178,10 +132,12 @@ func cipherOf(e *hostapi.VolumeEncryption) (cipher, mode, ivgen string, err erro
 	return "", "", "", errs.New(errs.Invalid, "Volumes cannot be encrypted with keys of %d bits; 256 and 512 are possible.", e.KeySize)
 }
 
-// fromImage makes a volume that shows an image until it is written to, or one
+// ofImage makes a volume that shows an image until it is written to, or one
 // that the image was copied into, where that cannot be.
-func (v *volume) fromImage(ctx context.Context, c *hostapi.VolumeCreate) error {
-	image, err := v.b.cfg.Images.Link(ctx, *c.Image, v.path("base"))
+func (v *volume) ofImage(ctx context.Context, c *hostapi.VolumeCreate) error {
+	local := filepath.Join(v.b.cfg.Dir, ".new-base-"+c.ID)
+	image, err := v.b.cfg.Images.Link(ctx, *c.Image, local)
+	defer os.Remove(local) //nolint:errcheck // it may have been moved
 	switch {
 	case err != nil:
 		return err
@@ -189,15 +145,14 @@ func (v *volume) fromImage(ctx context.Context, c *hostapi.VolumeCreate) error {
 		return errs.New(errs.Invalid, "The image has %d bytes; a volume of %d GiB is too small for it.", image.VirtualSize, c.SizeGiB)
 	}
 	if c.Encryption == nil && !c.Thick {
-		v.rec.Base = image.Format
-		return v.addLayer()
+		return v.b.store.base(ctx, v, local, imageKey(c.Image), image)
 	}
 	if err := v.blank(ctx, c); err != nil {
 		return err
 	}
 	v.state.key = c.Encryption
-	err = v.serving(ctx, func(q *qmp) error {
-		if err := q.addFile(ctx, "b", v.path("base"), image.Format, "", true); err != nil {
+	return v.serving(ctx, func(q *qmp) error {
+		if err := q.addFile(ctx, "b", localFile(local), image.Format, "", true); err != nil {
 			return err
 		}
 		to, err := v.plain(ctx, q, c.Encryption)
@@ -206,11 +161,12 @@ func (v *volume) fromImage(ctx context.Context, c *hostapi.VolumeCreate) error {
 		}
 		return v.pour(ctx, q, "lb", to)
 	})
-	return errors.Join(err, os.Remove(v.path("base")))
 }
 
-// cloneSnapshot shares the layers of a snapshot.
-func (v *volume) cloneSnapshot(from *volume, c *hostapi.VolumeCreate) error {
+// imageKey names an image's content, which no other has.
+func imageKey(d *hostapi.RootDisk) string { return short(d.ImageID + d.DiskFormat + d.SHA512) }
+
+func (v *volume) ofSnapshot(ctx context.Context, from *volume, c *hostapi.VolumeCreate) error {
 	at := from.rec.snapshot(c.Snapshot.SnapshotID)
 	switch {
 	case at < 0:
@@ -221,18 +177,17 @@ func (v *volume) cloneSnapshot(from *volume, c *hostapi.VolumeCreate) error {
 	if err := v.sameKey(from, c); err != nil {
 		return err
 	}
-	if v.rec.Base = from.rec.Base; v.rec.Base != "" {
-		if err := os.Link(from.path("base"), v.path("base")); err != nil {
-			return err
-		}
+	return v.b.store.cloneSnapshot(ctx, v, from, at)
+}
+
+func (v *volume) ofVolume(ctx context.Context, from *volume, c *hostapi.VolumeCreate) error {
+	if from.rec.SizeGiB > c.SizeGiB {
+		return errs.New(errs.Invalid, "The volume has %d GiB; one of %d GiB is too small for it.", from.rec.SizeGiB, c.SizeGiB)
 	}
-	for _, l := range from.rec.Layers[:at+1] {
-		shared := v.rec.grow(l.Format)
-		if err := os.Link(from.path(l.file()), v.path(shared.file())); err != nil {
-			return err
-		}
+	if err := v.sameKey(from, c); err != nil {
+		return err
 	}
-	return v.addLayer()
+	return v.b.store.cloneVolume(ctx, v, from)
 }
 
 // sameKey: a clone has the header of its source, and its key.
@@ -244,45 +199,6 @@ func (v *volume) sameKey(from *volume, c *hostapi.VolumeCreate) error {
 	return v.checkKey(c.Encryption)
 }
 
-// cloneVolume copies a volume as it is at a moment, also while it is written.
-func (v *volume) cloneVolume(ctx context.Context, from *volume, c *hostapi.VolumeCreate) error {
-	if from.rec.SizeGiB > c.SizeGiB {
-		return errs.New(errs.Invalid, "The volume has %d GiB; one of %d GiB is too small for it.", from.rec.SizeGiB, c.SizeGiB)
-	}
-	if err := v.sameKey(from, c); err != nil {
-		return err
-	}
-	copied := v.rec.grow("qcow2")
-	path := v.path(copied.file())
-	if err := disk.CreateOverlay(path, from.rec.bytes(), "", ""); err != nil {
-		return err
-	}
-	err := from.serving(ctx, func(q *qmp) error {
-		const job = "clone"
-		if err := errors.Join(q.end(ctx, job), q.remove(ctx, "l-clone", "f-clone")); err != nil {
-			return err
-		}
-		if err := q.addFile(ctx, "-clone", path, "qcow2", "", false); err != nil {
-			return err
-		}
-		err := q.do(ctx, "blockdev-backup", object{
-			"job-id": job, "device": from.rec.active().node(), "target": "l-clone", "sync": "full", "auto-dismiss": false,
-		}, nil)
-		if err == nil {
-			err = q.finish(ctx, job)
-		}
-		rest := context.WithoutCancel(ctx)
-		return errors.Join(err, q.end(rest, job), q.remove(rest, "l-clone", "f-clone"))
-	})
-	if err != nil {
-		return disk.Full(err)
-	}
-	if from.rec.SizeGiB == c.SizeGiB {
-		return nil
-	}
-	return v.addLayer()
-}
-
 // DeleteVolume removes a volume without clients and snapshots.
 func (b *Backend) DeleteVolume(ctx context.Context, ref hostapi.VolumeRef) error {
 	s, end, err := b.turn(ctx, ref)
@@ -290,11 +206,10 @@ func (b *Backend) DeleteVolume(ctx context.Context, ref hostapi.VolumeRef) error
 		return err
 	}
 	defer end()
-	gone := filepath.Join(b.cfg.Dir, ".del-"+ref.ID)
-	v, err := b.load(ref, s)
+	v, err := b.load(ctx, ref, s)
 	switch {
 	case errs.Is(err, errs.NotFound):
-		return os.RemoveAll(gone)
+		return b.store.remove(ctx, &volume{b: b, state: s, rec: &record{ID: ref.ID}})
 	case err != nil:
 		return err
 	}
@@ -307,11 +222,8 @@ func (b *Backend) DeleteVolume(ctx context.Context, ref hostapi.VolumeRef) error
 	if err := v.daemon().stop(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(os.RemoveAll(gone), os.Rename(v.dir, gone), syncDir(b.cfg.Dir)); err != nil {
-		return fmt.Errorf("delete volume %s: %w", ref.ID, err)
-	}
 	s.key = nil
-	return os.RemoveAll(gone)
+	return b.store.remove(ctx, v)
 }
 
 // ExtendVolume grows a volume. Its clients are let go for a moment, because a
@@ -334,10 +246,11 @@ func (b *Backend) ExtendVolume(ctx context.Context, ref hostapi.VolumeRef, sizeG
 			}
 			err := v.resize(ctx, q, &grown)
 			if err == nil {
-				err = grown.save(v.dir)
-			}
-			if err == nil {
+				was := v.rec
 				v.rec = &grown
+				if err = v.save(ctx); err != nil {
+					v.rec = was
+				}
 			}
 			if len(v.rec.Clients) > 0 { // in any case
 				err = errors.Join(err, v.export(ctx, q))
@@ -350,21 +263,14 @@ func (b *Backend) ExtendVolume(ctx context.Context, ref hostapi.VolumeRef, sizeG
 
 // resize grows the layer that is written to, below everything else.
 func (v *volume) resize(ctx context.Context, q *qmp, to *record) error {
-	l := v.rec.active()
-	if l.Format == "raw" { // all its room at once
-		f, err := os.OpenFile(v.path(l.file()), os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, to.bytes()), f.Close()); err != nil {
-			return disk.Full(err)
-		}
+	if err := v.b.store.reserve(ctx, v, to.bytes()); err != nil {
+		return err
 	}
 	have, err := q.nodes(ctx)
 	if err != nil {
 		return err
 	}
-	node, size := l.node(), to.bytes()
+	node, size := v.rec.active().node(), to.bytes()
 	switch {
 	case have[topNode]:
 		node, size = topNode, int64(to.SizeGiB)<<30

@@ -4,6 +4,7 @@ package volume_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,9 +21,11 @@ import (
 	"kumoi/internal/kernel/waittest"
 )
 
+func (h *host) backend() string { return cmp.Or(h.cfg.Name, "file") }
+
 func (h *host) create(t *testing.T, sizeGiB int) hostapi.VolumeRef {
 	t.Helper()
-	ref := hostapi.VolumeRef{Backend: "file", ID: uuid.NewString()}
+	ref := hostapi.VolumeRef{Backend: h.backend(), ID: uuid.NewString()}
 	if _, err := h.CreateVolume(t.Context(), &hostapi.VolumeCreate{VolumeRef: ref, SizeGiB: sizeGiB}); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (b *Backend) ExportVolume(ctx context.Context, e *hostapi.VolumeExport) (*h
 		}
 		v.state.key, v.rec.Limits = e.Encryption, e.Limits
 		v.rec.Clients[e.Client] = c
-		err := v.rec.save(v.dir)
+		err := v.save(ctx)
 		if err == nil {
 			err = v.serving(ctx, func(q *qmp) error { return v.export(ctx, q) })
 		}
@@ -195,10 +195,13 @@ func (v *volume) unexport(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	if err := rest.save(v.dir); err != nil {
+	was := v.rec
+	v.rec = &rest
+	if err := v.save(ctx); err != nil {
+		v.rec = was
 		return err
 	}
-	if v.rec = &rest; len(rest.Clients) == 0 {
+	if len(rest.Clients) == 0 {
 		v.state.key = nil
 	}
 	return v.done(ctx, nil)
@@ -216,6 +219,6 @@ func (b *Backend) LimitVolume(ctx context.Context, ref hostapi.VolumeRef, limits
 				return err
 			}
 		}
-		return v.rec.save(v.dir)
+		return v.save(ctx)
 	})
 }

@@ -22,6 +22,8 @@ type host struct {
 	name, run string
 	control   *backendtest.Control
 	cfg       volume.Config
+
+	openBackend func(volume.Config) (*volume.Backend, error)
 }
 
 func newHost(t *testing.T, name string) *host {
@@ -37,7 +39,7 @@ func newHost(t *testing.T, name string) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{name: name, run: run, control: control, cfg: volume.Config{
+	h := &host{name: name, run: run, control: control, openBackend: volume.New, cfg: volume.Config{
 		Host: name, Address: "127.0.0.1", Dir: filepath.Join(dir, "volumes"), RunDir: run, Images: images, Control: control, Log: log,
 	}}
 	h.restart(t)
@@ -56,7 +58,7 @@ func newHost(t *testing.T, name string) *host {
 // restart is another agent for the same host.
 func (h *host) restart(t *testing.T) {
 	t.Helper()
-	b, err := volume.New(h.cfg)
+	b, err := h.openBackend(h.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

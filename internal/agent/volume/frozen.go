@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 
 	"kumoi/internal/agent/disk"
 	"kumoi/internal/agent/volume/nbd"
@@ -19,20 +20,10 @@ const (
 	frozen = "frozen"
 )
 
-// view is what a reader wants to see.
-type view struct {
-	// plain asks for the bytes that clients see, with this key if the volume is
-	// encrypted, and not those that are stored.
-	plain bool
-	key   *hostapi.VolumeEncryption
-	// backup begins to mark changes for the next one; since asks for those that
-	// are marked since an older one.
-	backup, since string
-}
+func (v *volume) fleece() string { return filepath.Join(v.b.cfg.Dir, ".new-fleece-"+v.rec.ID) }
 
-// read calls f with the volume as it is now. Changes says that the context
-// nbd.Dirty(since) tells what has changed.
-func (b *Backend) read(ctx context.Context, ref hostapi.VolumeRef, want view, f func(c *nbd.Client, changes bool) error) error {
+func (f *folders) read(ctx context.Context, ref hostapi.VolumeRef, want view, use func(s still) error) error {
+	b := f.b
 	var socket string
 	changes := false
 	err := b.with(ctx, ref, func(v *volume) error {
@@ -63,7 +54,18 @@ func (b *Backend) read(ctx context.Context, ref hostapi.VolumeRef, want view, f 
 	}
 	c, err := nbd.Dial(ctx, socket, frozen, contexts...)
 	if err == nil {
-		err = f(c, changes)
+		s := still{Client: c}
+		if changes {
+			s.changed = func(f func(e nbd.Extent) error) error {
+				return c.Extents(nbd.Dirty(want.since), func(e nbd.Extent) error {
+					if e.Flags&nbd.Changed == 0 {
+						return nil
+					}
+					return f(e)
+				})
+			}
+		}
+		err = use(s)
 		_ = c.Close() // it only reads
 	}
 	rest := context.WithoutCancel(ctx)
@@ -86,10 +88,10 @@ func (v *volume) freeze(ctx context.Context, q *qmp, want view) (changes bool, e
 		}
 		size = int64(v.rec.SizeGiB) << 30
 	}
-	if err := disk.CreateOverlay(v.path(fleece), size, "", ""); err != nil {
+	if err := disk.CreateOverlay(v.fleece(), size, "", ""); err != nil {
 		return false, err
 	}
-	if err := q.addFile(ctx, "-"+fleece, v.path(fleece), "qcow2", device, false); err != nil {
+	if err := q.addFile(ctx, "-"+fleece, localFile(v.fleece()), "qcow2", device, false); err != nil {
 		return false, err
 	}
 	var actions []object
@@ -125,8 +127,8 @@ func (v *volume) thaw(ctx context.Context, q *qmp, want view, kept bool) error {
 	if err != nil {
 		return err
 	}
-	if exists(v.path(fleece)) {
-		if err := os.Remove(v.path(fleece)); err != nil {
+	if exists(v.fleece()) {
+		if err := os.Remove(v.fleece()); err != nil {
 			return err
 		}
 	}
@@ -135,7 +137,7 @@ func (v *volume) thaw(ctx context.Context, q *qmp, want view, kept bool) error {
 	}
 	if kept && v.rec.Bitmap != want.backup {
 		v.rec.Bitmap = want.backup
-		if err := v.rec.save(v.dir); err != nil {
+		if err := v.save(ctx); err != nil {
 			return err
 		}
 	}
@@ -218,18 +220,9 @@ func (b *Backend) readSnapshot(ctx context.Context, s hostapi.VolumeSnapshotRef,
 			return err
 		}
 		defer q.close()
-		below := ""
-		if v.rec.Base != "" {
-			below = "lb"
-			if err := q.addFile(ctx, "b", v.path("base"), v.rec.Base, "", true); err != nil {
-				return err
-			}
-		}
-		for _, l := range v.rec.Layers[:at+1] {
-			if err := q.addFile(ctx, l.node()[1:], v.path(l.file()), l.Format, below, true); err != nil {
-				return err
-			}
-			below = l.node()
+		below, err := b.store.openSnapshot(ctx, v, q, at)
+		if err != nil {
+			return err
 		}
 		if err := q.listen(ctx, object{"type": "unix", "data": object{"path": d.socket()}}, ""); err != nil {
 			return err

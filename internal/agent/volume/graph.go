@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
@@ -36,7 +36,7 @@ func (v *volume) open(ctx context.Context) (*qmp, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.chain(ctx, q); err != nil {
+	if err := v.b.store.open(ctx, v, q); err != nil {
 		q.close()
 		return nil, fmt.Errorf("open volume %s: %w", v.rec.ID, err)
 	}
@@ -60,46 +60,11 @@ func (v *volume) done(ctx context.Context, q *qmp) error {
 	return errors.Join(v.daemon().stop(rest), v.b.connector().Disconnect(rest, copyClient(v.rec.ID)))
 }
 
-// chain adds the layers that the daemon does not have yet. If it has the lower
-// ones it is serving them, and the others become overlays.
-func (v *volume) chain(ctx context.Context, q *qmp) error {
-	have, err := q.nodes(ctx)
-	if err != nil {
-		return err
-	}
-	below := ""
-	if v.rec.Base != "" {
-		below = "lb"
-		if !have[below] {
-			if err := q.addFile(ctx, "b", v.path("base"), v.rec.Base, "", true); err != nil {
-				return err
-			}
-		}
-	}
-	serving := slices.ContainsFunc(v.rec.Layers, func(l layer) bool { return have[l.node()] })
-	for i, l := range v.rec.Layers {
-		last := i == len(v.rec.Layers)-1
-		switch {
-		case have[l.node()]:
-		case serving:
-			if err := v.overlay(ctx, q, below, l); err != nil {
-				return err
-			}
-		default:
-			if err := q.addFile(ctx, fmt.Sprint(l.N), v.path(l.file()), l.Format, below, !last); err != nil {
-				return err
-			}
-		}
-		below = l.node()
-	}
-	return nil
-}
-
 // addFile opens a file as the disk that we know it to be. What the file says of
 // others is not asked.
-func (q *qmp) addFile(ctx context.Context, name, path, format, below string, readOnly bool) error {
-	// A lower layer is opened to be written to only while one is merged into it.
-	file := object{"driver": "file", "node-name": "f" + name, "filename": path, "auto-read-only": true, "discard": "unmap"}
+func (q *qmp) addFile(ctx context.Context, name string, where object, format, below string, readOnly bool) error {
+	file := maps.Clone(where)
+	file["node-name"] = "f" + name
 	node := object{"driver": format, "node-name": "l" + name, "file": "f" + name, "read-only": readOnly, "discard": "unmap"}
 	if format == "qcow2" {
 		node["backing"] = nil
@@ -114,32 +79,6 @@ func (q *qmp) addFile(ctx context.Context, name, path, format, below string, rea
 		return errors.Join(err, q.remove(ctx, "f"+name))
 	}
 	return nil
-}
-
-// overlay puts a new layer on the one that is written to. The bitmap goes with
-// it, so that it marks all changes since its backup.
-func (v *volume) overlay(ctx context.Context, q *qmp, below string, l layer) error {
-	if err := q.addFile(ctx, fmt.Sprint(l.N), v.path(l.file()), l.Format, "", false); err != nil {
-		return err
-	}
-	snapshot := object{"type": "blockdev-snapshot", "data": object{"node": below, "overlay": l.node()}}
-	if v.rec.Bitmap != "" {
-		err := q.do(ctx, "block-dirty-bitmap-add", object{"node": l.node(), "name": v.rec.Bitmap, "persistent": true}, nil)
-		if err == nil {
-			merge := object{"node": l.node(), "target": v.rec.Bitmap, "bitmaps": []object{{"node": below, "name": v.rec.Bitmap}}}
-			err = q.do(ctx, "transaction", object{"actions": []object{{"type": "block-dirty-bitmap-merge", "data": merge}, snapshot}}, nil)
-		}
-		if err == nil {
-			return nil
-		}
-		// Without its bitmap the next backup is a full one.
-		_ = q.do(ctx, "block-dirty-bitmap-remove", object{"node": l.node(), "name": v.rec.Bitmap}, nil)
-		v.rec.Bitmap = ""
-		if err := v.rec.save(v.dir); err != nil {
-			return err
-		}
-	}
-	return q.do(ctx, "transaction", object{"actions": []object{snapshot}}, nil)
 }
 
 // plain opens what LUKS has encrypted, if the volume is, and names the node

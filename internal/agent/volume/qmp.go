@@ -190,6 +190,25 @@ func (q *qmp) nodes(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
+// size is how large a node's disk is.
+func (q *qmp) size(ctx context.Context, node string) (int64, error) {
+	var list []struct {
+		Name  string `json:"node-name"`
+		Image struct {
+			Size int64 `json:"virtual-size"`
+		} `json:"image"`
+	}
+	if err := q.do(ctx, "query-named-block-nodes", object{"flat": true}, &list); err != nil {
+		return 0, err
+	}
+	for _, n := range list {
+		if n.Name == node {
+			return n.Image.Size, nil
+		}
+	}
+	return 0, fmt.Errorf("the storage daemon has no node %s", node)
+}
+
 // exports are the ids of what the daemon exports.
 func (q *qmp) exports(ctx context.Context) (map[string]bool, error) {
 	var list []struct {

@@ -4,17 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
-	"kumoi/internal/agent/disk"
 	"kumoi/internal/hostapi"
 )
 
-// record is what the host knows of a volume: the content of volume.json.
+// record is what the backend knows of a volume: the content of volume.json.
 type record struct {
 	ID      string `json:"id"`
 	SizeGiB int    `json:"size_gib"`
@@ -22,7 +18,9 @@ type record struct {
 	Header  int64  `json:"header,omitempty"`
 	KeyHash string `json:"key_hash,omitempty"`
 	// Base is the format of the image below the lowest layer; "": none.
-	Base    string               `json:"base,omitempty"`
+	Base string `json:"base,omitempty"`
+	// Image is the name of that image in a shared backend, which many may be based on.
+	Image   string               `json:"image,omitempty"`
 	Layers  []layer              `json:"layers"` // the lowest first; the last is written to
 	Next    int                  `json:"next"`   // number of the next layer
 	Clients map[string]client    `json:"clients,omitempty"`
@@ -83,57 +81,16 @@ func hashOf(e *hostapi.VolumeEncryption) string {
 	return hex.EncodeToString(sum[:])
 }
 
-const recordName = "volume.json"
-
-func loadRecord(dir string) (*record, error) {
-	data, err := os.ReadFile(filepath.Join(dir, recordName))
-	if err != nil {
-		return nil, err
-	}
+func parseRecord(id string, data []byte) (*record, error) {
 	r := &record{}
 	if err := json.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("record of volume %s: %w", filepath.Base(dir), err)
+		return nil, fmt.Errorf("record of volume %s: %w", id, err)
 	}
 	if len(r.Layers) == 0 {
-		return nil, fmt.Errorf("record of volume %s: it has no layer", filepath.Base(dir))
+		return nil, fmt.Errorf("record of volume %s: it has no layer", id)
 	}
 	if r.Clients == nil {
 		r.Clients = map[string]client{}
 	}
 	return r, nil
-}
-
-// save writes the record so that a crash leaves the old one or the new one, and
-// with it the files that it names.
-func (r *record) save(dir string) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(dir, recordName)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return disk.Full(err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
-		return disk.Full(fmt.Errorf("record of volume %s: %w", r.ID, err))
-	}
-	return nil
-}
-
-// syncDir makes names in a folder last.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

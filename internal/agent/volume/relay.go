@@ -63,7 +63,7 @@ func (v *volume) gateways(ctx context.Context) error {
 		}
 		if v.rec.Clients[id].Port != c.Port {
 			v.rec.Clients[id] = c
-			if err := v.rec.save(v.dir); err != nil {
+			if err := v.save(ctx); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ func (b *Backend) Stop() {
 
 // Watch looks once after all volumes that have clients.
 func (b *Backend) Watch(ctx context.Context) {
-	ids, err := b.ids()
+	ids, err := b.store.served(ctx)
 	if err != nil {
 		b.log.WarnContext(ctx, "volumes cannot be seen", "error", err)
 		return
@@ -55,12 +55,11 @@ func (b *Backend) Watch(ctx context.Context) {
 
 // tend has one volume served if it has clients.
 func (b *Backend) tend(ctx context.Context, id string) {
-	rec, err := loadRecord(b.dir(id))
-	if err != nil || len(rec.Clients) == 0 || ctx.Err() != nil || (&volume{b: b, dir: b.dir(id), rec: rec}).served() {
+	if clients := b.clients(id); ctx.Err() != nil || clients != nil && (&volume{b: b, rec: &record{ID: id, Clients: *clients}}).served() {
 		return
 	}
-	err = b.with(ctx, hostapi.VolumeRef{Backend: b.cfg.Name, ID: id}, func(v *volume) error {
-		if len(v.rec.Clients) == 0 || v.served() {
+	err := b.with(ctx, hostapi.VolumeRef{Backend: b.cfg.Name, ID: id}, func(v *volume) error {
+		if v.served() {
 			return nil
 		}
 		b.log.WarnContext(ctx, "a storage daemon is not there; it is started again", "volume", id)
@@ -71,8 +70,21 @@ func (b *Backend) tend(ctx context.Context, id string) {
 	}
 }
 
+// clients are those of a volume, if they are known.
+func (b *Backend) clients(id string) *map[string]client {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.states[id]; s != nil {
+		return s.clients.Load()
+	}
+	return nil
+}
+
 // served tells whether all daemons that the volume's clients need are there.
 func (v *volume) served() bool {
+	if len(v.rec.Clients) == 0 {
+		return true
+	}
 	if _, ok := v.daemon().pid(); !ok || !exists(v.daemon().socket()) {
 		return false
 	}

@@ -1,0 +1,76 @@
+package volume
+
+import (
+	"context"
+	"os/exec"
+	"sync"
+	"time"
+
+	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
+)
+
+// reported is what a backend last said of itself.
+type reported struct {
+	mu     sync.Mutex
+	last   hostapi.VolumeBackend
+	asking chan struct{} // closed when the question under way is answered
+}
+
+// reportTime is how long a backend may take to say how it is. One that takes
+// longer is away, and nobody waits for it.
+const reportTime = 2 * time.Second
+
+// VolumeBackends says how much room there is, and what is missing.
+func (b *Backend) VolumeBackends(ctx context.Context) ([]hostapi.VolumeBackend, error) {
+	out, answered := b.report(ctx)
+	if !answered {
+		out.Fault = "The storage does not answer."
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		out.Fault = program + " is not installed."
+	}
+	return []hostapi.VolumeBackend{out}, nil
+}
+
+// report asks the store, or waits for who has asked it already: a share that is
+// away may keep one waiting for long.
+func (b *Backend) report(ctx context.Context) (hostapi.VolumeBackend, bool) {
+	b.said.mu.Lock()
+	asking := b.said.asking
+	if asking == nil {
+		asking = make(chan struct{})
+		b.said.asking = asking
+		go b.ask(context.WithoutCancel(ctx), asking)
+	}
+	b.said.mu.Unlock()
+	late := time.NewTimer(reportTime)
+	defer late.Stop()
+	answered := true
+	select {
+	case <-asking:
+	case <-late.C:
+		answered = false
+	case <-ctx.Done():
+		answered = false
+	}
+	b.said.mu.Lock()
+	defer b.said.mu.Unlock()
+	out := b.said.last
+	out.Name = b.cfg.Name
+	return out, answered
+}
+
+func (b *Backend) ask(ctx context.Context, done chan struct{}) {
+	got, err := b.store.report(ctx)
+	b.said.mu.Lock()
+	defer b.said.mu.Unlock()
+	if err != nil { // what it has is as it was
+		last := b.said.last
+		got.TotalGiB, got.FreeGiB, got.UsedGiB = last.TotalGiB, last.FreeGiB, last.UsedGiB
+		got.Fault = errs.As(err).Msg
+		b.log.WarnContext(ctx, "a backend of volumes is away", "error", err)
+	}
+	b.said.last, b.said.asking = got, nil
+	close(done)
+}
