@@ -77,6 +77,11 @@ cloud-image-test: build ## a Debian cloud image, built by debootstrap, booted as
 realdeps: ## packages against real OVN, libvirt and QEMU, in namespaces of their own
 	go test -tags realdeps -count=1 ./internal/hoststack/... ./internal/network/fabric/... ./internal/agent/...
 
+.PHONY: test-storage
+test-storage: ## volumes on an NFS server and a one-node Ceph that the tests start (some minutes, as root; RUN=TestNFS)
+	@packaging/install-deps.sh --test-storage
+	go test -tags realdeps,storage -count=1 -timeout 30m -run '$(or $(RUN),TestNFS|TestMounted|TestRBD|TestStorage)' ./internal/agent/volume
+
 .PHONY: bench
 bench: build guest-image ## measure speed and size; prints tables (PARTS="control identity images real", or some of them)
 	test/bench/run.sh $(PARTS)

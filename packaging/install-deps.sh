@@ -1,7 +1,8 @@
 #!/bin/bash
-# install-deps.sh [--test]: installs what building and running Kumoi needs, on
-# Debian 12 or newer; with --test also what its tests need. Says nothing and takes
-# no time when all is there. Needs root only when something is missing.
+# install-deps.sh [--test | --test-storage]: installs what building and running
+# Kumoi needs, on Debian 12 or newer; with --test also what its tests need, with
+# --test-storage what those of shared storage need, which is an NFS server and a
+# Ceph cluster. Says nothing and takes no time when all is there. Needs root only when something is missing.
 set -euo pipefail
 export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
@@ -16,8 +17,8 @@ die() {
 with_tests=
 case "${1:-}" in
   "") ;;
-  --test) with_tests=yes ;;
-  *) die "usage: install-deps.sh [--test]" ;;
+  --test | --test-storage) with_tests=yes ;;
+  *) die "usage: install-deps.sh [--test | --test-storage]" ;;
 esac
 
 command -v dpkg-query >/dev/null || die "this needs Debian or a relative of it; elsewhere install the packages that this script names by their names there"
@@ -39,6 +40,9 @@ case $arch in
 esac
 
 test_packages=(python3-openstackclient python3-glanceclient python3-lxml postgresql slapd perl-base jq curl git make gcc libc6-dev)
+
+storage_packages=(nfs-ganesha nfs-ganesha-vfs rpcbind qemu-block-extra ceph-mon ceph-mgr ceph-osd ceph-common)
+[ "${1:-}" != --test-storage ] || test_packages=("${storage_packages[@]}")
 
 # missing PACKAGE...: those that are not installed. dpkg-query fails when it has
 # never heard of one, which is an answer too.

@@ -54,6 +54,25 @@ func TestImageStoresInAllForms(t *testing.T) {
 	check("environment", cli, err)
 }
 
+// Backends of volumes are one setting, whichever way they come in.
+func TestVolumeBackendsInAllForms(t *testing.T) {
+	want := []app.VolumeBackend{
+		{Name: "file", Type: "file", ReservedPercent: 5},
+		{Name: "nas", Type: "nfs", Share: "192.0.2.1:/volumes", OverSubscription: 1.5},
+	}
+	text := "name=file,type=file,reserved-percent=5;name=nas,type=nfs,share=192.0.2.1:/volumes,over-subscription=1.5"
+	yaml := filepath.Join(t.TempDir(), "kumoi.yaml")
+	if err := os.WriteFile(yaml, []byte("volume-backends:\n- {name: file, type: file, reserved-percent: 5}\n- 'name=nas,type=nfs,share=192.0.2.1:/volumes,over-subscription=1.5'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, args := range map[string][]string{"flag": {"agent", "--volume-backends", text}, "file": {"agent", "--config", yaml}} {
+		cli, err := parse(t, args...)
+		if err != nil || !reflect.DeepEqual(cli.Agent.Volumes.Backends, want) {
+			t.Errorf("%s: %+v, %v", what, cli.Agent.Volumes.Backends, err)
+		}
+	}
+}
+
 // The file's keys are settings of the cloud, not flags of one command.
 func TestConfigFileKeys(t *testing.T) {
 	yaml := filepath.Join(t.TempDir(), "kumoi.yaml")

@@ -32,6 +32,9 @@ type Config struct {
 	BridgeMappings map[string]string
 	Version        string // of kumoi
 	CacheLimit     int64  // bytes of unused images to keep; 0 keeps all
+	// Backends are where volumes lie besides the backend "file", and what is to be
+	// said of that one.
+	Backends []volume.Setting
 	// Heartbeat is how often the host reports; default hostapi.HeartbeatEvery.
 	Heartbeat time.Duration
 	// ConsoleIdle is when a console that nobody asks about is given up; default
@@ -68,7 +71,7 @@ type Agent struct {
 	sequence *sequence
 	consoles *consoles
 	volumes  volumes
-	files    *volume.Backend // of volumes; nil for pretended ones
+	backends []*volume.Backend // of volumes; none for pretended ones
 	sockets  connector
 	bootID   string
 	started  time.Time
@@ -166,8 +169,8 @@ func (a *Agent) Stop(context.Context) error {
 	a.consoles.close()
 	a.images.Close()
 	a.running.Wait()
-	if a.files != nil {
-		a.files.Stop()
+	for _, b := range a.backends {
+		b.Stop()
 	}
 	failures = append(failures, a.metadata.Close(), a.sequence.close())
 	return errors.Join(failures...)

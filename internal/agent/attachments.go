@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,16 +43,46 @@ func (a *Agent) openVolumes(deps Deps) error {
 		a.volumes, a.sockets = deps.Volumes, pretended(run)
 		return nil
 	}
-	files, err := volume.New(volume.Config{
-		Name: "file", Host: a.cfg.Host, Address: a.cfg.Address, Dir: filepath.Join(a.cfg.DataDir, "volumes"), RunDir: run,
-		Images: a.images, Control: a.control, UID: a.cfg.QEMUUser, GID: a.cfg.QEMUGroup, Log: a.log,
-	})
-	if err != nil {
-		return err
+	a.volumes = volumes{}
+	for _, setting := range a.cfg.backends() {
+		dir := "volumes"
+		if setting.Driver != "file" {
+			dir = "volumes-" + setting.Name
+		}
+		b, err := volume.Open(volume.Config{
+			Host: a.cfg.Host, Address: a.cfg.Address, Dir: filepath.Join(a.cfg.DataDir, dir), RunDir: run,
+			Images: a.images, Control: a.control, UID: a.cfg.QEMUUser, GID: a.cfg.QEMUGroup, Log: a.log,
+		}, setting)
+		if err != nil {
+			return fmt.Errorf("volume backend %s: %w", setting.Name, err)
+		}
+		a.backends, a.volumes[setting.Name] = append(a.backends, b), b
 	}
-	a.files, a.volumes = files, volumes{"file": files}
 	a.sockets = volume.Connector{Host: a.cfg.Host, RunDir: run, UID: a.cfg.QEMUUser, GID: a.cfg.QEMUGroup}
 	return nil
+}
+
+// backends are those of the settings, and always the host's own files.
+func (c *Config) backends() []volume.Setting {
+	if slices.ContainsFunc(c.Backends, func(s volume.Setting) bool { return s.Driver == "file" }) {
+		return c.Backends
+	}
+	return append([]volume.Setting{{Name: "file", Driver: "file"}}, c.Backends...)
+}
+
+// watchVolumes has volumes served that have clients, and from now on. Guests
+// that come back find them, unless their backend is away.
+func (a *Agent) watchVolumes(ctx context.Context) {
+	soon, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var g sync.WaitGroup
+	for _, b := range a.backends {
+		g.Go(func() { b.Watch(soon) })
+	}
+	g.Wait()
+	for _, b := range a.backends {
+		b.Start(ctx)
+	}
 }
 
 // volumeRun is the folder of volumes' sockets. A socket's path has 107 bytes.

@@ -18,10 +18,7 @@ func (a *Agent) resume(ctx context.Context) {
 	if err := diskimage.Confinement(); err != nil {
 		a.log.WarnContext(ctx, "images from users are worked on less shut in than they should be", "why", err)
 	}
-	if a.files != nil {
-		a.files.Watch(ctx) // guests that come back find their volumes
-		a.files.Start(ctx)
-	}
+	a.watchVolumes(ctx)
 	a.awaitHypervisor(ctx)
 	var again []*hostapi.ServerSpec
 	for _, s := range a.all() {

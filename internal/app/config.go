@@ -53,7 +53,8 @@ type Config struct {
 	IdentitySettings   `embed:""`
 	FederationSettings `embed:""`
 
-	Images ImageSettings `embed:"" prefix:"image-" envprefix:"KUMOI_IMAGE_"`
+	Images  ImageSettings  `embed:"" prefix:"image-" envprefix:"KUMOI_IMAGE_"`
+	Volumes VolumeSettings `embed:"" prefix:"volume-" envprefix:"KUMOI_VOLUME_"`
 
 	// Guests is what a fake cloud runs its guests on, for tests that look into
 	// it or keep it over a restart; nil makes a new one.
@@ -100,6 +101,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Images.validate(); err != nil {
+		return err
+	}
+	if err := c.Volumes.validate(); err != nil {
 		return err
 	}
 	if c.ConsoleTTL < 0 {

@@ -36,7 +36,7 @@ func startHost(ctx context.Context, c *Cloud) (*host, error) {
 	}
 	cfg := agent.Config{
 		Host: c.cfg.Host, DataDir: c.cfg.path("host"), Address: "127.0.0.1", ChassisID: c.cfg.Host, Version: Version,
-		CacheLimit: int64(c.cfg.ImageCacheGiB) << 30,
+		CacheLimit: int64(c.cfg.ImageCacheGiB) << 30, Backends: c.cfg.Volumes.settings(),
 	}
 	if c.cfg.TunnelAddress != "" {
 		cfg.Address = c.cfg.TunnelAddress

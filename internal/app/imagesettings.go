@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"kumoi/internal/image"
@@ -115,12 +114,16 @@ type ImageStore struct {
 }
 
 // storeKeys are the keys of each type of store, beside those that all have.
-var storeKeys = map[string][]string{
-	"":     {"id", "type", "description", "weight"},
-	"file": {"path"},
-	"s3":   {"endpoint", "region", "bucket", "prefix", "access-key", "secret-key", "secret-file", "create-bucket", "part-size-mib"},
-	"rbd":  {"pool", "user", "conf", "fsid", "chunk-size-mib"},
-	"http": {},
+var storeKeys = settingKeys{
+	what:   "image store",
+	common: []string{"id", "type", "description", "weight"},
+	types: map[string][]string{
+		"file": {"path"},
+		"s3":   {"endpoint", "region", "bucket", "prefix", "access-key", "secret-key", "secret-file", "create-bucket", "part-size-mib"},
+		"rbd":  {"pool", "user", "conf", "fsid", "chunk-size-mib"},
+		"http": {},
+	},
+	order: "file, s3, rbd or http",
 }
 
 // field is where a key's value goes.
@@ -135,15 +138,8 @@ func (s *ImageStore) field(key string) any {
 
 // UnmarshalText reads id=…,type=…,key=value.
 func (s *ImageStore) UnmarshalText(text []byte) error {
-	values := map[string]any{}
-	for part := range strings.SplitSeq(string(text), ",") {
-		key, value, ok := strings.Cut(part, "=")
-		if !ok {
-			return fmt.Errorf("%q is not key=value", part)
-		}
-		values[strings.TrimSpace(key)] = strings.TrimSpace(value)
-	}
-	return s.set(values)
+	*s = ImageStore{}
+	return storeKeys.text(string(text), s.field)
 }
 
 // UnmarshalJSON reads a map of keys, or the text of UnmarshalText.
@@ -152,40 +148,8 @@ func (s *ImageStore) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &text) == nil {
 		return s.UnmarshalText([]byte(text))
 	}
-	var values map[string]any
-	if err := json.Unmarshal(b, &values); err != nil {
-		return err
-	}
-	return s.set(values)
-}
-
-// set takes the keys over; one that the store's type does not have is an error.
-func (s *ImageStore) set(values map[string]any) error {
 	*s = ImageStore{}
-	kind := fmt.Sprint(values["type"])
-	keys, ok := storeKeys[kind]
-	if !ok || kind == "" {
-		return fmt.Errorf("an image store's type must be file, s3, rbd or http, not %q", kind)
-	}
-	known := slices.Concat(storeKeys[""], keys)
-	for key, v := range values {
-		if !slices.Contains(known, key) {
-			return fmt.Errorf("an image store of type %s has no key %q; it has %s", kind, key, strings.Join(known, ", "))
-		}
-		text, err := fmt.Sprint(v), error(nil)
-		switch to := s.field(key).(type) {
-		case *string:
-			*to = text
-		case *int:
-			*to, err = strconv.Atoi(text)
-		case *bool:
-			*to, err = strconv.ParseBool(text)
-		}
-		if err != nil {
-			return fmt.Errorf("an image store's %s: %w", key, err)
-		}
-	}
-	return nil
+	return storeKeys.json(b, s.field)
 }
 
 var storeID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

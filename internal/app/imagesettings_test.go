@@ -58,7 +58,7 @@ func TestImageStoreRefusals(t *testing.T) {
 
 // Every key of the table has a field, and what is left out is as by default.
 func TestImageSettings(t *testing.T) {
-	for kind, keys := range storeKeys {
+	for kind, keys := range storeKeys.types {
 		for _, key := range keys {
 			if (&ImageStore{}).field(key) == nil {
 				t.Errorf("key %s of type %q has no field", key, kind)

@@ -198,6 +198,10 @@ type VolumeBackend struct {
 	Shared bool `json:"shared,omitempty"`
 	Thin   bool `json:"thin"`
 	Thick  bool `json:"thick"`
+	// ReservedPercent of the room are to be kept free; a thin backend promises its
+	// room OverSubscription times, 0: as often as the cloud has it.
+	ReservedPercent  int     `json:"reserved_percent,omitempty"`
+	OverSubscription float64 `json:"over_subscription,omitempty"`
 	// Fault is why the backend cannot be used now, for people; "" if it can.
 	Fault string `json:"fault,omitempty"`
 }

@@ -261,7 +261,7 @@ func (s *Service) export(ctx context.Context, place string, e *hostapi.VolumeExp
 func connectionInfo(c *hostapi.VolumeConnection, a *Attachment, specs map[string]string) map[string]any {
 	return map[string]any{
 		"qos_specs":          specs,
-		"driver_volume_type": "kumoi", "attachment_id": a.ID, "volume_id": c.VolumeID, "host": c.Host, "address": c.Address, "export": c.Export,
+		"driver_volume_type": "kumoi", "attachment_id": a.ID, "volume_id": c.VolumeID, "backend": c.Backend, "host": c.Host, "address": c.Address, "export": c.Export,
 		"key": base64.StdEncoding.EncodeToString(c.Key), "read_only": c.ReadOnly, "access_mode": a.Mode, "discard": true, "encrypted": false, "enforce_multipath": false, "cacheable": false,
 	}
 }
@@ -277,7 +277,7 @@ func (a *Attachment) Reach() *hostapi.VolumeConnection {
 		return nil
 	}
 	return &hostapi.VolumeConnection{
-		VolumeID: a.VolumeID, Host: word("host"), Address: word("address"), Export: word("export"), Key: key, ReadOnly: a.Mode == "ro",
+		VolumeID: a.VolumeID, Backend: word("backend"), Host: word("host"), Address: word("address"), Export: word("export"), Key: key, ReadOnly: a.Mode == "ro",
 	}
 }
 

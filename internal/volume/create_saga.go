@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -152,7 +153,13 @@ func (s *Service) poolsTx(ctx context.Context, tx *store.Tx) ([]schedule.Pool, e
 		p := schedule.Pool{
 			Name: name, Host: b.Host, Backend: b.Name, Driver: b.Report.Driver, Zone: s.cfg.Zone,
 			TotalGiB: b.Report.TotalGiB, FreeGiB: b.Report.FreeGiB, Thin: b.Report.Thin, Thick: b.Report.Thick,
-			OverSubscription: s.cfg.OverSubscription, AllocatedGiB: room[name].GiB, Volumes: room[name].Volumes,
+			Reserved: b.Report.ReservedPercent, OverSubscription: cmp.Or(b.Report.OverSubscription, s.cfg.OverSubscription),
+		}
+		for _, o := range list {
+			if o == b || sameBytes(o, b) { // what lies there by whichever host
+				there := room[o.Place().String()]
+				p.AllocatedGiB, p.Volumes = p.AllocatedGiB+there.GiB, p.Volumes+there.Volumes
+			}
 		}
 		p.Out = s.Fault(b)
 		out = append(out, p)

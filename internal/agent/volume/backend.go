@@ -36,6 +36,9 @@ type Config struct {
 	RunDir  string // for sockets; its path is short
 	Images  Images
 	Control hostapi.VolumeControl
+	// ReservedPercent and OverSubscription are those of the setting.
+	ReservedPercent  int
+	OverSubscription float64
 	// UID and GID are QEMU's, which opens the sockets.
 	UID, GID int
 	Log      *slog.Logger

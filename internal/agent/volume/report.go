@@ -27,6 +27,7 @@ func (b *Backend) VolumeBackends(ctx context.Context) ([]hostapi.VolumeBackend, 
 	if !answered {
 		out.Fault = "The storage does not answer."
 	}
+	out.ReservedPercent, out.OverSubscription = b.cfg.ReservedPercent, b.cfg.OverSubscription
 	if _, err := exec.LookPath(program); err != nil {
 		out.Fault = program + " is not installed."
 	}
