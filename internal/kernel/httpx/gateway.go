@@ -62,8 +62,8 @@ func NewGateway(cfg Config) (*Gateway, error) {
 		m := &mounted{Service: s, tree: &node{}}
 		for i := range s.Routes {
 			r := &s.Routes[i]
-			if r.Handler == nil || !strings.HasPrefix(r.Path, "/") {
-				return nil, fmt.Errorf("%s: route %s %s#%s has no handler or no rooted path", s.Name, r.Method, r.Path, r.Action)
+			if r.Handler == nil || !strings.HasPrefix(r.Path, "/") || strings.Contains(r.Path, "{}") {
+				return nil, fmt.Errorf("%s: route %s %s#%s has no handler, no rooted path, or a placeholder without a name", s.Name, r.Method, r.Path, r.Action)
 			}
 			m.tree.add(r)
 		}
