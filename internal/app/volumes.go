@@ -32,9 +32,9 @@ type volumeServers struct{ services *services }
 var _ volume.Servers = volumeServers{}
 
 func (v volumeServers) HasVolume(ctx context.Context, serverID, volumeID string) (bool, error) {
-	return v.services.compute.HasVolume(ctx, serverID, volumeID)
+	return v.services.compute.VolumeAttachments.Has(ctx, serverID, volumeID)
 }
 
 func (v volumeServers) VolumeResized(ctx context.Context, serverID, volumeID string, sizeGiB int) {
-	v.services.compute.VolumeResized(ctx, serverID, volumeID, sizeGiB)
+	v.services.compute.VolumeAttachments.Resized(ctx, serverID, volumeID, sizeGiB)
 }

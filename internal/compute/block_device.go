@@ -50,8 +50,8 @@ func (d *VolumeDevice) root() bool { return d.BootIndex == 0 }
 // made tells whether the volume was made for the server.
 func (d *VolumeDevice) made() bool { return d.Source != "volume" }
 
-// devicesOf reads a server's volumes in their order.
-func (s *Service) devicesOf(ctx context.Context, tx *store.Tx, serverID string) ([]*VolumeDevice, error) {
+// of reads a server's volumes in their order.
+func (s *connections) of(ctx context.Context, tx *store.Tx, serverID string) ([]*VolumeDevice, error) {
 	if s.volumes == nil {
 		return nil, nil
 	}
@@ -61,8 +61,8 @@ func (s *Service) devicesOf(ctx context.Context, tx *store.Tx, serverID string) 
 	return page.Rows, err
 }
 
-// devicesOfServers reads the volumes of several servers, by server.
-func (s *Service) devicesOfServers(ctx context.Context, tx *store.Tx, servers []*Server) (map[string][]*VolumeDevice, error) {
+// ofServers reads the volumes of several servers, by server.
+func (s *connections) ofServers(ctx context.Context, tx *store.Tx, servers []*Server) (map[string][]*VolumeDevice, error) {
 	out := map[string][]*VolumeDevice{}
 	if s.volumes == nil || len(servers) == 0 {
 		return out, nil
@@ -80,9 +80,9 @@ func (s *Service) devicesOfServers(ctx context.Context, tx *store.Tx, servers []
 	return out, err
 }
 
-// deviceOf finds the device that a volume is of a server.
-func (s *Service) deviceOf(ctx context.Context, tx *store.Tx, serverID, volumeID string) (*VolumeDevice, error) {
-	list, err := s.devicesOf(ctx, tx, serverID)
+// one finds the device that a volume is of a server.
+func (s *connections) one(ctx context.Context, tx *store.Tx, serverID, volumeID string) (*VolumeDevice, error) {
+	list, err := s.of(ctx, tx, serverID)
 	if err != nil {
 		return nil, err
 	}

@@ -34,10 +34,10 @@ func (s *Service) ConfirmSaga() saga.Definition[Confirmation]  { return s.confir
 func (s *Service) RevertSaga() saga.Definition[Reversal]       { return s.revertSaga() }
 func (s *Service) ShelveSaga() saga.Definition[Shelving]       { return s.shelveSaga() }
 func (s *Service) UnshelveSaga() saga.Definition[Unshelving]   { return s.unshelveSaga() }
-func (s *Service) InterfaceSaga() saga.Definition[Plugging]    { return s.interfaceSaga() }
-func (s *Service) ApplySaga() saga.Definition[Job]             { return s.applySaga() }
+func (s *Service) InterfaceSaga() saga.Definition[Plugging]    { return s.Interfaces.interfaceSaga() }
+func (s *Service) ApplySaga() saga.Definition[Job]             { return s.refresh.applySaga() }
 func (s *Service) EvacuateSaga() saga.Definition[Evacuation]   { return s.evacuateSaga() }
-func (s *Service) VolumeSaga() saga.Definition[Attaching]      { return s.volumeSaga() }
+func (s *Service) VolumeSaga() saga.Definition[Attaching]      { return s.VolumeAttachments.volumeSaga() }
 
 // Generation is a server's, for the harness.
 func (s *Service) Generation(ctx context.Context, id string) (n int64, err error) {

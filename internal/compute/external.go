@@ -44,7 +44,7 @@ func (s *Service) TakeEvents(ctx context.Context, events []ExternalEvent) ([]Ext
 		}
 		switch e.Name {
 		case "network-changed", "volume-extended":
-			err = s.Refresh(ctx, e.ServerID)
+			err = s.refresh.server(ctx, e.ServerID)
 		case "power-update":
 			err = s.powerUpdate(ctx, e.ServerID, e.Tag)
 		}

@@ -16,7 +16,7 @@ import (
 // snapshotVolumes begins snapshots of a server's volumes, makes the image that
 // names them, and begins the saga that waits for them.
 func (s *Service) snapshotVolumes(ctx context.Context, tx *store.Tx, srv *Server, name string, metadata map[string]string, imageID string) error {
-	devices, err := s.devicesOf(ctx, tx, srv.ID)
+	devices, err := s.connections.of(ctx, tx, srv.ID)
 	if err != nil {
 		return err
 	}

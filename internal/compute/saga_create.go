@@ -38,10 +38,10 @@ func (s *Service) registerSagas() {
 	saga.Register(s.sagas, s.revertSaga())
 	saga.Register(s.sagas, s.shelveSaga())
 	saga.Register(s.sagas, s.unshelveSaga())
-	saga.Register(s.sagas, s.interfaceSaga())
-	saga.Register(s.sagas, s.applySaga())
+	saga.Register(s.sagas, s.Interfaces.interfaceSaga())
+	saga.Register(s.sagas, s.refresh.applySaga())
 	saga.Register(s.sagas, s.evacuateSaga())
-	saga.Register(s.sagas, s.volumeSaga())
+	saga.Register(s.sagas, s.VolumeAttachments.volumeSaga())
 }
 
 // createSaga builds a server on a host. When the build fails there, the saga
@@ -51,7 +51,7 @@ func (s *Service) createSaga() saga.Definition[placing] {
 		Kind: kindCreate, Version: 1,
 		Steps: []saga.Step[placing]{
 			// The ports were allocated with the request, and the volumes begun.
-			{Name: "allocate", Do: each[placing](s.awaitVolumes), Undo: each[placing](s.deallocate), Timeout: 12 * time.Hour},
+			{Name: "allocate", Do: each[placing](s.connections.await), Undo: each[placing](s.deallocate), Timeout: 12 * time.Hour},
 			{Name: "schedule", Do: step(s, "conductor_schedule_instance", s.schedule), Undo: each[placing](s.unschedule)},
 			{Name: "bind", Do: step(s, "compute_bind_ports", each[placing](s.bindPorts)), Undo: each[placing](s.unbindPorts)},
 			{Name: "image", Do: step(s, "compute_prepare_image", tryHere(s, each[placing](s.prefetch))), Timeout: 30 * time.Minute},
@@ -178,7 +178,7 @@ func (s *Service) deallocate(ctx context.Context, j *job) error {
 	if err := s.network.ReleasePorts(ctx, j.Server); err != nil {
 		return err
 	}
-	return s.abandonVolumes(ctx, j)
+	return s.connections.abandon(ctx, j)
 }
 
 // prefetch brings the image to the host. A host that has it says so at once.
@@ -241,7 +241,7 @@ func (s *Service) removeFrom(ctx context.Context, host, server string) error {
 	if err != nil {
 		return err
 	}
-	return s.disconnectVolumes(ctx, host, server)
+	return s.connections.disconnect(ctx, host, server)
 }
 
 // vifTimeout is how long the network may take to connect a server's ports.

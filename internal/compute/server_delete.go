@@ -57,7 +57,7 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 			if err := s.releaseClaims(ctx, tx, srv); err != nil {
 				return err
 			}
-			if err := s.releaseVolumes(ctx, tx, srv.ID); err != nil {
+			if err := s.connections.release(ctx, tx, srv.ID); err != nil {
 				return err
 			}
 			if _, err := s.consoles.DeleteWhere(ctx, tx, store.Eq("server_id", srv.ID)); err != nil {
@@ -109,7 +109,7 @@ func (s *Service) removeGuests(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	return s.disconnectVolumes(ctx, "", j.Server) // wherever they are still connected to
+	return s.connections.disconnect(ctx, "", j.Server) // wherever they are still connected to
 }
 
 func (s *Service) dropPorts(ctx context.Context, j *job) error {

@@ -2,17 +2,15 @@ package compute
 
 import (
 	"context"
-	"errors"
 
 	"kumoi/internal/kernel/errs"
-	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
 
-// Interfaces lists a server's ports.
-func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.Port, error) {
+// List lists a server's ports.
+func (s *Interfaces) List(ctx context.Context, id, rule string) ([]*network.Port, error) {
 	var ports []*network.Port
 	err := s.read(ctx, func(tx *store.Tx) error {
 		if _, err := s.load(ctx, tx, id, rule); err != nil {
@@ -25,8 +23,8 @@ func (s *Service) Interfaces(ctx context.Context, id, rule string) ([]*network.P
 	return ports, err
 }
 
-// AttachInterface gives a server one more port, and returns when it is plugged.
-func (s *Service) AttachInterface(ctx context.Context, id string, want network.RequestedNetwork) (*network.Port, error) {
+// Attach gives a server one more port, and returns when it is plugged.
+func (s *Interfaces) Attach(ctx context.Context, id string, want network.RequestedNetwork) (*network.Port, error) {
 	var port *network.Port
 	var at saga.Saga
 	err := s.write(ctx, func(tx *store.Tx) error {
@@ -48,7 +46,7 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 		}
 		srv.TaskState = TaskUpdatingNICs
 		srv.Generation++
-		at, err = s.beginInterface(ctx, tx, srv, "attach_interface", port.ID)
+		at, err = s.start(ctx, tx, srv, "attach_interface", port.ID)
 		return err
 	})
 	if err != nil {
@@ -61,8 +59,8 @@ func (s *Service) AttachInterface(ctx context.Context, id string, want network.R
 	return port, err
 }
 
-// DetachInterface takes a port off a server, and returns when it is unplugged.
-func (s *Service) DetachInterface(ctx context.Context, id, portID string) error {
+// Detach takes a port off a server, and returns when it is unplugged.
+func (s *Interfaces) Detach(ctx context.Context, id, portID string) error {
 	var at saga.Saga
 	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf("detach_interface"))
@@ -82,7 +80,7 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 			}
 			srv.TaskState = TaskUpdatingNICs
 			srv.Generation++
-			at, err = s.beginInterface(ctx, tx, srv, "detach_interface", portID)
+			at, err = s.start(ctx, tx, srv, "detach_interface", portID)
 			return err
 		}
 		return errs.New(errs.NotFound, "Port id %s could not be found.", portID)
@@ -94,8 +92,8 @@ func (s *Service) DetachInterface(ctx context.Context, id, portID string) error 
 	return err
 }
 
-// beginInterface begins interfaceSaga on the server and says which it is.
-func (s *Service) beginInterface(ctx context.Context, tx *store.Tx, srv *Server, action, portID string) (saga.Saga, error) {
+// start begins interfaceSaga on the server and says which it is.
+func (s *Interfaces) start(ctx context.Context, tx *store.Tx, srv *Server, action, portID string) (saga.Saga, error) {
 	if err := s.begin(ctx, tx, srv, kindInterface, action, &plugging{Port: portID}); err != nil {
 		return saga.Saga{}, err
 	}
@@ -107,7 +105,7 @@ func (s *Service) beginInterface(ctx context.Context, tx *store.Tx, srv *Server,
 // requests set no task state, and clients send the next one at once. What is
 // late goes on without the request. undone says in words what a saga that was
 // undone leaves.
-func (s *Service) awaitPlugging(ctx context.Context, at saga.Saga, undone string) (late bool, err error) {
+func (s *Interfaces) awaitPlugging(ctx context.Context, at saga.Saga, undone string) (late bool, err error) {
 	patience, cancel := context.WithTimeout(ctx, s.cfg.InterfaceWait)
 	defer cancel()
 	end, err := s.sagas.Wait(patience, at.ID)
@@ -123,7 +121,7 @@ func (s *Service) awaitPlugging(ctx context.Context, at saga.Saga, undone string
 }
 
 // interfaceSaga plugs a new port, or unplugs and gives back one.
-func (s *Service) interfaceSaga() saga.Definition[plugging] {
+func (s *Interfaces) interfaceSaga() saga.Definition[plugging] {
 	attach := func(j *plugging) bool { return j.Name == "attach_interface" }
 	detach := func(j *plugging) bool { return !attach(j) }
 	drop := func(ctx context.Context, j *plugging) error {
@@ -144,121 +142,15 @@ func (s *Service) interfaceSaga() saga.Definition[plugging] {
 				if j.Host == "" {
 					return nil
 				}
-				return step(s, "compute_"+j.Name, s.spawn)(ctx, &j.job)
+				return step(s.Service, "compute_"+j.Name, s.spawn)(ctx, &j.job)
 			}},
 		},
-		Done: finish(s, func(context.Context, *store.Tx, *plugging, *Server) error { return nil }),
-		Failed: fail(s, func(_ context.Context, _ *store.Tx, _ *plugging, srv *Server, _ *errs.Error) error {
+		Done: finish(s.Service, func(context.Context, *store.Tx, *plugging, *Server) error { return nil }),
+		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, _ *plugging, srv *Server, _ *errs.Error) error {
 			srv.Generation++ // the repair ensures the server as it is now
 			return nil
 		}),
 	}
-}
-
-// AddSecurityGroup puts a group on all ports of a server.
-func (s *Service) AddSecurityGroup(ctx context.Context, id, group string) error {
-	if _, err := s.Server(ctx, id, "os-security-groups:add"); err != nil {
-		return err
-	}
-	if err := s.network.AddSecurityGroup(ctx, id, group); err != nil {
-		return err
-	}
-	return s.Refresh(ctx, id)
-}
-
-// RemoveSecurityGroup takes a group off all ports of a server.
-func (s *Service) RemoveSecurityGroup(ctx context.Context, id, group string) error {
-	if _, err := s.Server(ctx, id, "os-security-groups:remove"); err != nil {
-		return err
-	}
-	if err := s.network.RemoveSecurityGroup(ctx, id, group); err != nil {
-		return err
-	}
-	return s.Refresh(ctx, id)
-}
-
-// SecurityGroups lists the groups of a server's ports.
-func (s *Service) SecurityGroups(ctx context.Context, id string) ([]*network.SecurityGroup, error) {
-	if _, err := s.Server(ctx, id, "os-security-groups:list"); err != nil {
-		return nil, err
-	}
-	m, err := s.network.ServerSecurityGroups(ctx, []string{id})
-	return m[id], err
-}
-
-// applySaga tells a server's host what its guest may read about itself now.
-// It is no action of the history, and it does not hold up any: a change that
-// comes while another saga runs is carried by the repair.
-func (s *Service) applySaga() saga.Definition[job] {
-	return saga.Definition[job]{
-		Kind: kindApply, Version: 1,
-		Steps: []saga.Step[job]{{Name: "ensure", Do: s.spawn}},
-	}
-}
-
-// apply begins the applying of a changed server, if it has a guest. The caller
-// has raised the generation and saves the server.
-func (s *Service) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
-	if srv.Host == "" || !settled(srv) || srv.TaskState != TaskNone {
-		return nil
-	}
-	_, busy, err := s.sagas.Active(ctx, tx, srv.ID+"/apply")
-	if err != nil || busy {
-		tx.AfterCommit(func() { s.tasks.Wake(repairTaskName) })
-		return err
-	}
-	_, err = s.sagas.Start(ctx, tx, kindApply, srv.ID+"/apply", &job{Server: srv.ID, Host: srv.Host})
-	return err
-}
-
-// follow has hosts apply what the network changes about their servers.
-func (s *Service) follow(l *event.Log) {
-	if l == nil {
-		return
-	}
-	l.Subscribe(event.Subscriber{
-		Name: "compute", Filter: event.Filter{Type: network.ServerChanged},
-		Handle: func(ctx context.Context, e event.Event) error { return s.Refresh(ctx, e.Resource) },
-		Lost:   s.refreshAll,
-	})
-}
-
-// refreshAll refreshes every server that has a guest.
-func (s *Service) refreshAll(ctx context.Context) error {
-	var all []*Server
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		all, err = s.shownServers.All(ctx, tx, store.Eq("deleted", false), store.Ne("host", ""))
-		return err
-	})
-	for _, srv := range all {
-		if err == nil {
-			err = s.Refresh(ctx, srv.ID)
-		}
-	}
-	return err
-}
-
-// Refresh raises a server's generation and has its host apply what it is now:
-// the network, or the volume service, has changed something about it.
-func (s *Service) Refresh(ctx context.Context, id string) error {
-	return s.write(ctx, func(tx *store.Tx) error { return s.RefreshTx(ctx, tx, id) })
-}
-
-// RefreshTx is Refresh inside the caller's transaction; a server that is gone
-// has nothing to refresh.
-func (s *Service) RefreshTx(ctx context.Context, tx *store.Tx, id string) error {
-	srv, err := s.servers.Get(ctx, tx, id)
-	if errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	srv.Generation++
-	if err := s.apply(ctx, tx, srv); err != nil {
-		return err
-	}
-	return s.save(ctx, tx, srv)
 }
 
 // ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.

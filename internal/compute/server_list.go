@@ -73,7 +73,7 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 		if err != nil || !detail {
 			return err
 		}
-		if out.Volumes, err = s.devicesOfServers(ctx, tx, page.Rows); err != nil {
+		if out.Volumes, err = s.connections.ofServers(ctx, tx, page.Rows); err != nil {
 			return err
 		}
 		out.Hosts, err = s.hostsOf(ctx, tx, page.Rows)
@@ -105,7 +105,7 @@ func (s *Service) Describe(ctx context.Context, id, rule string) (*Server, *Deta
 			return err
 		}
 		d.Servers = []*Server{srv}
-		if d.Volumes, err = s.devicesOfServers(ctx, tx, d.Servers); err != nil {
+		if d.Volumes, err = s.connections.ofServers(ctx, tx, d.Servers); err != nil {
 			return err
 		}
 		d.Hosts, err = s.hostsOf(ctx, tx, d.Servers)

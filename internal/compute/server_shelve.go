@@ -79,7 +79,7 @@ func (s *Service) shelveSaga() saga.Definition[shelving] {
 			srv.VMState, srv.PowerState = VMShelvedOffloaded, PowerShutdown
 			srv.Host, srv.Domain, srv.SnapshotImageID, srv.HostSequence = "", "", "", 0
 			srv.AvailabilityZone = srv.PinnedZone
-			if err := s.parkVolumes(ctx, tx, srv.ID); err != nil {
+			if err := s.connections.park(ctx, tx, srv.ID); err != nil {
 				return err
 			}
 			return s.placement.Release(ctx, tx, srv.ID)

@@ -38,7 +38,7 @@ func (s *Service) Update(ctx context.Context, id string, r UpdateServer) (*Serve
 			return nil
 		}
 		srv.Generation++
-		return s.apply(ctx, tx, srv)
+		return s.refresh.apply(ctx, tx, srv)
 	})
 }
 
@@ -83,7 +83,7 @@ func (s *Service) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, ne
 	}
 	srv.Metadata = next
 	srv.Generation++
-	return s.apply(ctx, tx, srv)
+	return s.refresh.apply(ctx, tx, srv)
 }
 
 // maxTags is how many tags a server may have.

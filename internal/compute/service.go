@@ -99,6 +99,8 @@ func (c Config) withDefaults() Config {
 
 // Service is the compute service.
 type Service struct {
+	Families
+	parts
 	// The families, each with its use cases.
 	Flavors      *flavor.Service
 	Keypairs     *keypair.Service
@@ -159,10 +161,11 @@ func New(d Deps) (*Service, error) {
 	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
 	s.consoles, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Hosts, t.HostStates, t.Guests
 	s.devices, s.quotas = t.Devices, s.newQuotas(t)
+	s.makeFamilies()
 	s.Migrations = Migrations{s}
 	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
 	tell(d.Events, d.DB, d.Tables)
-	s.follow(d.Events)
+	s.refresh.follow(d.Events)
 	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
 	s.Flavors = flavor.New(flavor.Deps{
 		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,

@@ -34,7 +34,7 @@ func (s *Service) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Se
 		return nil, nil, err
 	}
 	spec := buildSpec(srv, nics, groups[id], addresses[id], s.cfg)
-	spec.Volumes, err = s.specVolumes(ctx, id)
+	spec.Volumes, err = s.connections.specs(ctx, id)
 	return spec, srv, err
 }
 

@@ -44,8 +44,8 @@ func (a *api) actionRoutes() []httpx.Route {
 	add("rescue", "os-rescue", a.rescue)
 	add("unrescue", "os-unrescue", a.simple("unrescue", http.StatusAccepted, a.svc.Unrescue))
 	add("changePassword", "os-admin-password", a.changePassword)
-	add("addSecurityGroup", "os-security-groups:add", a.securityGroupAction("addSecurityGroup", a.svc.AddSecurityGroup))
-	add("removeSecurityGroup", "os-security-groups:remove", a.securityGroupAction("removeSecurityGroup", a.svc.RemoveSecurityGroup))
+	add("addSecurityGroup", "os-security-groups:add", a.securityGroupAction("addSecurityGroup", a.svc.SecurityGroups.Add))
+	add("removeSecurityGroup", "os-security-groups:remove", a.securityGroupAction("removeSecurityGroup", a.svc.SecurityGroups.Remove))
 	add("os-getConsoleOutput", "os-console-output", a.consoleOutput)
 	add("forceDelete", "os-deferred-delete:force", a.simple("forceDelete", http.StatusAccepted, func(ctx context.Context, id string) error {
 		return a.svc.DeleteServer(ctx, id, "force_delete")

@@ -301,7 +301,7 @@ func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.svc.AttachInterface(ctx, r.Var("server_id"), network.RequestedNetwork{NetworkID: string(b.Add.Network)}); err != nil {
+	if _, err := a.svc.Interfaces.Attach(ctx, r.Var("server_id"), network.RequestedNetwork{NetworkID: string(b.Add.Network)}); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -316,14 +316,14 @@ func (a *api) removeFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
-	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-multinic:remove")
+	ports, err := a.svc.Interfaces.List(ctx, r.Var("server_id"), "os-multinic:remove")
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range ports {
 		for _, ip := range p.FixedIPs {
 			if ip.IP.String() == b.Remove.Address {
-				if err := a.svc.DetachInterface(ctx, r.Var("server_id"), p.ID); err != nil {
+				if err := a.svc.Interfaces.Detach(ctx, r.Var("server_id"), p.ID); err != nil {
 					return nil, err
 				}
 				return httpx.Empty(http.StatusAccepted), nil

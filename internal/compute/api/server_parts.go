@@ -181,7 +181,7 @@ func interfaceDoc(p *network.Port, tagged bool) object {
 }
 
 func (a *api) listInterfaces(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-attach-interfaces:list")
+	ports, err := a.svc.Interfaces.List(ctx, r.Var("server_id"), "os-attach-interfaces:list")
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (a *api) listInterfaces(ctx context.Context, r *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) showInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	ports, err := a.svc.Interfaces(ctx, r.Var("server_id"), "os-attach-interfaces:show")
+	ports, err := a.svc.Interfaces.List(ctx, r.Var("server_id"), "os-attach-interfaces:show")
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +240,7 @@ func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Res
 	case len(c.Fixed) > 0:
 		want.FixedIP = c.Fixed[0].IP.String()
 	}
-	port, err := a.svc.AttachInterface(ctx, r.Var("server_id"), want)
+	port, err := a.svc.Interfaces.Attach(ctx, r.Var("server_id"), want)
 	if err != nil {
 		return nil, err
 	}
@@ -248,14 +248,14 @@ func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Res
 }
 
 func (a *api) detachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DetachInterface(ctx, r.Var("server_id"), r.Var("port_id")); err != nil {
+	if err := a.svc.Interfaces.Detach(ctx, r.Var("server_id"), r.Var("port_id")); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
 }
 
 func (a *api) listServerGroupsOfPorts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	groups, err := a.svc.SecurityGroups(ctx, r.Var("server_id"))
+	groups, err := a.svc.SecurityGroups.List(ctx, r.Var("server_id"))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (a *api) attachVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	d, err := a.svc.AttachVolume(ctx, r.Var("server_id"), compute.AttachVolume{
+	d, err := a.svc.VolumeAttachments.Attach(ctx, r.Var("server_id"), compute.AttachVolume{
 		VolumeID: b.Attach.Volume, Device: b.Attach.Device, Tag: b.Attach.Tag, DeleteOnTermination: bool(b.Attach.Delete), Shared: r.AtLeast(2, 60),
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func attachmentDetail(w *rest.Writer, r *httpx.Request, d *compute.VolumeDevice)
 }
 
 func (a *api) listVolumes(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	all, err := a.svc.Volumes(ctx, r.Var("server_id"), "os-volumes-attachments:index")
+	all, err := a.svc.VolumeAttachments.List(ctx, r.Var("server_id"), "os-volumes-attachments:index")
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (a *api) listVolumes(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 func (a *api) showVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	d, err := a.svc.Volume(ctx, r.Var("server_id"), r.Var("volume_id"), "os-volumes-attachments:show")
+	d, err := a.svc.VolumeAttachments.Show(ctx, r.Var("server_id"), r.Var("volume_id"), "os-volumes-attachments:show")
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +133,12 @@ func (a *api) updateVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	}
 	server, volume, want := r.Var("server_id"), r.Var("volume_id"), b.Attach
 	if !r.AtLeast(2, 85) || want.Volume != volume {
-		if err := a.svc.SwapVolume(ctx, server, volume, want.Volume); err != nil {
+		if err := a.svc.VolumeAttachments.Swap(ctx, server, volume, want.Volume); err != nil {
 			return nil, err
 		}
 		return httpx.Empty(http.StatusAccepted), nil
 	}
-	d, err := a.svc.Volume(ctx, server, volume, "os-volumes-attachments:update")
+	d, err := a.svc.VolumeAttachments.Show(ctx, server, volume, "os-volumes-attachments:update")
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (a *api) updateVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		}
 	}
 	if want.Delete != nil {
-		if err := a.svc.KeepVolume(ctx, server, volume, bool(*want.Delete)); err != nil {
+		if err := a.svc.VolumeAttachments.Keep(ctx, server, volume, bool(*want.Delete)); err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +161,7 @@ func (a *api) updateVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 }
 
 func (a *api) detachVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DetachVolume(ctx, r.Var("server_id"), r.Var("volume_id")); err != nil {
+	if err := a.svc.VolumeAttachments.Detach(ctx, r.Var("server_id"), r.Var("volume_id")); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

@@ -22,7 +22,7 @@ func (s *Service) ensure(ctx context.Context, host, id string) (*hostapi.ServerR
 
 // ensureAs is ensure with a last word about the spec.
 func (s *Service) ensureAs(ctx context.Context, host, id string, adjust func(*hostapi.ServerSpec, *Server) error) (*hostapi.ServerReport, error) {
-	devices, err := s.connectVolumes(ctx, host, id)
+	devices, err := s.connections.connect(ctx, host, id)
 	if err != nil {
 		return nil, err
 	}
@@ -37,24 +37,24 @@ func (s *Service) ensureAs(ctx context.Context, host, id string, adjust func(*ho
 	if err != nil {
 		return nil, err
 	}
-	return report, errors.Join(s.observe(ctx, host, report), s.completeVolumes(ctx, devices))
+	return report, errors.Join(s.observe(ctx, host, report), s.connections.complete(ctx, devices))
 }
 
 // readDevices reads a server's volumes.
-func (s *Service) readDevices(ctx context.Context, id string) (list []*VolumeDevice, err error) {
+func (s *connections) readDevices(ctx context.Context, id string) (list []*VolumeDevice, err error) {
 	if s.volumes == nil {
 		return nil, nil
 	}
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.devicesOf(ctx, tx, id)
+		list, err = s.of(ctx, tx, id)
 		return err
 	})
 	return list, err
 }
 
-// connectVolumes makes a server's volumes reachable from a host, and returns
+// connect makes a server's volumes reachable from a host, and returns
 // those of which nobody has said that the guest has them.
-func (s *Service) connectVolumes(ctx context.Context, host, id string) ([]*VolumeDevice, error) {
+func (s *connections) connect(ctx context.Context, host, id string) ([]*VolumeDevice, error) {
 	list, err := s.readDevices(ctx, id)
 	if err != nil {
 		return nil, err
@@ -80,8 +80,8 @@ func ofVolume(err error, verb string, d *VolumeDevice, host string) error {
 	return errs.Wrap(errs.KindOf(err), err, "Could not %s volume %s for host %s: %s", verb, d.VolumeID, host, errs.As(err).Msg)
 }
 
-// completeVolumes says of the volumes that were connected that the guest has them.
-func (s *Service) completeVolumes(ctx context.Context, connected []*VolumeDevice) error {
+// complete says of the volumes that were connected that the guest has them.
+func (s *connections) complete(ctx context.Context, connected []*VolumeDevice) error {
 	if len(connected) == 0 {
 		return nil
 	}
@@ -106,9 +106,9 @@ func (s *Service) completeVolumes(ctx context.Context, connected []*VolumeDevice
 	})
 }
 
-// disconnectVolumes ends the connections of a server's volumes to a host that
+// disconnect ends the connections of a server's volumes to a host that
 // has no guest of it any more. Volumes that are connected elsewhere stay so.
-func (s *Service) disconnectVolumes(ctx context.Context, host, id string) error {
+func (s *connections) disconnect(ctx context.Context, host, id string) error {
 	list, err := s.readDevices(ctx, id)
 	if err != nil {
 		return err
@@ -124,9 +124,9 @@ func (s *Service) disconnectVolumes(ctx context.Context, host, id string) error 
 	return nil
 }
 
-// parkVolumes notes that no guest has the server's volumes, which stay reserved for it.
-func (s *Service) parkVolumes(ctx context.Context, tx *store.Tx, id string) error {
-	list, err := s.devicesOf(ctx, tx, id)
+// park notes that no guest has the server's volumes, which stay reserved for it.
+func (s *connections) park(ctx context.Context, tx *store.Tx, id string) error {
+	list, err := s.of(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -142,9 +142,9 @@ func (s *Service) parkVolumes(ctx context.Context, tx *store.Tx, id string) erro
 	return nil
 }
 
-// awaitVolumes waits until the volumes that the request began to make are
+// await waits until the volumes that the request began to make are
 // there, and reserves them.
-func (s *Service) awaitVolumes(ctx context.Context, j *job) error {
+func (s *connections) await(ctx context.Context, j *job) error {
 	list, err := s.readDevices(ctx, j.Server)
 	if err != nil {
 		return err
@@ -174,8 +174,8 @@ func (s *Service) awaitVolumes(ctx context.Context, j *job) error {
 	return nil
 }
 
-// abandonVolumes gives back the volumes of a server that was not built.
-func (s *Service) abandonVolumes(ctx context.Context, j *job) error {
+// abandon gives back the volumes of a server that was not built.
+func (s *connections) abandon(ctx context.Context, j *job) error {
 	list, err := s.readDevices(ctx, j.Server)
 	if err != nil {
 		return err
@@ -187,14 +187,14 @@ func (s *Service) abandonVolumes(ctx context.Context, j *job) error {
 			}
 		}
 	}
-	return s.write(ctx, func(tx *store.Tx) error { return s.releaseVolumes(ctx, tx, j.Server) })
+	return s.write(ctx, func(tx *store.Tx) error { return s.release(ctx, tx, j.Server) })
 }
 
-// releaseVolumes gives a server's volumes back, and deletes those that end with
+// release gives a server's volumes back, and deletes those that end with
 // it. One that cannot be deleted, because it has snapshots, say, stays: it is its
 // owner's, who sees it.
-func (s *Service) releaseVolumes(ctx context.Context, tx *store.Tx, id string) error {
-	list, err := s.devicesOf(ctx, tx, id)
+func (s *connections) release(ctx context.Context, tx *store.Tx, id string) error {
+	list, err := s.of(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -221,9 +221,9 @@ func (s *Service) releaseVolumes(ctx context.Context, tx *store.Tx, id string) e
 	return nil
 }
 
-// specVolumes are the server's volumes as its host is to know them: those that
+// specs are the server's volumes as its host is to know them: those that
 // are connected, and not those that the guest is to lose.
-func (s *Service) specVolumes(ctx context.Context, id string) ([]hostapi.Volume, error) {
+func (s *connections) specs(ctx context.Context, id string) ([]hostapi.Volume, error) {
 	list, err := s.readDevices(ctx, id)
 	if err != nil || len(list) == 0 {
 		return nil, err
