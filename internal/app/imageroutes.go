@@ -35,7 +35,7 @@ func (c *Cloud) imageOperations() {
 		if err != nil {
 			return nil, err
 		}
-		done, err := k.compute.PrefetchImage(ctx, img.ID, in.Hosts)
+		done, err := k.compute.ImageCaches.Prefetch(ctx, img.ID, in.Hosts)
 		rows := []HostImageRow{}
 		for _, h := range done {
 			rows = append(rows, HostImageRow{Host: h.Host, Image: img.ID, Name: img.Name, Error: errText(h.Err)})
@@ -43,7 +43,7 @@ func (c *Cloud) imageOperations() {
 		return rows, err
 	}))
 	handle(c.admin, "GET /images/cache", onControl(c, func(ctx context.Context, k *control, r *http.Request, _ nothing) (any, error) {
-		hosts, err := k.compute.CachedImages(ctx, r.URL.Query()["host"])
+		hosts, err := k.compute.ImageCaches.List(ctx, r.URL.Query()["host"])
 		if err != nil {
 			return nil, err
 		}

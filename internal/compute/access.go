@@ -4,14 +4,9 @@ import (
 	"context"
 
 	"kumoi/internal/kernel/actor"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 )
-
-func serverNotFound(id string) error {
-	return errs.New(errs.NotFound, "Instance %s could not be found.", id)
-}
 
 // load reads a server for the context's actor and checks a rule about it.
 // Servers of other projects do not exist for anybody but administrators.
@@ -30,8 +25,8 @@ func (s *Service) checkServer(ctx context.Context, srv *Server, rule string) err
 	return s.check(ctx, rule, policy.Target{"project_id": srv.ProjectID, "user_id": srv.UserID})
 }
 
-// Server returns a server for the context's actor, with its groups and tags.
-func (s *Service) Server(ctx context.Context, id, rule string) (*Server, error) {
+// Show returns a server for the context's actor, with its groups and tags.
+func (s *Servers) Show(ctx context.Context, id, rule string) (*Server, error) {
 	var srv *Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
 		srv, err = s.load(ctx, tx, id, rule)

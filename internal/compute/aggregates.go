@@ -13,12 +13,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Aggregates are the use cases of host aggregates.
-type Aggregates struct {
-	s     *Service
-	table *store.Table[Aggregate]
-}
-
 // all reads all aggregates, as they were made.
 func (g *Aggregates) all(ctx context.Context, tx *store.Tx) ([]*Aggregate, error) {
 	page, err := g.table.List(ctx, tx, store.Query{Sort: []store.Sort{{Field: "id"}}})
@@ -37,10 +31,10 @@ func (g *Aggregates) get(ctx context.Context, tx *store.Tx, id string) (*Aggrega
 
 // List lists host aggregates.
 func (g *Aggregates) List(ctx context.Context, q store.Query) (page store.Page[Aggregate], err error) {
-	if err := g.s.Check(ctx, "os-aggregates:index"); err != nil {
+	if err := g.Check(ctx, "os-aggregates:index"); err != nil {
 		return page, err
 	}
-	err = g.s.read(ctx, func(tx *store.Tx) (err error) {
+	err = g.read(ctx, func(tx *store.Tx) (err error) {
 		page, err = g.table.List(ctx, tx, q)
 		return err
 	})
@@ -49,10 +43,10 @@ func (g *Aggregates) List(ctx context.Context, q store.Query) (page store.Page[A
 
 // Show returns one.
 func (g *Aggregates) Show(ctx context.Context, id string) (a *Aggregate, err error) {
-	if err := g.s.Check(ctx, "os-aggregates:show"); err != nil {
+	if err := g.Check(ctx, "os-aggregates:show"); err != nil {
 		return nil, err
 	}
-	err = g.s.read(ctx, func(tx *store.Tx) (err error) {
+	err = g.read(ctx, func(tx *store.Tx) (err error) {
 		a, err = g.get(ctx, tx, id)
 		return err
 	})
@@ -64,18 +58,18 @@ type NewAggregate struct{ Name, Zone string }
 
 // Create adds an aggregate.
 func (g *Aggregates) Create(ctx context.Context, n NewAggregate) (*Aggregate, error) {
-	if err := g.s.Check(ctx, "os-aggregates:create"); err != nil {
+	if err := g.Check(ctx, "os-aggregates:create"); err != nil {
 		return nil, err
 	}
-	a := &Aggregate{UUID: ids.New(), Name: n.Name, Metadata: map[string]string{}, Hosts: []string{}, CreatedAt: g.s.now().UTC()}
+	a := &Aggregate{UUID: ids.New(), Name: n.Name, Metadata: map[string]string{}, Hosts: []string{}, CreatedAt: g.now().UTC()}
 	if n.Zone != "" {
 		a.Metadata[zoneKey] = n.Zone
 	}
-	err := g.s.write(ctx, func(tx *store.Tx) (err error) {
+	err := g.write(ctx, func(tx *store.Tx) (err error) {
 		if err := g.free(ctx, tx, a.Name, 0); err != nil {
 			return err
 		}
-		if a.ID, err = g.s.store.Next(ctx, tx, "aggregate"); err != nil {
+		if a.ID, err = g.store.Next(ctx, tx, "aggregate"); err != nil {
 			return err
 		}
 		audit.Created(ctx, strconv.FormatInt(a.ID, 10))
@@ -96,10 +90,10 @@ func (g *Aggregates) free(ctx context.Context, tx *store.Tx, name string, but in
 // change lets f change an aggregate. A host does not change its zone while it
 // has servers whose owners asked for the old one.
 func (g *Aggregates) change(ctx context.Context, id, rule string, f func(tx *store.Tx, a *Aggregate, all []*Aggregate) error) (a *Aggregate, err error) {
-	if err := g.s.Check(ctx, rule); err != nil {
+	if err := g.Check(ctx, rule); err != nil {
 		return nil, err
 	}
-	err = g.s.write(ctx, func(tx *store.Tx) (err error) {
+	err = g.write(ctx, func(tx *store.Tx) (err error) {
 		if a, err = g.get(ctx, tx, id); err != nil {
 			return err
 		}
@@ -116,7 +110,7 @@ func (g *Aggregates) change(ctx context.Context, id, rule string, f func(tx *sto
 				return err
 			}
 		}
-		a.UpdatedAt = g.s.now().UTC()
+		a.UpdatedAt = g.now().UTC()
 		return g.table.Update(ctx, tx, a)
 	})
 	return a, err
@@ -142,7 +136,7 @@ func (g *Aggregates) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggre
 
 // pinnedElsewhere tells whether a host has a server whose owner insists on another zone than this one.
 func (g *Aggregates) pinnedElsewhere(ctx context.Context, tx *store.Tx, host, zone string) (bool, error) {
-	return g.s.servers.Any(ctx, tx, store.Eq("host", host), store.Eq("deleted", false), store.Ne("pinned_zone", ""), store.Ne("pinned_zone", zone))
+	return g.servers.Any(ctx, tx, store.Eq("host", host), store.Eq("deleted", false), store.Ne("pinned_zone", ""), store.Ne("pinned_zone", zone))
 }
 
 // AggregatePatch is what can be changed of an aggregate itself; a null zone is none.
@@ -188,7 +182,7 @@ func (g *Aggregates) SetMetadata(ctx context.Context, id string, set map[string]
 // AddHost puts a host into an aggregate.
 func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, error) {
 	return g.change(ctx, id, "os-aggregates:add_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
-		if _, err := g.s.hostStates.Get(ctx, tx, host); err != nil {
+		if _, err := g.hostStates.Get(ctx, tx, host); err != nil {
 			return notFound(err, "Compute host %s could not be found.", host)
 		}
 		if slices.Contains(a.Hosts, host) {
@@ -199,7 +193,7 @@ func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, 
 				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
 			}
 		}
-		if a.Zone() != "" && a.Zone() != g.s.cfg.DefaultZone && !inZone(all, a.Zone(), host, 0) {
+		if a.Zone() != "" && a.Zone() != g.cfg.DefaultZone && !inZone(all, a.Zone(), host, 0) {
 			pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
 			if err != nil {
 				return err
@@ -210,7 +204,7 @@ func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, 
 		}
 		a.Hosts = append(a.Hosts, host)
 		slices.Sort(a.Hosts)
-		return g.s.store.SetAggregateHosts(ctx, tx, a)
+		return g.store.SetAggregateHosts(ctx, tx, a)
 	})
 }
 
@@ -226,8 +220,8 @@ func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregat
 		if i < 0 {
 			return errs.New(errs.NotFound, "Cannot remove host %s in aggregate %d: it is not in it.", host, a.ID)
 		}
-		if a.Zone() != "" && a.Zone() != g.s.cfg.DefaultZone && !inZone(all, a.Zone(), host, a.ID) {
-			pinned, err := g.pinnedElsewhere(ctx, tx, host, g.s.cfg.DefaultZone)
+		if a.Zone() != "" && a.Zone() != g.cfg.DefaultZone && !inZone(all, a.Zone(), host, a.ID) {
+			pinned, err := g.pinnedElsewhere(ctx, tx, host, g.cfg.DefaultZone)
 			if err != nil {
 				return err
 			}
@@ -236,16 +230,16 @@ func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregat
 			}
 		}
 		a.Hosts = slices.Delete(a.Hosts, i, i+1)
-		return g.s.store.SetAggregateHosts(ctx, tx, a)
+		return g.store.SetAggregateHosts(ctx, tx, a)
 	})
 }
 
 // Delete removes an aggregate without hosts.
 func (g *Aggregates) Delete(ctx context.Context, id string) error {
-	if err := g.s.Check(ctx, "os-aggregates:delete"); err != nil {
+	if err := g.Check(ctx, "os-aggregates:delete"); err != nil {
 		return err
 	}
-	return g.s.write(ctx, func(tx *store.Tx) error {
+	return g.write(ctx, func(tx *store.Tx) error {
 		a, err := g.get(ctx, tx, id)
 		if err != nil {
 			return err
@@ -264,7 +258,7 @@ type Zone struct {
 }
 
 // Zones lists the availability zones with their hosts.
-func (s *Service) Zones(ctx context.Context, rule string) ([]Zone, error) {
+func (s *Aggregates) Zones(ctx context.Context, rule string) ([]Zone, error) {
 	hosts, err := s.Hosts(ctx, rule)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func badBootOrder() error {
 }
 
 // checkVolumeDevice judges a device with a volume behind it.
-func (s *Service) checkVolumeDevice(r *CreateServer, d BlockDevice) error {
+func (s *orders) checkVolumeDevice(r *CreateServer, d BlockDevice) error {
 	if s.volumes == nil {
 		return badDevices("this cloud has no block storage service, so a server cannot use a volume as its device; boot from an image instead.")
 	}
@@ -99,7 +99,7 @@ func (r *CreateServer) bootDevice() *BlockDevice {
 
 // bootVolume is what is known of the image that lies in the volume to boot from:
 // an Image without an id.
-func (s *Service) bootVolume(ctx context.Context, tx *store.Tx, d *BlockDevice, images map[string]*Image) (*Image, error) {
+func (s *orders) bootVolume(ctx context.Context, tx *store.Tx, d *BlockDevice, images map[string]*Image) (*Image, error) {
 	var v *volume.Volume
 	var err error
 	size := d.SizeGiB
@@ -150,7 +150,7 @@ func noSource(err error, what, id string) error {
 }
 
 // imagesOf finds the images that volumes are to be made from.
-func (s *Service) imagesOf(ctx context.Context, r *CreateServer) (map[string]*Image, error) {
+func (s *orders) imagesOf(ctx context.Context, r *CreateServer) (map[string]*Image, error) {
 	out := map[string]*Image{}
 	for _, d := range r.Devices {
 		if d.SourceType != "image" || !d.toVolume() {
@@ -170,7 +170,7 @@ func (s *Service) imagesOf(ctx context.Context, r *CreateServer) (map[string]*Im
 
 // orderDevices makes the server's volumes, or reserves those that are there, in
 // the transaction that makes the server.
-func (s *Service) orderDevices(ctx context.Context, tx *store.Tx, srv *Server, r *CreateServer, images map[string]*Image) error {
+func (s *orders) orderDevices(ctx context.Context, tx *store.Tx, srv *Server, r *CreateServer, images map[string]*Image) error {
 	var devices []*VolumeDevice
 	for _, want := range r.Devices {
 		if !want.toVolume() {
@@ -202,7 +202,7 @@ func (s *Service) orderDevices(ctx context.Context, tx *store.Tx, srv *Server, r
 }
 
 // orderVolume reserves a device's volume, or begins to make it.
-func (s *Service) orderVolume(ctx context.Context, tx *store.Tx, srv *Server, d *VolumeDevice, image *Image) error {
+func (s *orders) orderVolume(ctx context.Context, tx *store.Tx, srv *Server, d *VolumeDevice, image *Image) error {
 	if !d.made() {
 		v, err := s.volumes.VolumeTx(ctx, tx, d.SourceID)
 		if err != nil {

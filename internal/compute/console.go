@@ -53,10 +53,10 @@ func (c *ConsoleAccess) URL(base string) string {
 // consoleTypes are Nova's names for the consoles that this cloud has.
 var consoleTypes = map[string]hostapi.ConsoleKind{"vnc/novnc": hostapi.ConsoleScreen, "serial/serial": hostapi.ConsoleSerial}
 
-// CreateConsole gives the actor a token for a console of the server. Conflict:
+// Create gives the actor a token for a console of the server. Conflict:
 // the server has no guest yet, or no more; Invalid: this cloud has no consoles
 // of the type.
-func (s *Service) CreateConsole(ctx context.Context, id, protocol, kind string) (*ConsoleAccess, error) {
+func (s *Consoles) Create(ctx context.Context, id, protocol, kind string) (*ConsoleAccess, error) {
 	var out *ConsoleAccess
 	err := s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, "os-remote-consoles")
@@ -94,9 +94,9 @@ func hashConsoleToken(token string) string {
 // image or flavor wants none.
 func hasScreen(srv *Server) bool { return hints(srv)["hw_video_model"] != "none" }
 
-// console finds what a token opens now. Every token that does not open anything,
+// of finds what a token opens now. Every token that does not open anything,
 // for whatever reason, costs the same one look and gives the same NotFound.
-func (s *Service) console(ctx context.Context, token string) (c Console, err error) {
+func (s *Consoles) of(ctx context.Context, token string) (c Console, err error) {
 	err = s.read(ctx, func(tx *store.Tx) error {
 		found, err := s.consoles.Get(ctx, tx, hashConsoleToken(token))
 		if err == nil {
@@ -110,12 +110,12 @@ func (s *Service) console(ctx context.Context, token string) (c Console, err err
 	return c, err
 }
 
-// ShowConsole tells administrators where a token leads.
-func (s *Service) ShowConsole(ctx context.Context, token string) (*Server, error) {
+// Show tells administrators where a token leads.
+func (s *Consoles) Show(ctx context.Context, token string) (*Server, error) {
 	if err := s.Check(ctx, "os-console-auth-tokens"); err != nil {
 		return nil, err
 	}
-	c, err := s.console(ctx, token)
+	c, err := s.of(ctx, token)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +127,9 @@ func (s *Service) ShowConsole(ctx context.Context, token string) (*Server, error
 	return srv, err
 }
 
-// FindConsole proves a token for a kind of console: NotFound, if it is none.
-func (s *Service) FindConsole(ctx context.Context, token string, kind hostapi.ConsoleKind) (Console, error) {
-	c, err := s.console(ctx, token)
+// Find proves a token for a kind of console: NotFound, if it is none.
+func (s *Consoles) Find(ctx context.Context, token string, kind hostapi.ConsoleKind) (Console, error) {
+	c, err := s.of(ctx, token)
 	if err == nil && c.Kind != kind {
 		return Console{}, errs.New(errs.NotFound, "Token not found")
 	}
@@ -144,9 +144,9 @@ type ConsoleSession struct {
 	session hostapi.ConsoleSession
 }
 
-// OpenConsole connects to the console that FindConsole has found. Conflict: the
+// Open connects to the console that Find has found. Conflict: the
 // guest cannot be talked to, and the message says why.
-func (s *Service) OpenConsole(ctx context.Context, c Console) (*ConsoleSession, error) {
+func (s *Consoles) Open(ctx context.Context, c Console) (*ConsoleSession, error) {
 	ctx = actor.AsSystem(ctx, "console")
 	var srv *Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
@@ -179,4 +179,23 @@ func (c *ConsoleSession) Write(ctx context.Context, data []byte) error {
 // Close ends the session. The host would, after a while.
 func (c *ConsoleSession) Close(ctx context.Context) error {
 	return c.hosts.CloseConsole(ctx, c.host, c.session)
+}
+
+// Output reads the end of a server's console; lines 0 is all that is kept.
+func (s *Consoles) Output(ctx context.Context, id string, lines int) (string, error) {
+	srv, err := s.Servers.Show(ctx, id, "os-console-output")
+	if err != nil {
+		return "", err
+	}
+	if srv.Host == "" || srv.VMState == VMBuilding {
+		return "", errs.New(errs.Conflict, "Instance %s is not ready", id)
+	}
+	text, err := s.hosts.ConsoleLog(ctx, srv.Host, id, lines)
+	if errs.Is(err, errs.NotFound) {
+		return "", errs.New(errs.NotFound, "Unable to get console log of server %s: its host has none.", id)
+	}
+	if errs.Is(err, errs.Unavailable) {
+		return "", errs.New(errs.Conflict, "Unable to get console log of server %s: its host does not answer.", id)
+	}
+	return text, err
 }

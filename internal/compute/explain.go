@@ -36,8 +36,8 @@ type ExplainedPort struct {
 	Addresses                        []string
 }
 
-// Explain collects what is known about how a server came to be where it is.
-func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) {
+// Of collects what is known about how a server came to be where it is.
+func (s *Explanations) Of(ctx context.Context, id string) (*Explanation, error) {
 	e := &Explanation{}
 	var ports []*network.Port
 	err := s.read(ctx, func(tx *store.Tx) error {
@@ -46,12 +46,12 @@ func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) 
 			return err
 		}
 		e.Server, e.Status, e.Actions = srv, srv.Status(), nil
-		list, err := s.actionsOf(ctx, tx, id)
+		list, err := s.journal.actionsOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		for i := len(list) - 1; i >= 0; i-- {
-			a, err := s.actionByRequest(ctx, tx, id, list[i].RequestID)
+			a, err := s.journal.actionByRequest(ctx, tx, id, list[i].RequestID)
 			if err != nil {
 				return err
 			}
@@ -87,7 +87,7 @@ func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) 
 	return e, err
 }
 
-func (s *Service) lastReport(ctx context.Context, tx *store.Tx, srv *Server) (*hostapi.ServerReport, error) {
+func (s *Explanations) lastReport(ctx context.Context, tx *store.Tx, srv *Server) (*hostapi.ServerReport, error) {
 	if srv.Host == "" {
 		return nil, nil
 	}
@@ -105,7 +105,7 @@ func (s *Service) lastReport(ctx context.Context, tx *store.Tx, srv *Server) (*h
 
 // askHost has the server's host tell what it sees now, and what its last work on
 // the server took; nil if it does not answer soon.
-func (s *Service) askHost(ctx context.Context, srv *Server) *hostapi.ServerReport {
+func (s *Explanations) askHost(ctx context.Context, srv *Server) *hostapi.ServerReport {
 	if srv.Host == "" {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (s *Service) askHost(ctx context.Context, srv *Server) *hostapi.ServerRepor
 }
 
 // decisions reads from the sagas' logs which hosts were chosen, and why.
-func (s *Service) decisions(ctx context.Context, id string) ([]string, error) {
+func (s *Explanations) decisions(ctx context.Context, id string) ([]string, error) {
 	list, err := s.sagas.List(ctx, saga.Filter{Resource: id})
 	if err != nil {
 		return nil, err

@@ -12,12 +12,6 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// ServerGroups are the use cases of server groups.
-type ServerGroups struct {
-	s     *Service
-	table *store.Table[ServerGroup]
-}
-
 // NewServerGroup is what a new server group is made of.
 type NewServerGroup struct {
 	Name, Policy string
@@ -26,7 +20,7 @@ type NewServerGroup struct {
 
 // Create adds a server group.
 func (f *ServerGroups) Create(ctx context.Context, n NewServerGroup) (*ServerGroup, error) {
-	if err := f.s.Check(ctx, "os-server-groups:create"); err != nil {
+	if err := f.Check(ctx, "os-server-groups:create"); err != nil {
 		return nil, err
 	}
 	if len(n.Rules) > 0 && n.Policy != AntiAffinity {
@@ -34,10 +28,10 @@ func (f *ServerGroups) Create(ctx context.Context, n NewServerGroup) (*ServerGro
 	}
 	who := actor.From(ctx)
 	g := &ServerGroup{
-		ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.Name, Policy: n.Policy, Rules: n.Rules, CreatedAt: f.s.now().UTC(),
+		ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.Name, Policy: n.Policy, Rules: n.Rules, CreatedAt: f.now().UTC(),
 	}
-	return g, f.s.write(ctx, func(tx *store.Tx) error {
-		over, err := f.s.quotas.Check(ctx, tx, quota.Holder{Project: g.ProjectID}, quota.Want{Resource: "server_groups", N: 1})
+	return g, f.write(ctx, func(tx *store.Tx) error {
+		over, err := f.quotas.Check(ctx, tx, quota.Holder{Project: g.ProjectID}, quota.Want{Resource: "server_groups", N: 1})
 		if err != nil {
 			return err
 		}
@@ -52,7 +46,7 @@ func (f *ServerGroups) Create(ctx context.Context, n NewServerGroup) (*ServerGro
 // visible finds a server group that the actor may know of.
 func (f *ServerGroups) visible(ctx context.Context, tx *store.Tx, id string) (*ServerGroup, error) {
 	g, err := f.table.Get(ctx, tx, id)
-	if err == nil && g.ProjectID != actor.From(ctx).ProjectID && !f.s.isAdmin(ctx) {
+	if err == nil && g.ProjectID != actor.From(ctx).ProjectID && !f.isAdmin(ctx) {
 		err = store.ErrNoRows
 	}
 	return g, err
@@ -63,12 +57,12 @@ func (f *ServerGroups) open(ctx context.Context, tx *store.Tx, id, rule string) 
 	if err != nil {
 		return nil, notFound(err, "Instance group %s could not be found.", id)
 	}
-	return g, f.s.check(ctx, rule, policy.Target{"project_id": g.ProjectID, "user_id": g.UserID})
+	return g, f.check(ctx, rule, policy.Target{"project_id": g.ProjectID, "user_id": g.UserID})
 }
 
 // Show returns a server group.
 func (f *ServerGroups) Show(ctx context.Context, id string) (g *ServerGroup, err error) {
-	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+	err = f.read(ctx, func(tx *store.Tx) (err error) {
 		g, err = f.open(ctx, tx, id, "os-server-groups:show")
 		return err
 	})
@@ -77,13 +71,13 @@ func (f *ServerGroups) Show(ctx context.Context, id string) (g *ServerGroup, err
 
 // List lists the project's server groups, or everybody's for those who may.
 func (f *ServerGroups) List(ctx context.Context, q store.Query) (page store.Page[ServerGroup], err error) {
-	if err := f.s.Check(ctx, "os-server-groups:index"); err != nil {
+	if err := f.Check(ctx, "os-server-groups:index"); err != nil {
 		return page, err
 	}
-	if !q.Everyone || !f.s.Allowed(ctx, "os-server-groups:index:all_projects") {
+	if !q.Everyone || !f.Allowed(ctx, "os-server-groups:index:all_projects") {
 		q = q.Within(store.Eq("project_id", actor.From(ctx).ProjectID))
 	}
-	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+	err = f.read(ctx, func(tx *store.Tx) (err error) {
 		page, err = f.table.List(ctx, tx, q)
 		return err
 	})
@@ -92,11 +86,11 @@ func (f *ServerGroups) List(ctx context.Context, q store.Query) (page store.Page
 
 // Delete removes a server group; its servers stay.
 func (f *ServerGroups) Delete(ctx context.Context, id string) error {
-	return f.s.write(ctx, func(tx *store.Tx) error {
+	return f.write(ctx, func(tx *store.Tx) error {
 		if _, err := f.open(ctx, tx, id, "os-server-groups:delete"); err != nil {
 			return err
 		}
-		if err := f.s.store.LeaveGroup(ctx, tx, id); err != nil {
+		if err := f.store.LeaveGroup(ctx, tx, id); err != nil {
 			return err
 		}
 		return f.table.Delete(ctx, tx, id)

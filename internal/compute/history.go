@@ -14,7 +14,7 @@ import (
 // begin saves a server whose task state was set and starts the action: an entry
 // of the history, and the saga that does the work. Nothing may save the server
 // after that: a saga without work to do has ended already.
-func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, v interface{ common() *job }) error {
+func (s *journal) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, v interface{ common() *job }) error {
 	if err := s.save(ctx, tx, srv); err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (s *Service) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, ac
 }
 
 // record adds an action to a server's history.
-func (s *Service) record(ctx context.Context, tx *store.Tx, srv *Server, action string) (int64, error) {
+func (s *journal) record(ctx context.Context, tx *store.Tx, srv *Server, action string) (int64, error) {
 	id, err := s.store.Next(ctx, tx, "action")
 	if err != nil {
 		return 0, err
@@ -51,7 +51,7 @@ func (s *Service) record(ctx context.Context, tx *store.Tx, srv *Server, action 
 }
 
 // recordDone adds an action that needed no saga.
-func (s *Service) recordDone(ctx context.Context, tx *store.Tx, srv *Server, action string) error {
+func (s *journal) recordDone(ctx context.Context, tx *store.Tx, srv *Server, action string) error {
 	id, err := s.record(ctx, tx, srv, action)
 	if err != nil {
 		return err
@@ -60,14 +60,14 @@ func (s *Service) recordDone(ctx context.Context, tx *store.Tx, srv *Server, act
 }
 
 // finishAction says that an action has ended; message is empty if well.
-func (s *Service) finishAction(ctx context.Context, tx *store.Tx, id int64, message string) error {
+func (s *journal) finishAction(ctx context.Context, tx *store.Tx, id int64, message string) error {
 	now := s.now().UTC()
 	_, err := s.actions.Patch(ctx, tx, store.Changes{"message": message, "ended_at": now, "updated_at": now}, store.Eq("id", id))
 	return err
 }
 
 // recordEvent adds an ended step to an action.
-func (s *Service) recordEvent(ctx context.Context, tx *store.Tx, e *Event) error {
+func (s *journal) recordEvent(ctx context.Context, tx *store.Tx, e *Event) error {
 	if err := s.events.Insert(ctx, tx, e); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func step[S any, P state[S]](s *Service, name string, do func(ctx context.Contex
 		}
 		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if werr := s.write(logCtx, func(tx *store.Tx) error { return s.recordEvent(logCtx, tx, &e) }); werr != nil {
+		if werr := s.write(logCtx, func(tx *store.Tx) error { return s.journal.recordEvent(logCtx, tx, &e) }); werr != nil {
 			s.log.WarnContext(ctx, "event not recorded", "server", j.Server, "event", name, "error", werr)
 		}
 		return err
@@ -106,10 +106,10 @@ func finish[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store
 		if err := f(ctx, tx, v, srv); err != nil {
 			return err
 		}
-		if err := s.finishAction(ctx, tx, j.Action, ""); err != nil {
+		if err := s.journal.finishAction(ctx, tx, j.Action, ""); err != nil {
 			return err
 		}
-		return s.settle(ctx, tx, srv)
+		return s.journal.settle(ctx, tx, srv)
 	}
 }
 
@@ -125,16 +125,16 @@ func fail[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store.T
 		if err := f(ctx, tx, v, srv, cause); err != nil {
 			return err
 		}
-		if err := s.finishAction(ctx, tx, j.Action, "Error"); err != nil {
+		if err := s.journal.finishAction(ctx, tx, j.Action, "Error"); err != nil {
 			return err
 		}
-		return s.settle(ctx, tx, srv)
+		return s.journal.settle(ctx, tx, srv)
 	}
 }
 
 // settle saves a server at the end of a saga, and begins its deletion if that
 // was asked for while the saga ran.
-func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
+func (s *journal) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 	if !srv.DeleteRequested || srv.Deleted {
 		return s.save(ctx, tx, srv)
 	}
@@ -160,12 +160,12 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, srv *Server) error {
 // setFault puts a server into ERROR with a reason for its owner. A wish to
 // delete that came in between is no fault.
 // Administrators are told what the host itself said, and which host it was.
-func (s *Service) setFault(srv *Server, host string, cause *errs.Error) {
+func (s *journal) setFault(srv *Server, host string, cause *errs.Error) {
 	s.setFaultOf(srv, host, "", cause)
 }
 
 // setFaultOf is setFault where the host's own words are known.
-func (s *Service) setFaultOf(srv *Server, host, details string, cause *errs.Error) {
+func (s *journal) setFaultOf(srv *Server, host, details string, cause *errs.Error) {
 	if saga.Cancelled(cause) {
 		return
 	}
@@ -189,7 +189,7 @@ func onHost(host string, err error) string { return fmt.Sprintf("On host %s: %s"
 var newest = []store.Sort{{Field: "id", Desc: true}}
 
 // actionsOf reads a server's history, newest first, without its events.
-func (s *Service) actionsOf(ctx context.Context, tx *store.Tx, serverID string) ([]*Action, error) {
+func (s *journal) actionsOf(ctx context.Context, tx *store.Tx, serverID string) ([]*Action, error) {
 	page, err := s.actions.List(ctx, tx, store.Query{Where: []store.Cond{store.Eq("server_id", serverID)}, Sort: newest})
 	return page.Rows, err
 }
@@ -201,9 +201,9 @@ type History struct {
 	deletedToo bool
 }
 
-// History returns the use cases of a server's actions.
-func (s *Service) History(serverID string, deletedToo bool) History {
-	return History{s, serverID, deletedToo}
+// Of returns the use cases of a server's actions.
+func (s *Histories) Of(serverID string, deletedToo bool) History {
+	return History{s.Service, serverID, deletedToo}
 }
 
 // List lists actions, newest first.
@@ -224,13 +224,13 @@ func (h History) Show(ctx context.Context, requestID string) (a *Action, err err
 		if err := h.load(ctx, tx, "os-instance-actions:show"); err != nil {
 			return err
 		}
-		a, err = h.s.actionByRequest(ctx, tx, h.serverID, requestID)
+		a, err = h.s.journal.actionByRequest(ctx, tx, h.serverID, requestID)
 		return notFound(err, "Action for request_id %s on instance %s not found", requestID, h.serverID)
 	})
 	return a, err
 }
 
-func (s *Service) actionByRequest(ctx context.Context, tx *store.Tx, serverID, requestID string) (*Action, error) {
+func (s *journal) actionByRequest(ctx context.Context, tx *store.Tx, serverID, requestID string) (*Action, error) {
 	page, err := s.actions.List(ctx, tx, store.Query{
 		Where: []store.Cond{store.Eq("server_id", serverID), store.Eq("request_id", requestID)}, Sort: newest, Limit: 1,
 	})

@@ -41,13 +41,13 @@ func (g *imageGrants) has(host, image string, now time.Time) bool {
 // mayRead tells whether a host has a reason to read an image: one of its
 // servers or volumes is made from it, it was told to fetch it ahead, or everybody may. A
 // host that was broken into does not get at the images of all projects.
-func (s *Service) mayRead(ctx context.Context, host, image string) error {
+func (s *answers) mayRead(ctx context.Context, host, image string) error {
 	if s.grants.has(host, image, s.now()) {
 		return nil
 	}
 	ok := false
 	err := s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.onHost(ctx, tx, host)
+		list, err := s.Reports.onHost(ctx, tx, host)
 		for _, srv := range list {
 			ok = ok || srv.Root.ImageID == image || srv.carries(image) || srv.ShelvedImageID == image ||
 				srv.Rescue != nil && srv.Rescue.ImageID == image
@@ -77,10 +77,10 @@ func (s *Service) mayRead(ctx context.Context, host, image string) error {
 }
 
 // mayWrite tells whether a host is just now making a snapshot into the image.
-func (s *Service) mayWrite(ctx context.Context, host, image string) error {
+func (s *answers) mayWrite(ctx context.Context, host, image string) error {
 	var ok bool
 	err := s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.onHost(ctx, tx, host)
+		list, err := s.Reports.onHost(ctx, tx, host)
 		for _, srv := range list {
 			ok = ok || srv.carries(image)
 		}

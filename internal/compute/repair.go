@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"kumoi/internal/hostapi"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
 )
@@ -16,13 +15,13 @@ import (
 // justStarted tells whether hosts may not have had the time to report yet.
 func (s *Service) justStarted() bool { return s.now().Sub(s.started) < hostapi.DownAfter }
 
-// repairTask keeps guests as their servers say: what a host reports is
+// task keeps guests as their servers say: what a host reports is
 // compared with what it should have, and the difference is ensured again.
-func (s *Service) repairTask() task.Task {
-	return task.Task{Name: repairTaskName, Every: time.Minute, Timeout: 10 * time.Minute, Run: s.repair}
+func (s *repairs) task() task.Task {
+	return task.Task{Name: repairTaskName, Every: time.Minute, Timeout: 10 * time.Minute, Run: s.run}
 }
 
-func (s *Service) repair(ctx context.Context) (string, error) {
+func (s *repairs) run(ctx context.Context) (string, error) {
 	var hosts []*Host
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
 		hosts, err = s.hostsTx(ctx, tx)
@@ -40,7 +39,7 @@ func (s *Service) repair(ctx context.Context) (string, error) {
 			continue
 		}
 		wg.Go(func() {
-			r, err := s.repairHost(ctx, h.Name)
+			r, err := s.host(ctx, h.Name)
 			mu.Lock()
 			defer mu.Unlock()
 			report.ensured += r.ensured
@@ -64,8 +63,8 @@ func (r repairReport) String() string {
 	return fmt.Sprintf("%d guests ensured, %d left-overs removed, %d unknown guests seen", r.ensured, r.removed, r.orphans)
 }
 
-// repairHost compares one host, asked now, with its servers.
-func (s *Service) repairHost(ctx context.Context, host string) (repairReport, error) {
+// host compares one host, asked now, with its servers.
+func (s *repairs) host(ctx context.Context, host string) (repairReport, error) {
 	var done repairReport
 	report, err := s.hosts.Report(ctx, host)
 	if err != nil {
@@ -74,7 +73,7 @@ func (s *Service) repairHost(ctx context.Context, host string) (repairReport, er
 	var servers []*Server
 	strangers := map[string]*Server{} // reported, but not this host's
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		if servers, err = s.onHost(ctx, tx, host); err != nil {
+		if servers, err = s.Reports.onHost(ctx, tx, host); err != nil {
 			return err
 		}
 		mine := map[string]bool{}
@@ -105,16 +104,16 @@ func (s *Service) repairHost(ctx context.Context, host string) (repairReport, er
 		r, ok := seen[srv.ID]
 		if ok {
 			r.Host = host
-			all = errors.Join(all, s.observe(ctx, host, &r))
+			all = errors.Join(all, s.Reports.observe(ctx, host, &r))
 		}
-		changed, err := s.repairServer(ctx, srv.ID, host, r, ok)
+		changed, err := s.server(ctx, srv.ID, host, r, ok)
 		if changed {
 			done.ensured++
 		}
 		all = errors.Join(all, err)
 	}
 	for id, srv := range strangers {
-		removed, err := s.repairStranger(ctx, host, id, srv)
+		removed, err := s.stranger(ctx, host, id, srv)
 		if removed {
 			done.removed++
 		} else {
@@ -125,8 +124,8 @@ func (s *Service) repairHost(ctx context.Context, host string) (repairReport, er
 	return done, all
 }
 
-// repairServer ensures a server again if its host has it otherwise.
-func (s *Service) repairServer(ctx context.Context, id, host string, r hostapi.ServerReport, present bool) (bool, error) {
+// server ensures a server again if its host has it otherwise.
+func (s *repairs) server(ctx context.Context, id, host string, r hostapi.ServerReport, present bool) (bool, error) {
 	idle := false
 	err := s.read(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, id)
@@ -143,13 +142,13 @@ func (s *Service) repairServer(ctx context.Context, id, host string, r hostapi.S
 	}
 	s.log.InfoContext(ctx, "guest differs from its server; ensuring it again", "server", id, "host", host,
 		"present", present, "power", r.Power, "generation", r.Generation)
-	_, err = s.ensure(ctx, host, id)
+	_, err = s.machines.ensure(ctx, host, id)
 	return true, errors.Join(err, s.recall(ctx, host, id))
 }
 
 // recall takes a guest back that was ensured while a deletion or a move went
 // by: its removal may have come first. One that still goes on is looked at again.
-func (s *Service) recall(ctx context.Context, host, id string) error {
+func (s *repairs) recall(ctx context.Context, host, id string) error {
 	stays, busy := false, false
 	err := s.read(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, id)
@@ -172,12 +171,12 @@ func (s *Service) recall(ctx context.Context, host, id string) error {
 	case stays:
 		return nil
 	}
-	return s.removeFrom(ctx, host, id)
+	return s.machines.removeFrom(ctx, host, id)
 }
 
-// repairStranger removes the guest of a server that was deleted or has moved
+// stranger removes the guest of a server that was deleted or has moved
 // away. A guest that nobody knows is left alone and reported.
-func (s *Service) repairStranger(ctx context.Context, host, id string, srv *Server) (bool, error) {
+func (s *repairs) stranger(ctx context.Context, host, id string, srv *Server) (bool, error) {
 	if srv == nil {
 		s.log.WarnContext(ctx, "a host has a guest that no server stands behind", "host", host, "guest", id)
 		return false, nil
@@ -188,7 +187,7 @@ func (s *Service) repairStranger(ctx context.Context, host, id string, srv *Serv
 		if err != nil {
 			return err
 		}
-		moves, err := s.movesOf(ctx, tx, id)
+		moves, err := s.Migrations.of(ctx, tx, id)
 		keep = busy
 		for _, m := range moves { // an unconfirmed resize keeps the old guest
 			keep = keep || m.SourceHost == host && (m.Status == "finished" || m.Status == "running")
@@ -204,10 +203,10 @@ func (s *Service) repairStranger(ctx context.Context, host, id string, srv *Serv
 }
 
 // differs is the quick look at a heartbeat: does the host have anything otherwise?
-func (s *Service) differs(ctx context.Context, h *Host) bool {
+func (s *repairs) differs(ctx context.Context, h *Host) bool {
 	differs := false
 	err := s.read(ctx, func(tx *store.Tx) error {
-		servers, err := s.onHost(ctx, tx, h.Name)
+		servers, err := s.Reports.onHost(ctx, tx, h.Name)
 		if err != nil {
 			return err
 		}
@@ -227,29 +226,4 @@ func (s *Service) differs(ctx context.Context, h *Host) bool {
 		return nil
 	})
 	return err == nil && differs
-}
-
-// resizeTask confirms resizes whose owner did not, after a day.
-func (s *Service) resizeTask() task.Task {
-	return task.Task{Name: "compute-auto-confirm", Every: 10 * time.Minute, Run: func(ctx context.Context) (string, error) {
-		var due []string
-		err := s.read(ctx, func(tx *store.Tx) error {
-			list, err := s.servers.All(ctx, tx, store.Eq("vm_state", string(VMResized)), store.Eq("deleted", false))
-			for _, srv := range list {
-				if srv.TaskState == TaskNone && s.now().Sub(srv.AutoResizeWindow) > 24*time.Hour {
-					due = append(due, srv.ID)
-				}
-			}
-			return err
-		})
-		for _, id := range due {
-			if cerr := s.ConfirmResize(ctx, id); cerr != nil && !errs.Is(cerr, errs.Conflict) {
-				err = errors.Join(err, cerr)
-			}
-		}
-		if len(due) == 0 {
-			return "", err
-		}
-		return fmt.Sprintf("%d resizes confirmed", len(due)), err
-	}}
 }

@@ -6,7 +6,6 @@ import (
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/bus"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
 )
@@ -14,19 +13,19 @@ import (
 // repairTaskName is woken when a report shows a difference.
 const repairTaskName = "compute-repair"
 
-// takeHostReport keeps what a host says about itself.
-func (s *Service) takeHostReport(ctx context.Context, name string, m *bus.Msg) error {
+// takeHost keeps what a host says about itself.
+func (s *Reports) takeHost(ctx context.Context, name string, m *bus.Msg) error {
 	var r hostapi.HostReport
 	if err := m.Decode(&r); err != nil {
 		return err
 	}
 	// Whoever publishes on a host's subject is that host, whatever the body says.
 	r.Host = name
-	return s.TakeHostReport(ctx, r)
+	return s.TakeHost(ctx, r)
 }
 
-// TakeHostReport records a heartbeat, and what has changed with it.
-func (s *Service) TakeHostReport(ctx context.Context, r hostapi.HostReport) error {
+// TakeHost records a heartbeat, and what has changed with it.
+func (s *Reports) TakeHost(ctx context.Context, r hostapi.HostReport) error {
 	var host *Host
 	revived := false
 	err := s.write(ctx, func(tx *store.Tx) error {
@@ -61,14 +60,14 @@ func (s *Service) TakeHostReport(ctx context.Context, r hostapi.HostReport) erro
 	}); err != nil {
 		s.log.WarnContext(ctx, "the network did not take a host's report", "host", host.Name, "error", err)
 	}
-	if revived || s.differs(ctx, host) {
+	if revived || s.repairs.differs(ctx, host) {
 		s.tasks.Wake(repairTaskName)
 	}
 	return nil
 }
 
 // saveHost writes a host that has reported, and apart what it said of its guests.
-func (s *Service) saveHost(ctx context.Context, tx *store.Tx, h *Host, fresh bool) error {
+func (s *Reports) saveHost(ctx context.Context, tx *store.Tx, h *Host, fresh bool) error {
 	row := *h
 	row.Report.Servers = nil
 	write := s.hostTable.Update
@@ -81,8 +80,8 @@ func (s *Service) saveHost(ctx context.Context, tx *store.Tx, h *Host, fresh boo
 	return s.guests.Update(ctx, tx, &Guests{h.Name, h.Report.Servers})
 }
 
-// takeServerReport believes a host about one of its servers.
-func (s *Service) takeServerReport(ctx context.Context, host string, m *bus.Msg) error {
+// takeServer believes a host about one of its servers.
+func (s *Reports) takeServer(ctx context.Context, host string, m *bus.Msg) error {
 	var r hostapi.ServerReport
 	if err := m.Decode(&r); err != nil {
 		return err
@@ -93,7 +92,7 @@ func (s *Service) takeServerReport(ctx context.Context, host string, m *bus.Msg)
 
 // observe writes down what a host sees of a server, if the host is the
 // server's and the news is news.
-func (s *Service) observe(ctx context.Context, host string, r *hostapi.ServerReport) error {
+func (s *Reports) observe(ctx context.Context, host string, r *hostapi.ServerReport) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, r.ServerID)
 		if errors.Is(err, store.ErrNoRows) {
@@ -117,7 +116,7 @@ func (s *Service) observe(ctx context.Context, host string, r *hostapi.ServerRep
 			return nil // the sequence alone is not worth a write
 		}
 		if before.VMState != srv.VMState {
-			if err := s.recordDone(ctx, tx, srv, "stop"); err != nil {
+			if err := s.journal.recordDone(ctx, tx, srv, "stop"); err != nil {
 				return err
 			}
 		}
@@ -138,35 +137,8 @@ func follow(srv *Server, p hostapi.Power) {
 	}
 }
 
-// answerSpecs tells a host all the servers it should have.
-func (s *Service) answerSpecs(ctx context.Context, host string, _ *bus.Msg) (any, error) {
-	var servers []*Server
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		servers, err = s.onHost(ctx, tx, host)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	specs := []*hostapi.ServerSpec{}
-	for _, srv := range servers {
-		if !settled(srv) {
-			continue
-		}
-		spec, _, err := s.spec(ctx, srv.ID)
-		if errs.Is(err, errs.NotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		specs = append(specs, spec)
-	}
-	return specs, nil
-}
-
 // onHost lists the servers whose guests are on a host.
-func (s *Service) onHost(ctx context.Context, tx *store.Tx, host string) ([]*Server, error) {
+func (s *Reports) onHost(ctx context.Context, tx *store.Tx, host string) ([]*Server, error) {
 	return s.servers.All(ctx, tx, store.Eq("host", host), store.Eq("deleted", false))
 }
 
@@ -181,29 +153,4 @@ func settled(srv *Server) bool {
 	// Where a server moves to, its disks are made from what carries them: its
 	// saga tells the host so, and nobody else may before.
 	return srv.TaskState != TaskDeleting && srv.TaskState != TaskResizeFinish
-}
-
-func (s *Service) answerReadImage(ctx context.Context, host string, m *bus.Msg) (any, error) {
-	var c hostapi.ImageChunk
-	if err := m.Decode(&c); err != nil {
-		return nil, err
-	}
-	if c.Length <= 0 || c.Length > hostapi.MaxChunk || c.Offset < 0 {
-		return nil, errs.New(errs.Invalid, "A chunk of an image has 1 to %d bytes.", hostapi.MaxChunk)
-	}
-	if err := s.mayRead(ctx, host, c.ImageID); err != nil {
-		return nil, err
-	}
-	return s.imageData.ReadImage(ctx, c.ImageID, c.Offset, c.Length)
-}
-
-func (s *Service) answerWriteImage(ctx context.Context, host string, m *bus.Msg) (any, error) {
-	var w hostapi.ImageWrite
-	if err := m.Decode(&w); err != nil {
-		return nil, err
-	}
-	if err := s.mayWrite(ctx, host, w.ImageID); err != nil {
-		return nil, err
-	}
-	return nil, s.imageData.WriteImage(ctx, w.ImageID, w.Offset, w.Data, w.Done, w.Abort)
 }

@@ -12,7 +12,7 @@ import (
 // show no task for it, as in Nova.
 func (s *VolumeAttachments) start(ctx context.Context, tx *store.Tx, srv *Server, action string, d *VolumeDevice) (saga.Saga, error) {
 	srv.Generation++
-	if err := s.begin(ctx, tx, srv, kindVolume, action, &attaching{Device: d.ID}); err != nil {
+	if err := s.journal.begin(ctx, tx, srv, kindVolume, action, &attaching{Device: d.ID}); err != nil {
 		return saga.Saga{}, err
 	}
 	at, _, err := s.sagas.Active(ctx, tx, srv.ID)
@@ -51,7 +51,7 @@ func (s *VolumeAttachments) volumeSaga() saga.Definition[attaching] {
 
 // plug has the server's host give the guest what it should have.
 func (s *VolumeAttachments) plug(ctx context.Context, j *attaching) error {
-	return step(s.Service, "compute_"+j.Name, each[attaching](s.spawn))(ctx, j)
+	return step(s.Service, "compute_"+j.Name, each[attaching](s.machines.spawn))(ctx, j)
 }
 
 // unplug takes a volume back that the guest may have got, or leaves it
@@ -74,7 +74,7 @@ func (s *VolumeAttachments) unplug(ctx context.Context, j *attaching) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.ensure(ctx, j.Host, j.Server); err != nil {
+	if _, err := s.machines.ensure(ctx, j.Host, j.Server); err != nil {
 		s.log.WarnContext(ctx, "a volume is taken from a guest that may still have it", "server", j.Server, "host", j.Host, "error", err)
 	}
 	return s.disconnect(ctx, j)

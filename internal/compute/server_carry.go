@@ -14,8 +14,8 @@ import (
 // saga's for the root disk, and those that the server names for its ephemeral
 // disks. Swap is made anew.
 
-// makeMoveImages makes the images that carry the disks to the other host.
-func (s *Service) makeMoveImages(ctx context.Context, j *moving) error {
+// makeImages makes the images that carry the disks to the other host.
+func (s *Moves) makeImages(ctx context.Context, j *moving) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
 		if err != nil || srv.SnapshotImageID == j.Image {
@@ -62,7 +62,7 @@ func (srv *Server) carriers() []carrier {
 }
 
 // mover reads a server that moves.
-func (s *Service) mover(ctx context.Context, j *moving) (srv *Server, err error) {
+func (s *Moves) mover(ctx context.Context, j *moving) (srv *Server, err error) {
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
 		srv, err = s.servers.Get(ctx, tx, j.Server)
 		return err
@@ -70,9 +70,9 @@ func (s *Service) mover(ctx context.Context, j *moving) (srv *Server, err error)
 	return srv, err
 }
 
-// copyForMove has the old host send its disks. A disk that has arrived before a
+// copy has the old host send its disks. A disk that has arrived before a
 // crash is not sent again.
-func (s *Service) copyForMove(ctx context.Context, j *moving) error {
+func (s *Moves) copy(ctx context.Context, j *moving) error {
 	srv, err := s.mover(ctx, j)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *Service) copyForMove(ctx context.Context, j *moving) error {
 }
 
 // carried has the host make a server's disks from the images that carried them.
-func (s *Service) carried(ctx context.Context, srv *Server, spec *hostapi.ServerSpec) error {
+func (s *Moves) carried(ctx context.Context, srv *Server, spec *hostapi.ServerSpec) error {
 	for _, c := range srv.carriers() {
 		image, err := s.images.Show(ctx, c.image)
 		if err != nil {
@@ -109,8 +109,8 @@ func (s *Service) carried(ctx context.Context, srv *Server, spec *hostapi.Server
 	return nil
 }
 
-// dropMoveImages deletes the images of a move.
-func (s *Service) dropMoveImages(ctx context.Context, j *moving) error {
+// dropImages deletes the images of a move.
+func (s *Moves) dropImages(ctx context.Context, j *moving) error {
 	srv, err := s.mover(ctx, j)
 	if err != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// DeleteServer begins the end of a server. What is being done about it is
+// Delete begins the end of a server. What is being done about it is
 // cancelled and unwinds first. Deleting twice is no error.
-func (s *Service) DeleteServer(ctx context.Context, id, action string) error {
+func (s *Servers) Delete(ctx context.Context, id, action string) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf(action))
 		if err != nil {
@@ -29,10 +29,10 @@ func (s *Service) DeleteServer(ctx context.Context, id, action string) error {
 			return err
 		}
 		if !busy {
-			return s.begin(ctx, tx, srv, kindDelete, action, &job{})
+			return s.journal.begin(ctx, tx, srv, kindDelete, action, &job{})
 		}
 		// The end of the saga in progress starts the deletion, see settle.
-		if _, err := s.record(ctx, tx, srv, action); err != nil {
+		if _, err := s.journal.record(ctx, tx, srv, action); err != nil {
 			return err
 		}
 		return s.save(ctx, tx, srv)
@@ -41,13 +41,13 @@ func (s *Service) DeleteServer(ctx context.Context, id, action string) error {
 
 // deleteSaga takes a server away. There is no way back: steps have no undo,
 // and one that fails leaves the server in ERROR, to be deleted again.
-func (s *Service) deleteSaga() saga.Definition[job] {
+func (s *Servers) deleteSaga() saga.Definition[job] {
 	return saga.Definition[job]{
 		Kind: kindDelete, Version: 1,
 		Steps: []saga.Step[job]{
-			{Name: "guest", Do: step(s, "compute_terminate_instance", s.removeGuests), Timeout: 3 * time.Minute},
-			{Name: "ports", Do: step(s, "compute_deallocate_network", s.dropPorts)},
-			{Name: "image", Do: s.dropShelvedImage},
+			{Name: "guest", Do: step(s.Service, "compute_terminate_instance", s.removeGuests), Timeout: 3 * time.Minute},
+			{Name: "ports", Do: step(s.Service, "compute_deallocate_network", s.dropPorts)},
+			{Name: "image", Do: s.Shelves.dropImage},
 		},
 		Done: func(ctx context.Context, tx *store.Tx, j *job) error {
 			srv, err := s.servers.Get(ctx, tx, j.Server)
@@ -67,14 +67,14 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 			srv.VMState, srv.TaskState, srv.PowerState = VMDeleted, TaskNone, PowerUnknown
 			srv.Deleted, srv.DeletedAt, srv.TerminatedAt = true, now, now
 			srv.AdminPass, srv.Files, srv.UserData = "", nil, ""
-			if err := s.finishAction(ctx, tx, j.Action, ""); err != nil {
+			if err := s.journal.finishAction(ctx, tx, j.Action, ""); err != nil {
 				return err
 			}
 			return s.save(ctx, tx, srv)
 		},
-		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.DeleteRequested, srv.VMState = false, VMError
-			s.setFault(srv, j.Host, cause)
+			s.journal.setFault(srv, j.Host, cause)
 			return nil
 		}),
 	}
@@ -82,7 +82,7 @@ func (s *Service) deleteSaga() saga.Definition[job] {
 
 // removeGuests removes the guest wherever one may be: a resize that was not
 // confirmed has left one on the old host, too.
-func (s *Service) removeGuests(ctx context.Context, j *job) error {
+func (s *Servers) removeGuests(ctx context.Context, j *job) error {
 	var hosts []string
 	err := s.read(ctx, func(tx *store.Tx) error {
 		hosts = nil
@@ -93,7 +93,7 @@ func (s *Service) removeGuests(ctx context.Context, j *job) error {
 		if srv.Host != "" {
 			hosts = append(hosts, srv.Host)
 		}
-		moves, err := s.movesOf(ctx, tx, srv.ID)
+		moves, err := s.Migrations.of(ctx, tx, srv.ID)
 		for _, m := range moves {
 			if m.Status == "finished" && m.SourceHost != srv.Host {
 				hosts = append(hosts, m.SourceHost)
@@ -105,18 +105,18 @@ func (s *Service) removeGuests(ctx context.Context, j *job) error {
 		return err
 	}
 	for _, h := range hosts {
-		if err := s.removeFrom(ctx, h, j.Server); err != nil {
+		if err := s.machines.removeFrom(ctx, h, j.Server); err != nil {
 			return err
 		}
 	}
 	return s.connections.disconnect(ctx, "", j.Server) // wherever they are still connected to
 }
 
-func (s *Service) dropPorts(ctx context.Context, j *job) error {
+func (s *Servers) dropPorts(ctx context.Context, j *job) error {
 	return s.network.ReleasePorts(ctx, j.Server)
 }
 
-func (s *Service) dropShelvedImage(ctx context.Context, j *job) error {
+func (s *Shelves) dropImage(ctx context.Context, j *job) error {
 	var image string
 	err := s.read(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
@@ -135,11 +135,11 @@ func (s *Service) dropShelvedImage(ctx context.Context, j *job) error {
 }
 
 // releaseClaims gives back what a server and its unfinished moves hold.
-func (s *Service) releaseClaims(ctx context.Context, tx *store.Tx, srv *Server) error {
+func (s *Servers) releaseClaims(ctx context.Context, tx *store.Tx, srv *Server) error {
 	if err := s.placement.Release(ctx, tx, srv.ID); err != nil {
 		return err
 	}
-	moves, err := s.movesOf(ctx, tx, srv.ID)
+	moves, err := s.Migrations.of(ctx, tx, srv.ID)
 	if err != nil {
 		return err
 	}

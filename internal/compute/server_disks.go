@@ -64,7 +64,7 @@ func badDevices(format string, args ...any) error {
 
 // checkDevices judges the list of devices by itself: what it names is looked for
 // when the server is made.
-func (s *Service) checkDevices(r *CreateServer) error {
+func (s *orders) checkDevices(r *CreateServer) error {
 	locals, swaps := 0, 0
 	for _, d := range r.Devices {
 		if !slices.Contains(diskBuses, d.Bus) {

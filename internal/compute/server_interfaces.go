@@ -94,7 +94,7 @@ func (s *Interfaces) Detach(ctx context.Context, id, portID string) error {
 
 // start begins interfaceSaga on the server and says which it is.
 func (s *Interfaces) start(ctx context.Context, tx *store.Tx, srv *Server, action, portID string) (saga.Saga, error) {
-	if err := s.begin(ctx, tx, srv, kindInterface, action, &plugging{Port: portID}); err != nil {
+	if err := s.journal.begin(ctx, tx, srv, kindInterface, action, &plugging{Port: portID}); err != nil {
 		return saga.Saga{}, err
 	}
 	at, _, err := s.sagas.Active(ctx, tx, srv.ID)
@@ -136,13 +136,13 @@ func (s *Interfaces) interfaceSaga() saga.Definition[plugging] {
 	return saga.Definition[plugging]{
 		Kind: kindInterface, Version: 1,
 		Steps: []saga.Step[plugging]{
-			{Name: "bind", Skip: detach, Do: each[plugging](s.bindPorts), Undo: drop},
+			{Name: "bind", Skip: detach, Do: each[plugging](s.machines.bindPorts), Undo: drop},
 			{Name: "drop", Skip: attach, Do: drop},
 			{Name: "ensure", Do: func(ctx context.Context, j *plugging) error {
 				if j.Host == "" {
 					return nil
 				}
-				return step(s.Service, "compute_"+j.Name, s.spawn)(ctx, &j.job)
+				return step(s.Service, "compute_"+j.Name, s.machines.spawn)(ctx, &j.job)
 			}},
 		},
 		Done: finish(s.Service, func(context.Context, *store.Tx, *plugging, *Server) error { return nil }),
@@ -151,19 +151,4 @@ func (s *Interfaces) interfaceSaga() saga.Definition[plugging] {
 			return nil
 		}),
 	}
-}
-
-// ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.
-func (s *Service) ServerOfPort(ctx context.Context, portID string) (string, error) {
-	if s.networkProxy == nil || portID == "" {
-		return "", nil
-	}
-	port, err := s.networkProxy.Ports.Show(ctx, portID)
-	if errs.Is(err, errs.NotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return port.Server(), nil
 }

@@ -345,7 +345,7 @@ func HostStatus(h *Host) string {
 
 // Diagnostics asks the server's host what it measures of the guest.
 func (s *Service) Diagnostics(ctx context.Context, id string) (*hostapi.Diagnostics, *Server, error) {
-	srv, err := s.Server(ctx, id, "os-server-diagnostics")
+	srv, err := s.Servers.Show(ctx, id, "os-server-diagnostics")
 	if err != nil {
 		return nil, nil, err
 	}

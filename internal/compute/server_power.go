@@ -41,19 +41,19 @@ var powerActions = map[string]powerAction{
 	"rescue":   {task: TaskRescuing, to: VMRescued, power: hostapi.PowerRunning, event: "compute_rescue_instance"},
 }
 
-// PowerServer starts, stops, reboots, pauses, unpauses, suspends or resumes a server.
-func (s *Service) PowerServer(ctx context.Context, id, action string) error {
+// Switch starts, stops, reboots, pauses, unpauses, suspends or resumes a server.
+func (s *Power) Switch(ctx context.Context, id, action string) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf(action))
 		if err != nil {
 			return err
 		}
-		return s.power(ctx, tx, srv, action, func(srv *Server) {})
+		return s.begin(ctx, tx, srv, action, func(srv *Server) {})
 	})
 }
 
-// power begins a power action on a loaded server; adjust changes what else the host is told.
-func (s *Service) power(ctx context.Context, tx *store.Tx, srv *Server, action string, adjust func(srv *Server)) error {
+// begin begins a power action on a loaded server; adjust changes what else the host is told.
+func (s *Power) begin(ctx context.Context, tx *store.Tx, srv *Server, action string, adjust func(srv *Server)) error {
 	if err := s.permit(ctx, srv, action); err != nil {
 		return err
 	}
@@ -71,20 +71,20 @@ func (s *Service) power(ctx context.Context, tx *store.Tx, srv *Server, action s
 		a.count(srv)
 	}
 	adjust(srv)
-	return s.begin(ctx, tx, srv, kindPower, action, j)
+	return s.journal.begin(ctx, tx, srv, kindPower, action, j)
 }
 
 // powerSaga has the host bring a guest into the state that the request wrote down.
-func (s *Service) powerSaga() saga.Definition[powering] {
+func (s *Power) powerSaga() saga.Definition[powering] {
 	return saga.Definition[powering]{
 		Kind: kindPower, Version: 1,
 		Steps: []saga.Step[powering]{{
 			Name: "ensure", Timeout: 15 * time.Minute,
 			Do: func(ctx context.Context, j *powering) error {
-				return step(s, powerActions[j.Name].event, s.spawn)(ctx, &j.job)
+				return step(s.Service, powerActions[j.Name].event, s.machines.spawn)(ctx, &j.job)
 			},
 		}},
-		Done: finish(s, func(_ context.Context, _ *store.Tx, j *powering, srv *Server) error {
+		Done: finish(s.Service, func(_ context.Context, _ *store.Tx, j *powering, srv *Server) error {
 			srv.VMState = j.To
 			if j.To != VMError {
 				srv.Fault = nil
@@ -99,15 +99,15 @@ func (s *Service) powerSaga() saga.Definition[powering] {
 			}
 			return nil
 		}),
-		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *powering, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *powering, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.Power = j.Back, hostapi.Power(j.BackPower)
 			srv.Generation++
 			switch j.Name {
 			case "rebuild", "rescue", "unrescue": // the disk may be neither the old nor the new
 				srv.VMState = VMError
-				s.setFault(srv, j.Host, cause)
+				s.journal.setFault(srv, j.Host, cause)
 			case "reboot", "reboot_hard", "start":
-				s.setFault(srv, j.Host, cause)
+				s.journal.setFault(srv, j.Host, cause)
 			}
 			if j.Name == "rescue" {
 				srv.Rescue = nil

@@ -15,7 +15,7 @@ import (
 func (s *refresh) applySaga() saga.Definition[job] {
 	return saga.Definition[job]{
 		Kind: kindApply, Version: 1,
-		Steps: []saga.Step[job]{{Name: "ensure", Do: s.spawn}},
+		Steps: []saga.Step[job]{{Name: "ensure", Do: s.machines.spawn}},
 	}
 }
 

@@ -2,39 +2,27 @@ package compute
 
 import (
 	"context"
-	"time"
-
+	"errors"
+	"fmt"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/task"
+	"time"
 )
 
-// finished finds the migration that waits for the owner's word.
-func (s *Service) finished(ctx context.Context, tx *store.Tx, srv *Server) (*Migration, error) {
-	page, err := s.migrations.List(ctx, tx, store.Query{Where: []store.Cond{
-		store.Eq("server_id", srv.ID), store.Eq("status", "finished"), store.In("type", []string{"resize", "migration"}),
-	}, Sort: newest, Limit: 1})
-	if err != nil {
-		return nil, err
-	}
-	if len(page.Rows) == 0 {
-		return nil, errs.New(errs.Invalid, "Instance has not been resized.")
-	}
-	return page.Rows[0], nil
+// Confirm keeps a server's new shape and removes what is left of the old.
+func (s *Moves) Confirm(ctx context.Context, id string) error {
+	return s.end(ctx, id, "confirmResize", kindConfirm, "confirming", TaskNone)
 }
 
-// ConfirmResize keeps a server's new shape and removes what is left of the old.
-func (s *Service) ConfirmResize(ctx context.Context, id string) error {
-	return s.endResize(ctx, id, "confirmResize", kindConfirm, "confirming", TaskNone)
+// Revert returns a server to its old shape and host.
+func (s *Moves) Revert(ctx context.Context, id string) error {
+	return s.end(ctx, id, "revertResize", kindRevert, "reverting", TaskResizeReverting)
 }
 
-// RevertResize returns a server to its old shape and host.
-func (s *Service) RevertResize(ctx context.Context, id string) error {
-	return s.endResize(ctx, id, "revertResize", kindRevert, "reverting", TaskResizeReverting)
-}
-
-func (s *Service) endResize(ctx context.Context, id, action, kind, status string, task TaskState) error {
+func (s *Moves) end(ctx context.Context, id, action, kind, status string, task TaskState) error {
 	return s.write(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, policyOf(action))
 		if err != nil {
@@ -43,34 +31,34 @@ func (s *Service) endResize(ctx context.Context, id, action, kind, status string
 		if err := s.permit(ctx, srv, action); err != nil {
 			return err
 		}
-		m, err := s.finished(ctx, tx, srv)
+		m, err := s.Migrations.finished(ctx, tx, srv)
 		if err != nil {
 			return err
 		}
 		m.Status, srv.TaskState = status, task
-		if err := s.saveMigration(ctx, tx, m); err != nil {
+		if err := s.Migrations.put(ctx, tx, m); err != nil {
 			return err
 		}
 		if kind == kindConfirm {
-			return s.begin(ctx, tx, srv, kind, action, &confirmation{Migration: m.ID, OldHost: m.SourceHost})
+			return s.journal.begin(ctx, tx, srv, kind, action, &confirmation{Migration: m.ID, OldHost: m.SourceHost})
 		}
-		return s.begin(ctx, tx, srv, kind, action, &reversal{
+		return s.journal.begin(ctx, tx, srv, kind, action, &reversal{
 			Migration: m.ID, OldHost: m.SourceHost, WasOn: srv.OldVMState == VMActive, Back: srv.OldVMState,
 		})
 	})
 }
 
-func (s *Service) confirmSaga() saga.Definition[confirmation] {
+func (s *Moves) confirmSaga() saga.Definition[confirmation] {
 	return saga.Definition[confirmation]{
 		Kind: kindConfirm, Version: 1,
 		Steps: []saga.Step[confirmation]{{
 			Name: "clean", Timeout: 3 * time.Minute, Skip: func(j *confirmation) bool { return j.Host == j.OldHost },
-			Do: step(s, "compute_confirm_resize", func(ctx context.Context, j *confirmation) error {
-				return s.removeFrom(ctx, j.OldHost, j.Server)
+			Do: step(s.Service, "compute_confirm_resize", func(ctx context.Context, j *confirmation) error {
+				return s.machines.removeFrom(ctx, j.OldHost, j.Server)
 			}),
 		}},
-		Done: finish(s, func(ctx context.Context, tx *store.Tx, j *confirmation, srv *Server) error {
-			m, err := s.migration(ctx, tx, j.Server, j.Migration)
+		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, j *confirmation, srv *Server) error {
+			m, err := s.Migrations.get(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
 			}
@@ -82,35 +70,35 @@ func (s *Service) confirmSaga() saga.Definition[confirmation] {
 			if srv.Power == hostapi.PowerStopped {
 				srv.VMState = VMStopped
 			}
-			return s.saveMigration(ctx, tx, m)
+			return s.Migrations.put(ctx, tx, m)
 		}),
-		Failed: fail(s, s.resizeStays),
+		Failed: fail(s.Service, s.stays),
 	}
 }
 
-// resizeStays lets a server whose confirmation or reversal failed wait for the next try.
-func (s *Service) resizeStays(ctx context.Context, tx *store.Tx, j *confirmation, _ *Server, _ *errs.Error) error {
-	m, err := s.migration(ctx, tx, j.Server, j.Migration)
+// stays lets a server whose confirmation or reversal failed wait for the next try.
+func (s *Moves) stays(ctx context.Context, tx *store.Tx, j *confirmation, _ *Server, _ *errs.Error) error {
+	m, err := s.Migrations.get(ctx, tx, j.Server, j.Migration)
 	if err != nil {
 		return err
 	}
 	m.Status = "finished"
-	return s.saveMigration(ctx, tx, m)
+	return s.Migrations.put(ctx, tx, m)
 }
 
-func (s *Service) revertSaga() saga.Definition[reversal] {
+func (s *Moves) revertSaga() saga.Definition[reversal] {
 	moved := func(j *reversal) bool { return j.Host == j.OldHost }
 	return saga.Definition[reversal]{
 		Kind: kindRevert, Version: 1,
 		Steps: []saga.Step[reversal]{
 			{
 				Name: "remove", Timeout: 3 * time.Minute, Skip: moved,
-				Do: step(s, "compute_revert_resize", func(ctx context.Context, j *reversal) error {
-					return s.removeFrom(ctx, j.Host, j.Server)
+				Do: step(s.Service, "compute_revert_resize", func(ctx context.Context, j *reversal) error {
+					return s.machines.removeFrom(ctx, j.Host, j.Server)
 				}),
 			},
 			{Name: "claim", Do: func(ctx context.Context, j *reversal) error {
-				return s.withMigration(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
+				return s.Migrations.with(ctx, j.Server, j.Migration, func(tx *store.Tx, srv *Server, m *Migration) error {
 					if m.Status == "reverted" { // done before a crash
 						return nil
 					}
@@ -127,19 +115,44 @@ func (s *Service) revertSaga() saga.Definition[reversal] {
 			{Name: "bind", Skip: moved, Do: func(ctx context.Context, j *reversal) error {
 				return s.network.BindPorts(ctx, j.Server, j.OldHost)
 			}},
-			{Name: "start", Timeout: 10 * time.Minute, Do: step(s, "compute_finish_revert_resize", func(ctx context.Context, j *reversal) error {
-				_, err := s.ensure(ctx, j.OldHost, j.Server)
+			{Name: "start", Timeout: 10 * time.Minute, Do: step(s.Service, "compute_finish_revert_resize", func(ctx context.Context, j *reversal) error {
+				_, err := s.machines.ensure(ctx, j.OldHost, j.Server)
 				return err
 			})},
 		},
-		Done: finish(s, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server) error {
+		Done: finish(s.Service, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server) error {
 			srv.VMState, srv.OldVMState = j.Back, ""
 			return nil
 		}),
-		Failed: fail(s, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server, cause *errs.Error) error {
 			srv.VMState = VMError
-			s.setFault(srv, j.Host, cause)
+			s.journal.setFault(srv, j.Host, cause)
 			return nil
 		}),
 	}
+}
+
+// confirmTask confirms resizes whose owner did not, after a day.
+func (s *Moves) confirmTask() task.Task {
+	return task.Task{Name: "compute-auto-confirm", Every: 10 * time.Minute, Run: func(ctx context.Context) (string, error) {
+		var due []string
+		err := s.read(ctx, func(tx *store.Tx) error {
+			list, err := s.servers.All(ctx, tx, store.Eq("vm_state", string(VMResized)), store.Eq("deleted", false))
+			for _, srv := range list {
+				if srv.TaskState == TaskNone && s.now().Sub(srv.AutoResizeWindow) > 24*time.Hour {
+					due = append(due, srv.ID)
+				}
+			}
+			return err
+		})
+		for _, id := range due {
+			if cerr := s.Confirm(ctx, id); cerr != nil && !errs.Is(cerr, errs.Conflict) {
+				err = errors.Join(err, cerr)
+			}
+		}
+		if len(due) == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("%d resizes confirmed", len(due)), err
+	}}
 }

@@ -20,7 +20,7 @@ type UpdateServer struct {
 }
 
 // Update changes a server.
-func (s *Service) Update(ctx context.Context, id string, r UpdateServer) (*Server, error) {
+func (s *Servers) Update(ctx context.Context, id string, r UpdateServer) (*Server, error) {
 	return s.change(ctx, id, "servers:update", func(tx *store.Tx, srv *Server) error {
 		set := func(to, from *string) {
 			if from != nil {
@@ -43,7 +43,7 @@ func (s *Service) Update(ctx context.Context, id string, r UpdateServer) (*Serve
 }
 
 // SetMetadata changes a server's metadata: replace drops what is not in set.
-func (s *Service) SetMetadata(ctx context.Context, id, rule string, set map[string]string, replace bool) (map[string]string, error) {
+func (s *Servers) SetMetadata(ctx context.Context, id, rule string, set map[string]string, replace bool) (map[string]string, error) {
 	srv, err := s.change(ctx, id, rule, func(tx *store.Tx, srv *Server) error {
 		if err := s.permit(ctx, srv, "update_instance_metadata"); err != nil {
 			return err
@@ -62,7 +62,7 @@ func (s *Service) SetMetadata(ctx context.Context, id, rule string, set map[stri
 }
 
 // DeleteMetadata removes one item.
-func (s *Service) DeleteMetadata(ctx context.Context, id, key string) error {
+func (s *Servers) DeleteMetadata(ctx context.Context, id, key string) error {
 	_, err := s.change(ctx, id, "server-metadata:delete", func(tx *store.Tx, srv *Server) error {
 		if _, ok := srv.Metadata[key]; !ok {
 			return errs.New(errs.NotFound, "Metadata item was not found")
@@ -77,7 +77,7 @@ func (s *Service) DeleteMetadata(ctx context.Context, id, key string) error {
 	return err
 }
 
-func (s *Service) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, next map[string]string) error {
+func (s *Servers) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, next map[string]string) error {
 	if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(next), "Maximum number of metadata items exceeded"); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Service) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, ne
 const maxTags = 50
 
 // SetTags replaces a server's tags by what f makes of them.
-func (s *Service) SetTags(ctx context.Context, id, rule string, f func(tags []string) ([]string, error)) ([]string, error) {
+func (s *Servers) SetTags(ctx context.Context, id, rule string, f func(tags []string) ([]string, error)) ([]string, error) {
 	srv, err := s.change(ctx, id, rule, func(_ *store.Tx, srv *Server) error {
 		if err := s.permit(ctx, srv, "add_tag"); err != nil {
 			return err
@@ -109,19 +109,19 @@ func (s *Service) SetTags(ctx context.Context, id, rule string, f func(tags []st
 }
 
 // Lock keeps everybody but administrators from acting on a server.
-func (s *Service) Lock(ctx context.Context, id string, reason *string) error {
+func (s *Servers) Lock(ctx context.Context, id string, reason *string) error {
 	_, err := s.change(ctx, id, policyOf("lock"), func(tx *store.Tx, srv *Server) error {
 		srv.Locked, srv.LockReason, srv.LockedBy = true, reason, "owner"
 		if s.isAdmin(ctx) && actor.From(ctx).ProjectID != srv.ProjectID {
 			srv.LockedBy = "admin"
 		}
-		return s.recordDone(ctx, tx, srv, "lock")
+		return s.journal.recordDone(ctx, tx, srv, "lock")
 	})
 	return err
 }
 
 // Unlock undoes Lock; a lock by an administrator needs one.
-func (s *Service) Unlock(ctx context.Context, id string) error {
+func (s *Servers) Unlock(ctx context.Context, id string) error {
 	_, err := s.change(ctx, id, policyOf("unlock"), func(tx *store.Tx, srv *Server) error {
 		if srv.LockedBy == "admin" {
 			if err := s.checkServer(ctx, srv, "os-lock-server:unlock:unlock_override"); err != nil {
@@ -129,16 +129,16 @@ func (s *Service) Unlock(ctx context.Context, id string) error {
 			}
 		}
 		srv.Locked, srv.LockReason, srv.LockedBy = false, nil, ""
-		return s.recordDone(ctx, tx, srv, "unlock")
+		return s.journal.recordDone(ctx, tx, srv, "unlock")
 	})
 	return err
 }
 
 // ResetState sets a server's state by force: the operator knows better.
-func (s *Service) ResetState(ctx context.Context, id string, to VMState) error {
+func (s *Servers) ResetState(ctx context.Context, id string, to VMState) error {
 	_, err := s.change(ctx, id, policyOf("os-resetState"), func(tx *store.Tx, srv *Server) error {
 		srv.VMState, srv.TaskState = to, TaskNone
-		return s.recordDone(ctx, tx, srv, "os-resetState")
+		return s.journal.recordDone(ctx, tx, srv, "os-resetState")
 	})
 	return err
 }
@@ -148,7 +148,7 @@ func (s *Service) ResetState(ctx context.Context, id string, to VMState) error {
 const passwordCleared = "-"
 
 // ClearPassword forgets the password that the guest has stored.
-func (s *Service) ClearPassword(ctx context.Context, id string) error {
+func (s *Servers) ClearPassword(ctx context.Context, id string) error {
 	_, err := s.change(ctx, id, "os-server-password:clear", func(_ *store.Tx, srv *Server) error {
 		if srv.Password != "" {
 			srv.Password = passwordCleared
@@ -156,23 +156,4 @@ func (s *Service) ClearPassword(ctx context.Context, id string) error {
 		return nil
 	})
 	return err
-}
-
-// ConsoleOutput reads the end of a server's console; lines 0 is all that is kept.
-func (s *Service) ConsoleOutput(ctx context.Context, id string, lines int) (string, error) {
-	srv, err := s.Server(ctx, id, "os-console-output")
-	if err != nil {
-		return "", err
-	}
-	if srv.Host == "" || srv.VMState == VMBuilding {
-		return "", errs.New(errs.Conflict, "Instance %s is not ready", id)
-	}
-	text, err := s.hosts.ConsoleLog(ctx, srv.Host, id, lines)
-	if errs.Is(err, errs.NotFound) {
-		return "", errs.New(errs.NotFound, "Unable to get console log of server %s: its host has none.", id)
-	}
-	if errs.Is(err, errs.Unavailable) {
-		return "", errs.New(errs.Conflict, "Unable to get console log of server %s: its host does not answer.", id)
-	}
-	return text, err
 }

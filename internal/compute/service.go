@@ -12,7 +12,6 @@ import (
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/bus"
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
@@ -101,12 +100,8 @@ func (c Config) withDefaults() Config {
 type Service struct {
 	Families
 	parts
-	// The families, each with its use cases.
-	Flavors      *flavor.Service
-	Keypairs     *keypair.Service
-	ServerGroups *ServerGroups
-	Aggregates   *Aggregates
-	Migrations   Migrations
+	Flavors  *flavor.Service
+	Keypairs *keypair.Service
 
 	db                    *store.DB
 	store                 Store
@@ -161,12 +156,9 @@ func New(d Deps) (*Service, error) {
 	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
 	s.consoles, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Hosts, t.HostStates, t.Guests
 	s.devices, s.quotas = t.Devices, s.newQuotas(t)
-	s.makeFamilies()
-	s.Migrations = Migrations{s}
-	s.Aggregates = &Aggregates{s: s, table: t.Aggregates}
+	s.makeFamilies(t)
 	tell(d.Events, d.DB, d.Tables)
 	s.refresh.follow(d.Events)
-	s.ServerGroups = &ServerGroups{s: s, table: d.Tables.ServerGroups}
 	s.Flavors = flavor.New(flavor.Deps{
 		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,
 	})
@@ -179,7 +171,7 @@ func New(d Deps) (*Service, error) {
 	}
 	s.registerSagas()
 	if s.tasks != nil {
-		s.tasks.Add(s.repairTask(), s.resizeTask())
+		s.tasks.Add(s.repairs.task(), s.Moves.confirmTask())
 	}
 	return s, nil
 }
@@ -207,11 +199,11 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(
-		handle(hostapi.ControlSpecs, s.answerSpecs),
-		handle(hostapi.ControlReadImage, s.answerReadImage),
-		handle(hostapi.ControlWriteImage, s.answerWriteImage),
-		subscribe(hostapi.ReportHost, s.takeHostReport),
-		subscribe(hostapi.ReportServer, s.takeServerReport),
+		handle(hostapi.ControlSpecs, s.answers.specs),
+		handle(hostapi.ControlReadImage, s.answers.readImage),
+		handle(hostapi.ControlWriteImage, s.answers.writeImage),
+		subscribe(hostapi.ReportHost, s.Reports.takeHost),
+		subscribe(hostapi.ReportServer, s.Reports.takeServer),
 	)
 }
 
@@ -234,12 +226,4 @@ func (s *Service) read(ctx context.Context, f func(tx *store.Tx) error) error {
 
 func (s *Service) write(ctx context.Context, f func(tx *store.Tx) error) error {
 	return s.db.Write(ctx, f)
-}
-
-// notFound replaces a store's bare "no such row" by a message that names the resource.
-func notFound(err error, format string, args ...any) error {
-	if errors.Is(err, store.ErrNoRows) {
-		return errs.New(errs.NotFound, format, args...)
-	}
-	return err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // spec describes a server to its host: everything an agent needs.
-func (s *Service) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Server, error) {
+func (s *machines) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Server, error) {
 	var srv *Server
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
 		srv, err = s.servers.Get(ctx, tx, id)

@@ -91,12 +91,5 @@ func (s *Service) permit(ctx context.Context, srv *Server, action string) error 
 // spoken are the words for actions whose name in the history differs.
 var spoken = map[string]string{"reboot_hard": "reboot", "force_delete": "forceDelete"}
 
-func wrongState(srv *Server, action, attr, value string) error {
-	if w, ok := spoken[action]; ok {
-		action = w
-	}
-	return errs.New(errs.Conflict, "Cannot '%s' instance %s while it is in %s %s", action, srv.ID, attr, value)
-}
-
 // policyOf is the rule that allows an action.
 func policyOf(action string) string { return actions[action].policy }

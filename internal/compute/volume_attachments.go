@@ -91,7 +91,7 @@ func (s *VolumeAttachments) Attach(ctx context.Context, id string, want AttachVo
 			return err
 		}
 		if srv.Host == "" {
-			return s.recordDone(ctx, tx, srv, "attach_volume")
+			return s.journal.recordDone(ctx, tx, srv, "attach_volume")
 		}
 		at, err = s.start(ctx, tx, srv, "attach_volume", d)
 		return err
@@ -165,7 +165,7 @@ func (s *VolumeAttachments) Detach(ctx context.Context, id, volumeID string) err
 			if err := s.devices.Delete(ctx, tx, d.ID); err != nil {
 				return err
 			}
-			return s.recordDone(ctx, tx, srv, "detach_volume")
+			return s.journal.recordDone(ctx, tx, srv, "detach_volume")
 		}
 		if err := s.volumes.DetachingTx(ctx, tx, d.AttachmentID, true); err != nil {
 			return err

@@ -15,31 +15,6 @@ import (
 // them to that host before, and whoever removes the guest disconnects them
 // after. In between nobody else gives a volume another client.
 
-// ensure has the host make the server as it should be, and takes note of what it says.
-func (s *Service) ensure(ctx context.Context, host, id string) (*hostapi.ServerReport, error) {
-	return s.ensureAs(ctx, host, id, func(*hostapi.ServerSpec, *Server) error { return nil })
-}
-
-// ensureAs is ensure with a last word about the spec.
-func (s *Service) ensureAs(ctx context.Context, host, id string, adjust func(*hostapi.ServerSpec, *Server) error) (*hostapi.ServerReport, error) {
-	devices, err := s.connections.connect(ctx, host, id)
-	if err != nil {
-		return nil, err
-	}
-	spec, srv, err := s.spec(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := adjust(spec, srv); err != nil {
-		return nil, err
-	}
-	report, err := s.hosts.EnsureServer(ctx, host, spec)
-	if err != nil {
-		return nil, err
-	}
-	return report, errors.Join(s.observe(ctx, host, report), s.connections.complete(ctx, devices))
-}
-
 // readDevices reads a server's volumes.
 func (s *connections) readDevices(ctx context.Context, id string) (list []*VolumeDevice, err error) {
 	if s.volumes == nil {

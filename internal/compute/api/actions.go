@@ -32,31 +32,31 @@ func (a *api) actionRoutes() []httpx.Route {
 	add("reboot", "servers:reboot", a.reboot)
 	add("rebuild", "servers:rebuild", a.rebuild)
 	add("resize", "servers:resize", a.resize)
-	add("confirmResize", "servers:confirm_resize", a.simple("confirmResize", http.StatusNoContent, a.svc.ConfirmResize))
-	add("revertResize", "servers:revert_resize", a.simple("revertResize", http.StatusAccepted, a.svc.RevertResize))
+	add("confirmResize", "servers:confirm_resize", a.simple("confirmResize", http.StatusNoContent, a.svc.Moves.Confirm))
+	add("revertResize", "servers:revert_resize", a.simple("revertResize", http.StatusAccepted, a.svc.Moves.Revert))
 	add("createImage", "servers:create_image", a.createImage)
 	add("createBackup", "os-create-backup", a.createBackup)
 	add("lock", "os-lock-server:lock", a.lock)
-	add("unlock", "os-lock-server:unlock", a.simple("unlock", http.StatusAccepted, a.svc.Unlock))
-	add("shelve", "os-shelve:shelve", a.simple("shelve", http.StatusAccepted, a.svc.Shelve))
-	add("shelveOffload", "os-shelve:shelve_offload", a.simple("shelveOffload", http.StatusAccepted, a.svc.ShelveOffload))
+	add("unlock", "os-lock-server:unlock", a.simple("unlock", http.StatusAccepted, a.svc.Servers.Unlock))
+	add("shelve", "os-shelve:shelve", a.simple("shelve", http.StatusAccepted, a.svc.Shelves.Shelve))
+	add("shelveOffload", "os-shelve:shelve_offload", a.simple("shelveOffload", http.StatusAccepted, a.svc.Shelves.Offload))
 	add("unshelve", "os-shelve:unshelve", a.unshelve)
 	add("rescue", "os-rescue", a.rescue)
-	add("unrescue", "os-unrescue", a.simple("unrescue", http.StatusAccepted, a.svc.Unrescue))
+	add("unrescue", "os-unrescue", a.simple("unrescue", http.StatusAccepted, a.svc.Power.Unrescue))
 	add("changePassword", "os-admin-password", a.changePassword)
 	add("addSecurityGroup", "os-security-groups:add", a.securityGroupAction("addSecurityGroup", a.svc.SecurityGroups.Add))
 	add("removeSecurityGroup", "os-security-groups:remove", a.securityGroupAction("removeSecurityGroup", a.svc.SecurityGroups.Remove))
 	add("os-getConsoleOutput", "os-console-output", a.consoleOutput)
 	add("forceDelete", "os-deferred-delete:force", a.simple("forceDelete", http.StatusAccepted, func(ctx context.Context, id string) error {
-		return a.svc.DeleteServer(ctx, id, "force_delete")
+		return a.svc.Servers.Delete(ctx, id, "force_delete")
 	}))
-	add("restore", "os-deferred-delete:restore", a.simple("restore", http.StatusAccepted, a.svc.Restore))
-	add("trigger_crash_dump", "servers:trigger_crash_dump", a.simple("trigger_crash_dump", http.StatusAccepted, a.svc.TriggerCrashDump)).Min = micro.V(2, 17)
+	add("restore", "os-deferred-delete:restore", a.simple("restore", http.StatusAccepted, a.svc.Servers.Restore))
+	add("trigger_crash_dump", "servers:trigger_crash_dump", a.simple("trigger_crash_dump", http.StatusAccepted, a.svc.Servers.TriggerCrashDump)).Min = micro.V(2, 17)
 	add("migrate", "os-migrate-server:migrate", a.migrate)
 	add("os-migrateLive", "os-migrate-server:migrate_live", a.migrateLive)
 	add("evacuate", "os-evacuate", a.evacuate)
 	add("os-resetState", "os-admin-actions:reset_state", a.resetState)
-	add("injectNetworkInfo", "os-admin-actions:inject_network_info", a.simple("injectNetworkInfo", http.StatusAccepted, a.svc.InjectNetworkInfo))
+	add("injectNetworkInfo", "os-admin-actions:inject_network_info", a.simple("injectNetworkInfo", http.StatusAccepted, a.svc.Servers.InjectNetworkInfo))
 	add("resetNetwork", "", goneAction)
 	for _, old := range []struct {
 		action, policy string
@@ -98,7 +98,7 @@ func (a *api) simple(action string, status int, do func(ctx context.Context, id 
 
 func (a *api) power(key, action string) httpx.Handler {
 	return a.simple(key, http.StatusAccepted, func(ctx context.Context, id string) error {
-		return a.svc.PowerServer(ctx, id, action)
+		return a.svc.Power.Switch(ctx, id, action)
 	})
 }
 
@@ -117,7 +117,7 @@ func (a *api) reboot(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if b.Reboot.Type[0] == 'H' || b.Reboot.Type[0] == 'h' {
 		action = "reboot_hard"
 	}
-	if err := a.svc.PowerServer(ctx, r.Var("server_id"), action); err != nil {
+	if err := a.svc.Power.Switch(ctx, r.Var("server_id"), action); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -137,7 +137,7 @@ func (a *api) resize(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.Resize(ctx, r.Var("server_id"), string(b.Resize.Flavor), b.Resize.DiskConfig); err != nil {
+	if err := a.svc.Moves.Resize(ctx, r.Var("server_id"), string(b.Resize.Flavor), b.Resize.DiskConfig); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -171,7 +171,7 @@ func (a *api) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, erro
 			reason = b.Lock.Reason
 		}
 	}
-	if err := a.svc.Lock(ctx, r.Var("server_id"), reason); err != nil {
+	if err := a.svc.Servers.Lock(ctx, r.Var("server_id"), reason); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -183,7 +183,7 @@ func (a *api) changePassword(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if _, err := changePasswordSchema.Check(r); err != nil {
 		return nil, err
 	}
-	return nil, a.svc.ChangePassword(ctx, r.Var("server_id"))
+	return nil, a.svc.Servers.ChangePassword(ctx, r.Var("server_id"))
 }
 
 func (a *api) securityGroupAction(action string, do func(ctx context.Context, id, group string) error) httpx.Handler {
@@ -221,7 +221,7 @@ func (a *api) consoleOutput(ctx context.Context, r *httpx.Request) (*httpx.Respo
 			return httpx.JSON(http.StatusOK, object{"output": ""}), nil
 		}
 	}
-	out, err := a.svc.ConsoleOutput(ctx, r.Var("server_id"), lines)
+	out, err := a.svc.Consoles.Output(ctx, r.Var("server_id"), lines)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func (a *api) resetState(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.ResetState(ctx, r.Var("server_id"), compute.VMState(b.Reset.State)); err != nil {
+	if err := a.svc.Servers.ResetState(ctx, r.Var("server_id"), compute.VMState(b.Reset.State)); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

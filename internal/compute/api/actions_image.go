@@ -25,7 +25,7 @@ func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.svc.CreateImage(ctx, r.Var("server_id"), b.Create.Name, b.Create.Metadata)
+	id, err := a.svc.Snapshots.Create(ctx, r.Var("server_id"), b.Create.Name, b.Create.Metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (a *api) createBackup(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		return nil, err
 	}
 	c := b.Create
-	id, err := a.svc.CreateBackup(ctx, r.Var("server_id"), c.Name, c.Type, int(c.Rotation), c.Metadata)
+	id, err := a.svc.Snapshots.Backup(ctx, r.Var("server_id"), c.Name, c.Type, int(c.Rotation), c.Metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	_, password, err := a.svc.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
+	_, password, err := a.svc.Power.Rebuild(ctx, r.Var("server_id"), compute.RebuildServer{
 		PreserveEphemeral: bool(c.Preserve), Reimage: r.AtLeast(2, 93),
 		ImageID: c.Image, Name: c.Name, AdminPass: c.AdminPass, Metadata: c.Metadata, Files: files,
 		Description: c.Description, KeyName: c.KeyName, UserData: c.UserData,
@@ -169,7 +169,7 @@ func (a *api) rescue(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	password, err := a.svc.Rescue(ctx, r.Var("server_id"), b.Rescue.Image, b.Rescue.AdminPass, r.AtLeast(2, 87))
+	password, err := a.svc.Power.Rescue(ctx, r.Var("server_id"), b.Rescue.Image, b.Rescue.AdminPass, r.AtLeast(2, 87))
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (a *api) unshelve(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 		b.Unshelve.Zone.IntoPointer(&zone)
 		host, unpin = b.Unshelve.Host, b.Unshelve.Zone.Null
 	}
-	if err := a.svc.Unshelve(ctx, r.Var("server_id"), zone, unpin, host); err != nil {
+	if err := a.svc.Shelves.Unshelve(ctx, r.Var("server_id"), zone, unpin, host); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -238,7 +238,7 @@ func (a *api) migrate(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 		}
 		host = b.Migrate.Host
 	}
-	if err := a.svc.Migrate(ctx, r.Var("server_id"), host); err != nil {
+	if err := a.svc.Moves.Migrate(ctx, r.Var("server_id"), host); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -270,7 +270,7 @@ func (a *api) migrateLive(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if b.Live.Host != nil {
 		host = *b.Live.Host
 	}
-	return nil, a.svc.MigrateLive(ctx, r.Var("server_id"), host)
+	return nil, a.svc.Moves.MigrateLive(ctx, r.Var("server_id"), host)
 }
 
 var evacuateSchema = perVersion(func(minor int) object {
@@ -300,7 +300,7 @@ func (a *api) evacuate(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	if b.Evacuate.Shared {
 		return nil, bad("This cloud's hosts keep disks of their own: nothing is on shared storage (onSharedStorage).")
 	}
-	password, err := a.svc.Evacuate(ctx, r.Var("server_id"), b.Evacuate.Host, b.Evacuate.AdminPass)
+	password, err := a.svc.Moves.Evacuate(ctx, r.Var("server_id"), b.Evacuate.Host, b.Evacuate.AdminPass)
 	if err != nil {
 		return nil, err
 	}

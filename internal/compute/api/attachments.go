@@ -44,7 +44,7 @@ func (a *api) attachmentRoutes() []httpx.Route {
 
 func (a *api) emptyPart(rule, key string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if _, err := a.svc.Server(ctx, r.Var("server_id"), rule); err != nil {
+		if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), rule); err != nil {
 			return nil, err
 		}
 		return httpx.JSON(http.StatusOK, object{key: []object{}}), nil
@@ -62,7 +62,7 @@ func (a *api) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-shares:create"); err != nil {
+	if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-shares:create"); err != nil {
 		return nil, err
 	}
 	return nil, notHere("Share", b.Share.ID)
@@ -70,7 +70,7 @@ func (a *api) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Respons
 
 func (a *api) noShare(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if _, err := a.svc.Server(ctx, r.Var("server_id"), rule); err != nil {
+		if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), rule); err != nil {
 			return nil, err
 		}
 		return nil, errs.New(errs.NotFound, "Instance %s has no share %s attached", r.Var("server_id"), r.Var("share_id"))
@@ -78,7 +78,7 @@ func (a *api) noShare(rule string) httpx.Handler {
 }
 
 func (a *api) liveMigrations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.ServerMigrations(ctx, r.Var("server_id"), "servers:migrations:index"); err != nil {
+	if err := a.svc.Migrations.InProgress(ctx, r.Var("server_id"), "servers:migrations:index"); err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"migrations": []object{}}), nil
@@ -86,7 +86,7 @@ func (a *api) liveMigrations(ctx context.Context, r *httpx.Request) (*httpx.Resp
 
 func (a *api) noLiveMigration(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		if err := a.svc.ServerMigrations(ctx, r.Var("server_id"), rule); err != nil {
+		if err := a.svc.Migrations.InProgress(ctx, r.Var("server_id"), rule); err != nil {
 			return nil, err
 		}
 		return nil, errs.New(errs.NotFound, "In-progress live migration %s is not found for server %s.", r.Var("migration_id"), r.Var("server_id"))

@@ -29,7 +29,7 @@ func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.svc.CreateConsole(ctx, r.Var("server_id"), b.Console.Protocol, b.Console.Type)
+	c, err := a.svc.Consoles.Create(ctx, r.Var("server_id"), b.Console.Protocol, b.Console.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (a *api) oldConsole(action, protocol string, types ...any) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		c, err := a.svc.CreateConsole(ctx, r.Var("server_id"), protocol, b[action].Type)
+		c, err := a.svc.Consoles.Create(ctx, r.Var("server_id"), protocol, b[action].Type)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func (a *api) oldConsole(action, protocol string, types ...any) httpx.Handler {
 // RDP consoles alone, which are no more: Nova answers 400. A guest's console
 // listens on no port; it is reached through kumoi.
 func (a *api) consoleToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	srv, err := a.svc.ShowConsole(ctx, r.Var("console_token"))
+	srv, err := a.svc.Consoles.Show(ctx, r.Var("console_token"))
 	if !r.AtLeast(2, 31) && !errs.Is(err, errs.Forbidden) {
 		return nil, bad("Version %s of this API shows tokens of RDP consoles only, which this cloud has not; use 2.31 or later.", r.Version)
 	}

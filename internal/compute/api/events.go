@@ -46,7 +46,7 @@ func (a *api) externalEvents(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	for i, e := range b.Events {
 		events[i] = compute.ExternalEvent{ServerID: e.Server, Name: e.Name, Status: e.Status, Tag: e.Tag}
 	}
-	events, err = a.svc.TakeEvents(ctx, events)
+	events, err = a.svc.ExternalEvents.Take(ctx, events)
 	if err != nil {
 		return nil, err
 	}

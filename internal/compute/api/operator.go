@@ -48,6 +48,6 @@ func (a *api) operatorRoutes() []httpx.Route {
 // cloud has no such drivers.
 func (a *api) assistedSnapshot(rule string) httpx.Handler {
 	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-		return nil, a.svc.AssistSnapshot(ctx, rule)
+		return nil, a.svc.Proxies.Assist(ctx, rule)
 	}
 }

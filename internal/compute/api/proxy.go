@@ -23,7 +23,7 @@ func (a *api) proxyRoutes() []httpx.Route {
 	last := micro.V(2, 35)
 	empty := func(rule, key string) httpx.Handler {
 		return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-			if _, err := a.svc.Proxy(ctx, rule); err != nil {
+			if _, err := a.svc.Proxies.Network(ctx, rule); err != nil {
 				return nil, err
 			}
 			return httpx.JSON(http.StatusOK, object{key: []object{}}), nil
@@ -31,7 +31,7 @@ func (a *api) proxyRoutes() []httpx.Route {
 	}
 	none := func(rule, what, param string) httpx.Handler {
 		return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-			if _, err := a.svc.Proxy(ctx, rule); err != nil {
+			if _, err := a.svc.Proxies.Network(ctx, rule); err != nil {
 				return nil, err
 			}
 			return nil, notHere(what, r.Var(param))
@@ -89,7 +89,7 @@ func networkDoc(n *network.Network) object {
 
 func (a *api) listNetworks(rule string) httpx.Handler {
 	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-		p, err := a.svc.Proxy(ctx, rule)
+		p, err := a.svc.Proxies.Network(ctx, rule)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func networkOf(rule string, n *network.Network) object {
 
 func (a *api) showNetwork(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		p, err := a.svc.Proxy(ctx, rule)
+		p, err := a.svc.Proxies.Network(ctx, rule)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (a *api) showNetwork(rule string) httpx.Handler {
 }
 
 func (a *api) listPools(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.Proxy(ctx, "os-floating-ip-pools:list")
+	p, err := a.svc.Proxies.Network(ctx, "os-floating-ip-pools:list")
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (a *api) floatingDocs(ctx context.Context, p *network.Service, list []*netw
 	}
 	docs := []object{}
 	for _, f := range list {
-		server, err := a.svc.ServerOfPort(ctx, f.PortID)
+		server, err := a.svc.Proxies.ServerOfPort(ctx, f.PortID)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,7 @@ func (a *api) floatingDocs(ctx context.Context, p *network.Service, list []*netw
 }
 
 func (a *api) listFloatingIPs(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.Proxy(ctx, "os-floating-ips:list")
+	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:list")
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +201,7 @@ func (a *api) oneFloatingIP(ctx context.Context, p *network.Service, f *network.
 }
 
 func (a *api) showFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.Proxy(ctx, "os-floating-ips:show")
+	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:show")
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 			return nil, err
 		}
 	}
-	p, err := a.svc.Proxy(ctx, "os-floating-ips:create")
+	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:create")
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 }
 
 func (a *api) deleteFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.Proxy(ctx, "os-floating-ips:delete")
+	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:delete")
 	if err == nil {
 		err = p.FloatingIPs.Delete(ctx, r.Var("floating_ip_id"))
 	}
@@ -268,7 +268,7 @@ func (a *api) addFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.AddFloatingIP(ctx, r.Var("server_id"), b.Add.Address, b.Add.Fixed); err != nil {
+	if err := a.svc.Proxies.AddFloatingIP(ctx, r.Var("server_id"), b.Add.Address, b.Add.Fixed); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -283,7 +283,7 @@ func (a *api) removeFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.RemoveFloatingIP(ctx, r.Var("server_id"), b.Remove.Address); err != nil {
+	if err := a.svc.Proxies.RemoveFloatingIP(ctx, r.Var("server_id"), b.Remove.Address); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

@@ -53,7 +53,7 @@ func groupRuleDoc(r *network.SecurityGroupRule) object {
 }
 
 func (a *api) listSecurityGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:get")
+	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:get")
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func groupMissing(err error, id string) error {
 }
 
 func (a *api) showSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:show")
+	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:show")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 	if err != nil {
 		return nil, err
 	}
-	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:create")
+	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:create")
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 	if err != nil {
 		return nil, err
 	}
-	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:update")
+	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:update")
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 }
 
 func (a *api) deleteSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	groups, _, err := a.svc.GroupProxy(ctx, "os-security-groups:delete")
+	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:delete")
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Res
 	if err != nil {
 		return nil, err
 	}
-	groups, rules, err := a.svc.GroupProxy(ctx, "os-security-groups:rule:create")
+	groups, rules, err := a.svc.Proxies.Groups(ctx, "os-security-groups:rule:create")
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +260,7 @@ func ruleOf(b map[string]rest.Text) (*network.SecurityGroupRule, error) {
 }
 
 func (a *api) deleteGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, rules, err := a.svc.GroupProxy(ctx, "os-security-groups:rule:delete")
+	_, rules, err := a.svc.Proxies.Groups(ctx, "os-security-groups:rule:delete")
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func imageDoc(r *httpx.Request, i *compute.Image) object {
 
 func (a *api) listImages(detail bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		p, err := a.svc.ImageProxy()
+		p, err := a.svc.Proxies.Images()
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func imageStatusFilter(q store.Query, status string) (store.Query, error) {
 }
 
 func (a *api) image(ctx context.Context, r *httpx.Request) (compute.ImageProxy, *compute.Image, error) {
-	p, err := a.svc.ImageProxy()
+	p, err := a.svc.Proxies.Images()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -34,7 +34,7 @@ func newest(r *httpx.Request) store.Query {
 
 func (a *api) oldVolumes(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		p, err := a.svc.VolumeProxy(ctx, rule)
+		p, err := a.svc.Proxies.Volumes(ctx, rule)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func oneOldVolume(ctx context.Context, p *volume.Service, v *volume.Volume) (*ht
 }
 
 func (a *api) oldVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.VolumeProxy(ctx, "os-volumes:show")
+	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:show")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (a *api) oldCreateVolume(ctx context.Context, r *httpx.Request) (*httpx.Res
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.svc.VolumeProxy(ctx, "os-volumes:create")
+	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:create")
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (a *api) oldCreateVolume(ctx context.Context, r *httpx.Request) (*httpx.Res
 }
 
 func (a *api) oldDeleteVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.VolumeProxy(ctx, "os-volumes:delete")
+	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:delete")
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func oldSnapshotDoc(p *volume.Snapshot) object {
 
 func (a *api) oldSnapshots(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		p, err := a.svc.VolumeProxy(ctx, rule)
+		p, err := a.svc.Proxies.Volumes(ctx, rule)
 		if err != nil {
 			return nil, err
 		}
@@ -194,7 +194,7 @@ func (a *api) oldSnapshots(rule string) httpx.Handler {
 }
 
 func (a *api) oldSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.VolumeProxy(ctx, "os-volumes:snapshots:show")
+	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:snapshots:show")
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (a *api) oldCreateSnapshot(ctx context.Context, r *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.svc.VolumeProxy(ctx, "os-volumes:snapshots:create")
+	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:snapshots:create")
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (a *api) oldCreateSnapshot(ctx context.Context, r *httpx.Request) (*httpx.R
 }
 
 func (a *api) oldDeleteSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, err := a.svc.VolumeProxy(ctx, "os-volumes:snapshots:delete")
+	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:snapshots:delete")
 	if err != nil {
 		return nil, err
 	}

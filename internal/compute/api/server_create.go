@@ -142,7 +142,7 @@ func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	servers, err := a.svc.CreateServers(ctx, req)
+	servers, err := a.svc.Servers.Create(ctx, req)
 	if err != nil {
 		return nil, err
 	}

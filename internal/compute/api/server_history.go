@@ -17,7 +17,7 @@ func (a *api) historyRoutes() []httpx.Route {
 		Path: "/v2.1/servers/{server_id}/os-instance-actions", Item: "request_id", One: "instanceAction", Many: "instanceActions",
 		Rule: func(verb string) string { return "os_compute_api:os-instance-actions:" + verb }, Verbs: "list show",
 		Bind: func(c *rest.Resource[compute.Action, struct{}, struct{}], r *httpx.Request) {
-			h := a.svc.History(r.Var("server_id"), r.AtLeast(2, 21))
+			h := a.svc.Histories.Of(r.Var("server_id"), r.AtLeast(2, 21))
 			c.List, c.Show = h.List, h.Show
 		},
 		Query: historyList, View: a.viewAction, ID: func(act *compute.Action) string { return act.RequestID },
@@ -121,7 +121,7 @@ func (a *api) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 func (a *api) topology(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if _, err := a.svc.Server(ctx, r.Var("server_id"), "server-topology:index"); err != nil {
+	if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "server-topology:index"); err != nil {
 		return nil, err
 	}
 	// Guests have no NUMA topology of their own here.

@@ -67,7 +67,7 @@ type metadataBody struct {
 }
 
 func (a *api) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	s, err := a.svc.Server(ctx, r.Var("server_id"), "server-metadata:index")
+	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "server-metadata:index")
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		all, err := a.svc.SetMetadata(ctx, r.Var("server_id"), rule, b.Metadata, replace)
+		all, err := a.svc.Servers.SetMetadata(ctx, r.Var("server_id"), rule, b.Metadata, replace)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
 }
 
 func (a *api) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	s, err := a.svc.Server(ctx, r.Var("server_id"), "server-metadata:show")
+	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "server-metadata:show")
 	if err != nil {
 		return nil, err
 	}
@@ -116,14 +116,14 @@ func (a *api) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Res
 	if _, same := b.Meta[r.Var("key")]; !same {
 		return nil, bad("Request body and URI mismatch")
 	}
-	if _, err := a.svc.SetMetadata(ctx, r.Var("server_id"), "server-metadata:update", b.Meta, false); err != nil {
+	if _, err := a.svc.Servers.SetMetadata(ctx, r.Var("server_id"), "server-metadata:update", b.Meta, false); err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"meta": b.Meta}), nil
 }
 
 func (a *api) deleteMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DeleteMetadata(ctx, r.Var("server_id"), r.Var("key")); err != nil {
+	if err := a.svc.Servers.DeleteMetadata(ctx, r.Var("server_id"), r.Var("key")); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil
@@ -267,7 +267,7 @@ func (a *api) listServerGroupsOfPorts(ctx context.Context, r *httpx.Request) (*h
 }
 
 func (a *api) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	s, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-password:show")
+	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-password:show")
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +275,7 @@ func (a *api) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Respon
 }
 
 func (a *api) clearPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.ClearPassword(ctx, r.Var("server_id")); err != nil {
+	if err := a.svc.Servers.ClearPassword(ctx, r.Var("server_id")); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil

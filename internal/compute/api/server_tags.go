@@ -15,7 +15,7 @@ import (
 var tagsSchema = fixed(strict(list{"tags"}, object{"tags": object{"type": "array", "items": tagType, "maxItems": 50}}))
 
 func (a *api) listTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	s, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-tags:index")
+	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-tags:index")
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (a *api) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	tags, err := a.svc.SetTags(ctx, r.Var("server_id"), "os-server-tags:update_all", func([]string) ([]string, error) {
+	tags, err := a.svc.Servers.SetTags(ctx, r.Var("server_id"), "os-server-tags:update_all", func([]string) ([]string, error) {
 		slices.Sort(b.Tags)
 		return slices.Compact(b.Tags), nil
 	})
@@ -45,7 +45,7 @@ func (a *api) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 func (a *api) deleteTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, err := a.svc.SetTags(ctx, r.Var("server_id"), "os-server-tags:delete_all", func([]string) ([]string, error) { return nil, nil })
+	_, err := a.svc.Servers.SetTags(ctx, r.Var("server_id"), "os-server-tags:delete_all", func([]string) ([]string, error) { return nil, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func noTag(r *httpx.Request) error {
 }
 
 func (a *api) showTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	s, err := a.svc.Server(ctx, r.Var("server_id"), "os-server-tags:show")
+	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-tags:show")
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 		return nil, bad("Tag '%s' is invalid. It must be a non empty string without characters '/' and ',' and of at most 60 characters.", tag)
 	}
 	fresh := false
-	_, err := a.svc.SetTags(ctx, r.Var("server_id"), "os-server-tags:update", func(tags []string) ([]string, error) {
+	_, err := a.svc.Servers.SetTags(ctx, r.Var("server_id"), "os-server-tags:update", func(tags []string) ([]string, error) {
 		if fresh = !slices.Contains(tags, tag); !fresh {
 			return tags, nil
 		}
@@ -91,7 +91,7 @@ func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 }
 
 func (a *api) deleteTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, err := a.svc.SetTags(ctx, r.Var("server_id"), "os-server-tags:delete", func(tags []string) ([]string, error) {
+	_, err := a.svc.Servers.SetTags(ctx, r.Var("server_id"), "os-server-tags:delete", func(tags []string) ([]string, error) {
 		i := slices.Index(tags, r.Var("tag"))
 		if i < 0 {
 			return nil, noTag(r)

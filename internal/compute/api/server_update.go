@@ -38,7 +38,7 @@ func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		return nil, err
 	}
 	s := b.Server
-	if _, err := a.svc.Update(ctx, r.Var("server_id"), compute.UpdateServer{
+	if _, err := a.svc.Servers.Update(ctx, r.Var("server_id"), compute.UpdateServer{
 		Name: s.Name, Hostname: s.Hostname, Description: s.Description,
 		AccessIPv4: s.AccessIPv4, AccessIPv6: shortestOf(s.AccessIPv6), DiskConfig: s.DiskConfig,
 	}); err != nil {

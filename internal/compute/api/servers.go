@@ -89,7 +89,7 @@ func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, stat
 }
 
 func (a *api) deleteServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DeleteServer(ctx, r.Var("server_id"), "delete"); err != nil {
+	if err := a.svc.Servers.Delete(ctx, r.Var("server_id"), "delete"); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil

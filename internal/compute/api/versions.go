@@ -133,7 +133,7 @@ func extensionDoc(alias, name string) object {
 }
 
 func (a *api) listExtensions(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Extensions(ctx); err != nil {
+	if err := a.svc.Proxies.Extensions(ctx); err != nil {
 		return nil, err
 	}
 	docs := make([]object, len(extensions))
@@ -144,7 +144,7 @@ func (a *api) listExtensions(ctx context.Context, _ *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) showExtension(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Extensions(ctx); err != nil {
+	if err := a.svc.Proxies.Extensions(ctx); err != nil {
 		return nil, err
 	}
 	for _, e := range extensions {

@@ -104,7 +104,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	for _, h := range hosts {
 		a := NewAgent(t, conn, h)
 		c.agents = append(c.agents, a)
-		must(c.Service.TakeHostReport(actor.AsSystem(ctx, "test"), a.Report()))
+		must(c.Service.Reports.TakeHost(actor.AsSystem(ctx, "test"), a.Report()))
 	}
 	if open {
 		must(c.Sagas.Open(ctx))
@@ -128,7 +128,7 @@ func (c *Cloud) Agent(name string) *Agent {
 
 // Beat has a host report itself.
 func (c *Cloud) Beat(ctx context.Context, name string) error {
-	return c.Service.TakeHostReport(actor.AsSystem(ctx, "test"), c.Agent(name).Report())
+	return c.Service.Reports.TakeHost(actor.AsSystem(ctx, "test"), c.Agent(name).Report())
 }
 
 // Tokens is an identity service whose tokens read "PROJECT" or "PROJECT:ROLE".

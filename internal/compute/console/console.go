@@ -29,8 +29,8 @@ import (
 
 // Consoles is what this needs of compute.
 type Consoles interface {
-	FindConsole(ctx context.Context, token string, kind hostapi.ConsoleKind) (compute.Console, error)
-	OpenConsole(ctx context.Context, c compute.Console) (*compute.ConsoleSession, error)
+	Find(ctx context.Context, token string, kind hostapi.ConsoleKind) (compute.Console, error)
+	Open(ctx context.Context, c compute.Console) (*compute.ConsoleSession, error)
 }
 
 // Config is the zero value, or what an operator has said.
@@ -129,7 +129,7 @@ func file(name string) httpx.Handler {
 // whatever reason, is refused before there is one, without a word.
 func (s *Server) socket(kind hostapi.ConsoleKind) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		c, err := s.consoles.FindConsole(ctx, r.Query.Get("token"), kind)
+		c, err := s.consoles.Find(ctx, r.Query.Get("token"), kind)
 		if errs.Is(err, errs.NotFound) {
 			return httpx.Empty(http.StatusForbidden).With("Connection", "close"), nil
 		}

@@ -52,7 +52,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c compute.Console
 
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	session, err := s.consoles.OpenConsole(ctx, c)
+	session, err := s.consoles.Open(ctx, c)
 	if err != nil {
 		s.log.InfoContext(ctx, "console not opened", "server", c.ServerID, "kind", c.Kind, "remote", r.RemoteAddr, "error", err)
 		_ = ws.Close(websocket.StatusTryAgainLater, reason(err))

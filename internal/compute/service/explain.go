@@ -24,7 +24,7 @@ func servers(s *compute.Service) service.Explainer {
 			return out, nil
 		},
 		Explain: func(ctx context.Context, id string) (*service.Explanation, error) {
-			e, err := s.Explain(ctx, id)
+			e, err := s.Explanations.Of(ctx, id)
 			if err != nil {
 				return nil, err
 			}

@@ -18,7 +18,7 @@ func New(d compute.Deps, c console.Config) (*compute.Service, service.Descriptor
 	if err != nil {
 		return nil, service.Descriptor{}, err
 	}
-	consoles := console.New(s, c, d.Log)
+	consoles := console.New(s.Consoles, c, d.Log)
 	return s, service.Descriptor{
 		Name: "compute", Migrations: sqlstore.Migrations(), APIs: []*httpx.Service{api.New(s), consoles.API()},
 		Catalog:  []service.Endpoint{{Type: "compute", Name: "nova", Path: "/compute/v2.1"}},

@@ -13,9 +13,9 @@ import (
 // An image of a server that boots from a volume holds no bytes: it names
 // snapshots of the server's volumes, from which the next server gets its own.
 
-// snapshotVolumes begins snapshots of a server's volumes, makes the image that
+// beginVolumes begins snapshots of a server's volumes, makes the image that
 // names them, and begins the saga that waits for them.
-func (s *Service) snapshotVolumes(ctx context.Context, tx *store.Tx, srv *Server, name string, metadata map[string]string, imageID string) error {
+func (s *Snapshots) beginVolumes(ctx context.Context, tx *store.Tx, srv *Server, name string, metadata map[string]string, imageID string) error {
 	devices, err := s.connections.of(ctx, tx, srv.ID)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *Service) snapshotVolumes(ctx context.Context, tx *store.Tx, srv *Server
 	if err := s.images.CreateSnapshot(ctx, tx, NewImage{ID: imageID, Name: name, DiskFormat: "raw", ContainerFormat: "bare", Properties: props}); err != nil {
 		return err
 	}
-	return s.begin(ctx, tx, srv, kindSnapshot, "createImage", &snapshotting{Image: imageID})
+	return s.journal.begin(ctx, tx, srv, kindSnapshot, "createImage", &snapshotting{Image: imageID})
 }
 
 // describesBytes are what a volume remembers of an image that lies in it: true
@@ -87,9 +87,9 @@ func snapshotsOf(image *Image) []string {
 	return out
 }
 
-// finishSnapshots waits for the snapshots that an image names, and ends
+// finishVolumes waits for the snapshots that an image names, and ends
 // the image, which has no bytes of its own.
-func (s *Service) finishSnapshots(ctx context.Context, image *Image) error {
+func (s *Snapshots) finishVolumes(ctx context.Context, image *Image) error {
 	for _, id := range snapshotsOf(image) {
 		if err := s.volumes.AwaitSnapshot(ctx, id); err != nil {
 			return err
@@ -98,9 +98,9 @@ func (s *Service) finishSnapshots(ctx context.Context, image *Image) error {
 	return s.imageData.WriteImage(ctx, image.ID, 0, nil, true, "")
 }
 
-// dropSnapshot gives a snapshot of a server up: the image, and of a server that
+// drop gives a snapshot of a server up: the image, and of a server that
 // boots from a volume the snapshots that it names.
-func (s *Service) dropSnapshot(ctx context.Context, j *snapshotting) error {
+func (s *Snapshots) drop(ctx context.Context, j *snapshotting) error {
 	var backed bool
 	err := s.read(ctx, func(tx *store.Tx) error {
 		srv, err := s.servers.Get(ctx, tx, j.Server)
@@ -108,7 +108,7 @@ func (s *Service) dropSnapshot(ctx context.Context, j *snapshotting) error {
 		return err
 	})
 	if err == nil && backed {
-		err = s.dropSnapshots(ctx, j.Image)
+		err = s.dropVolumes(ctx, j.Image)
 	}
 	if err != nil {
 		return err
@@ -116,8 +116,8 @@ func (s *Service) dropSnapshot(ctx context.Context, j *snapshotting) error {
 	return s.dropImage(ctx, j.Image)
 }
 
-// dropSnapshots deletes the snapshots that an image names.
-func (s *Service) dropSnapshots(ctx context.Context, imageID string) error {
+// dropVolumes deletes the snapshots that an image names.
+func (s *Snapshots) dropVolumes(ctx context.Context, imageID string) error {
 	image, err := s.images.Show(ctx, imageID)
 	if errs.Is(err, errs.NotFound) {
 		return nil

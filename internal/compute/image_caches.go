@@ -20,7 +20,7 @@ type HostImages struct {
 const prefetchTimeout = 30 * time.Minute
 
 // namedHosts are the hosts with these names; all that are up without any.
-func (s *Service) namedHosts(ctx context.Context, names []string) ([]string, error) {
+func (s *ImageCaches) namedHosts(ctx context.Context, names []string) ([]string, error) {
 	hosts, err := s.Hosts(ctx, "os_compute_api:os-hypervisors:list")
 	if err != nil {
 		return nil, err
@@ -39,9 +39,9 @@ func (s *Service) namedHosts(ctx context.Context, names []string) ([]string, err
 	return out, nil
 }
 
-// PrefetchImage brings an image into the caches of hosts, of all that are up
+// Prefetch brings an image into the caches of hosts, of all that are up
 // without any names, and returns when it is there.
-func (s *Service) PrefetchImage(ctx context.Context, id string, hosts []string) ([]HostImages, error) {
+func (s *ImageCaches) Prefetch(ctx context.Context, id string, hosts []string) ([]HostImages, error) {
 	hosts, err := s.namedHosts(ctx, hosts)
 	if err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (s *Service) PrefetchImage(ctx context.Context, id string, hosts []string) 
 	return out, nil
 }
 
-// CachedImages asks hosts, all that are up without any names, what they keep.
-func (s *Service) CachedImages(ctx context.Context, hosts []string) ([]HostImages, error) {
+// List asks hosts, all that are up without any names, what they keep.
+func (s *ImageCaches) List(ctx context.Context, hosts []string) ([]HostImages, error) {
 	hosts, err := s.namedHosts(ctx, hosts)
 	if err != nil {
 		return nil, err
