@@ -2,6 +2,7 @@ package compute
 
 import (
 	"errors"
+
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )

@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"errors"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/bus"
 	"kumoi/internal/kernel/errs"

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"

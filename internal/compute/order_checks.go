@@ -2,11 +2,12 @@ package compute
 
 import (
 	"context"
+	"slices"
+	"strings"
+
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
-	"slices"
-	"strings"
 )
 
 // allowed asks the policies that the request touches.

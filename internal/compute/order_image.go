@@ -2,9 +2,10 @@ package compute
 
 import (
 	"context"
+	"slices"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
-	"slices"
 )
 
 // bootImage finds the image to boot from; nil if the server boots from a volume.

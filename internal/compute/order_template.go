@@ -3,11 +3,12 @@ package compute
 import (
 	"context"
 	"crypto/rand"
+	"strconv"
+	"strings"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/store"
-	"strconv"
-	"strings"
 )
 
 // template makes what all servers of the request have in common.

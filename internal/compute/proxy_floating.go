@@ -2,12 +2,13 @@ package compute
 
 import (
 	"context"
+	"net/netip"
+
 	"kumoi/internal/kernel/change"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
-	"net/netip"
 )
 
 // ServerOfPort finds the server of the actor's project that a port belongs to; "" if none does.

@@ -2,11 +2,12 @@ package compute
 
 import (
 	"context"
+	"time"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
-	"time"
 )
 
 // resizeSaga stops the guest, takes its disks along if the host changes, and

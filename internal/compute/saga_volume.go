@@ -2,10 +2,11 @@ package compute
 
 import (
 	"context"
+	"time"
+
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
-	"time"
 )
 
 // start begins volumeSaga on the server and says which it is. Servers

@@ -2,11 +2,12 @@ package compute
 
 import (
 	"context"
+	"time"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
-	"time"
 )
 
 // Evacuate builds a server of a dead host again on another one, from its

@@ -2,9 +2,10 @@ package compute
 
 import (
 	"context"
+	"slices"
+
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
-	"slices"
 )
 
 // MigrateLive would move a running guest.

@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"errors"
+
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"

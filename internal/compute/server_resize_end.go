@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/kernel/task"
-	"time"
 )
 
 // Confirm keeps a server's new shape and removes what is left of the old.
