@@ -227,7 +227,12 @@ func (h History) Show(ctx context.Context, requestID string) (a *Action, err err
 		a, err = h.s.journal.actionByRequest(ctx, tx, h.serverID, requestID)
 		return notFound(err, "Action for request_id %s on instance %s not found", requestID, h.serverID)
 	})
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	a.EventsShown = h.s.Allowed(ctx, "os-instance-actions:events")
+	a.DetailsShown = h.s.Allowed(ctx, "os-instance-actions:events:details")
+	return a, nil
 }
 
 func (s *journal) actionByRequest(ctx context.Context, tx *store.Tx, serverID, requestID string) (*Action, error) {

@@ -71,6 +71,8 @@ type Action struct {
 	Message                       string
 	StartedAt, EndedAt, UpdatedAt time.Time
 	Events                        []*Event
+	// EventsShown and DetailsShown are what the actor who asked may see of the events.
+	EventsShown, DetailsShown bool
 }
 
 // Event is one step of an action.

@@ -36,6 +36,26 @@ type Details struct {
 	Hosts     map[string]*Host
 	Volumes   map[string][]*VolumeDevice
 	More      bool // another page follows
+	Shown     Shown
+}
+
+// Shown is what the actor may see of servers besides what their owners may.
+type Shown struct {
+	Attributes bool // where the server is, and what went wrong there
+	HostStatus bool
+	Specs      bool // the flavor's extra specs
+}
+
+func (s *Servers) shown(ctx context.Context) Shown {
+	return Shown{
+		Attributes: s.Allowed(ctx, "os-extended-server-attributes"), HostStatus: s.Allowed(ctx, "servers:show:host_status"),
+		Specs: s.Allowed(ctx, "servers:show:flavor-extra-specs"),
+	}
+}
+
+// AllFilters tells whether the actor may ask lists for servers by whatever they have.
+func (s *Servers) AllFilters(ctx context.Context) bool {
+	return s.Allowed(ctx, "servers:allow_all_filters")
 }
 
 // List lists the servers that the actor may see.
@@ -66,7 +86,7 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 	if byAddress && q.Limit > 0 {
 		q.Limit = 0 // the network knows addresses
 	}
-	out := &Details{}
+	out := &Details{Shown: s.Servers.shown(ctx)}
 	err = s.read(ctx, func(tx *store.Tx) error {
 		page, err := s.shownServers.ListKept(ctx, tx, q, match)
 		out.Servers, out.More = page.Rows, page.More
@@ -98,7 +118,7 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 
 // Describe returns one server with what its view shows.
 func (s *Service) Describe(ctx context.Context, id, rule string) (*Server, *Details, error) {
-	d := &Details{}
+	d := &Details{Shown: s.Servers.shown(ctx)}
 	err := s.read(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, rule)
 		if err != nil {
@@ -341,6 +361,17 @@ func HostStatus(h *Host) string {
 		return "UNKNOWN"
 	}
 	return "UP"
+}
+
+// Topology is what a server's guest may know of its host's shape.
+type Topology struct{ HostShown bool }
+
+// Topology returns a server's.
+func (s *Servers) Topology(ctx context.Context, id string) (Topology, error) {
+	if _, err := s.Show(ctx, id, "server-topology:index"); err != nil {
+		return Topology{}, err
+	}
+	return Topology{HostShown: s.Allowed(ctx, "server-topology:host:index")}, nil
 }
 
 // Diagnostics asks the server's host what it measures of the guest.

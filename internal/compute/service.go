@@ -160,7 +160,7 @@ func New(d Deps) (*Service, error) {
 	tell(d.Events, d.DB, d.Tables)
 	s.refresh.follow(d.Events)
 	s.Flavors = flavor.New(flavor.Deps{
-		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Admin: s.isAdmin, Project: s.checkProject,
+		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Allowed: s.Allowed, Admin: s.isAdmin, Project: s.checkProject,
 	})
 	s.Keypairs = keypair.New(keypair.Deps{
 		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,

@@ -21,13 +21,13 @@ func (a *api) flavorRoutes() []httpx.Route {
 	c := rest.Resource[flavor.Flavor, flavor.Flavor, flavor.Patch]{
 		Path: "/v2.1/flavors", Item: "flavor_id", One: "flavor", Many: "flavors", Query: flavorList, Rule: flavorRule,
 		List: flavors.List, Show: flavors.Show, Create: flavors.Create, Update: flavors.Update, Delete: flavors.Delete,
-		ReadNew: newFlavor, ReadPatch: flavorPatch, View: a.viewFlavor, ID: func(f *flavor.Flavor) string { return f.ID },
+		ReadNew: newFlavor, ReadPatch: flavorPatch, View: viewFlavor, ID: func(f *flavor.Flavor) string { return f.ID },
 		UpdateMethod: http.MethodPut,
 		Created:      func(*httpx.Request) int { return http.StatusOK },
 		Deleted:      func(*httpx.Request) int { return http.StatusAccepted },
 	}
 	detail := rest.Resource[flavor.Flavor, struct{}, struct{}]{
-		Path: "/v2.1/flavors/detail", Many: "flavors", Query: flavorList, Rule: flavorRule, List: flavors.List, View: a.viewFlavor, ID: c.ID,
+		Path: "/v2.1/flavors/detail", Many: "flavors", Query: flavorList, Rule: flavorRule, List: flavors.List, View: viewFlavor, ID: c.ID,
 	}
 	routes := slices.Concat(detail.Routes(), c.Routes(), a.flavorPartRoutes())
 	for i := range routes {
@@ -112,7 +112,7 @@ func isPublic(values []string) ([]store.Cond, error) {
 }
 
 // viewFlavor shows little of flavors in the plain list.
-func (a *api) viewFlavor(ctx context.Context, r *httpx.Request, _ []*flavor.Flavor) (func(*rest.Writer, *flavor.Flavor), error) {
+func viewFlavor(_ context.Context, r *httpx.Request, _ []*flavor.Flavor) (func(*rest.Writer, *flavor.Flavor), error) {
 	named, swapless := r.AtLeast(2, 55), !r.AtLeast(2, 75)
 	if r.HTTP.Method == http.MethodGet && r.Var("flavor_id") == "" && !strings.HasSuffix(r.Route.Path, "/detail") {
 		return func(w *rest.Writer, f *flavor.Flavor) {
@@ -124,7 +124,7 @@ func (a *api) viewFlavor(ctx context.Context, r *httpx.Request, _ []*flavor.Flav
 			writeLinks(w, r, "/flavors/"+f.ID)
 		}, nil
 	}
-	specs := r.AtLeast(2, 61) && a.svc.Allowed(ctx, "os-flavor-extra-specs:index")
+	specs := r.AtLeast(2, 61)
 	return func(w *rest.Writer, f *flavor.Flavor) {
 		w.Text("id", f.ID)
 		w.Text("name", f.Name)
@@ -143,7 +143,7 @@ func (a *api) viewFlavor(ctx context.Context, r *httpx.Request, _ []*flavor.Flav
 		if named {
 			w.TextPointer("description", f.Description)
 		}
-		if specs {
+		if specs && f.SpecsShown {
 			w.TextMap("extra_specs", f.ExtraSpecs)
 		}
 		writeLinks(w, r, "/flavors/"+f.ID)

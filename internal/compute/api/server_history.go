@@ -20,7 +20,7 @@ func (a *api) historyRoutes() []httpx.Route {
 			h := a.svc.Histories.Of(r.Var("server_id"), r.AtLeast(2, 21))
 			c.List, c.Show = h.List, h.Show
 		},
-		Query: historyList, View: a.viewAction, ID: func(act *compute.Action) string { return act.RequestID },
+		Query: historyList, View: viewAction, ID: func(act *compute.Action) string { return act.RequestID },
 	}
 	return c.Routes()
 }
@@ -42,10 +42,7 @@ var historyList = &rest.List{
 }
 
 // viewAction shows an action, and its events if it was asked for by itself.
-func (a *api) viewAction(ctx context.Context, r *httpx.Request, _ []*compute.Action) (func(*rest.Writer, *compute.Action), error) {
-	privileged := a.svc.Allowed(ctx, "os-instance-actions:events")
-	events := r.Var("request_id") != "" && (privileged || r.AtLeast(2, 51))
-	details := events && r.AtLeast(2, 84) && a.svc.Allowed(ctx, "os-instance-actions:events:details")
+func viewAction(_ context.Context, r *httpx.Request, _ []*compute.Action) (func(*rest.Writer, *compute.Action), error) {
 	return func(w *rest.Writer, act *compute.Action) {
 		w.Text("instance_uuid", act.ServerID)
 		w.Text("request_id", act.RequestID)
@@ -57,32 +54,32 @@ func (a *api) viewAction(ctx context.Context, r *httpx.Request, _ []*compute.Act
 		if r.AtLeast(2, 58) {
 			w.Time("updated_at", act.UpdatedAt, rest.Micros)
 		}
-		if !events {
+		if r.Var("request_id") == "" || !act.EventsShown && !r.AtLeast(2, 51) {
 			return
 		}
 		w.List("events", func() {
 			for _, e := range act.Events {
-				w.Object("", func() { viewEvent(w, r, act, e, privileged, details) })
+				w.Object("", func() { viewEvent(w, r, act, e) })
 			}
 		})
 	}, nil
 }
 
-func viewEvent(w *rest.Writer, r *httpx.Request, act *compute.Action, e *compute.Event, privileged, details bool) {
+func viewEvent(w *rest.Writer, r *httpx.Request, act *compute.Action, e *compute.Event) {
 	w.Text("event", e.Name)
 	w.Time("start_time", e.StartedAt, rest.Micros)
 	w.Time("finish_time", e.EndedAt, rest.Micros)
 	w.Text("result", e.Result)
-	if privileged || !r.AtLeast(2, 51) {
+	if act.EventsShown || !r.AtLeast(2, 51) {
 		w.TextOrNull("traceback", e.Traceback)
 	}
 	if r.AtLeast(2, 62) {
 		w.Text("hostId", hostID(act.ProjectID, e.Host))
-		if privileged {
+		if act.EventsShown {
 			w.Text("host", e.Host)
 		}
 	}
-	if details {
+	if act.DetailsShown && r.AtLeast(2, 84) {
 		w.TextOrNull("details", e.Details)
 	}
 }
@@ -121,12 +118,13 @@ func (a *api) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 func (a *api) topology(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "server-topology:index"); err != nil {
+	t, err := a.svc.Servers.Topology(ctx, r.Var("server_id"))
+	if err != nil {
 		return nil, err
 	}
 	// Guests have no NUMA topology of their own here.
 	doc := object{"nodes": []object{}}
-	if a.svc.Allowed(ctx, "server-topology:host:index") {
+	if t.HostShown {
 		doc["pagesize_kb"] = any(nil)
 	}
 	return httpx.JSON(http.StatusOK, doc), nil

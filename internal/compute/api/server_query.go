@@ -141,7 +141,7 @@ func (a *api) serverQuery(ctx context.Context, r *httpx.Request) (compute.ListSe
 	var out compute.ListServers
 	minor := r.Version.Minor
 	q := url.Values{}
-	free := a.svc.Allowed(ctx, "servers:allow_all_filters")
+	free := a.svc.Servers.AllFilters(ctx)
 	for k, v := range r.Query {
 		since, known := serverParams[k]
 		if (!known || since > minor) && minor >= 75 {
@@ -172,7 +172,7 @@ func (a *api) serverQuery(ctx context.Context, r *httpx.Request) (compute.ListSe
 		return out, serverList.NoMarker(out.Marker)
 	}
 	for _, read := range []func(context.Context, *httpx.Request, url.Values, *compute.ListServers) error{
-		a.readScope, a.readStates, readPatterns, readRare,
+		readScope, a.readStates, readPatterns, readRare,
 	} {
 		if err := read(ctx, r, q, &out); err != nil {
 			return out, err
@@ -183,7 +183,7 @@ func (a *api) serverQuery(ctx context.Context, r *httpx.Request) (compute.ListSe
 	return out, err
 }
 
-func (a *api) readScope(ctx context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
+func readScope(_ context.Context, _ *httpx.Request, q url.Values, out *compute.ListServers) error {
 	if v, given := q["all_tenants"]; given {
 		all := true
 		if v[0] != "" {
@@ -200,7 +200,7 @@ func (a *api) readScope(ctx context.Context, _ *httpx.Request, q url.Values, out
 		project = q.Get("tenant_id")
 	}
 	// Naming a project without all_tenants narrows to the own one, as ever.
-	if project != "" && out.Everyone && a.svc.Allowed(ctx, "servers:index:get_all_tenants") {
+	if project != "" && out.Everyone { // who may not ask for all is refused
 		out.Query = out.Within(store.Eq("project_id", project))
 	}
 	return nil
@@ -225,7 +225,7 @@ func (a *api) readStates(ctx context.Context, r *httpx.Request, q url.Values, ou
 		deleted = asked
 	}
 	if len(out.Statuses) == 1 && strings.EqualFold(out.Statuses[0], "DELETED") {
-		if !a.svc.Allowed(ctx, "servers:allow_all_filters") {
+		if !a.svc.Servers.AllFilters(ctx) {
 			return errs.New(errs.Forbidden, "Only administrators may list deleted instances")
 		}
 		deleted = true

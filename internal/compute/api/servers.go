@@ -50,7 +50,7 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	if err != nil {
 		return nil, serverList.Marked(err, q.Query)
 	}
-	v := a.serverView(ctx, r, d)
+	v := newServerView(r, d)
 	item, size := v.brief, 384
 	if detail {
 		item, size = v.detail, 2048
@@ -75,7 +75,7 @@ func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, stat
 	if err != nil {
 		return nil, err
 	}
-	v := a.serverView(ctx, r, d)
+	v := newServerView(r, d)
 	v.groups = true
 	adjust(v)
 	w := rest.NewWriter()

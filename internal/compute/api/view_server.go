@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"sync"
@@ -30,13 +29,10 @@ type serverView struct {
 	rebuild    bool // the answer to a rebuild, which has user data under a name of its own
 }
 
-func (a *api) serverView(ctx context.Context, r *httpx.Request, d *compute.Details) *serverView {
+func newServerView(r *httpx.Request, d *compute.Details) *serverView {
 	return &serverView{
 		r: r, minor: r.Version.Minor, details: d, full: true,
-		admin:      a.svc.Allowed(ctx, "os-extended-server-attributes"),
-		hostStatus: a.svc.Allowed(ctx, "servers:show:host_status"),
-		specs:      a.svc.Allowed(ctx, "servers:show:flavor-extra-specs"),
-		faults:     a.svc.Allowed(ctx, "os-extended-server-attributes"),
+		admin: d.Shown.Attributes, hostStatus: d.Shown.HostStatus, specs: d.Shown.Specs, faults: d.Shown.Attributes,
 	}
 }
 

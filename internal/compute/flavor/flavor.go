@@ -21,6 +21,8 @@ type Flavor struct {
 	ExtraSpecs  map[string]string `json:"extra_specs,omitempty"`
 	CreatedAt   time.Time         `json:"-"`
 	UpdatedAt   time.Time         `json:"-"`
+	// SpecsShown is whether the actor who asked for the flavor may see ExtraSpecs.
+	SpecsShown bool `json:"-"`
 }
 
 // Access lets a project use a private flavor.

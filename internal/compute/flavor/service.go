@@ -20,9 +20,11 @@ type Deps struct {
 	Table  *store.Table[Flavor] // with the condition "usable" by a project
 	Access *store.Table[Access]
 	Now    func() time.Time
-	// Check asks a rule of compute's policy about the actor, Admin whether the actor sees all
-	// flavors, and Project refuses projects that do not exist.
+	// Check asks a rule of compute's policy about the actor, Allowed does so for what is
+	// only shown or not, Admin asks whether the actor sees all flavors, and Project
+	// refuses projects that do not exist.
 	Check   func(ctx context.Context, rule string) error
+	Allowed func(ctx context.Context, rule string) bool
 	Admin   func(ctx context.Context) bool
 	Project func(ctx context.Context, id string) error
 }
@@ -62,7 +64,18 @@ func (s *Service) Show(ctx context.Context, id string) (f *Flavor, err error) {
 		f, err = s.Get(ctx, tx, id)
 		return err
 	})
+	s.show(ctx, f)
 	return f, err
+}
+
+// show notes on flavors what the actor may see of them.
+func (s *Service) show(ctx context.Context, flavors ...*Flavor) {
+	shown := s.d.Allowed(ctx, "os-flavor-extra-specs:index")
+	for _, f := range flavors {
+		if f != nil {
+			f.SpecsShown = shown
+		}
+	}
 }
 
 // List lists flavors. Administrators choose whether private ones are among
@@ -80,6 +93,7 @@ func (s *Service) List(ctx context.Context, q store.Query) (page store.Page[Flav
 		page, err = s.d.Table.List(ctx, tx, q)
 		return err
 	})
+	s.show(ctx, page.Rows...)
 	return page, err
 }
 
@@ -110,6 +124,7 @@ func (s *Service) Create(ctx context.Context, f Flavor) (*Flavor, error) {
 		}
 		return err
 	})
+	s.show(ctx, &f)
 	return &f, err
 }
 
@@ -138,6 +153,7 @@ func (s *Service) change(ctx context.Context, id, rule string, change func(f *Fl
 		f.UpdatedAt = s.d.Now().UTC()
 		return s.d.Table.Update(ctx, tx, f)
 	})
+	s.show(ctx, f)
 	return f, err
 }
 
