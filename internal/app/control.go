@@ -131,7 +131,7 @@ func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		up, err := k.compute.HostSeenSince(ctx, k.cfg.Host, c.startedAt)
+		up, err := k.compute.Hosts.SeenSince(ctx, k.cfg.Host, c.startedAt)
 		if err != nil || up {
 			return err
 		}

@@ -120,7 +120,7 @@ type HostRow struct {
 
 // listHosts are those that have credentials and those that were heard of.
 func listHosts(ctx context.Context, k *control, _ *http.Request, _ nothing) (any, error) {
-	known, err := k.compute.Hosts(ctx, "os-hypervisors:list")
+	known, err := k.compute.Hosts.List(ctx, "os-hypervisors:list")
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type volumeHosts struct {
 var _ volume.Hosts = volumeHosts{}
 
 func (h volumeHosts) Names(ctx context.Context) ([]string, error) {
-	hosts, err := h.services.compute.Hosts(actor.AsSystem(ctx, "volume"), "os-hypervisors:list")
+	hosts, err := h.services.compute.Hosts.List(actor.AsSystem(ctx, "volume"), "os-hypervisors:list")
 	names := make([]string, len(hosts))
 	for i, one := range hosts {
 		names[i] = one.Name

@@ -31,7 +31,7 @@ func (g *Aggregates) get(ctx context.Context, tx *store.Tx, id string) (*Aggrega
 
 // List lists host aggregates.
 func (g *Aggregates) List(ctx context.Context, q store.Query) (page store.Page[Aggregate], err error) {
-	if err := g.Check(ctx, "os-aggregates:index"); err != nil {
+	if err := g.checkOwn(ctx, "os-aggregates:index"); err != nil {
 		return page, err
 	}
 	err = g.read(ctx, func(tx *store.Tx) (err error) {
@@ -43,7 +43,7 @@ func (g *Aggregates) List(ctx context.Context, q store.Query) (page store.Page[A
 
 // Show returns one.
 func (g *Aggregates) Show(ctx context.Context, id string) (a *Aggregate, err error) {
-	if err := g.Check(ctx, "os-aggregates:show"); err != nil {
+	if err := g.checkOwn(ctx, "os-aggregates:show"); err != nil {
 		return nil, err
 	}
 	err = g.read(ctx, func(tx *store.Tx) (err error) {
@@ -58,7 +58,7 @@ type NewAggregate struct{ Name, Zone string }
 
 // Create adds an aggregate.
 func (g *Aggregates) Create(ctx context.Context, n NewAggregate) (*Aggregate, error) {
-	if err := g.Check(ctx, "os-aggregates:create"); err != nil {
+	if err := g.checkOwn(ctx, "os-aggregates:create"); err != nil {
 		return nil, err
 	}
 	a := &Aggregate{UUID: ids.New(), Name: n.Name, Metadata: map[string]string{}, Hosts: []string{}, CreatedAt: g.now().UTC()}
@@ -90,7 +90,7 @@ func (g *Aggregates) free(ctx context.Context, tx *store.Tx, name string, but in
 // change lets f change an aggregate. A host does not change its zone while it
 // has servers whose owners asked for the old one.
 func (g *Aggregates) change(ctx context.Context, id, rule string, f func(tx *store.Tx, a *Aggregate, all []*Aggregate) error) (a *Aggregate, err error) {
-	if err := g.Check(ctx, rule); err != nil {
+	if err := g.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	err = g.write(ctx, func(tx *store.Tx) (err error) {
@@ -236,7 +236,7 @@ func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregat
 
 // Delete removes an aggregate without hosts.
 func (g *Aggregates) Delete(ctx context.Context, id string) error {
-	if err := g.Check(ctx, "os-aggregates:delete"); err != nil {
+	if err := g.checkOwn(ctx, "os-aggregates:delete"); err != nil {
 		return err
 	}
 	return g.write(ctx, func(tx *store.Tx) error {
@@ -259,7 +259,7 @@ type Zone struct {
 
 // Zones lists the availability zones with their hosts.
 func (s *Aggregates) Zones(ctx context.Context, rule string) ([]Zone, error) {
-	hosts, err := s.Hosts(ctx, rule)
+	hosts, err := s.Hosts.List(ctx, rule)
 	if err != nil {
 		return nil, err
 	}

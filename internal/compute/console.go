@@ -112,7 +112,7 @@ func (s *Consoles) of(ctx context.Context, token string) (c Console, err error) 
 
 // Show tells administrators where a token leads.
 func (s *Consoles) Show(ctx context.Context, token string) (*Server, error) {
-	if err := s.Check(ctx, "os-console-auth-tokens"); err != nil {
+	if err := s.checkOwn(ctx, "os-console-auth-tokens"); err != nil {
 		return nil, err
 	}
 	c, err := s.of(ctx, token)

@@ -17,7 +17,7 @@ type ExternalEvent struct {
 // Take takes note of external events. Kumoi's own services do not need
 // them, so few have an effect; what matters is that every sender gets an answer.
 func (s *ExternalEvents) Take(ctx context.Context, events []ExternalEvent) ([]ExternalEvent, error) {
-	if err := s.Check(ctx, "os-server-external-events:create"); err != nil {
+	if err := s.checkOwn(ctx, "os-server-external-events:create"); err != nil {
 		return nil, err
 	}
 	for i := range events {

@@ -1,73 +1,86 @@
 package compute
 
-import "kumoi/internal/kernel/store"
+import (
+	"kumoi/internal/compute/flavor"
+	"kumoi/internal/compute/keypair"
+	"kumoi/internal/kernel/store"
+)
 
 // The families of use cases, each about one kind of resource.
 type (
 	// Servers are made, shown, changed and deleted.
-	Servers struct{ *Service }
+	Servers struct{ *core }
 	// Power starts and stops guests, and boots them from other disks.
-	Power struct{ *Service }
+	Power struct{ *core }
 	// Moves take servers to other flavors and hosts.
-	Moves struct{ *Service }
+	Moves struct{ *core }
 	// Migrations are the records of moves.
-	Migrations struct{ *Service }
+	Migrations struct{ *core }
 	// Shelves put servers away and take them back.
-	Shelves struct{ *Service }
+	Shelves struct{ *core }
 	// Snapshots are the images that are made of servers.
-	Snapshots struct{ *Service }
+	Snapshots struct{ *core }
 	// Interfaces are the ports of servers.
-	Interfaces struct{ *Service }
+	Interfaces struct{ *core }
 	// SecurityGroups are the groups of a server's ports.
-	SecurityGroups struct{ *Service }
+	SecurityGroups struct{ *core }
 	// VolumeAttachments are the volumes of servers.
-	VolumeAttachments struct{ *Service }
+	VolumeAttachments struct{ *core }
 	// Consoles are the ways to a guest's screen and serial line, and what it wrote there.
-	Consoles struct{ *Service }
+	Consoles struct{ *core }
 	// Histories are the actions of servers.
-	Histories struct{ *Service }
+	Histories struct{ *core }
 	// Explanations tell what became of servers and why.
-	Explanations struct{ *Service }
+	Explanations struct{ *core }
 	// ExternalEvents are news about servers from other services.
-	ExternalEvents struct{ *Service }
+	ExternalEvents struct{ *core }
 	// Aggregates are sets of hosts.
 	Aggregates struct {
-		*Service
+		*core
 		table *store.Table[Aggregate]
 	}
 	// ServerGroups say how servers lie on hosts towards each other.
 	ServerGroups struct {
-		*Service
+		*core
 		table *store.Table[ServerGroup]
 	}
+	// Hosts are where guests run.
+	Hosts struct{ *core }
+	// Quotas are what projects may have, Usages what they had.
+	Quotas struct{ *core }
+	Usages struct{ *core }
 	// ImageCaches are the images that hosts keep.
-	ImageCaches struct{ *Service }
+	ImageCaches struct{ *core }
 	// Reports are what hosts say about themselves and their guests.
-	Reports struct{ *Service }
+	Reports struct{ *core }
 	// Proxies are other services as old versions showed them as compute's own.
-	Proxies struct{ *Service }
+	Proxies struct{ *core }
 )
 
 // The parts that several families work with.
 type (
 	// orders judge what a server is ordered with; builder makes it.
-	orders  struct{ *Service }
-	builder struct{ *Service }
+	orders  struct{ *core }
+	builder struct{ *core }
+	// scheduler chooses hosts.
+	scheduler struct{ *core }
 	// machines make guests as their servers say, and remove them.
-	machines struct{ *Service }
+	machines struct{ *core }
 	// connections are the ways of a server's volumes to its host.
-	connections struct{ *Service }
+	connections struct{ *core }
 	// refresh has hosts apply what others change about their servers.
-	refresh struct{ *Service }
+	refresh struct{ *core }
 	// journal writes the history.
-	journal struct{ *Service }
+	journal struct{ *core }
 	// answers are what hosts ask for; repairs mend what they have otherwise.
-	answers struct{ *Service }
-	repairs struct{ *Service }
+	answers struct{ *core }
+	repairs struct{ *core }
 )
 
 // Families are the use cases, by what they are about.
 type Families struct {
+	Flavors           *flavor.Service
+	Keypairs          *keypair.Service
 	Servers           *Servers
 	Power             *Power
 	Moves             *Moves
@@ -81,7 +94,10 @@ type Families struct {
 	Histories         *Histories
 	Explanations      *Explanations
 	ExternalEvents    *ExternalEvents
+	Hosts             *Hosts
 	Aggregates        *Aggregates
+	Quotas            *Quotas
+	Usages            *Usages
 	ServerGroups      *ServerGroups
 	ImageCaches       *ImageCaches
 	Reports           *Reports
@@ -92,6 +108,7 @@ type Families struct {
 type parts struct {
 	orders      *orders
 	builder     *builder
+	scheduler   *scheduler
 	machines    *machines
 	connections *connections
 	refresh     *refresh
@@ -100,16 +117,16 @@ type parts struct {
 	repairs     *repairs
 }
 
-func (s *Service) makeFamilies(t Tables) {
+func (s *core) makeFamilies(t Tables) {
 	s.Families = Families{
 		Servers: &Servers{s}, Power: &Power{s}, Moves: &Moves{s}, Migrations: &Migrations{s}, Shelves: &Shelves{s}, Snapshots: &Snapshots{s},
 		Interfaces: &Interfaces{s}, SecurityGroups: &SecurityGroups{s}, VolumeAttachments: &VolumeAttachments{s}, Consoles: &Consoles{s},
 		Histories: &Histories{s}, Explanations: &Explanations{s}, ExternalEvents: &ExternalEvents{s},
-		Aggregates: &Aggregates{s, t.Aggregates}, ServerGroups: &ServerGroups{s, t.ServerGroups},
+		Hosts: &Hosts{s}, Quotas: &Quotas{s}, Usages: &Usages{s}, Aggregates: &Aggregates{s, t.Aggregates}, ServerGroups: &ServerGroups{s, t.ServerGroups},
 		ImageCaches: &ImageCaches{s}, Reports: &Reports{s}, Proxies: &Proxies{s},
 	}
 	s.parts = parts{
-		orders: &orders{s}, builder: &builder{s}, machines: &machines{s}, connections: &connections{s}, refresh: &refresh{s},
+		orders: &orders{s}, builder: &builder{s}, scheduler: &scheduler{s}, machines: &machines{s}, connections: &connections{s}, refresh: &refresh{s},
 		journal: &journal{s}, answers: &answers{s}, repairs: &repairs{s},
 	}
 }

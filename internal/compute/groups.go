@@ -20,7 +20,7 @@ type NewServerGroup struct {
 
 // Create adds a server group.
 func (f *ServerGroups) Create(ctx context.Context, n NewServerGroup) (*ServerGroup, error) {
-	if err := f.Check(ctx, "os-server-groups:create"); err != nil {
+	if err := f.checkOwn(ctx, "os-server-groups:create"); err != nil {
 		return nil, err
 	}
 	if len(n.Rules) > 0 && n.Policy != AntiAffinity {
@@ -71,10 +71,10 @@ func (f *ServerGroups) Show(ctx context.Context, id string) (g *ServerGroup, err
 
 // List lists the project's server groups, or everybody's for those who may.
 func (f *ServerGroups) List(ctx context.Context, q store.Query) (page store.Page[ServerGroup], err error) {
-	if err := f.Check(ctx, "os-server-groups:index"); err != nil {
+	if err := f.checkOwn(ctx, "os-server-groups:index"); err != nil {
 		return page, err
 	}
-	if !q.Everyone || !f.Allowed(ctx, "os-server-groups:index:all_projects") {
+	if !q.Everyone || !f.may(ctx, "os-server-groups:index:all_projects") {
 		q = q.Within(store.Eq("project_id", actor.From(ctx).ProjectID))
 	}
 	err = f.read(ctx, func(tx *store.Tx) (err error) {

@@ -89,7 +89,7 @@ func (s *machines) removeFrom(ctx context.Context, host, server string) error {
 		err = nil
 	}
 	if errs.Is(err, errs.Unavailable) {
-		if silent, herr := s.silent(ctx, host); herr == nil && silent {
+		if silent, herr := s.Hosts.silent(ctx, host); herr == nil && silent {
 			s.log.WarnContext(ctx, "guest left on a host that is away", "host", host, "server", server)
 			err = nil
 		}

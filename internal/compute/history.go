@@ -77,7 +77,7 @@ func (s *journal) recordEvent(ctx context.Context, tx *store.Tx, e *Event) error
 
 // step wraps a saga step so that the server's history shows it as an event,
 // well ended or not. An event that cannot be written is no reason to fail.
-func step[S any, P state[S]](s *Service, name string, do func(ctx context.Context, v *S) error) func(context.Context, *S) error {
+func step[S any, P state[S]](s *core, name string, do func(ctx context.Context, v *S) error) func(context.Context, *S) error {
 	return func(ctx context.Context, v *S) error {
 		j, start := P(v).common(), s.now().UTC()
 		err := do(ctx, v)
@@ -95,7 +95,7 @@ func step[S any, P state[S]](s *Service, name string, do func(ctx context.Contex
 }
 
 // finish ends an action well: f changes the server a last time.
-func finish[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store.Tx, v *S, srv *Server) error) func(context.Context, *store.Tx, *S) error {
+func finish[S any, P state[S]](s *core, f func(ctx context.Context, tx *store.Tx, v *S, srv *Server) error) func(context.Context, *store.Tx, *S) error {
 	return func(ctx context.Context, tx *store.Tx, v *S) error {
 		j := P(v).common()
 		srv, err := s.servers.Get(ctx, tx, j.Server)
@@ -114,7 +114,7 @@ func finish[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store
 }
 
 // fail ends an action badly: f says what becomes of the server.
-func fail[S any, P state[S]](s *Service, f func(ctx context.Context, tx *store.Tx, v *S, srv *Server, cause *errs.Error) error) func(context.Context, *store.Tx, *S, *errs.Error) error {
+func fail[S any, P state[S]](s *core, f func(ctx context.Context, tx *store.Tx, v *S, srv *Server, cause *errs.Error) error) func(context.Context, *store.Tx, *S, *errs.Error) error {
 	return func(ctx context.Context, tx *store.Tx, v *S, cause *errs.Error) error {
 		j := P(v).common()
 		srv, err := s.servers.Get(ctx, tx, j.Server)
@@ -196,23 +196,23 @@ func (s *journal) actionsOf(ctx context.Context, tx *store.Tx, serverID string) 
 
 // History are the use cases of one server's actions. Deleted servers keep theirs.
 type History struct {
-	s          *Service
+	*core
 	serverID   string
 	deletedToo bool
 }
 
 // Of returns the use cases of a server's actions.
 func (s *Histories) Of(serverID string, deletedToo bool) History {
-	return History{s.Service, serverID, deletedToo}
+	return History{s.core, serverID, deletedToo}
 }
 
 // List lists actions, newest first.
 func (h History) List(ctx context.Context, q store.Query) (page store.Page[Action], err error) {
-	err = h.s.read(ctx, func(tx *store.Tx) (err error) {
-		if err := h.load(ctx, tx, "os-instance-actions:list"); err != nil {
+	err = h.read(ctx, func(tx *store.Tx) (err error) {
+		if err := h.find(ctx, tx, "os-instance-actions:list"); err != nil {
 			return err
 		}
-		page, err = h.s.actions.List(ctx, tx, q.Within(store.Eq("server_id", h.serverID)))
+		page, err = h.actions.List(ctx, tx, q.Within(store.Eq("server_id", h.serverID)))
 		return err
 	})
 	return page, err
@@ -220,18 +220,18 @@ func (h History) List(ctx context.Context, q store.Query) (page store.Page[Actio
 
 // Show returns the newest action of a request, with its events, newest first.
 func (h History) Show(ctx context.Context, requestID string) (a *Action, err error) {
-	err = h.s.read(ctx, func(tx *store.Tx) (err error) {
-		if err := h.load(ctx, tx, "os-instance-actions:show"); err != nil {
+	err = h.read(ctx, func(tx *store.Tx) (err error) {
+		if err := h.find(ctx, tx, "os-instance-actions:show"); err != nil {
 			return err
 		}
-		a, err = h.s.journal.actionByRequest(ctx, tx, h.serverID, requestID)
+		a, err = h.journal.actionByRequest(ctx, tx, h.serverID, requestID)
 		return notFound(err, "Action for request_id %s on instance %s not found", requestID, h.serverID)
 	})
 	if err != nil {
 		return nil, err
 	}
-	a.EventsShown = h.s.Allowed(ctx, "os-instance-actions:events")
-	a.DetailsShown = h.s.Allowed(ctx, "os-instance-actions:events:details")
+	a.EventsShown = h.may(ctx, "os-instance-actions:events")
+	a.DetailsShown = h.may(ctx, "os-instance-actions:events:details")
 	return a, nil
 }
 
@@ -253,8 +253,8 @@ func (s *journal) actionByRequest(ctx context.Context, tx *store.Tx, serverID, r
 	return a, err
 }
 
-func (h History) load(ctx context.Context, tx *store.Tx, rule string) error {
-	s, id := h.s, h.serverID
+func (h History) find(ctx context.Context, tx *store.Tx, rule string) error {
+	s, id := h.core, h.serverID
 	srv, err := s.servers.Get(ctx, tx, id)
 	if err != nil {
 		return notFound(err, "Instance %s could not be found.", id)

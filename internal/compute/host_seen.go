@@ -8,9 +8,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// HostSeenSince tells whether a host has reported at or after a moment: whether
+// SeenSince tells whether a host has reported at or after a moment: whether
 // its agent has found this control plane since that started.
-func (s *Service) HostSeenSince(ctx context.Context, name string, since time.Time) (bool, error) {
+func (s *Hosts) SeenSince(ctx context.Context, name string, since time.Time) (bool, error) {
 	var seen time.Time
 	err := s.read(ctx, func(tx *store.Tx) error {
 		h, err := s.hostStates.Get(ctx, tx, name)

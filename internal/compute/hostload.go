@@ -3,7 +3,6 @@ package compute
 import (
 	"context"
 
-	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
 )
 
@@ -15,15 +14,15 @@ type HostLoad struct {
 	Servers        []*Server // if they were asked for
 }
 
-// HostLoads returns all hosts with their claims and how many servers they have,
+// Loads returns all hosts with their claims and how many servers they have,
 // and, if that is asked for, with the servers.
-func (s *Service) HostLoads(ctx context.Context, rule string, withServers bool) (out []*HostLoad, err error) {
-	if err := s.Check(ctx, rule); err != nil {
+func (s *Hosts) Loads(ctx context.Context, rule string, withServers bool) (out []*HostLoad, err error) {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	err = s.read(ctx, func(tx *store.Tx) error {
 		out = nil
-		hosts, err := s.hostsTx(ctx, tx)
+		hosts, err := s.all(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -53,33 +52,4 @@ func (s *Service) HostLoads(ctx context.Context, rule string, withServers bool) 
 		return err
 	})
 	return out, err
-}
-
-// CacheImages has all hosts of an aggregate fetch images ahead of their use.
-func (s *Service) CacheImages(ctx context.Context, aggregateID string, images []string) error {
-	if err := s.Check(ctx, "compute:aggregates:images"); err != nil {
-		return err
-	}
-	a, err := s.Aggregates.Show(ctx, aggregateID)
-	if err != nil {
-		return err
-	}
-	for _, id := range images {
-		image, err := s.images.Show(ctx, id)
-		if err != nil {
-			return invalidIfMissing(err, "Image %s could not be found.", id)
-		}
-		if err := usable(image); err != nil {
-			return err
-		}
-		disk := rootDisk(image, 0)
-		for _, host := range a.Hosts {
-			s.grants.give(host, image.ID, s.now())
-			// Only a wish: a host that cannot now fetches the image when it is needed.
-			if err := s.hosts.Prefetch(ctx, host, disk); err != nil && !errs.Is(err, errs.Unavailable) {
-				s.log.WarnContext(ctx, "image not cached ahead", "host", host, "image", id, "error", err)
-			}
-		}
-	}
-	return nil
 }

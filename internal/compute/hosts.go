@@ -13,12 +13,12 @@ import (
 )
 
 // up tells whether a host counts as alive.
-func (s *Service) up(h *Host) bool {
+func (s *Hosts) up(h *Host) bool {
 	return !h.ForcedDown && s.now().Sub(h.SeenAt) < hostapi.DownAfter
 }
 
 // silent tells whether a host has missed a heartbeat or is gone altogether.
-func (s *Service) silent(ctx context.Context, name string) (bool, error) {
+func (s *Hosts) silent(ctx context.Context, name string) (bool, error) {
 	var h *Host
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
 		h, err = s.hostStates.Get(ctx, tx, name)
@@ -30,8 +30,8 @@ func (s *Service) silent(ctx context.Context, name string) (bool, error) {
 	return err == nil && (h.ForcedDown || s.now().Sub(h.SeenAt) > 2*hostapi.HeartbeatEvery), err
 }
 
-// hostsTx reads all hosts, with their zones and whether they are up.
-func (s *Service) hostsTx(ctx context.Context, tx *store.Tx) ([]*Host, error) {
+// all reads all hosts, with their zones and whether they are up.
+func (s *Hosts) all(ctx context.Context, tx *store.Tx) ([]*Host, error) {
 	page, err := s.hostTable.List(ctx, tx, store.Query{Sort: []store.Sort{{Field: "number"}}})
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (s *Service) hostsTx(ctx context.Context, tx *store.Tx) ([]*Host, error) {
 }
 
 // situate fills in what is read with hosts: their zones and whether they are up.
-func (s *Service) situate(ctx context.Context, tx *store.Tx, hosts []*Host) error {
+func (s *Hosts) situate(ctx context.Context, tx *store.Tx, hosts []*Host) error {
 	zones, err := s.store.Zones(ctx, tx)
 	for _, h := range hosts {
 		h.Zone, h.Up = s.zoneOf(zones, h.Name), s.up(h)
@@ -48,21 +48,21 @@ func (s *Service) situate(ctx context.Context, tx *store.Tx, hosts []*Host) erro
 	return err
 }
 
-func (s *Service) zoneOf(zones map[string]string, host string) string {
+func (s *Hosts) zoneOf(zones map[string]string, host string) string {
 	if z := zones[host]; z != "" {
 		return z
 	}
 	return s.cfg.DefaultZone
 }
 
-// Hosts returns all hosts, if the actor may know them by the rule.
-func (s *Service) Hosts(ctx context.Context, rule string) ([]*Host, error) {
-	if err := s.Check(ctx, rule); err != nil {
+// List returns all hosts, if the actor may know them by the rule.
+func (s *Hosts) List(ctx context.Context, rule string) ([]*Host, error) {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	var hosts []*Host
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		hosts, err = s.hostsTx(ctx, tx)
+		hosts, err = s.all(ctx, tx)
 		return err
 	})
 	return hosts, err
@@ -77,9 +77,9 @@ type HostPatch struct {
 	Maintenance bool
 }
 
-// ChangeHost changes what the operator says about the host of which by holds.
-func (s *Service) ChangeHost(ctx context.Context, rule string, by store.Cond, missing error, p HostPatch) (host *Host, err error) {
-	if err := s.Check(ctx, rule); err != nil {
+// Change changes what the operator says about the host of which by holds.
+func (s *Hosts) Change(ctx context.Context, rule string, by store.Cond, missing error, p HostPatch) (host *Host, err error) {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	err = s.write(ctx, func(tx *store.Tx) error {
@@ -107,9 +107,9 @@ func (s *Service) ChangeHost(ctx context.Context, rule string, by store.Cond, mi
 	return host, err
 }
 
-// DeleteHost forgets the host of which by holds, if it runs no servers.
-func (s *Service) DeleteHost(ctx context.Context, by store.Cond, missing error) error {
-	if err := s.Check(ctx, "os-services:delete"); err != nil {
+// Delete forgets the host of which by holds, if it runs no servers.
+func (s *Hosts) Delete(ctx context.Context, by store.Cond, missing error) error {
+	if err := s.checkOwn(ctx, "os-services:delete"); err != nil {
 		return err
 	}
 	return s.write(ctx, func(tx *store.Tx) error {
@@ -137,8 +137,8 @@ func (s *Service) DeleteHost(ctx context.Context, by store.Cond, missing error) 
 	})
 }
 
-// registerHost makes the row of a host that reports for the first time.
-func (s *Service) registerHost(ctx context.Context, tx *store.Tx, name string, now time.Time) (*Host, error) {
+// register makes the row of a host that reports for the first time.
+func (s *Hosts) register(ctx context.Context, tx *store.Tx, name string, now time.Time) (*Host, error) {
 	number, err := s.store.Next(ctx, tx, "host")
 	return &Host{
 		Name: name, Number: number, CreatedAt: now,

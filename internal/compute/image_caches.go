@@ -21,13 +21,13 @@ const prefetchTimeout = 30 * time.Minute
 
 // namedHosts are the hosts with these names; all that are up without any.
 func (s *ImageCaches) namedHosts(ctx context.Context, names []string) ([]string, error) {
-	hosts, err := s.Hosts(ctx, "os_compute_api:os-hypervisors:list")
+	hosts, err := s.Hosts.List(ctx, "os_compute_api:os-hypervisors:list")
 	if err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, h := range hosts {
-		if slices.Contains(names, h.Name) || len(names) == 0 && s.up(h) {
+		if slices.Contains(names, h.Name) || len(names) == 0 && s.Hosts.up(h) {
 			out = append(out, h.Name)
 		}
 	}
@@ -82,4 +82,33 @@ func (s *ImageCaches) List(ctx context.Context, hosts []string) ([]HostImages, e
 		out[i].Cache = *cache
 	}
 	return out, nil
+}
+
+// OfAggregate has all hosts of an aggregate fetch images ahead of their use.
+func (s *ImageCaches) OfAggregate(ctx context.Context, aggregateID string, images []string) error {
+	if err := s.checkOwn(ctx, "compute:aggregates:images"); err != nil {
+		return err
+	}
+	a, err := s.Aggregates.Show(ctx, aggregateID)
+	if err != nil {
+		return err
+	}
+	for _, id := range images {
+		image, err := s.images.Show(ctx, id)
+		if err != nil {
+			return invalidIfMissing(err, "Image %s could not be found.", id)
+		}
+		if err := usable(image); err != nil {
+			return err
+		}
+		disk := rootDisk(image, 0)
+		for _, host := range a.Hosts {
+			s.grants.give(host, image.ID, s.now())
+			// Only a wish: a host that cannot now fetches the image when it is needed.
+			if err := s.hosts.Prefetch(ctx, host, disk); err != nil && !errs.Is(err, errs.Unavailable) {
+				s.log.WarnContext(ctx, "image not cached ahead", "host", host, "image", id, "error", err)
+			}
+		}
+	}
+	return nil
 }

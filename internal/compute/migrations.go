@@ -12,7 +12,7 @@ import (
 
 // List lists moves of servers, newest first.
 func (m *Migrations) List(ctx context.Context, q store.Query) (page store.Page[Migration], err error) {
-	if err := m.Check(ctx, "os-migrations:index"); err != nil {
+	if err := m.checkOwn(ctx, "os-migrations:index"); err != nil {
 		return page, err
 	}
 	err = m.read(ctx, func(tx *store.Tx) (err error) {

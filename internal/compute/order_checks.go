@@ -12,22 +12,22 @@ import (
 
 // allowed asks the policies that the request touches.
 func (s *orders) allowed(ctx context.Context, r *CreateServer) error {
-	if err := s.Check(ctx, "servers:create"); err != nil {
+	if err := s.checkOwn(ctx, "servers:create"); err != nil {
 		return err
 	}
 	if len(r.Networks) > 0 {
-		if err := s.Check(ctx, "servers:create:attach_network"); err != nil {
+		if err := s.checkOwn(ctx, "servers:create:attach_network"); err != nil {
 			return err
 		}
 	}
 	if len(r.Devices) > 0 {
-		if err := s.Check(ctx, "servers:create:attach_volume"); err != nil {
+		if err := s.checkOwn(ctx, "servers:create:attach_volume"); err != nil {
 			return err
 		}
 	}
 	zone, host, node := splitZone(r.Zone)
 	if host != "" || node != "" {
-		if err := s.Check(ctx, "servers:create:forced_host"); err != nil {
+		if err := s.checkOwn(ctx, "servers:create:forced_host"); err != nil {
 			return err
 		}
 		r.Zone, r.Host = zone, host
@@ -82,7 +82,7 @@ func (s *orders) checkTarget(ctx context.Context, tx *store.Tx, r CreateServer) 
 	if r.Zone == "" && r.Host == "" {
 		return nil
 	}
-	hosts, err := s.hostsTx(ctx, tx)
+	hosts, err := s.Hosts.all(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -99,18 +99,18 @@ func (s *orders) checkTarget(ctx context.Context, tx *store.Tx, r CreateServer) 
 
 // checkLimits checks quotas that are not counted in servers.
 func (s *orders) checkLimits(ctx context.Context, tx *store.Tx, r CreateServer, srv *Server, n int) error {
-	if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(r.Metadata),
+	if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(r.Metadata),
 		"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
 		return err
 	}
-	if err := s.checkLimit(ctx, tx, srv.ProjectID, "injected_files", len(r.Files), "Quota exceeded, too many personality items"); err != nil {
+	if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "injected_files", len(r.Files), "Quota exceeded, too many personality items"); err != nil {
 		return err
 	}
 	for _, f := range r.Files {
-		if err := s.checkLimit(ctx, tx, srv.ProjectID, "injected_file_path_bytes", len(f.Path), "Personality file path exceeds maximum length"); err != nil {
+		if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "injected_file_path_bytes", len(f.Path), "Personality file path exceeds maximum length"); err != nil {
 			return err
 		}
-		if err := s.checkLimit(ctx, tx, srv.ProjectID, "injected_file_content_bytes", len(f.Content), "Personality file content exceeds maximum length"); err != nil {
+		if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "injected_file_content_bytes", len(f.Content), "Personality file content exceeds maximum length"); err != nil {
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func (s *orders) checkLimits(ctx context.Context, tx *store.Tx, r CreateServer, 
 	if err != nil {
 		return err
 	}
-	return s.checkLimit(ctx, tx, srv.ProjectID, "server_group_members", len(g.Members)+n, "Quota exceeded, too many servers in group")
+	return s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "server_group_members", len(g.Members)+n, "Quota exceeded, too many servers in group")
 }
 
 // groupHint finds the server group that a scheduler hint names.

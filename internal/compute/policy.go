@@ -92,7 +92,7 @@ func Rules() []policy.Rule {
 }
 
 // check asks the policy, and words the refusal as Nova does.
-func (s *Service) check(ctx context.Context, rule string, t policy.Target) error {
+func (s *core) check(ctx context.Context, rule string, t policy.Target) error {
 	err := s.policy.Check(ctx, "os_compute_api:"+rule, t)
 	if errs.Is(err, errs.Forbidden) {
 		return errs.New(errs.Forbidden, "Policy doesn't allow os_compute_api:%s to be performed.", rule)
@@ -100,13 +100,13 @@ func (s *Service) check(ctx context.Context, rule string, t policy.Target) error
 	return err
 }
 
-// Check asks a rule about the actor's own project.
-func (s *Service) Check(ctx context.Context, rule string) error {
+// checkOwn asks a rule about the actor's own project.
+func (s *core) checkOwn(ctx context.Context, rule string) error {
 	return s.check(ctx, rule, own(ctx))
 }
 
-// Allowed asks a rule about the actor's own project, for answers that show less to some.
-func (s *Service) Allowed(ctx context.Context, rule string) bool {
+// may asks a rule about the actor's own project, for answers that show less to some.
+func (s *core) may(ctx context.Context, rule string) bool {
 	return s.policy.Allowed(ctx, "os_compute_api:"+rule, own(ctx))
 }
 
@@ -115,6 +115,6 @@ func own(ctx context.Context) policy.Target {
 	return policy.Target{"project_id": a.ProjectID, "user_id": a.UserID}
 }
 
-func (s *Service) isAdmin(ctx context.Context) bool {
+func (s *core) isAdmin(ctx context.Context) bool {
 	return s.policy.Allowed(ctx, "context_is_admin", nil)
 }

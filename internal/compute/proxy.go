@@ -11,7 +11,7 @@ import (
 
 // Groups gives the API the network's security groups, if the rule allows it.
 func (s *Proxies) Groups(ctx context.Context, rule string) (*network.SecurityGroups, *network.SecurityGroupRules, error) {
-	if err := s.Check(ctx, rule); err != nil {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, nil, err
 	}
 	if s.networkProxy == nil {
@@ -22,7 +22,7 @@ func (s *Proxies) Groups(ctx context.Context, rule string) (*network.SecurityGro
 
 // Network gives the API the network behind compute, if the rule allows it.
 func (s *Proxies) Network(ctx context.Context, rule string) (*network.Service, error) {
-	if err := s.Check(ctx, rule); err != nil {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	if s.networkProxy == nil {
@@ -52,12 +52,12 @@ func (s *Proxies) Images() (ImageProxy, error) {
 }
 
 // Extensions tells whether the actor may list the API's extensions.
-func (s *Proxies) Extensions(ctx context.Context) error { return s.Check(ctx, "extensions") }
+func (s *Proxies) Extensions(ctx context.Context) error { return s.checkOwn(ctx, "extensions") }
 
 // Assist is what volume drivers on shared files ask of compute; this
 // cloud has no such drivers.
 func (s *Proxies) Assist(ctx context.Context, rule string) error {
-	if err := s.Check(ctx, rule); err != nil {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return err
 	}
 	return errs.New(errs.Invalid, "This cloud's volumes do not need compute to make or delete their snapshots.")
@@ -65,7 +65,7 @@ func (s *Proxies) Assist(ctx context.Context, rule string) error {
 
 // Volumes gives the API the volume service behind compute, if the rule allows it.
 func (s *Proxies) Volumes(ctx context.Context, rule string) (*volume.Service, error) {
-	if err := s.Check(ctx, rule); err != nil {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	if s.volumeProxy == nil {

@@ -13,8 +13,8 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// newQuotas are the limits that compute enforces, by default Nova's own.
-func (s *Service) newQuotas(t Tables) *quota.Quotas {
+// counted are the limits that compute enforces, by default Nova's own.
+func (s *Quotas) counted(t Tables) *quota.Quotas {
 	return quota.New(quota.Deps{Table: t.Quotas, Config: s.cfg.Quota, Families: []quota.Family{
 		{Defaults: map[string]int64{"instances": 10, "cores": 20, "ram": 51200}, Count: s.countServers},
 		quota.Rows("server_groups", 10, t.ServerGroups),
@@ -28,14 +28,14 @@ func (s *Service) newQuotas(t Tables) *quota.Quotas {
 }
 
 // countServers counts what servers take of quotas.
-func (s *Service) countServers(ctx context.Context, tx *store.Tx, h quota.Holder) (map[string]int64, error) {
+func (s *Quotas) countServers(ctx context.Context, tx *store.Tx, h quota.Holder) (map[string]int64, error) {
 	t, err := s.store.ServerTotals(ctx, tx, h.Project, h.User)
 	return map[string]int64{"instances": int64(t.Instances), "cores": int64(t.Cores), "ram": int64(t.RAM)}, err
 }
 
 // checkServerQuota tells how many of wanted servers of a flavor fit the
 // project's quota, at least least of them, or says why not.
-func (s *Service) checkServerQuota(ctx context.Context, tx *store.Tx, projectID string, f *Flavor, least, wanted int) (int, error) {
+func (s *Quotas) checkServerQuota(ctx context.Context, tx *store.Tx, projectID string, f *Flavor, least, wanted int) (int, error) {
 	account, err := s.quotas.Account(ctx, tx, quota.Holder{Project: projectID}, "instances", "cores", "ram")
 	if err != nil {
 		return 0, err
@@ -72,7 +72,7 @@ func overQuota(a quota.Account, wanted map[string]int) error {
 }
 
 // checkLimit refuses more than the project's limit of something that is not counted over servers.
-func (s *Service) checkLimit(ctx context.Context, tx *store.Tx, projectID, resource string, n int, message string) error {
+func (s *Quotas) checkLimit(ctx context.Context, tx *store.Tx, projectID, resource string, n int, message string) error {
 	fits, err := s.quotas.Fits(ctx, tx, quota.Holder{Project: projectID}, resource, int64(n))
 	if err == nil && !fits {
 		err = errs.New(errs.OverQuota, "%s", message)
@@ -80,33 +80,33 @@ func (s *Service) checkLimit(ctx context.Context, tx *store.Tx, projectID, resou
 	return err
 }
 
-// QuotaSet returns a project's limits and use. The actor must be allowed the
+// Show returns a project's limits and use. The actor must be allowed the
 // rule about that project.
-func (s *Service) QuotaSet(ctx context.Context, rule, projectID, userID string) (quota.Account, error) {
+func (s *Quotas) Show(ctx context.Context, rule, projectID, userID string) (quota.Account, error) {
 	if err := s.check(ctx, rule, policy.Target{"project_id": projectID}); err != nil {
 		return nil, err
 	}
 	if err := s.checkProject(ctx, projectID); err != nil {
 		return nil, err
 	}
-	return s.quotaSet(ctx, projectID, userID)
+	return s.account(ctx, projectID, userID)
 }
 
 // Limits returns a project's limits and use under the rules of GET /limits,
 // where nobody asks whether the project exists.
-func (s *Service) Limits(ctx context.Context, projectID string) (quota.Account, error) {
+func (s *Quotas) Limits(ctx context.Context, projectID string) (quota.Account, error) {
 	if projectID != actor.From(ctx).ProjectID {
-		if err := s.Check(ctx, "limits:other_project"); err != nil {
+		if err := s.checkOwn(ctx, "limits:other_project"); err != nil {
 			return nil, err
 		}
 	}
 	if err := s.check(ctx, "limits", policy.Target{"project_id": projectID}); err != nil {
 		return nil, err
 	}
-	return s.quotaSet(ctx, projectID, "")
+	return s.account(ctx, projectID, "")
 }
 
-func (s *Service) quotaSet(ctx context.Context, projectID, userID string) (out quota.Account, err error) {
+func (s *Quotas) account(ctx context.Context, projectID, userID string) (out quota.Account, err error) {
 	err = s.read(ctx, func(tx *store.Tx) error {
 		out, err = s.quotas.Account(ctx, tx, quota.Holder{Project: projectID, User: userID})
 		return err
@@ -114,22 +114,8 @@ func (s *Service) quotaSet(ctx context.Context, projectID, userID string) (out q
 	return out, err
 }
 
-// checkProject refuses quotas of projects that do not exist.
-func (s *Service) checkProject(ctx context.Context, projectID string) error {
-	if s.identity == nil || projectID == actor.From(ctx).ProjectID {
-		return nil
-	}
-	return s.read(ctx, func(tx *store.Tx) error {
-		ok, err := s.identity.ProjectExists(ctx, tx, projectID)
-		if err == nil && !ok {
-			err = errs.New(errs.Invalid, "Project ID %s is not a valid project.", projectID)
-		}
-		return err
-	})
-}
-
-// DefaultQuotas returns the limits of a project without its own.
-func (s *Service) DefaultQuotas(ctx context.Context, rule, projectID string) (map[string]int64, error) {
+// Defaults returns the limits of a project without its own.
+func (s *Quotas) Defaults(ctx context.Context, rule, projectID string) (map[string]int64, error) {
 	if err := s.check(ctx, rule, policy.Target{"project_id": projectID}); err != nil {
 		return nil, err
 	}
@@ -146,9 +132,9 @@ func (s *Service) DefaultQuotas(ctx context.Context, rule, projectID string) (ma
 	return out, err
 }
 
-// SetQuotas gives a project, or one user in it, limits of its own. Without
+// Set gives a project, or one user in it, limits of its own. Without
 // force a limit below what is in use is refused.
-func (s *Service) SetQuotas(ctx context.Context, projectID, userID string, set map[string]int64, force bool) (quota.Account, error) {
+func (s *Quotas) Set(ctx context.Context, projectID, userID string, set map[string]int64, force bool) (quota.Account, error) {
 	if err := s.check(ctx, "os-quota-sets:update", policy.Target{"project_id": projectID}); err != nil {
 		return nil, err
 	}
@@ -188,8 +174,8 @@ func (s *Service) SetQuotas(ctx context.Context, projectID, userID string, set m
 	return out, err
 }
 
-// ResetQuotas returns a project, or one user in it, to the defaults.
-func (s *Service) ResetQuotas(ctx context.Context, projectID, userID string) error {
+// Reset returns a project, or one user in it, to the defaults.
+func (s *Quotas) Reset(ctx context.Context, projectID, userID string) error {
 	if err := s.check(ctx, "os-quota-sets:delete", policy.Target{"project_id": projectID}); err != nil {
 		return err
 	}
@@ -202,9 +188,9 @@ func (s *Service) ResetQuotas(ctx context.Context, projectID, userID string) err
 	})
 }
 
-// SetClassQuotas changes a quota class; only "default" has an effect.
-func (s *Service) SetClassQuotas(ctx context.Context, class string, set map[string]int64) (map[string]int64, error) {
-	if err := s.Check(ctx, "os-quota-class-sets:update"); err != nil {
+// SetClass changes a quota class; only "default" has an effect.
+func (s *Quotas) SetClass(ctx context.Context, class string, set map[string]int64) (map[string]int64, error) {
+	if err := s.checkOwn(ctx, "os-quota-class-sets:update"); err != nil {
 		return nil, err
 	}
 	var out map[string]int64
@@ -219,9 +205,9 @@ func (s *Service) SetClassQuotas(ctx context.Context, class string, set map[stri
 	return out, err
 }
 
-// ClassQuotas returns a quota class.
-func (s *Service) ClassQuotas(ctx context.Context, class string) (map[string]int64, error) {
-	if err := s.Check(ctx, "os-quota-class-sets:show"); err != nil {
+// Class returns a quota class.
+func (s *Quotas) Class(ctx context.Context, class string) (map[string]int64, error) {
+	if err := s.checkOwn(ctx, "os-quota-class-sets:show"); err != nil {
 		return nil, err
 	}
 	var out map[string]int64

@@ -12,9 +12,6 @@ import (
 	"kumoi/internal/kernel/task"
 )
 
-// justStarted tells whether hosts may not have had the time to report yet.
-func (s *Service) justStarted() bool { return s.now().Sub(s.started) < hostapi.DownAfter }
-
 // task keeps guests as their servers say: what a host reports is
 // compared with what it should have, and the difference is ensured again.
 func (s *repairs) task() task.Task {
@@ -24,7 +21,7 @@ func (s *repairs) task() task.Task {
 func (s *repairs) run(ctx context.Context) (string, error) {
 	var hosts []*Host
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		hosts, err = s.hostsTx(ctx, tx)
+		hosts, err = s.Hosts.all(ctx, tx)
 		return err
 	})
 	if err != nil {

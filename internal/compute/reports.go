@@ -33,12 +33,12 @@ func (s *Reports) TakeHost(ctx context.Context, r hostapi.HostReport) error {
 		h, err := s.hostTable.Get(ctx, tx, r.Host)
 		fresh := errors.Is(err, store.ErrNoRows)
 		if fresh {
-			h, err = s.registerHost(ctx, tx, r.Host, now)
+			h, err = s.Hosts.register(ctx, tx, r.Host, now)
 		}
 		if err != nil {
 			return err
 		}
-		revived = fresh || !s.up(h) || h.Report.StartedAt != r.StartedAt
+		revived = fresh || !s.Hosts.up(h) || h.Report.StartedAt != r.StartedAt
 		before := inventory(h, s.cfg)
 		h.Report, h.Sequence, h.SeenAt, h.UpdatedAt = r, r.Sequence, now, now
 		if after := inventory(h, s.cfg); fresh || after.Total != before.Total || after.Reserved != before.Reserved {
@@ -47,7 +47,7 @@ func (s *Reports) TakeHost(ctx context.Context, r hostapi.HostReport) error {
 			}
 		}
 		host = h
-		if err := s.situate(ctx, tx, []*Host{h}); err != nil {
+		if err := s.Hosts.situate(ctx, tx, []*Host{h}); err != nil {
 			return err
 		}
 		return s.saveHost(ctx, tx, h, fresh)

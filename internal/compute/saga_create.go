@@ -18,18 +18,18 @@ func (s *builder) createSaga() saga.Definition[placing] {
 		Steps: []saga.Step[placing]{
 			// The ports were allocated with the request, and the volumes begun.
 			{Name: "allocate", Do: each[placing](s.connections.await), Undo: each[placing](s.deallocate), Timeout: 12 * time.Hour},
-			{Name: "schedule", Do: step(s.Service, "conductor_schedule_instance", s.schedule), Undo: each[placing](s.unschedule)},
-			{Name: "bind", Do: step(s.Service, "compute_bind_ports", each[placing](s.machines.bindPorts)), Undo: each[placing](s.machines.unbindPorts)},
-			{Name: "image", Do: step(s.Service, "compute_prepare_image", tryHere(s.Service, each[placing](s.prefetch))), Timeout: 30 * time.Minute},
-			{Name: "spawn", Do: step(s.Service, "compute__do_build_and_run_instance", tryHere(s.Service, each[placing](s.machines.spawn))), Undo: each[placing](s.machines.remove), Timeout: 15 * time.Minute},
-			{Name: "vifs", Do: step(s.Service, "compute_wait_for_vifs", tryHere(s.Service, each[placing](s.waitVIFs))), Timeout: 5 * time.Minute},
+			{Name: "schedule", Do: step(s.core, "conductor_schedule_instance", s.schedule), Undo: each[placing](s.unschedule)},
+			{Name: "bind", Do: step(s.core, "compute_bind_ports", each[placing](s.machines.bindPorts)), Undo: each[placing](s.machines.unbindPorts)},
+			{Name: "image", Do: step(s.core, "compute_prepare_image", tryHere(s.core, each[placing](s.prefetch))), Timeout: 30 * time.Minute},
+			{Name: "spawn", Do: step(s.core, "compute__do_build_and_run_instance", tryHere(s.core, each[placing](s.machines.spawn))), Undo: each[placing](s.machines.remove), Timeout: 15 * time.Minute},
+			{Name: "vifs", Do: step(s.core, "compute_wait_for_vifs", tryHere(s.core, each[placing](s.waitVIFs))), Timeout: 5 * time.Minute},
 		},
-		Done: finish(s.Service, func(_ context.Context, _ *store.Tx, _ *placing, srv *Server) error {
+		Done: finish(s.core, func(_ context.Context, _ *store.Tx, _ *placing, srv *Server) error {
 			srv.VMState, srv.PowerState = VMActive, PowerRunning
 			srv.LaunchedAt, srv.AdminPass, srv.Fault = s.now().UTC(), "", nil
 			return nil
 		}),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *placing, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, j *placing, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.PowerState = VMError, PowerUnknown
 			s.journal.setFaultOf(srv, j.Host, j.LastError, cause)
 			return nil
@@ -43,7 +43,7 @@ const patience = 4
 
 // tryHere sends a failed build back to the choice of a host, unless the request
 // itself is wrong or enough hosts were tried.
-func tryHere[S any, P seeking[S]](s *Service, do func(context.Context, *S) error) func(context.Context, *S) error {
+func tryHere[S any, P seeking[S]](s *core, do func(context.Context, *S) error) func(context.Context, *S) error {
 	return func(ctx context.Context, v *S) error {
 		j, err := P(v).search(), do(ctx, v)
 		if err == nil || ctx.Err() != nil {
@@ -78,7 +78,7 @@ func (s *builder) schedule(ctx context.Context, j *placing) error {
 		if err != nil {
 			return err
 		}
-		d, err := s.claim(ctx, tx, srv, srv.ID, srv.resources(), j.Tried)
+		d, err := s.scheduler.claim(ctx, tx, srv, srv.ID, srv.resources(), j.Tried)
 		if err != nil {
 			return noHost(err, j.LastError != "")
 		}
@@ -109,7 +109,7 @@ func (s *builder) place(ctx context.Context, tx *store.Tx, srv *Server, host str
 	if err != nil {
 		return err
 	}
-	srv.Host, srv.AvailabilityZone = host, s.zoneOf(zones, host)
+	srv.Host, srv.AvailabilityZone = host, s.Hosts.zoneOf(zones, host)
 	srv.Generation++
 	srv.HostSequence = 0
 	return nil

@@ -18,15 +18,15 @@ func (s *Moves) resizeSaga() saga.Definition[moving] {
 	return saga.Definition[moving]{
 		Kind: kindResize, Version: 1,
 		Steps: []saga.Step[moving]{
-			{Name: "schedule", Do: step(s.Service, "conductor_migrate_server", s.schedule), Undo: s.unschedule},
-			{Name: "stop", Do: step(s.Service, "compute_prep_resize", s.stop), Undo: s.restartOld, Timeout: 10 * time.Minute},
+			{Name: "schedule", Do: step(s.core, "conductor_migrate_server", s.schedule), Undo: s.unschedule},
+			{Name: "stop", Do: step(s.core, "compute_prep_resize", s.stop), Undo: s.restartOld, Timeout: 10 * time.Minute},
 			{Name: "image", Do: s.makeImages, Undo: s.dropImages, Skip: sameHost},
-			{Name: "copy", Do: step(s.Service, "compute_resize_instance", s.copy), Timeout: 2 * time.Hour, Skip: sameHost},
+			{Name: "copy", Do: step(s.core, "compute_resize_instance", s.copy), Timeout: 2 * time.Hour, Skip: sameHost},
 			{Name: "switch", Do: s.switchOver, Undo: s.switchBack},
-			{Name: "finish", Do: step(s.Service, "compute_finish_resize", s.build), Undo: s.unbuild, Timeout: 30 * time.Minute},
+			{Name: "finish", Do: step(s.core, "compute_finish_resize", s.build), Undo: s.unbuild, Timeout: 30 * time.Minute},
 			{Name: "clean", Do: s.dropImages, Skip: sameHost},
 		},
-		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, j *moving, srv *Server) error {
+		Done: finish(s.core, func(ctx context.Context, tx *store.Tx, j *moving, srv *Server) error {
 			m, err := s.Migrations.get(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
@@ -36,7 +36,7 @@ func (s *Moves) resizeSaga() saga.Definition[moving] {
 			srv.RequestedHost, srv.Local.Carriers = "", nil
 			return s.Migrations.put(ctx, tx, m)
 		}),
-		Failed: fail(s.Service, func(ctx context.Context, tx *store.Tx, j *moving, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(ctx context.Context, tx *store.Tx, j *moving, srv *Server, cause *errs.Error) error {
 			m, err := s.Migrations.get(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
@@ -68,10 +68,10 @@ func (s *Moves) schedule(ctx context.Context, j *moving) error {
 		if m.Type == "resize" { // at home, if there is room
 			home := target
 			home.RequestedHost = srv.Host
-			d, err = s.claim(ctx, tx, &home, srv.ID, target.resources(), nil)
+			d, err = s.scheduler.claim(ctx, tx, &home, srv.ID, target.resources(), nil)
 		}
 		if d == nil || err != nil && errs.Is(err, errs.NoCapacity) {
-			d, err = s.claim(ctx, tx, &target, srv.ID, target.resources(), []string{srv.Host})
+			d, err = s.scheduler.claim(ctx, tx, &target, srv.ID, target.resources(), []string{srv.Host})
 		}
 		if err != nil {
 			return noHost(err, false)

@@ -34,13 +34,13 @@ func (s *VolumeAttachments) volumeSaga() saga.Definition[attaching] {
 				return s.disconnect(ctx, j)
 			}},
 		},
-		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, j *attaching, _ *Server) error {
+		Done: finish(s.core, func(ctx context.Context, tx *store.Tx, j *attaching, _ *Server) error {
 			if attach(j) {
 				return nil
 			}
 			return s.drop(ctx, tx, j)
 		}),
-		Failed: fail(s.Service, func(ctx context.Context, tx *store.Tx, j *attaching, srv *Server, _ *errs.Error) error {
+		Failed: fail(s.core, func(ctx context.Context, tx *store.Tx, j *attaching, srv *Server, _ *errs.Error) error {
 			srv.Generation++ // the repair ensures the server as it is now
 			if attach(j) {
 				return s.drop(ctx, tx, j)
@@ -52,7 +52,7 @@ func (s *VolumeAttachments) volumeSaga() saga.Definition[attaching] {
 
 // plug has the server's host give the guest what it should have.
 func (s *VolumeAttachments) plug(ctx context.Context, j *attaching) error {
-	return step(s.Service, "compute_"+j.Name, each[attaching](s.machines.spawn))(ctx, j)
+	return step(s.core, "compute_"+j.Name, each[attaching](s.machines.spawn))(ctx, j)
 }
 
 // unplug takes a volume back that the guest may have got, or leaves it

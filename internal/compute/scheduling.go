@@ -13,8 +13,8 @@ import (
 
 // claim has placement choose among the hosts that compute finds fit, and take
 // what the consumer needs. Without a host the error is NoCapacity and says why.
-func (s *Service) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer string, need Resources, not []string) (*Decision, error) {
-	hosts, err := s.hostsTx(ctx, tx)
+func (s *scheduler) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer string, need Resources, not []string) (*Decision, error) {
+	hosts, err := s.Hosts.all(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, srv *Server, consumer
 		return nil, err
 	}
 	f := filter{srv: srv, not: not, aggregates: aggregates}
-	if err := f.group(ctx, tx, s); err != nil {
+	if err := f.group(ctx, tx, s.core); err != nil {
 		return nil, err
 	}
 	if err := f.hints(ctx, tx, s.servers); err != nil {
@@ -100,7 +100,7 @@ type filter struct {
 	never   map[string]bool
 }
 
-func (f *filter) group(ctx context.Context, tx *store.Tx, s *Service) error {
+func (f *filter) group(ctx context.Context, tx *store.Tx, s *core) error {
 	if f.srv.GroupID == "" {
 		return nil
 	}

@@ -81,7 +81,7 @@ func (s *Servers) Create(ctx context.Context, r CreateServer) ([]*Server, error)
 		if err != nil {
 			return err
 		}
-		n, err := s.checkServerQuota(ctx, tx, template.ProjectID, template.Flavor, r.Min, r.Max)
+		n, err := s.Quotas.checkServerQuota(ctx, tx, template.ProjectID, template.Flavor, r.Min, r.Max)
 		if err != nil {
 			return err
 		}

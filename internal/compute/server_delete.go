@@ -45,8 +45,8 @@ func (s *Servers) deleteSaga() saga.Definition[job] {
 	return saga.Definition[job]{
 		Kind: kindDelete, Version: 1,
 		Steps: []saga.Step[job]{
-			{Name: "guest", Do: step(s.Service, "compute_terminate_instance", s.removeGuests), Timeout: 3 * time.Minute},
-			{Name: "ports", Do: step(s.Service, "compute_deallocate_network", s.dropPorts)},
+			{Name: "guest", Do: step(s.core, "compute_terminate_instance", s.removeGuests), Timeout: 3 * time.Minute},
+			{Name: "ports", Do: step(s.core, "compute_deallocate_network", s.dropPorts)},
 			{Name: "image", Do: s.Shelves.dropImage},
 		},
 		Done: func(ctx context.Context, tx *store.Tx, j *job) error {
@@ -72,7 +72,7 @@ func (s *Servers) deleteSaga() saga.Definition[job] {
 			}
 			return s.save(ctx, tx, srv)
 		},
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, j *job, srv *Server, cause *errs.Error) error {
 			srv.DeleteRequested, srv.VMState = false, VMError
 			s.journal.setFault(srv, j.Host, cause)
 			return nil

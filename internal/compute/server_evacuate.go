@@ -24,7 +24,7 @@ func (s *Moves) Evacuate(ctx context.Context, id, host, password string) (string
 		if err := s.permit(ctx, srv, "evacuate"); err != nil {
 			return err
 		}
-		hosts, err := s.hostsTx(ctx, tx)
+		hosts, err := s.Hosts.all(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -58,11 +58,11 @@ func (s *Moves) evacuateSaga() saga.Definition[evacuation] {
 	return saga.Definition[evacuation]{
 		Kind: kindEvacuate, Version: 1,
 		Steps: []saga.Step[evacuation]{
-			{Name: "schedule", Do: step(s.Service, "conductor_rebuild_instance", at[evacuation](s.builder.schedule))},
+			{Name: "schedule", Do: step(s.core, "conductor_rebuild_instance", at[evacuation](s.builder.schedule))},
 			{Name: "bind", Do: each[evacuation](s.machines.bindPorts)},
-			{Name: "spawn", Do: step(s.Service, "compute_rebuild_instance", each[evacuation](s.machines.spawn)), Timeout: 30 * time.Minute},
+			{Name: "spawn", Do: step(s.core, "compute_rebuild_instance", each[evacuation](s.machines.spawn)), Timeout: 30 * time.Minute},
 		},
-		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, j *evacuation, srv *Server) error {
+		Done: finish(s.core, func(ctx context.Context, tx *store.Tx, j *evacuation, srv *Server) error {
 			srv.VMState, srv.RequestedHost, srv.AdminPass, srv.Fault = VMStopped, "", "", nil
 			if srv.Power == hostapi.PowerRunning {
 				srv.VMState, srv.LaunchedAt = VMActive, s.now().UTC()
@@ -74,7 +74,7 @@ func (s *Moves) evacuateSaga() saga.Definition[evacuation] {
 			m.Status, m.DestHost = "done", srv.Host
 			return s.Migrations.put(ctx, tx, m)
 		}),
-		Failed: fail(s.Service, func(ctx context.Context, tx *store.Tx, j *evacuation, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(ctx context.Context, tx *store.Tx, j *evacuation, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.RequestedHost = VMError, ""
 			s.journal.setFaultOf(srv, j.Host, j.LastError, cause)
 			m, err := s.Migrations.get(ctx, tx, j.Server, j.Migration)

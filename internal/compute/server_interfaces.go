@@ -142,11 +142,11 @@ func (s *Interfaces) interfaceSaga() saga.Definition[plugging] {
 				if j.Host == "" {
 					return nil
 				}
-				return step(s.Service, "compute_"+j.Name, s.machines.spawn)(ctx, &j.job)
+				return step(s.core, "compute_"+j.Name, s.machines.spawn)(ctx, &j.job)
 			}},
 		},
-		Done: finish(s.Service, func(context.Context, *store.Tx, *plugging, *Server) error { return nil }),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, _ *plugging, srv *Server, _ *errs.Error) error {
+		Done: finish(s.core, func(context.Context, *store.Tx, *plugging, *Server) error { return nil }),
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, _ *plugging, srv *Server, _ *errs.Error) error {
 			srv.Generation++ // the repair ensures the server as it is now
 			return nil
 		}),

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -48,29 +47,29 @@ type Shown struct {
 
 func (s *Servers) shown(ctx context.Context) Shown {
 	return Shown{
-		Attributes: s.Allowed(ctx, "os-extended-server-attributes"), HostStatus: s.Allowed(ctx, "servers:show:host_status"),
-		Specs: s.Allowed(ctx, "servers:show:flavor-extra-specs"),
+		Attributes: s.may(ctx, "os-extended-server-attributes"), HostStatus: s.may(ctx, "servers:show:host_status"),
+		Specs: s.may(ctx, "servers:show:flavor-extra-specs"),
 	}
 }
 
 // AllFilters tells whether the actor may ask lists for servers by whatever they have.
 func (s *Servers) AllFilters(ctx context.Context) bool {
-	return s.Allowed(ctx, "servers:allow_all_filters")
+	return s.may(ctx, "servers:allow_all_filters")
 }
 
 // List lists the servers that the actor may see.
-func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Details, error) {
+func (s *Servers) List(ctx context.Context, r ListServers, detail bool) (*Details, error) {
 	rule := "servers:index"
 	if detail {
 		rule = "servers:detail"
 	}
-	if err := s.Check(ctx, rule); err != nil {
+	if err := s.checkOwn(ctx, rule); err != nil {
 		return nil, err
 	}
 	q := r.Query
 	if !q.Everyone {
 		q = q.Within(store.Eq("project_id", actor.From(ctx).ProjectID))
-	} else if err := s.Check(ctx, rule+":get_all_tenants"); err != nil {
+	} else if err := s.checkOwn(ctx, rule+":get_all_tenants"); err != nil {
 		return nil, err
 	}
 	states, none := statusConds(r.Statuses)
@@ -86,7 +85,7 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 	if byAddress && q.Limit > 0 {
 		q.Limit = 0 // the network knows addresses
 	}
-	out := &Details{Shown: s.Servers.shown(ctx)}
+	out := &Details{Shown: s.shown(ctx)}
 	err = s.read(ctx, func(tx *store.Tx) error {
 		page, err := s.shownServers.ListKept(ctx, tx, q, match)
 		out.Servers, out.More = page.Rows, page.More
@@ -117,8 +116,8 @@ func (s *Service) List(ctx context.Context, r ListServers, detail bool) (*Detail
 }
 
 // Describe returns one server with what its view shows.
-func (s *Service) Describe(ctx context.Context, id, rule string) (*Server, *Details, error) {
-	d := &Details{Shown: s.Servers.shown(ctx)}
+func (s *Servers) Describe(ctx context.Context, id, rule string) (*Server, *Details, error) {
+	d := &Details{Shown: s.shown(ctx)}
 	err := s.read(ctx, func(tx *store.Tx) error {
 		srv, err := s.load(ctx, tx, id, rule)
 		if err != nil {
@@ -138,7 +137,7 @@ func (s *Service) Describe(ctx context.Context, id, rule string) (*Server, *Deta
 }
 
 // surround asks the network about all servers at once.
-func (s *Service) surround(ctx context.Context, d *Details) error {
+func (s *Servers) surround(ctx context.Context, d *Details) error {
 	ids := make([]string, len(d.Servers))
 	for i, srv := range d.Servers {
 		ids[i] = srv.ID
@@ -161,7 +160,7 @@ func (s *Service) surround(ctx context.Context, d *Details) error {
 }
 
 // hostsOf reads what views of servers tell of their hosts.
-func (s *Service) hostsOf(ctx context.Context, tx *store.Tx, servers []*Server) (map[string]*Host, error) {
+func (s *Servers) hostsOf(ctx context.Context, tx *store.Tx, servers []*Server) (map[string]*Host, error) {
 	var names []string
 	for _, srv := range servers {
 		if srv.Host != "" && (len(names) == 0 || names[len(names)-1] != srv.Host) && !slices.Contains(names, srv.Host) {
@@ -179,7 +178,7 @@ func (s *Service) hostsOf(ctx context.Context, tx *store.Tx, servers []*Server) 
 	for _, h := range hosts {
 		out[h.Name] = h
 	}
-	return out, s.situate(ctx, tx, hosts)
+	return out, s.Hosts.situate(ctx, tx, hosts)
 }
 
 // statusConds narrows a list to status words; none tells that no server can match.
@@ -315,7 +314,7 @@ func keep(list []*Server, match func(*Server) bool) []*Server {
 }
 
 // keepAddresses keeps the servers that have an address like the patterns.
-func (s *Service) keepAddresses(ctx context.Context, d *Details, r ListServers) error {
+func (s *Servers) keepAddresses(ctx context.Context, d *Details, r ListServers) error {
 	all := make([]string, len(d.Servers))
 	for i, srv := range d.Servers {
 		all[i] = srv.ID
@@ -363,29 +362,12 @@ func HostStatus(h *Host) string {
 	return "UP"
 }
 
-// Topology is what a server's guest may know of its host's shape.
-type Topology struct{ HostShown bool }
-
-// Topology returns a server's.
-func (s *Servers) Topology(ctx context.Context, id string) (Topology, error) {
-	if _, err := s.Show(ctx, id, "server-topology:index"); err != nil {
-		return Topology{}, err
-	}
-	return Topology{HostShown: s.Allowed(ctx, "server-topology:host:index")}, nil
-}
-
-// Diagnostics asks the server's host what it measures of the guest.
-func (s *Service) Diagnostics(ctx context.Context, id string) (*hostapi.Diagnostics, *Server, error) {
-	srv, err := s.Servers.Show(ctx, id, "os-server-diagnostics")
-	if err != nil {
-		return nil, nil, err
-	}
-	if srv.Host == "" || srv.VMState == VMBuilding {
-		return nil, nil, errs.New(errs.Conflict, "Instance %s is not ready", id)
-	}
-	d, err := s.hosts.Diagnostics(ctx, srv.Host, id)
-	if errs.Is(err, errs.Unavailable) || errs.Is(err, errs.NotFound) {
-		return nil, nil, errs.Wrap(errs.Conflict, err, "Instance %s cannot be measured now: %s", id, strings.TrimSuffix(errs.As(err).Msg, "."))
-	}
-	return d, srv, err
+// Show returns a server for the context's actor, with its groups and tags.
+func (s *Servers) Show(ctx context.Context, id, rule string) (*Server, error) {
+	var srv *Server
+	err := s.read(ctx, func(tx *store.Tx) (err error) {
+		srv, err = s.load(ctx, tx, id, rule)
+		return err
+	})
+	return srv, err
 }

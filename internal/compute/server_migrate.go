@@ -16,7 +16,7 @@ func (s *Moves) MigrateLive(ctx context.Context, id, host string) error {
 			return err
 		}
 		err := s.read(ctx, func(tx *store.Tx) (err error) {
-			hosts, err = s.hostsTx(ctx, tx)
+			hosts, err = s.Hosts.all(ctx, tx)
 			return err
 		})
 		if err != nil {
@@ -49,7 +49,7 @@ func (s *Moves) Migrate(ctx context.Context, id, host string) error {
 		if err := s.permit(ctx, srv, "migrate"); err != nil {
 			return err
 		}
-		hosts, err := s.hostsTx(ctx, tx)
+		hosts, err := s.Hosts.all(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -81,10 +81,10 @@ func (s *Power) powerSaga() saga.Definition[powering] {
 		Steps: []saga.Step[powering]{{
 			Name: "ensure", Timeout: 15 * time.Minute,
 			Do: func(ctx context.Context, j *powering) error {
-				return step(s.Service, powerActions[j.Name].event, s.machines.spawn)(ctx, &j.job)
+				return step(s.core, powerActions[j.Name].event, s.machines.spawn)(ctx, &j.job)
 			},
 		}},
-		Done: finish(s.Service, func(_ context.Context, _ *store.Tx, j *powering, srv *Server) error {
+		Done: finish(s.core, func(_ context.Context, _ *store.Tx, j *powering, srv *Server) error {
 			srv.VMState = j.To
 			if j.To != VMError {
 				srv.Fault = nil
@@ -99,7 +99,7 @@ func (s *Power) powerSaga() saga.Definition[powering] {
 			}
 			return nil
 		}),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *powering, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, j *powering, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.Power = j.Back, hostapi.Power(j.BackPower)
 			srv.Generation++
 			switch j.Name {

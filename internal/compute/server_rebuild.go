@@ -31,7 +31,7 @@ type RebuildServer struct {
 // Rebuild replaces a server's root disk by an image's, keeping the server's
 // identity, ports and host.
 func (s *Power) Rebuild(ctx context.Context, id string, r RebuildServer) (*Server, string, error) {
-	if err := s.Check(ctx, "servers:rebuild"); err != nil {
+	if err := s.checkOwn(ctx, "servers:rebuild"); err != nil {
 		return nil, "", err
 	}
 	var srv *Server
@@ -60,7 +60,7 @@ func (s *Power) Rebuild(ctx context.Context, id string, r RebuildServer) (*Serve
 		if err := s.orders.fitsImage(ctx, srv.Flavor, image); err != nil {
 			return err
 		}
-		if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(r.Metadata),
+		if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(r.Metadata),
 			"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
 			return err
 		}

@@ -54,11 +54,11 @@ func (s *Moves) confirmSaga() saga.Definition[confirmation] {
 		Kind: kindConfirm, Version: 1,
 		Steps: []saga.Step[confirmation]{{
 			Name: "clean", Timeout: 3 * time.Minute, Skip: func(j *confirmation) bool { return j.Host == j.OldHost },
-			Do: step(s.Service, "compute_confirm_resize", func(ctx context.Context, j *confirmation) error {
+			Do: step(s.core, "compute_confirm_resize", func(ctx context.Context, j *confirmation) error {
 				return s.machines.removeFrom(ctx, j.OldHost, j.Server)
 			}),
 		}},
-		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, j *confirmation, srv *Server) error {
+		Done: finish(s.core, func(ctx context.Context, tx *store.Tx, j *confirmation, srv *Server) error {
 			m, err := s.Migrations.get(ctx, tx, j.Server, j.Migration)
 			if err != nil {
 				return err
@@ -73,7 +73,7 @@ func (s *Moves) confirmSaga() saga.Definition[confirmation] {
 			}
 			return s.Migrations.put(ctx, tx, m)
 		}),
-		Failed: fail(s.Service, s.stays),
+		Failed: fail(s.core, s.stays),
 	}
 }
 
@@ -94,7 +94,7 @@ func (s *Moves) revertSaga() saga.Definition[reversal] {
 		Steps: []saga.Step[reversal]{
 			{
 				Name: "remove", Timeout: 3 * time.Minute, Skip: moved,
-				Do: step(s.Service, "compute_revert_resize", func(ctx context.Context, j *reversal) error {
+				Do: step(s.core, "compute_revert_resize", func(ctx context.Context, j *reversal) error {
 					return s.machines.removeFrom(ctx, j.Host, j.Server)
 				}),
 			},
@@ -116,16 +116,16 @@ func (s *Moves) revertSaga() saga.Definition[reversal] {
 			{Name: "bind", Skip: moved, Do: func(ctx context.Context, j *reversal) error {
 				return s.network.BindPorts(ctx, j.Server, j.OldHost)
 			}},
-			{Name: "start", Timeout: 10 * time.Minute, Do: step(s.Service, "compute_finish_revert_resize", func(ctx context.Context, j *reversal) error {
+			{Name: "start", Timeout: 10 * time.Minute, Do: step(s.core, "compute_finish_revert_resize", func(ctx context.Context, j *reversal) error {
 				_, err := s.machines.ensure(ctx, j.OldHost, j.Server)
 				return err
 			})},
 		},
-		Done: finish(s.Service, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server) error {
+		Done: finish(s.core, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server) error {
 			srv.VMState, srv.OldVMState = j.Back, ""
 			return nil
 		}),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, j *reversal, srv *Server, cause *errs.Error) error {
 			srv.VMState = VMError
 			s.journal.setFault(srv, j.Host, cause)
 			return nil

@@ -46,7 +46,7 @@ func (s *Shelves) shelveSaga() saga.Definition[shelving] {
 	return saga.Definition[shelving]{
 		Kind: kindShelve, Version: 1,
 		Steps: []saga.Step[shelving]{
-			{Name: "stop", Timeout: 10 * time.Minute, Do: step(s.Service, "compute_shelve_instance", func(ctx context.Context, j *shelving) error {
+			{Name: "stop", Timeout: 10 * time.Minute, Do: step(s.core, "compute_shelve_instance", func(ctx context.Context, j *shelving) error {
 				if err := s.machines.setPower(ctx, j.Server, hostapi.PowerStopped); err != nil {
 					return err
 				}
@@ -69,13 +69,13 @@ func (s *Shelves) shelveSaga() saga.Definition[shelving] {
 			}},
 			{
 				Name: "copy", Timeout: 2 * time.Hour, Skip: func(j *shelving) bool { return j.Image == "" },
-				Do:   step(s.Service, "compute_snapshot_instance", func(ctx context.Context, j *shelving) error { return s.Snapshots.copyDisk(ctx, &j.job, j.Image) }),
+				Do:   step(s.core, "compute_snapshot_instance", func(ctx context.Context, j *shelving) error { return s.Snapshots.copyDisk(ctx, &j.job, j.Image) }),
 				Undo: func(ctx context.Context, j *shelving) error { return s.Snapshots.dropImage(ctx, j.Image) },
 			},
-			{Name: "remove", Do: step(s.Service, "compute_shelve_offload_instance", each[shelving](s.machines.remove)), Timeout: 3 * time.Minute},
+			{Name: "remove", Do: step(s.core, "compute_shelve_offload_instance", each[shelving](s.machines.remove)), Timeout: 3 * time.Minute},
 			{Name: "unbind", Do: each[shelving](s.machines.unbindPorts)},
 		},
-		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, _ *shelving, srv *Server) error {
+		Done: finish(s.core, func(ctx context.Context, tx *store.Tx, _ *shelving, srv *Server) error {
 			srv.VMState, srv.PowerState = VMShelvedOffloaded, PowerShutdown
 			srv.Host, srv.Domain, srv.SnapshotImageID, srv.HostSequence = "", "", "", 0
 			srv.AvailabilityZone = srv.PinnedZone
@@ -84,7 +84,7 @@ func (s *Shelves) shelveSaga() saga.Definition[shelving] {
 			}
 			return s.placement.Release(ctx, tx, srv.ID)
 		}),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *shelving, srv *Server, _ *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, j *shelving, srv *Server, _ *errs.Error) error {
 			srv.VMState, srv.SnapshotImageID, srv.ShelvedImageID = j.Back, "", ""
 			return nil
 		}),
@@ -126,15 +126,15 @@ func (s *Shelves) unshelveSaga() saga.Definition[unshelving] {
 	return saga.Definition[unshelving]{
 		Kind: kindUnshelve, Version: 1,
 		Steps: []saga.Step[unshelving]{
-			{Name: "schedule", Do: step(s.Service, "conductor_unshelve_instance", at[unshelving](s.builder.schedule)), Undo: each[unshelving](s.builder.unschedule)},
+			{Name: "schedule", Do: step(s.core, "conductor_unshelve_instance", at[unshelving](s.builder.schedule)), Undo: each[unshelving](s.builder.unschedule)},
 			{Name: "bind", Do: each[unshelving](s.machines.bindPorts), Undo: each[unshelving](s.machines.unbindPorts)},
-			{Name: "spawn", Do: step(s.Service, "compute_unshelve_instance", tryHere(s.Service, s.spawn)), Undo: each[unshelving](s.machines.remove), Timeout: 30 * time.Minute},
-			{Name: "vifs", Do: tryHere(s.Service, each[unshelving](s.builder.waitVIFs)), Timeout: 5 * time.Minute},
+			{Name: "spawn", Do: step(s.core, "compute_unshelve_instance", tryHere(s.core, s.spawn)), Undo: each[unshelving](s.machines.remove), Timeout: 30 * time.Minute},
+			{Name: "vifs", Do: tryHere(s.core, each[unshelving](s.builder.waitVIFs)), Timeout: 5 * time.Minute},
 			// The image goes in the transaction that ends the saga: while the saga
 			// may be undone, the disk is nowhere else.
 			{Name: "image", Do: func(context.Context, *unshelving) error { return nil }},
 		},
-		Done: finish(s.Service, func(ctx context.Context, tx *store.Tx, j *unshelving, srv *Server) error {
+		Done: finish(s.core, func(ctx context.Context, tx *store.Tx, j *unshelving, srv *Server) error {
 			if j.Image != "" {
 				// One that its owner protected meanwhile stays.
 				if err := s.images.DeleteTx(ctx, tx, j.Image); err != nil {
@@ -145,7 +145,7 @@ func (s *Shelves) unshelveSaga() saga.Definition[unshelving] {
 			srv.LaunchedAt, srv.Fault = s.now().UTC(), nil
 			return nil
 		}),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, j *unshelving, srv *Server, cause *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, j *unshelving, srv *Server, cause *errs.Error) error {
 			srv.VMState, srv.Power, srv.RequestedHost = VMShelvedOffloaded, hostapi.PowerStopped, ""
 			s.journal.setFaultOf(srv, j.Host, j.LastError, cause)
 			return nil

@@ -25,7 +25,7 @@ func (s *Snapshots) Create(ctx context.Context, id, name string, metadata map[st
 		if err := s.permit(ctx, srv, "createImage"); err != nil {
 			return err
 		}
-		if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(metadata),
+		if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(metadata),
 			"Quota exceeded, too many metadata items in request: Maximum number of metadata items exceeded"); err != nil {
 			return err
 		}
@@ -99,16 +99,16 @@ func (s *Snapshots) snapshotSaga() saga.Definition[snapshotting] {
 	return saga.Definition[snapshotting]{
 		Kind: kindSnapshot, Version: 1,
 		Steps: []saga.Step[snapshotting]{
-			{Name: "copy", Do: step(s.Service, "compute_snapshot_instance", func(ctx context.Context, j *snapshotting) error {
+			{Name: "copy", Do: step(s.core, "compute_snapshot_instance", func(ctx context.Context, j *snapshotting) error {
 				return s.copyDisk(ctx, &j.job, j.Image)
 			}), Undo: s.drop, Timeout: 2 * time.Hour},
 			{Name: "rotate", Do: s.rotate, Skip: func(j *snapshotting) bool { return j.Backup == "" }},
 		},
-		Done: finish(s.Service, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server) error {
+		Done: finish(s.core, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server) error {
 			srv.SnapshotImageID = ""
 			return nil
 		}),
-		Failed: fail(s.Service, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server, _ *errs.Error) error {
+		Failed: fail(s.core, func(_ context.Context, _ *store.Tx, _ *snapshotting, srv *Server, _ *errs.Error) error {
 			srv.SnapshotImageID = ""
 			return nil
 		}),

@@ -78,7 +78,7 @@ func (s *Servers) DeleteMetadata(ctx context.Context, id, key string) error {
 }
 
 func (s *Servers) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, next map[string]string) error {
-	if err := s.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(next), "Maximum number of metadata items exceeded"); err != nil {
+	if err := s.Quotas.checkLimit(ctx, tx, srv.ProjectID, "metadata_items", len(next), "Maximum number of metadata items exceeded"); err != nil {
 		return err
 	}
 	srv.Metadata = next

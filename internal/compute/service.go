@@ -96,12 +96,18 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Service is the compute service.
+// Service is the compute service: its families of use cases are fields.
 type Service struct {
+	*core
+
+	mu   sync.Mutex
+	subs []bus.Subscription
+}
+
+// core is what the families have in common: one another, the tables and the neighbours.
+type core struct {
 	Families
 	parts
-	Flavors  *flavor.Service
-	Keypairs *keypair.Service
 
 	db                    *store.DB
 	store                 Store
@@ -134,20 +140,17 @@ type Service struct {
 
 	started time.Time
 	grants  imageGrants
-
-	mu   sync.Mutex
-	subs []bus.Subscription
 }
 
 // New makes the service and makes its policies, sagas and tasks known to
 // their engines.
 func New(d Deps) (*Service, error) {
-	s := &Service{
+	s := &Service{core: &core{
 		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
 		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
 		placement: d.Placement, identity: d.Identity, volumes: d.Volumes, volumeProxy: d.VolumeProxy, networkProxy: d.NetworkProxy, imageProxy: d.ImageProxy,
 		log: logx.Or(d.Log).With("component", "compute"), now: d.Clock, cfg: d.Config.withDefaults(),
-	}
+	}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -155,12 +158,13 @@ func New(d Deps) (*Service, error) {
 	t := d.Tables
 	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
 	s.consoles, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Hosts, t.HostStates, t.Guests
-	s.devices, s.quotas = t.Devices, s.newQuotas(t)
+	s.devices = t.Devices
 	s.makeFamilies(t)
+	s.quotas = s.Quotas.counted(t)
 	tell(d.Events, d.DB, d.Tables)
 	s.refresh.follow(d.Events)
 	s.Flavors = flavor.New(flavor.Deps{
-		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.Check, Allowed: s.Allowed, Admin: s.isAdmin, Project: s.checkProject,
+		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.checkOwn, Allowed: s.may, Admin: s.isAdmin, Project: s.checkProject,
 	})
 	s.Keypairs = keypair.New(keypair.Deps{
 		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,
@@ -217,13 +221,4 @@ func (s *Service) Stop() {
 		}
 	}
 	s.subs = nil
-}
-
-// read and write run one transaction.
-func (s *Service) read(ctx context.Context, f func(tx *store.Tx) error) error {
-	return s.db.Read(ctx, f)
-}
-
-func (s *Service) write(ctx context.Context, f func(tx *store.Tx) error) error {
-	return s.db.Write(ctx, f)
 }

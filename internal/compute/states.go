@@ -1,13 +1,5 @@
 package compute
 
-import (
-	"context"
-	"slices"
-
-	"kumoi/internal/kernel/actor"
-	"kumoi/internal/kernel/errs"
-)
-
 // rule of an action: in which VM states it may begin, and which policy allows it.
 type actionRule struct {
 	policy string
@@ -70,22 +62,6 @@ var actions = map[string]actionRule{
 	"add_tag":                  {policy: "os-server-tags:update", from: []VMState{VMActive, VMPaused, VMSuspended, VMStopped}, busy: true, unlocked: true},
 	"reset_state":              {policy: "os-admin-actions:reset_state", from: allStates, busy: true, unlocked: true},
 	"os-resetState":            {policy: "os-admin-actions:reset_state", from: allStates, busy: true, unlocked: true},
-}
-
-// permit tells whether the action may begin on the server now: not locked
-// against the actor, in a state that allows it, with nothing else at work.
-func (s *Service) permit(ctx context.Context, srv *Server, action string) error {
-	r := actions[action]
-	if srv.Locked && !r.unlocked && !s.isAdmin(ctx) && actor.From(ctx).System == "" {
-		return errs.New(errs.Conflict, "Instance %s is locked", srv.ID)
-	}
-	if !slices.Contains(r.from, srv.VMState) {
-		return wrongState(srv, action, "vm_state", string(srv.VMState))
-	}
-	if srv.TaskState != TaskNone && !r.busy {
-		return wrongState(srv, action, "task_state", string(srv.TaskState))
-	}
-	return nil
 }
 
 // spoken are the words for actions whose name in the history differs.

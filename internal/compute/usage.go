@@ -25,9 +25,9 @@ type ServerUsage struct {
 	Uptime time.Duration
 }
 
-// Usage adds up what servers used between two times, by project; of one
+// List adds up what servers used between two times, by project; of one
 // project if it is given.
-func (s *Service) Usage(ctx context.Context, projectID string, start, stop time.Time) ([]*Usage, error) {
+func (s *Usages) List(ctx context.Context, projectID string, start, stop time.Time) ([]*Usage, error) {
 	rule := "os-simple-tenant-usage:list"
 	if projectID != "" {
 		rule = "os-simple-tenant-usage:show"

@@ -136,7 +136,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := a.svc.Describe(ctx, r.Var("server_id"), "servers:rebuild")
+	s, _, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), "servers:rebuild")
 	if err != nil {
 		return nil, err
 	}

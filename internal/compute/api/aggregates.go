@@ -133,7 +133,7 @@ func (a *api) aggregateImages(ctx context.Context, r *httpx.Request) (*httpx.Res
 		}
 		images = append(images, c.ID)
 	}
-	if err := a.svc.CacheImages(ctx, r.Var("aggregate_id"), images); err != nil {
+	if err := a.svc.ImageCaches.OfAggregate(ctx, r.Var("aggregate_id"), images); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

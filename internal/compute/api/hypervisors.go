@@ -98,7 +98,7 @@ func (a *api) listHypervisors(detail bool) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		hosts, err := a.svc.HostLoads(ctx, rule, withServers)
+		hosts, err := a.svc.Hosts.Loads(ctx, rule, withServers)
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +175,7 @@ func addServers(r *httpx.Request, doc object, h *compute.HostLoad) {
 }
 
 func (a *api) findHypervisor(ctx context.Context, r *httpx.Request, rule string, withServers bool) (*compute.HostLoad, error) {
-	hosts, err := a.svc.HostLoads(ctx, rule, withServers)
+	hosts, err := a.svc.Hosts.Loads(ctx, rule, withServers)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func (a *api) hypervisorUptime(ctx context.Context, r *httpx.Request) (*httpx.Re
 
 func (a *api) searchHypervisors(what string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		hosts, err := a.svc.HostLoads(ctx, "os-hypervisors:"+what, what == "servers")
+		hosts, err := a.svc.Hosts.Loads(ctx, "os-hypervisors:"+what, what == "servers")
 		if err != nil {
 			return nil, err
 		}
@@ -248,7 +248,7 @@ func (a *api) searchHypervisors(what string) httpx.Handler {
 }
 
 func (a *api) hypervisorStatistics(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	hosts, err := a.svc.HostLoads(ctx, "os-hypervisors:statistics", false)
+	hosts, err := a.svc.Hosts.Loads(ctx, "os-hypervisors:statistics", false)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (a *api) showQuota(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
-	q, err := a.svc.QuotaSet(ctx, "os-quota-sets:show", r.Var("project_id"), user)
+	q, err := a.svc.Quotas.Show(ctx, "os-quota-sets:show", r.Var("project_id"), user)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (a *api) detailQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	q, err := a.svc.QuotaSet(ctx, "os-quota-sets:detail", r.Var("project_id"), user)
+	q, err := a.svc.Quotas.Show(ctx, "os-quota-sets:detail", r.Var("project_id"), user)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (a *api) detailQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 func (a *api) defaultQuota(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := a.svc.DefaultQuotas(ctx, "os-quota-sets:defaults", r.Var("project_id"))
+	q, err := a.svc.Quotas.Defaults(ctx, "os-quota-sets:defaults", r.Var("project_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (a *api) updateQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	q, err := a.svc.SetQuotas(ctx, r.Var("project_id"), user, set, force)
+	q, err := a.svc.Quotas.Set(ctx, r.Var("project_id"), user, set, force)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (a *api) deleteQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.ResetQuotas(ctx, r.Var("project_id"), user); err != nil {
+	if err := a.svc.Quotas.Reset(ctx, r.Var("project_id"), user); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -179,7 +179,7 @@ func classDoc(r *httpx.Request, class string, limits map[string]int64) object {
 }
 
 func (a *api) showClass(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	q, err := a.svc.ClassQuotas(ctx, r.Var("quota_class"))
+	q, err := a.svc.Quotas.Class(ctx, r.Var("quota_class"))
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (a *api) updateClass(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if len(r.Var("quota_class")) > 255 {
 		return nil, bad("quota_class is longer than 255 characters")
 	}
-	q, err := a.svc.SetClassQuotas(ctx, r.Var("quota_class"), set)
+	q, err := a.svc.Quotas.SetClass(ctx, r.Var("quota_class"), set)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (a *api) limits(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if project == "" {
 		return nil, errs.New(errs.Invalid, "Limits are a project's; the token has none.")
 	}
-	q, err := a.svc.Limits(ctx, project)
+	q, err := a.svc.Quotas.Limits(ctx, project)
 	if err != nil {
 		return nil, err
 	}

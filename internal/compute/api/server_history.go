@@ -85,7 +85,7 @@ func viewEvent(w *rest.Writer, r *httpx.Request, act *compute.Action, e *compute
 }
 
 func (a *api) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	d, s, err := a.svc.Diagnostics(ctx, r.Var("server_id"))
+	d, s, err := a.svc.Servers.Diagnostics(ctx, r.Var("server_id"))
 	if err != nil {
 		return nil, err
 	}

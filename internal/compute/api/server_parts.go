@@ -130,7 +130,7 @@ func (a *api) deleteMetadata(ctx context.Context, r *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, d, err := a.svc.Describe(ctx, r.Var("server_id"), "ips:index")
+	_, d, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), "ips:index")
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (a *api) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Respo
 }
 
 func (a *api) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, d, err := a.svc.Describe(ctx, r.Var("server_id"), "ips:show")
+	_, d, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), "ips:show")
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	if err != nil {
 		return nil, err
 	}
-	d, err := a.svc.List(ctx, q, detail)
+	d, err := a.svc.Servers.List(ctx, q, detail)
 	if err != nil {
 		return nil, serverList.Marked(err, q.Query)
 	}
@@ -71,7 +71,7 @@ func (a *api) showServer(ctx context.Context, r *httpx.Request) (*httpx.Response
 
 // oneServer answers with a server's view; more adds keys of its own.
 func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, status int, adjust func(*serverView), more func(*rest.Writer)) (*httpx.Response, error) {
-	s, d, err := a.svc.Describe(ctx, r.Var("server_id"), rule)
+	s, d, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), rule)
 	if err != nil {
 		return nil, err
 	}

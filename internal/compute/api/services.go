@@ -58,7 +58,7 @@ func (a *api) listServices(ctx context.Context, r *httpx.Request) (*httpx.Respon
 			return nil, err
 		}
 	}
-	hosts, err := a.svc.Hosts(ctx, "os-services:list")
+	hosts, err := a.svc.Hosts.List(ctx, "os-services:list")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (a *api) oldServiceUpdate(what string) httpx.Handler {
 		if c.Binary != computeBinary {
 			by = store.In("name", []string{})
 		}
-		h, err := a.svc.ChangeHost(ctx, "os-services:update", by, errs.New(errs.NotFound, "Could not find binary %s on host %s.", c.Binary, c.Host), c.patch())
+		h, err := a.svc.Hosts.Change(ctx, "os-services:update", by, errs.New(errs.NotFound, "Could not find binary %s on host %s.", c.Binary, c.Host), c.patch())
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +149,7 @@ func (a *api) updateService(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if c.Reason != "" && c.Status != "disabled" {
 		return nil, bad("Specifying disabled_reason requires that status is disabled.")
 	}
-	h, err := a.svc.ChangeHost(ctx, "os-services:update", store.Eq("service_id", id), errs.New(errs.NotFound, "Service %s could not be found.", id), c.patch())
+	h, err := a.svc.Hosts.Change(ctx, "os-services:update", store.Eq("service_id", id), errs.New(errs.NotFound, "Service %s could not be found.", id), c.patch())
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (a *api) deleteService(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	} else if !isUUID(id) {
 		return nil, bad("Invalid service id %s", id)
 	}
-	if err := a.svc.DeleteHost(ctx, by, errs.New(errs.NotFound, "Service %s could not be found.", id)); err != nil {
+	if err := a.svc.Hosts.Delete(ctx, by, errs.New(errs.NotFound, "Service %s could not be found.", id)); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil
@@ -176,7 +176,7 @@ func (a *api) deleteService(ctx context.Context, r *httpx.Request) (*httpx.Respo
 
 // listHosts and its kin are the hosts API that ended with 2.42.
 func (a *api) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	hosts, err := a.svc.Hosts(ctx, "os-hosts:list")
+	hosts, err := a.svc.Hosts.List(ctx, "os-hosts:list")
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (a *api) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response,
 }
 
 func (a *api) showHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	hosts, err := a.svc.HostLoads(ctx, "os-hosts:show", true)
+	hosts, err := a.svc.Hosts.Loads(ctx, "os-hosts:show", true)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if b.Status != "" {
 		p.Disabled = change.Of(strings.EqualFold(b.Status, "disable"))
 	}
-	h, err := a.svc.ChangeHost(ctx, "os-hosts:update", store.Eq("name", name), errs.New(errs.NotFound, "Compute host %s could not be found.", name), p)
+	h, err := a.svc.Hosts.Change(ctx, "os-hosts:update", store.Eq("name", name), errs.New(errs.NotFound, "Compute host %s could not be found.", name), p)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response
 
 func (a *api) hostPower(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		hosts, err := a.svc.Hosts(ctx, rule)
+		hosts, err := a.svc.Hosts.List(ctx, rule)
 		if err != nil {
 			return nil, err
 		}

@@ -72,7 +72,7 @@ func (a *api) listUsage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
-	usages, err := a.svc.Usage(ctx, "", start, end)
+	usages, err := a.svc.Usages.List(ctx, "", start, end)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
-	usages, err := a.svc.Usage(ctx, r.Var("project_id"), start, end)
+	usages, err := a.svc.Usages.List(ctx, r.Var("project_id"), start, end)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 // for here, so there are no audits to list.
 func (a *api) auditLog(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		hosts, err := a.svc.Hosts(ctx, rule)
+		hosts, err := a.svc.Hosts.List(ctx, rule)
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ func servers(s *compute.Service) service.Explainer {
 	return service.Explainer{
 		Noun: "server",
 		List: func(ctx context.Context) ([]service.Resource, error) {
-			d, err := s.List(ctx, compute.ListServers{Query: store.Query{Where: []store.Cond{store.Eq("deleted", false)}, Everyone: true}}, false)
+			d, err := s.Servers.List(ctx, compute.ListServers{Query: store.Query{Where: []store.Cond{store.Eq("deleted", false)}, Everyone: true}}, false)
 			if err != nil {
 				return nil, err
 			}
