@@ -32,6 +32,18 @@ func (w *Writer) TextMap(key string, m map[string]string) {
 	})
 }
 
+// makeRoom sees to it that a long list is not copied again and again as it grows:
+// there is room for all its items by what those done since from have taken.
+func (w *Writer) makeRoom(from, done, all int) {
+	if done == 0 {
+		return
+	}
+	size := (len(w.b) - from) / done
+	if cap(w.b)-len(w.b) < 2*size {
+		w.b = slices.Grow(w.b, (all-done+1)*(size+size/16))
+	}
+}
+
 // Items writes the items of a list that was begun, a long one by several
 // goroutines at once: words are most of what it costs. size is about what one takes.
 func Items[T any](w *Writer, list []T, size int, item func(w *Writer, v T)) {

@@ -115,7 +115,9 @@ func (c *Resource[T, New, Patch]) Rows(ctx context.Context, r *httpx.Request, st
 	return Answer(status, func(w *Writer) {
 		w.Object("", func() {
 			w.List(c.Many, func() {
-				for _, v := range page.Rows {
+				from := len(w.b)
+				for i, v := range page.Rows {
+					w.makeRoom(from, i, len(page.Rows))
 					w.Object("", func() { row(w, v) })
 				}
 			})

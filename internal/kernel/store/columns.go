@@ -9,6 +9,7 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // Kind is what a column or a field holds.
@@ -143,9 +144,10 @@ func (c *Columns) NullInt64(name string, p **int64) {
 	c.one(column{name: name, kind: KindInt, null: true}, p, orNil(*p))
 }
 
-// JSON is a column of JSON text.
+// JSON is a column of JSON text. A value with a method ReadPlain(text string) bool
+// reads by it what is in the usual form; false leaves the text to a decoder.
 func (c *Columns) JSON(name string, p any) {
-	f := jsonField{p}
+	var f any = jsonField{p}
 	c.one(column{name: name}, f, f)
 }
 
@@ -233,9 +235,66 @@ func (f jsonField) Value() (driver.Value, error) {
 func (f jsonField) Scan(src any) error {
 	switch s := src.(type) {
 	case string:
-		return json.Unmarshal([]byte(s), f.p)
+		return f.read(s)
 	case []byte:
-		return json.Unmarshal(s, f.p)
+		return f.read(string(s))
 	}
 	return fmt.Errorf("scan %T as JSON", src)
+}
+
+// read decodes into what is empty yet. Most columns of long lists are null, or
+// lists of a few words, for which a decoder costs more than everything else.
+func (f jsonField) read(text string) error {
+	if text == "null" {
+		return nil
+	}
+	switch p := f.p.(type) {
+	case *[]string:
+		var ok bool
+		if *p, ok = plainTexts(text); ok {
+			return nil
+		}
+	case *map[string]any:
+		if text == "{}" {
+			*p = map[string]any{}
+			return nil
+		}
+	case interface{ ReadPlain(text string) bool }:
+		if p.ReadPlain(text) {
+			return nil
+		}
+	}
+	return jsonv2.Unmarshal([]byte(text), f.p, asBefore)
+}
+
+// asBefore decodes by the rules of encoding/json, which the columns were written by.
+var asBefore = jsonv1.DefaultOptionsV1()
+
+// plainTexts reads a JSON list of strings without escapes; they share the text's memory.
+func plainTexts(text string) ([]string, bool) {
+	rest, ok := strings.CutPrefix(text, "[")
+	if !ok || strings.IndexByte(text, '\\') >= 0 {
+		return nil, false
+	}
+	out := make([]string, 0, strings.Count(rest, ",")+1)
+	if rest == "]" {
+		return out, true
+	}
+	for {
+		word, after, found := strings.Cut(strings.TrimPrefix(rest, `"`), `"`)
+		if !found || rest[0] != '"' {
+			return nil, false
+		}
+		out = append(out, word)
+		switch {
+		case after == "]":
+			return out, true
+		case !strings.HasPrefix(after, ","):
+			return nil, false
+		}
+		rest = after[1:]
+		if rest == "" {
+			return nil, false
+		}
+	}
 }

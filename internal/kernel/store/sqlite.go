@@ -229,18 +229,26 @@ func (r *liteRows) Scan(dest ...any) error {
 		return fmt.Errorf("the row has %d columns, but %d are wanted", len(r.last), len(dest))
 	}
 	for i, d := range dest {
-		text, ok := d.(*string)
-		if !ok {
-			if err := scanColumn(r.stmt.Stmt, i, d); err != nil {
-				return fmt.Errorf("column %d: %w", i+1, err)
-			}
-			continue
-		}
-		if *text = r.text(i); *text == "" && r.stmt.ColumnIsNull(i) {
-			return fmt.Errorf("column %d: %w", i+1, errNull)
+		if err := r.column(i, d); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
 	return nil
+}
+
+func (r *liteRows) column(i int, dest any) error {
+	switch d := dest.(type) {
+	case *string:
+		*d = r.text(i)
+		return noNull(r.stmt.Stmt, i, *d == "")
+	case jsonField:
+		text := r.text(i)
+		if err := noNull(r.stmt.Stmt, i, text == ""); err != nil {
+			return err
+		}
+		return d.read(text)
+	}
+	return scanColumn(r.stmt.Stmt, i, dest)
 }
 
 // text reads a text column. Rows of a list often have most of their texts in

@@ -40,7 +40,9 @@ type Table[T any] struct {
 	keyAt                                   []int
 }
 
-// NewTable describes a table by its name and its columns.
+// NewTable describes a table by its name and its columns. To read rows the
+// description is asked once for all of them: the places that it names lie in v
+// itself, not behind pointers that it sets.
 func NewTable[T any](name string, describe func(v *T, c *Columns)) *Table[T] {
 	t := &Table[T]{name: name, describe: describe, fields: fields{}}
 	var c Columns
@@ -165,14 +167,17 @@ func (t *Table[T]) Find(ctx context.Context, tx *Tx, q *Selection) ([]*T, error)
 	return rows, err
 }
 
-// scanner reads the rows of one query.
+// scanner reads the rows of one query, each into the same place, of which it
+// makes copies: columns are described once.
 func (t *Table[T]) scanner() func(Row) (*T, error) {
-	c := &Columns{does: reading, whole: t.whole}
+	c, row := &Columns{does: reading, whole: t.whole}, new(T)
+	t.describe(row, c)
 	return func(r Row) (*T, error) {
-		v := new(T)
-		c.to = c.to[:0]
-		t.describe(v, c)
-		return v, c.scan(r)
+		var none T
+		*row = none
+		err := c.scan(r)
+		v := *row
+		return &v, err
 	}
 }
 
