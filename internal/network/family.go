@@ -43,12 +43,17 @@ type family[T any, P resource[T]] struct {
 func (f *family[T, P]) notFound(id string) error { return fault(errs.NotFound, f.code, f.say, id) }
 
 func (f *family[T, P]) policyTarget(v *T) policy.Target {
+	t := policy.Target{}
+	f.describe(v, t)
+	return t
+}
+
+func (f *family[T, P]) describe(v *T, t policy.Target) {
 	s := P(v).Std()
-	t := policy.Target{"project_id": s.ProjectID, "tenant_id": s.ProjectID, "id": s.ID}
+	t["project_id"], t["tenant_id"], t["id"] = s.ProjectID, s.ProjectID, s.ID
 	if f.target != nil {
 		f.target(v, t)
 	}
-	return t
 }
 
 // oldestFirst is the order of lists that ask for none.
@@ -69,11 +74,16 @@ func (f *family[T, P]) listTx(ctx context.Context, tx *store.Tx, q store.Query) 
 		q = q.Within(store.Is("visible", project))
 	}
 	q.Where = sharedWith(project, q.Where)
+	rule, t := ruleName("get_"+f.name), policy.Target{}
 	return f.table.ListKept(ctx, tx, q, func(vs []*T) ([]*T, error) {
 		if err := f.complete(ctx, tx, vs); err != nil {
 			return nil, err
 		}
-		return slices.DeleteFunc(vs, func(v *T) bool { return !f.s.permits(ctx, "get_"+f.name, f.policyTarget(v)) }), nil
+		return slices.DeleteFunc(vs, func(v *T) bool {
+			clear(t)
+			f.describe(v, t)
+			return !f.s.policy.Allowed(ctx, rule, t)
+		}), nil
 	})
 }
 

@@ -188,8 +188,8 @@ type Port struct {
 	// HeldAs and HeldBy say what the port is attached to: HeldByServer or one of the
 	// network's owners above, and the id. Only the service that attaches a port
 	// writes them, for anybody may write what he likes into DeviceID and DeviceOwner.
-	HeldAs string `json:",omitempty"`
-	HeldBy string `json:",omitempty"`
+	HeldAs string
+	HeldBy string
 
 	// Attached orders the ports of a server as they were asked for.
 	Attached int64

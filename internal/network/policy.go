@@ -156,13 +156,17 @@ func Rules() []policy.Rule {
 	return out
 }
 
-// permits asks the engine under the name that it keeps the rule by: other
-// services have rules named "owner" or "shared", too.
 func (s *Service) permits(ctx context.Context, rule string, t policy.Target) bool {
-	if !strings.Contains(rule, ":") {
-		rule = "network/" + rule
+	return s.policy.Allowed(ctx, ruleName(rule), t)
+}
+
+// ruleName is the name that the engine keeps a rule by: other services have
+// rules named "owner" or "shared", too.
+func ruleName(rule string) string {
+	if strings.Contains(rule, ":") {
+		return rule
 	}
-	return s.policy.Allowed(ctx, rule, t)
+	return "network/" + rule
 }
 
 // isAdmin tells whether the actor sees everything.

@@ -32,22 +32,8 @@ func (s *Service) hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) er
 	if err != nil {
 		return err
 	}
-	for _, p := range vs {
-		p.Trunk = nil
-	}
-	parents, err := s.Trunks.table.All(ctx, tx, store.In("port_id", idsOf(vs, func(p *Port) string { return p.ID })))
-	if err != nil {
+	if err := s.Trunks.ofPorts(ctx, tx, vs); err != nil {
 		return err
-	}
-	if err := s.Trunks.complete(ctx, tx, parents); err != nil {
-		return err
-	}
-	for _, t := range parents {
-		for _, p := range vs {
-			if p.ID == t.PortID {
-				p.Trunk = t
-			}
-		}
 	}
 	for _, p := range vs {
 		if n := byID[p.NetworkID]; n != nil {

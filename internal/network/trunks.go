@@ -53,6 +53,34 @@ func newTrunks(s *Service, t Tables) *Trunks {
 	return f
 }
 
+// ofPorts tells ports which trunk they are the parent of. Few are: for a long
+// list it is cheaper to look at a cloud's first trunks, which mostly are all,
+// than for each port.
+func (f *Trunks) ofPorts(ctx context.Context, tx *store.Tx, ps []*Port) error {
+	byID := make(map[string]*Port, len(ps))
+	for _, p := range ps {
+		p.Trunk, byID[p.ID] = nil, p
+	}
+	parents, err := f.table.List(ctx, tx, store.Query{Limit: max(1, len(ps)/16)})
+	if err != nil || len(parents.Rows) == 0 {
+		return err
+	}
+	if parents.More {
+		parents.Rows, err = f.table.All(ctx, tx, store.In("port_id", idsOf(ps, func(p *Port) string { return p.ID })))
+	}
+	if err != nil {
+		return err
+	}
+	mine := slices.DeleteFunc(parents.Rows, func(t *Trunk) bool { return byID[t.PortID] == nil })
+	if len(mine) == 0 {
+		return nil
+	}
+	for _, t := range mine {
+		byID[t.PortID].Trunk = t
+	}
+	return f.hydrated(ctx, tx, mine)
+}
+
 // hydrated reads the sub-ports, and from all ports how the trunk is.
 func (f *Trunks) hydrated(ctx context.Context, tx *store.Tx, ts []*Trunk) error {
 	subs, err := f.subPorts.All(ctx, tx, store.In("trunk_id", idsOf(ts, func(t *Trunk) string { return t.ID })))

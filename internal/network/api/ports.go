@@ -196,14 +196,9 @@ func writeOptions(w *rest.Writer, key string, os []network.DHCPOption) {
 func writeAssignments(w *rest.Writer, key string, p *network.Port, domain string) {
 	w.List(key, func() {
 		for _, f := range p.FixedIPs {
-			host := p.DNSName
+			ip, host := f.IP.String(), p.DNSName
 			if host == "" {
-				host = "host-" + strings.Map(func(r rune) rune {
-					if r == '.' || r == ':' {
-						return '-'
-					}
-					return r
-				}, f.IP.String())
+				host = "host-" + dashes.Replace(ip)
 			}
 			fqdn := host
 			if !strings.HasSuffix(host, ".") {
@@ -211,13 +206,16 @@ func writeAssignments(w *rest.Writer, key string, p *network.Port, domain string
 			}
 			name, _, _ := strings.Cut(host, ".")
 			w.Object("", func() {
-				w.Text("ip_address", f.IP.String())
+				w.Text("ip_address", ip)
 				w.Text("hostname", name)
 				w.Text("fqdn", fqdn)
 			})
 		}
 	})
 }
+
+// dashes makes an address part of a name.
+var dashes = strings.NewReplacer(".", "-", ":", "-")
 
 func vifType(p *network.Port) string {
 	switch {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -253,6 +255,50 @@ func TestTrunksMoveIntoColumns(t *testing.T) {
 			}
 			if fmt.Sprint(ids) != want {
 				t.Errorf("%s: %v, want %s", status, ids, want)
+			}
+		}
+		return err
+	})
+}
+
+func TestPortsMoveIntoColumns(t *testing.T) {
+	t.Parallel()
+	port := func(id, doc string) string {
+		return "INSERT INTO network_port (id, project_id, name, network_id, mac, device_id, device_owner, host, created_at, updated_at, revision, held_as, held_by, attached, doc) VALUES ('" +
+			id + "', 'p', 'n', 'n', 'm-" + id + "', 'd', 'compute:nova', 'h', 1767323045500000, 1767323046000000, 3, 'compute', 'd', 7, '" + doc + "')"
+	}
+	moves(t, "0028", []string{
+		"INSERT INTO network (id, project_id, name, net_type, physical, doc) VALUES ('n', 'p', '', 'flat', '', '{}')",
+		port("a", stamps+`,"NetworkID":"n","MAC":"m-a","AdminStateUp":true,"Status":"ACTIVE","DeviceID":"d","DeviceOwner":"compute:nova","FixedIPs":[{"SubnetID":"s","IP":"10.0.0.5"}],`+
+			`"SecurityGroups":["g"],"AddressPairs":[{"MAC":"m","IP":"10.1.0.0/16"}],"DHCPOptions":[{"Name":"mtu","Value":"9000","IPVersion":4}],"PortSecurity":true,"DNSName":"dns","DNSDomain":"dom",`+
+			`"VNICType":"normal","Host":"h","QoSPolicyID":"q","Profile":{"k":"v"},"PropagateUp":true,"Tag":"t","MadeFor":"d","HeldAs":"compute","HeldBy":"d","Attached":7}`),
+		port("b", `{"ID":"b","FixedIPs":null,"SecurityGroups":null,"Profile":null,"AdminStateUp":false}`),
+	}, func(ctx context.Context, tx *store.Tx) error {
+		p, err := ports().Get(ctx, tx, "a")
+		if err != nil {
+			return err
+		}
+		moved(t, &p.Standard)
+		p.Standard = network.Standard{Name: p.Name, Description: p.Description}
+		want := &network.Port{
+			Standard: network.Standard{Name: "n", Description: "d"}, NetworkID: "n", MAC: "m-a", AdminStateUp: true, Status: network.StatusActive,
+			DeviceID: "d", DeviceOwner: "compute:nova", FixedIPs: []network.FixedIP{{SubnetID: "s", IP: netip.MustParseAddr("10.0.0.5")}}, SecurityGroups: []string{"g"},
+			AddressPairs: []network.AddressPair{{MAC: "m", IP: netip.MustParsePrefix("10.1.0.0/16")}}, DHCPOptions: []network.DHCPOption{{Name: "mtu", Value: "9000", IPVersion: 4}},
+			PortSecurity: true, DNSName: "dns", DNSDomain: "dom", VNICType: "normal", Host: "h", QoSPolicyID: "q", Profile: map[string]any{"k": "v"}, PropagateUp: true,
+			Tag: "t", MadeFor: "d", HeldAs: "compute", HeldBy: "d", Attached: 7,
+		}
+		if !reflect.DeepEqual(p, want) {
+			t.Errorf("moved: %+v\nwant: %+v", p, want)
+		}
+		p, err = ports().Get(ctx, tx, "b")
+		if err == nil && (p.FixedIPs != nil || p.SecurityGroups != nil || p.Profile != nil || p.AdminStateUp || p.PortSecurity) {
+			t.Errorf("moved: %+v", p)
+		}
+		for want, cond := range map[int]store.Cond{
+			0: store.Eq("addresses", 2), 1: {Field: "fixed_address", Op: store.HasAny, Value: []string{"10.0.0.5"}}, 2: store.Eq("network_id", "n"),
+		} {
+			if n, err := ports().Count(ctx, tx, cond); err != nil || n != int64(want) {
+				t.Errorf("%s: %d, %v, want %d", cond.Field, n, err, want)
 			}
 		}
 		return err

@@ -128,17 +128,35 @@ CREATE TABLE network_port (
     device_id text NOT NULL,
     device_owner text NOT NULL,
     host text NOT NULL,
-    doc text NOT NULL,
     attached bigint NOT NULL DEFAULT 0,
     held_as text NOT NULL DEFAULT ''::text,
     held_by text NOT NULL DEFAULT ''::text,
     revision bigint NOT NULL DEFAULT 0,
     created_at bigint NOT NULL DEFAULT 0,
     updated_at bigint NOT NULL DEFAULT 0,
+    description text NOT NULL DEFAULT ''::text,
+    tags text NOT NULL DEFAULT 'null'::text,
+    admin_state_up boolean NOT NULL DEFAULT true,
+    status text NOT NULL DEFAULT ''::text,
+    fixed_ips text NOT NULL DEFAULT 'null'::text,
+    security_groups text NOT NULL DEFAULT 'null'::text,
+    allowed_address_pairs text NOT NULL DEFAULT 'null'::text,
+    extra_dhcp_opts text NOT NULL DEFAULT 'null'::text,
+    port_security_enabled boolean NOT NULL DEFAULT false,
+    dns_name text NOT NULL DEFAULT ''::text,
+    dns_domain text NOT NULL DEFAULT ''::text,
+    vnic_type text NOT NULL DEFAULT ''::text,
+    qos_policy_id text NOT NULL DEFAULT ''::text,
+    profile text NOT NULL DEFAULT 'null'::text,
+    propagate_uplink_status boolean NOT NULL DEFAULT false,
+    tag text NOT NULL DEFAULT ''::text,
+    made_for text NOT NULL DEFAULT ''::text,
     UNIQUE (network_id, mac),
     PRIMARY KEY (id),
     FOREIGN KEY (network_id) REFERENCES network(id)
 );
+
+CREATE INDEX port_age ON network_port USING btree (created_at, id);
 
 CREATE INDEX port_device ON network_port USING btree (device_id);
 

@@ -47,8 +47,10 @@ CREATE INDEX ip_allocation_of ON "network_ip_allocation" (port_id, ip);
 CREATE TABLE "network_port" (
     id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL,
     network_id TEXT NOT NULL REFERENCES network (id), mac TEXT NOT NULL,
-    device_id TEXT NOT NULL, device_owner TEXT NOT NULL, host TEXT NOT NULL, doc TEXT NOT NULL, attached BIGINT NOT NULL DEFAULT 0, held_as TEXT NOT NULL DEFAULT '', held_by TEXT NOT NULL DEFAULT '', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0,
+    device_id TEXT NOT NULL, device_owner TEXT NOT NULL, host TEXT NOT NULL, attached BIGINT NOT NULL DEFAULT 0, held_as TEXT NOT NULL DEFAULT '', held_by TEXT NOT NULL DEFAULT '', revision BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL DEFAULT 0, updated_at BIGINT NOT NULL DEFAULT 0, description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT 'null', admin_state_up BOOLEAN NOT NULL DEFAULT TRUE, status TEXT NOT NULL DEFAULT '', fixed_ips TEXT NOT NULL DEFAULT 'null', security_groups TEXT NOT NULL DEFAULT 'null', allowed_address_pairs TEXT NOT NULL DEFAULT 'null', extra_dhcp_opts TEXT NOT NULL DEFAULT 'null', port_security_enabled BOOLEAN NOT NULL DEFAULT FALSE, dns_name TEXT NOT NULL DEFAULT '', dns_domain TEXT NOT NULL DEFAULT '', vnic_type TEXT NOT NULL DEFAULT '', qos_policy_id TEXT NOT NULL DEFAULT '', profile TEXT NOT NULL DEFAULT 'null', propagate_uplink_status BOOLEAN NOT NULL DEFAULT FALSE, tag TEXT NOT NULL DEFAULT '', made_for TEXT NOT NULL DEFAULT '',
     UNIQUE (network_id, mac));
+
+CREATE INDEX port_age ON network_port (created_at, id);
 
 CREATE INDEX port_device ON "network_port" (device_id);
 

@@ -14,14 +14,10 @@ func trunks() *store.Table[network.Trunk] {
 }
 
 // trunkStatus is network.Trunk's Status: it follows from the state of the ports.
-var trunkStatus = store.Expr{SQLite: trunkStatusBy("json_extract(p.doc, '$.Status')"), Postgres: trunkStatusBy("p.doc::jsonb ->> 'Status'")}
-
-func trunkStatusBy(status string) string {
-	return `CASE WHEN NOT network_trunk.admin_state_up
+var trunkStatus = store.SQL(`CASE WHEN NOT network_trunk.admin_state_up
 		OR NOT EXISTS (SELECT 1 FROM network_port p WHERE p.id = network_trunk.port_id AND p.host <> '') THEN 'DOWN'
 	WHEN EXISTS (SELECT 1 FROM network_trunk_subport x JOIN network_port p ON p.id = x.port_id
-		WHERE x.trunk_id = network_trunk.id AND ` + status + ` <> 'ACTIVE') THEN 'BUILD' ELSE 'ACTIVE' END`
-}
+		WHERE x.trunk_id = network_trunk.id AND p.status <> 'ACTIVE') THEN 'BUILD' ELSE 'ACTIVE' END`)
 
 func subPorts() *store.Table[network.SubPort] {
 	return store.NewTable("network_trunk_subport", func(p *network.SubPort, c *store.Columns) {
