@@ -146,7 +146,8 @@ func (a *Agent) Start(ctx context.Context) error {
 	}
 	a.running.Go(func() { a.resume(ctx) })
 	a.running.Go(func() { a.tendVolumes(ctx) })
-	a.running.Go(func() { a.heartbeats(ctx) })
+	a.running.Go(func() { a.heartbeats(ctx, hostapi.ReportHost, a.hostReport) })
+	a.running.Go(func() { a.heartbeats(ctx, hostapi.ReportVolumes, a.volumeReport) })
 	a.log.Info("agent started", "host", a.cfg.Host, "servers", loaded)
 	return nil
 }

@@ -30,6 +30,8 @@ type cloud struct {
 	done    map[string]hostapi.ImageWrite
 	reports chan hostapi.ServerReport
 	reads   atomic.Int64 // first chunks asked for
+	// backends are those that a host has reported last.
+	backends atomic.Pointer[[]hostapi.VolumeBackend]
 
 	// of agents that are started
 	consoleIdle         time.Duration
@@ -59,6 +61,14 @@ func newCloud(t testing.TB) *cloud {
 		}
 		return slices.Clone(c.specs), nil
 	})
+	if _, err := c.conn.Subscribe(bus.AnyReport(hostapi.ReportVolumes), "", func(_ context.Context, m *bus.Msg) {
+		var r hostapi.VolumeReport
+		if json.Unmarshal(m.Data, &r) == nil && len(r.Backends) > 0 {
+			c.backends.Store(&r.Backends)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := c.conn.Subscribe(bus.AnyReport(hostapi.ReportServer), "", func(_ context.Context, m *bus.Msg) {
 		var r hostapi.ServerReport
 		if json.Unmarshal(m.Data, &r) == nil {

@@ -120,20 +120,18 @@ func (a *Agent) survey(ctx context.Context) {
 	}
 }
 
-// heartbeats reports the host until ctx ends.
-func (a *Agent) heartbeats(ctx context.Context) {
+// heartbeats looks and sends reports of a kind until ctx ends. Each kind has a
+// loop of its own: storage that hangs does not make the host look dead.
+func (a *Agent) heartbeats(ctx context.Context, kind string, look func(context.Context) (any, error)) {
 	tick := time.NewTicker(a.cfg.Heartbeat)
 	defer tick.Stop()
 	for {
-		report, err := a.Report(ctx, nil)
+		report, err := look(ctx)
 		if err == nil {
-			for i := range report.Servers {
-				report.Servers[i].Steps = nil // for those who ask; a heartbeat stays small
-			}
-			err = a.bus.Publish(ctx, hostapi.ReportSubject(a.cfg.Host, hostapi.ReportHost), report)
+			err = a.bus.Publish(ctx, hostapi.ReportSubject(a.cfg.Host, kind), report)
 		}
 		if err != nil && ctx.Err() == nil {
-			a.log.WarnContext(ctx, "heartbeat failed", "error", err)
+			a.log.WarnContext(ctx, "heartbeat failed", "report", kind, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -141,6 +139,21 @@ func (a *Agent) heartbeats(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+func (a *Agent) hostReport(ctx context.Context) (any, error) {
+	report, err := a.Report(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := range report.Servers {
+		report.Servers[i].Steps = nil // for those who ask; a heartbeat stays small
+	}
+	return report, nil
+}
+
+func (a *Agent) volumeReport(ctx context.Context) (any, error) {
+	return hostapi.VolumeReport{Backends: a.volumes.backends(ctx)}, nil
 }
 
 // Report says what the host is and what it has.

@@ -74,7 +74,10 @@ func (v volumes) handlers() map[string]func(context.Context, *bus.Msg) (any, err
 		hostapi.VerbVolumeRelease: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeName) (*struct{}, error) {
 			return nil, b.ReleaseVolume(ctx, m.VolumeRef, m.Name)
 		}),
-		hostapi.VerbVolumeBackends: verb(v.backends),
+		hostapi.VerbVolumeBackends: verb(func(ctx context.Context, _ *struct{}) (*[]hostapi.VolumeBackend, error) {
+			out := v.backends(ctx)
+			return &out, nil
+		}),
 	}
 }
 
@@ -90,7 +93,7 @@ func at[In interface{ BackendName() string }, Out any](v volumes, f func(context
 }
 
 // backends are all backends of the host. One that cannot say how it is says why.
-func (v volumes) backends(ctx context.Context, _ *struct{}) (*[]hostapi.VolumeBackend, error) {
+func (v volumes) backends(ctx context.Context) []hostapi.VolumeBackend {
 	out := []hostapi.VolumeBackend{}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		list, err := v[name].VolumeBackends(ctx)
@@ -99,5 +102,5 @@ func (v volumes) backends(ctx context.Context, _ *struct{}) (*[]hostapi.VolumeBa
 		}
 		out = append(out, list...)
 	}
-	return &out, nil
+	return out
 }

@@ -120,8 +120,8 @@ func (k *control) start(ctx context.Context, c *Cloud) error {
 	return nil
 }
 
-// awaitHost returns when this process's own host is known to compute, so that
-// a server can be made the moment the cloud says it is ready.
+// awaitHost returns when this process's own host is known to all services, so
+// that a server can be made the moment the cloud says it is ready.
 func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
 	if c.host == nil {
 		return nil
@@ -131,7 +131,7 @@ func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		up, err := k.compute.Hosts.SeenSince(ctx, k.cfg.Host, c.startedAt)
+		up, err := k.heard(ctx, k.cfg.Host, c.startedAt)
 		if err != nil || up {
 			return err
 		}
@@ -141,6 +141,19 @@ func (k *control) awaitHost(ctx context.Context, c *Cloud) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// heard tells whether a host's reports have reached all services since a moment.
+func (k *control) heard(ctx context.Context, host string, since time.Time) (bool, error) {
+	for _, s := range k.list {
+		if s.Hears == nil {
+			continue
+		}
+		if up, err := s.Hears(ctx, host, since); err != nil || !up {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // serve opens the API's port.

@@ -105,9 +105,9 @@ func (s *services) makeNetwork(g ground) (d service.Descriptor, err error) {
 func (s *services) makeVolume(g ground) (d service.Descriptor, err error) {
 	s.volume, d, err = volumeservice.New(volume.Deps{
 		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Log: g.log,
-		Bus: g.conn, Hosts: volumeHosts{hostapi.Client{Bus: g.conn}, s}, Images: s.image, Identity: s.identity, Servers: volumeServers{s}, Secrets: volumeSecrets{g.master},
+		Bus: g.conn, Hosts: hostapi.Client{Bus: g.conn}, Images: s.image, Identity: s.identity,
 		Config: volume.Config{DataDir: g.cfg.path("backups")},
-	})
+	}, g.master)
 	return d, err
 }
 
@@ -115,7 +115,7 @@ func (s *services) makeCompute(g ground) (d service.Descriptor, err error) {
 	s.compute, d, err = computeservice.New(compute.Deps{
 		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Bus: g.conn, Log: g.log,
 		Network: s.network, Placement: s.placement, Images: s.image, ImageData: s.image.Hosts, Identity: s.identity, NetworkProxy: s.network, ImageProxy: s.image,
-		Volumes: s.volume, VolumeProxy: s.volume,
+		Volumes: s.volume.Servers, VolumeProxy: s.volume,
 		Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
 	}, console.Config{PublicURL: g.cfg.PublicURL, Dashboards: g.cfg.TrustedDashboards})
 	return d, err

@@ -231,5 +231,5 @@ func (s *orders) orderVolume(ctx context.Context, tx *store.Tx, srv *Server, d *
 
 // attachment is the device as the volume service knows it.
 func (srv *Server) attachment(d *VolumeDevice) volume.ServerAttachment {
-	return volume.ServerAttachment{ID: d.AttachmentID, VolumeID: d.VolumeID, ServerID: srv.ID, ProjectID: srv.ProjectID, Device: d.Name}
+	return volume.ServerAttachment{ID: d.AttachmentID, VolumeID: d.VolumeID, ServerID: srv.ID, Device: d.Name}
 }

@@ -83,7 +83,7 @@ type Identity interface {
 	ProjectExists(ctx context.Context, tx *store.Tx, id string) (bool, error)
 }
 
-// Volumes makes, finds and attaches volumes; *volume.Service is one. A cloud
+// Volumes makes, finds and attaches volumes; *volume.Servers is one. A cloud
 // without a volume service has none: requests that name volumes are refused.
 // What is reserved is known by the id of the attachment, which compute chooses,
 // and only compute changes it. Every call but CreateTx may be repeated.

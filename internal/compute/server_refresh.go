@@ -8,6 +8,7 @@ import (
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
+	"kumoi/internal/volume"
 )
 
 // applySaga tells a server's host what its guest may read about itself now.
@@ -35,16 +36,18 @@ func (s *refresh) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
 	return err
 }
 
-// follow has hosts apply what the network changes about their servers.
+// follow has hosts apply what the network and the volume service change about their servers.
 func (s *refresh) follow(l *event.Log) {
 	if l == nil {
 		return
 	}
-	l.Subscribe(event.Subscriber{
-		Name: "compute", Filter: event.Filter{Type: network.ServerChanged},
-		Handle: func(ctx context.Context, e event.Event) error { return s.server(ctx, e.Resource) },
-		Lost:   s.all,
-	})
+	for name, kind := range map[string]string{"compute": network.ServerChanged, "compute.volumes": volume.ServerChanged} {
+		l.Subscribe(event.Subscriber{
+			Name: name, Filter: event.Filter{Type: kind},
+			Handle: func(ctx context.Context, e event.Event) error { return s.server(ctx, e.Resource) },
+			Lost:   s.all,
+		})
+	}
 }
 
 // all refreshes every server that has a guest.

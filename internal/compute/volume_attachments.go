@@ -45,23 +45,6 @@ func (s *VolumeAttachments) Show(ctx context.Context, id, volumeID, rule string)
 	return d, err
 }
 
-// Has tells whether a volume is, or is becoming, a server's: then nobody
-// but compute may take it away.
-func (s *VolumeAttachments) Has(ctx context.Context, serverID, volumeID string) (has bool, err error) {
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		has, err = s.devices.Any(ctx, tx, store.Eq("server_id", serverID), store.Eq("volume_id", volumeID))
-		return err
-	})
-	return has, err
-}
-
-// Resized has a server's guest find the size that its volume has grown to.
-func (s *VolumeAttachments) Resized(ctx context.Context, serverID, volumeID string, sizeGiB int) {
-	if err := s.refresh.server(ctx, serverID); err != nil {
-		s.log.WarnContext(ctx, "a guest is not told of its volume's new size", "server", serverID, "volume", volumeID, "size", sizeGiB, "error", err)
-	}
-}
-
 // Attach gives a server a volume, and returns when the guest has it. One
 // without a guest gets it with its next.
 func (s *VolumeAttachments) Attach(ctx context.Context, id string, want AttachVolume) (*VolumeDevice, error) {

@@ -24,8 +24,9 @@ const (
 	VerbImages       = "images"        // nothing → ImageCache
 	VerbReport       = "report"        // nothing → HostReport, now
 
-	ReportHost   = "host"   // HostReport, every HeartbeatEvery
-	ReportServer = "server" // ServerReport, whenever a guest changes by itself
+	ReportHost    = "host"    // HostReport, every HeartbeatEvery
+	ReportServer  = "server"  // ServerReport, whenever a guest changes by itself
+	ReportVolumes = "volumes" // VolumeReport, every HeartbeatEvery
 
 	ControlReadImage  = "image-read"  // ImageChunk → raw bytes
 	ControlWriteImage = "image-write" // ImageWrite → nothing

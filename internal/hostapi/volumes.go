@@ -186,6 +186,11 @@ type BackupRead struct {
 	Offset   int64  `json:"offset"`
 }
 
+// VolumeReport is a host's heartbeat for its volumes: all its backends.
+type VolumeReport struct {
+	Backends []VolumeBackend `json:"backends"`
+}
+
 // VolumeBackend is a backend of a host.
 type VolumeBackend struct {
 	Name     string `json:"name"`

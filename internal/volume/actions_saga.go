@@ -30,8 +30,7 @@ func (s *Service) extendSaga() saga.Definition[Work] {
 		})}},
 		Done: s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.PreviousStatus, v.SizeGiB = w.Was, "", w.Size
-			s.tellServers(ctx, tx, v)
-			return nil
+			return s.tellServers(ctx, tx, v)
 		}),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
 			status := ErrorExtending
@@ -40,19 +39,6 @@ func (s *Service) extendSaga() saga.Definition[Work] {
 			}
 			return s.fail(status, actExtend, extendFailed)(ctx, tx, w, cause)
 		},
-	}
-}
-
-// tellServers lets servers know that a volume has another size.
-func (s *Service) tellServers(ctx context.Context, tx *store.Tx, v *Volume) {
-	if s.servers == nil {
-		return
-	}
-	ctx = context.WithoutCancel(ctx)
-	for _, a := range v.Attachments {
-		if a.InstanceID != "" && a.Status == Attached {
-			tx.AfterCommit(func() { s.servers.VolumeResized(ctx, a.InstanceID, v.ID, v.SizeGiB) })
-		}
 	}
 }
 

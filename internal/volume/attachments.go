@@ -2,11 +2,9 @@ package volume
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
 	"strings"
 
-	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/audit"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -28,13 +26,21 @@ func (a *Attachment) target() policy.Target { return policy.Target{"project_id":
 // get reads an attachment for an actor who may know of it and do what the rule names.
 func (f *Attachments) get(ctx context.Context, tx *store.Tx, rule, id string) (*Attachment, error) {
 	a, err := f.s.tables.Attachments.Get(ctx, tx, id)
-	if err == nil && !f.s.sees(ctx, a.ProjectID) && !f.s.inside(ctx) || errs.Is(err, errs.NotFound) {
+	if errs.Is(err, errs.NotFound) {
 		return nil, attachmentNotFound(id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return a, f.s.policy.Check(ctx, rule, a.target())
+	return a, f.may(ctx, rule, a)
+}
+
+// may refuses an actor who may not know of an attachment, or not do what the rule names.
+func (f *Attachments) may(ctx context.Context, rule string, a *Attachment) error {
+	if !f.s.sees(ctx, a.ProjectID) && !f.s.inside(ctx) {
+		return attachmentNotFound(a.ID)
+	}
+	return f.s.policy.Check(ctx, rule, a.target())
 }
 
 // List lists attachments.
@@ -65,18 +71,19 @@ type NewAttachment struct {
 	Mode                     string // rw, ro; "": as the connector says
 	Mountpoint               string
 	Connector                map[string]any
+	ofServer                 bool
 }
 
 // Create reserves a volume, and connects it if the client says where it is.
 func (f *Attachments) Create(ctx context.Context, n NewAttachment) (a *Attachment, err error) {
 	err = f.s.write(ctx, func(tx *store.Tx) (err error) {
-		a, err = f.ReserveTx(ctx, tx, n)
+		a, err = f.reserveTx(ctx, tx, n)
 		return err
 	})
 	if err != nil || len(n.Connector) == 0 {
 		return a, err
 	}
-	made, err := f.connect(ctx, a.ID, "volume:attachment_create", n.Connector)
+	made, err := f.connectAs(ctx, a.ID, "volume:attachment_create", n.Connector)
 	if err != nil {
 		f.giveUp(ctx, a.ID)
 		return nil, err
@@ -91,9 +98,9 @@ func (f *Attachments) giveUp(ctx context.Context, id string) {
 	}
 }
 
-// ReserveTx makes an attachment that waits for its connector, in the caller's
-// transaction. The volume is nobody else's from then on.
-func (f *Attachments) ReserveTx(ctx context.Context, tx *store.Tx, n NewAttachment) (*Attachment, error) {
+// reserveTx makes an attachment that waits for its client to connect. The volume
+// is nobody else's from then on.
+func (f *Attachments) reserveTx(ctx context.Context, tx *store.Tx, n NewAttachment) (*Attachment, error) {
 	v, err := f.s.get(ctx, tx, "volume:attachment_create", n.VolumeID)
 	if err != nil {
 		return nil, err
@@ -108,6 +115,9 @@ func (f *Attachments) ReserveTx(ctx context.Context, tx *store.Tx, n NewAttachme
 	if v.Status != Available && (!shared || !slices.Contains([]string{InUse, Reserved, Attaching}, v.Status)) || migrating(v) {
 		return nil, invalid("Volume %s status must be available or downloading to reserve, but the current status is %s.", v.ID, v.Status)
 	}
+	if err := f.s.frozen(ctx, tx, v.Host); err != nil {
+		return nil, err
+	}
 	if v.Multiattach && v.Bootable && len(v.Attachments) > 0 {
 		if err := f.s.policy.Check(ctx, "volume:multiattach_bootable_volume", v.target()); err != nil {
 			return nil, err
@@ -115,7 +125,7 @@ func (f *Attachments) ReserveTx(ctx context.Context, tx *store.Tx, n NewAttachme
 	}
 	a := &Attachment{
 		ID: n.ID, VolumeID: v.ID, ProjectID: v.ProjectID, InstanceID: n.InstanceID, Mountpoint: n.Mountpoint, Mode: n.Mode, Status: Reserved,
-		New: true, CreatedAt: f.s.now(),
+		New: true, OfServer: n.ofServer, CreatedAt: f.s.now(),
 	}
 	if a.ID == "" {
 		a.ID = ids.New()
@@ -135,82 +145,23 @@ func (f *Attachments) ReserveTx(ctx context.Context, tx *store.Tx, n NewAttachme
 	return a, f.s.save(ctx, tx, v)
 }
 
-// settle gives a volume the status that follows from its attachments.
-func (v *Volume) settle() {
-	has := func(status string) bool {
-		return slices.ContainsFunc(v.Attachments, func(a *Attachment) bool { return a.Status == status })
-	}
-	v.AttachStatus = "detached"
-	switch {
-	case has(Attached):
-		v.Status, v.AttachStatus = InUse, Attached
-	case has(Attaching):
-		v.Status = Attaching
-	case has(Reserved), has(ErrorAttaching):
-		v.Status = Reserved
-	default:
-		v.Status = Available
-	}
-}
-
 // Update gives an attachment its connector, and the connection to it.
 func (f *Attachments) Update(ctx context.Context, id string, connector map[string]any) (*Attachment, error) {
-	return f.connect(ctx, id, "volume:attachment_update", connector)
+	return f.connectAs(ctx, id, "volume:attachment_update", connector)
 }
 
-// connect has the backend's host let the client in. It may be repeated.
-func (f *Attachments) connect(ctx context.Context, id, rule string, connector map[string]any) (*Attachment, error) {
-	var open opening
-	var place string
-	err := f.s.write(ctx, func(tx *store.Tx) error {
-		a, err := f.get(ctx, tx, rule, id)
-		if err != nil {
-			return err
-		}
-		v, err := f.s.tables.Volumes.Get(ctx, tx, a.VolumeID)
-		if err != nil {
+// connectAs connects the client that a connector describes.
+func (f *Attachments) connectAs(ctx context.Context, id, rule string, connector map[string]any) (*Attachment, error) {
+	return f.connect(ctx, id, func(a *Attachment, v *Volume) error {
+		if err := f.may(ctx, rule, a); err != nil {
 			return err
 		}
 		if strings.Contains(v.Status, Error) {
 			return errs.New(errs.Conflict, "Volume attachments can not be updated if the volume is in an error state. The Volume %s currently has a status of: %s", v.ID, v.Status)
 		}
 		a.connector(connector)
-		if v.ReadOnly {
-			a.Mode = "ro"
-		}
-		if a.Status != Attached {
-			a.Status = Attaching
-		}
-		a.UpdatedAt = f.s.now()
-		if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
-			return err
-		}
-		place = v.Host
-		if open, err = f.s.openingTx(ctx, tx, v, a.ID, a.AttachedHost, a.Mode == "ro"); err != nil {
-			return err
-		}
-		return f.resettle(ctx, tx, v.ID)
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	conn, err := f.s.export(ctx, place, open.export)
-	if err != nil {
-		return nil, err
-	}
-	var out *Attachment
-	err = f.s.write(ctx, func(tx *store.Tx) error {
-		a, err := f.s.tables.Attachments.Get(ctx, tx, id)
-		if errs.Is(err, errs.NotFound) {
-			return attachmentNotFound(id)
-		}
-		if err != nil {
-			return err
-		}
-		out, a.Connection = a, connectionInfo(conn, a, open.specs)
-		return f.s.tables.Attachments.Update(ctx, tx, a)
-	})
-	return out, err
 }
 
 // connector takes over what a client says of itself.
@@ -230,83 +181,23 @@ func (a *Attachment) connector(c map[string]any) {
 	}
 }
 
-// opening is the order to let a client in, and what its host limits itself.
-type opening struct {
-	export *hostapi.VolumeExport
-	specs  map[string]string
-}
-
-func (s *Service) openingTx(ctx context.Context, tx *store.Tx, v *Volume, client, host string, readOnly bool) (o opening, err error) {
-	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
-	if err != nil {
-		return o, err
-	}
-	o.export = &hostapi.VolumeExport{VolumeRef: v.ref(), Client: client, Host: host, ReadOnly: readOnly}
-	if kind.Spec != nil {
-		o.export.Limits, o.specs = kind.Spec.Limits(v.SizeGiB), kind.Spec.FrontEndSpecs(v.SizeGiB)
-	}
-	o.export.Encryption, err = s.encryptionTx(ctx, tx, v)
-	return o, err
-}
-
-func (s *Service) export(ctx context.Context, place string, e *hostapi.VolumeExport) (*hostapi.VolumeConnection, error) {
-	h, err := s.host(place)
-	if err != nil {
-		return nil, err
-	}
-	return h.ExportVolume(ctx, e)
-}
-
-// connectionInfo is a connection as the API tells it to services.
-func connectionInfo(c *hostapi.VolumeConnection, a *Attachment, specs map[string]string) map[string]any {
-	return map[string]any{
-		"qos_specs":          specs,
-		"driver_volume_type": "kumoi", "attachment_id": a.ID, "volume_id": c.VolumeID, "backend": c.Backend, "host": c.Host, "address": c.Address, "export": c.Export,
-		"key": base64.StdEncoding.EncodeToString(c.Key), "read_only": c.ReadOnly, "access_mode": a.Mode, "discard": true, "encrypted": false, "enforce_multipath": false, "cacheable": false,
-	}
-}
-
-// Reach is how a client reaches the volume; nil until it is connected.
-func (a *Attachment) Reach() *hostapi.VolumeConnection {
-	if len(a.Connection) == 0 {
-		return nil
-	}
-	word := func(key string) string { s, _ := a.Connection[key].(string); return s }
-	key, err := base64.StdEncoding.DecodeString(word("key"))
-	if err != nil {
-		return nil
-	}
-	return &hostapi.VolumeConnection{
-		VolumeID: a.VolumeID, Backend: word("backend"), Host: word("host"), Address: word("address"), Export: word("export"), Key: key, ReadOnly: a.Mode == "ro",
-	}
-}
-
-// resettle recomputes a volume's status in the transaction of a change of its attachments.
-func (f *Attachments) resettle(ctx context.Context, tx *store.Tx, volumeID string) error {
-	v, err := f.s.tables.Volumes.Get(ctx, tx, volumeID)
-	if err != nil {
-		return err
-	}
-	v.settle()
-	return f.s.save(ctx, tx, v)
-}
-
 // Complete says that the client has the volume.
 func (f *Attachments) Complete(ctx context.Context, id string) error {
-	return f.s.write(ctx, func(tx *store.Tx) error { return f.CompleteTx(ctx, tx, id) })
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		a, err := f.get(ctx, tx, "volume:attachment_complete", id)
+		if err != nil {
+			return err
+		}
+		return f.completeTx(ctx, tx, a)
+	})
 }
 
-// CompleteTx is Complete in the caller's transaction.
-func (f *Attachments) CompleteTx(ctx context.Context, tx *store.Tx, id string) error {
-	a, err := f.get(ctx, tx, "volume:attachment_complete", id)
-	if err != nil {
-		return err
-	}
+func (f *Attachments) completeTx(ctx context.Context, tx *store.Tx, a *Attachment) error {
 	a.Status, a.AttachedAt, a.UpdatedAt = Attached, f.s.now(), f.s.now()
 	if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
 		return err
 	}
-	return f.resettle(ctx, tx, a.VolumeID)
+	return f.s.restate(ctx, tx, a.VolumeID)
 }
 
 // Delete ends an attachment and returns those that the volume still has. What a
@@ -336,39 +227,21 @@ func (f *Attachments) Delete(ctx context.Context, id string) (rest []*Attachment
 // mayEnd refuses to detach behind a server's back: its host would go on with a
 // device whose bytes are somebody else's.
 func (f *Attachments) mayEnd(ctx context.Context, a *Attachment) error {
-	if f.s.inside(ctx) || a.InstanceID == "" || len(a.Connection) == 0 || f.s.servers == nil {
+	if f.s.inside(ctx) || !a.OfServer {
 		return nil
 	}
-	has, err := f.s.servers.HasVolume(ctx, a.InstanceID, a.VolumeID)
-	if err == nil && has {
-		err = errs.New(errs.Conflict, "Detach volume from instance %s using the Compute API", a.InstanceID)
-	}
-	return err
+	return errs.New(errs.Conflict, "Detach volume from instance %s using the Compute API", a.InstanceID)
 }
 
 // drop ends an export and then forgets the attachment. With force it is
 // forgotten although its host does not answer.
 func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
-	var a *Attachment
-	var v *Volume
-	err := f.s.read(ctx, func(tx *store.Tx) (err error) {
-		if a, err = f.s.tables.Attachments.Get(ctx, tx, id); err == nil {
-			v, err = f.s.tables.Volumes.Get(ctx, tx, a.VolumeID)
-		}
-		return err
-	})
-	if errs.Is(err, errs.NotFound) {
-		return nil
-	}
+	a, v, err := f.find(ctx, id)
 	if err != nil {
-		return err
+		return gone(err)
 	}
 	if a.Status != Reserved && v.Host != "" {
-		h, err := f.s.host(v.Host)
-		if err == nil {
-			err = gone(h.UnexportVolume(ctx, v.ref(), a.ID))
-		}
-		if err != nil && !force {
+		if err := f.s.unexport(ctx, v, a.ID); err != nil && !force {
 			return err
 		}
 	}
@@ -376,23 +249,21 @@ func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
 		if err := gone(f.s.tables.Attachments.Delete(ctx, tx, a.ID)); err != nil {
 			return err
 		}
-		return gone(f.resettleIdle(ctx, tx, a.VolumeID, force))
+		if force {
+			if err := f.forgive(ctx, tx, a.VolumeID); err != nil {
+				return gone(err)
+			}
+		}
+		return gone(f.s.restate(ctx, tx, a.VolumeID))
 	})
 }
 
-// resettleIdle is resettle for a volume that may meanwhile be busy with something
-// else. Force also ends the error that an administrator has set.
-func (f *Attachments) resettleIdle(ctx context.Context, tx *store.Tx, volumeID string, force bool) error {
+// forgive ends the error that an administrator has set.
+func (f *Attachments) forgive(ctx context.Context, tx *store.Tx, volumeID string) error {
 	v, err := f.s.tables.Volumes.Get(ctx, tx, volumeID)
-	if err != nil {
+	if err != nil || v.Status != Error {
 		return err
 	}
-	if !slices.Contains([]string{InUse, Reserved, Attaching, Detaching, Available, "error_detaching"}, v.Status) && (!force || v.Status != Error) {
-		return nil
-	}
-	v.settle()
+	v.Status = Available
 	return f.s.save(ctx, tx, v)
 }
-
-// Release ends an attachment for another part of the cloud. What is gone is released.
-func (f *Attachments) Release(ctx context.Context, id string) error { return f.drop(ctx, id, false) }

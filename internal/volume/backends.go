@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"kumoi/internal/hostapi"
@@ -52,47 +51,58 @@ func (s *Service) Fault(b *Backend) string {
 	return ""
 }
 
-// backendCache is when hosts were last asked.
-type backendCache struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-// pollBackends asks every host what its backends are. One that does not answer
-// keeps what it said last, and is down when that is old.
-func (s *Service) pollBackends(ctx context.Context) (string, error) {
-	s.backends.mu.Lock()
-	defer s.backends.mu.Unlock()
-	hosts, err := s.hosts.Names(ctx)
-	if err != nil {
-		return "", err
-	}
-	var all error
-	for _, h := range hosts {
-		all = errors.Join(all, s.pollHost(ctx, h))
-	}
-	s.backends.at = s.now()
-	return fmt.Sprintf("%d hosts", len(hosts)), all
-}
-
-func (s *Service) pollHost(ctx context.Context, host string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	list, err := s.hosts.Volumes(host).VolumeBackends(ctx)
-	if err != nil {
-		if errs.Is(err, errs.Unavailable) || errs.Is(err, errs.NotFound) {
-			return nil // it is away: its age says so
-		}
-		return fmt.Errorf("backends of %s: %w", host, err)
-	}
+// TakeReport records what a host says of its backends. Those that it says
+// nothing of any more are down when what it said last is old.
+func (s *Service) TakeReport(ctx context.Context, host string, r hostapi.VolumeReport) error {
 	return s.write(ctx, func(tx *store.Tx) error {
-		for _, r := range list {
-			if err := s.seen(ctx, tx, host, r); err != nil {
+		for _, b := range r.Backends {
+			if err := s.seen(ctx, tx, host, b); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// askHosts has the known hosts say now what they would say with their next
+// report. One that does not answer keeps what it said last.
+func (s *Service) askHosts(ctx context.Context) error {
+	list, err := s.BackendStates(ctx)
+	if err != nil {
+		return err
+	}
+	hosts := map[string]bool{}
+	for _, b := range list {
+		hosts[b.Host] = true
+	}
+	var all error
+	for h := range hosts {
+		all = errors.Join(all, s.askHost(ctx, h))
+	}
+	return all
+}
+
+func (s *Service) askHost(ctx context.Context, host string) error {
+	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	list, err := s.hosts.Volumes(host).VolumeBackends(asking)
+	if errs.Is(err, errs.Unavailable) || errs.Is(err, errs.NotFound) {
+		return nil // it is away: its age says so
+	}
+	if err != nil {
+		return fmt.Errorf("backends of %s: %w", host, err)
+	}
+	return s.TakeReport(ctx, host, hostapi.VolumeReport{Backends: list})
+}
+
+// HostSeenSince tells whether a host has reported its backends at or after a moment.
+func (s *Service) HostSeenSince(ctx context.Context, host string, since time.Time) (seen bool, err error) {
+	err = s.read(ctx, func(tx *store.Tx) error {
+		list, err := s.tables.Backends.All(ctx, tx, store.Eq("host", host))
+		seen = slices.ContainsFunc(list, func(b *Backend) bool { return !b.SeenAt.Before(since) })
+		return err
+	})
+	return seen, err
 }
 
 // seen records what a host said of a backend.
@@ -114,24 +124,12 @@ func (s *Service) seen(ctx context.Context, tx *store.Tx, host string, r hostapi
 	})
 }
 
-// freshBackends has hosts asked if that has not happened for a while.
-func (s *Service) freshBackends(ctx context.Context) error {
-	s.backends.mu.Lock()
-	old := s.now().Sub(s.backends.at) > 2*s.cfg.BackendsEvery
-	s.backends.mu.Unlock()
-	if !old {
-		return nil
-	}
-	_, err := s.pollBackends(ctx)
-	return err
-}
-
 // BackendsTx are all backends, by their names.
 func (s *Service) BackendsTx(ctx context.Context, tx *store.Tx) ([]*Backend, error) {
 	return s.tables.Backends.All(ctx, tx)
 }
 
-// BackendStates are all backends as upkeep has last found them, for those who run the cloud.
+// BackendStates are all backends as their hosts have last reported them, for those who run the cloud.
 func (s *Service) BackendStates(ctx context.Context) (list []*Backend, err error) {
 	err = s.read(ctx, func(tx *store.Tx) (err error) {
 		list, err = s.BackendsTx(ctx, tx)

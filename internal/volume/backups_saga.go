@@ -102,9 +102,6 @@ func (f *Backups) deleteSaga() saga.Definition[Work] {
 			if err := f.s.dropKey(ctx, tx, b.EncryptionKeyID); err != nil {
 				return err
 			}
-			if err := f.s.parts.spend(ctx, tx, Demand{Project: b.ProjectID, Backups: -1, BackupGiB: -b.SizeGiB}); err != nil {
-				return err
-			}
 			return f.s.tables.Backups.Delete(ctx, tx, b.ID)
 		}),
 		Failed: f.fail(ErrorDeleting, actDropBackup, dropBackup, nil),

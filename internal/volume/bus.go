@@ -9,7 +9,8 @@ import (
 	"kumoi/internal/kernel/bus"
 )
 
-// listen answers hosts that send backups and ask for them.
+// listen hears what hosts say of their backends, and answers those that send
+// backups and ask for them.
 func (s *Service) listen() error {
 	if s.bus == nil {
 		return nil
@@ -23,6 +24,21 @@ func (s *Service) listen() error {
 		}
 		return err
 	}
+	reports, err := s.bus.Subscribe(bus.AnyReport(hostapi.ReportVolumes), "volume", func(ctx context.Context, m *bus.Msg) {
+		var r hostapi.VolumeReport
+		host := bus.HostOf(m.Subject)
+		err := m.Decode(&r)
+		if err == nil {
+			err = s.TakeReport(actor.AsSystem(ctx, "host"), host, r)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "report not taken", "host", host, "error", err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.subs = append(s.subs, reports)
 	return errors.Join(
 		handle(hostapi.ControlWriteBackup, func(ctx context.Context, host string, m *bus.Msg) (any, error) {
 			var w hostapi.BackupWrite

@@ -126,7 +126,7 @@ func (s *Service) detach(ctx context.Context, rule, id, attachment string, force
 }
 
 // InitializeConnection lets a host open a volume, for services alone.
-func (s *Service) InitializeConnection(ctx context.Context, id string, connector map[string]any) (map[string]any, error) {
+func (s *Service) InitializeConnection(ctx context.Context, id string, connector map[string]any) (*Attachment, error) {
 	v, err := s.confided(ctx, actionRule+"initialize_connection", id)
 	if err != nil {
 		return nil, err
@@ -147,14 +147,8 @@ func (s *Service) InitializeConnection(ctx context.Context, id string, connector
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.export(ctx, v.Host, open.export)
-	if err != nil {
-		return nil, err
-	}
-	conn := connectionInfo(c, a, open.specs)
-	kind := conn["driver_volume_type"]
-	delete(conn, "driver_volume_type")
-	return map[string]any{"driver_volume_type": kind, "data": conn}, nil
+	a.Connection, err = s.export(ctx, v.Host, open)
+	return a, err
 }
 
 // confided reads a volume for those who may open it.
@@ -178,8 +172,8 @@ func (s *Service) TerminateConnection(ctx context.Context, id string, connector 
 		}
 	}
 	host, _ := connector["host"].(string)
-	if h, err := s.host(v.Host); err == nil && host != "" {
-		if err := gone(h.UnexportVolume(ctx, v.ref(), ids.Derive("volume connection", v.ID, host))); err != nil {
+	if host != "" && v.Host != "" {
+		if err := s.unexport(ctx, v, ids.Derive("volume connection", v.ID, host)); err != nil {
 			return err
 		}
 	}

@@ -53,14 +53,6 @@ func (s *Service) Create(ctx context.Context, n NewVolume) (v *Volume, err error
 	return v, err
 }
 
-// CreateTx is Create in another part's transaction; img is the image of n.ImageID.
-func (s *Service) CreateTx(ctx context.Context, tx *store.Tx, n NewVolume, img *image.Image) (*Volume, error) {
-	if err := s.Check(ctx, "volume:create"); err != nil {
-		return nil, err
-	}
-	return s.createTx(ctx, tx, n, img)
-}
-
 // sourceImage finds the image that a volume is to be made of, as its user sees it.
 func (s *Service) sourceImage(ctx context.Context, id string) (*image.Image, error) {
 	if id == "" {

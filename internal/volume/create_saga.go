@@ -32,12 +32,9 @@ func (s *Service) createSaga() saga.Definition[Work] {
 
 // schedule chooses a backend and writes it down.
 func (s *Service) schedule(ctx context.Context, w *Work) error {
-	if err := s.freshBackends(ctx); err != nil {
-		return err
-	}
 	err := s.place(ctx, w)
-	if errs.Is(err, errs.NoCapacity) { // a host may have come since they were asked
-		if _, err := s.pollBackends(ctx); err != nil {
+	if errs.Is(err, errs.NoCapacity) { // there may be room since the last reports
+		if err := s.askHosts(ctx); err != nil {
 			return err
 		}
 		err = s.place(ctx, w)

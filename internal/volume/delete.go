@@ -191,10 +191,6 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, w *Work) error {
 	if err != nil {
 		return err
 	}
-	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
-	if err != nil {
-		return err
-	}
 	snaps, err := s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
 	if err != nil {
 		return err
@@ -213,11 +209,6 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, w *Work) error {
 	}
 	if err := s.dropKey(ctx, tx, v.EncryptionKeyID); err != nil {
 		return err
-	}
-	if !v.Unmetered {
-		if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: -1, GiB: -v.SizeGiB}); err != nil {
-			return err
-		}
 	}
 	return s.tables.Volumes.Delete(ctx, tx, v.ID)
 }

@@ -104,8 +104,8 @@ func (e *Explanation) String() string {
 		if a.AttachedHost != "" {
 			fmt.Fprintf(&b, ", from host %s", a.AttachedHost)
 		}
-		if c := a.Reach(); c != nil {
-			fmt.Fprintf(&b, ", served by %s", c.Host)
+		if a.Connection != nil {
+			fmt.Fprintf(&b, ", served by %s", a.Connection.Host)
 		}
 		b.WriteString("\n")
 	}

@@ -1,8 +1,6 @@
 package volume
 
 import (
-	"context"
-
 	"kumoi/internal/kernel/saga"
 )
 
@@ -23,10 +21,4 @@ func (s *Service) Kinds() []string {
 		out = append(out, d.Kind)
 	}
 	return out
-}
-
-// PollBackends asks all hosts now.
-func (s *Service) PollBackends(ctx context.Context) error {
-	_, err := s.pollBackends(ctx)
-	return err
 }

@@ -17,9 +17,6 @@ const (
 // members are volumes as groups ask for them.
 type members struct{ s *Service }
 
-// Ready has the backends known.
-func (m members) Ready(ctx context.Context) error { return m.s.freshBackends(ctx) }
-
 // TypeIDs finds types that the actor may use.
 func (m members) TypeIDs(ctx context.Context, tx *store.Tx, which []string) ([]string, error) {
 	out := make([]string, len(which))

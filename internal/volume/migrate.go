@@ -70,9 +70,6 @@ func (s *Service) movable(ctx context.Context, tx *store.Tx, v *Volume) error {
 // Retype gives a volume another type; with onDemand its bytes are moved if they
 // must be.
 func (s *Service) Retype(ctx context.Context, id, newType string, onDemand bool) error {
-	if err := s.freshBackends(ctx); err != nil {
-		return err
-	}
 	return s.write(ctx, func(tx *store.Tx) error {
 		v, err := s.get(ctx, tx, "volume:retype", id)
 		if err != nil {
@@ -145,20 +142,26 @@ func (s *Service) migrateSaga() saga.Definition[Work] {
 		},
 		Done: s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.PreviousStatus = w.Was, ""
-			if w.To != "" && w.To != w.Place {
-				v.MigrationStatus = "success"
-			}
 			if w.Type != "" {
 				v.TypeID, v.Multiattach = w.Type, w.Multiattach
 				if err := s.retypeSnapshots(ctx, tx, v); err != nil {
 					return err
 				}
 			}
-			return nil
+			if w.To == "" || w.To == w.Place {
+				return nil
+			}
+			v.MigrationStatus = "success"
+			return s.tellServers(ctx, tx, v)
 		}),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
 			return s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 				v.Status, v.PreviousStatus, v.MigrationStatus = w.Was, "", Error
+				if v.Host == w.To { // it has moved, though not all of what it left is cleared away
+					if err := s.tellServers(ctx, tx, v); err != nil {
+						return err
+					}
+				}
 				return s.message(ctx, tx, "VOLUME", v.ID, v.ProjectID, actSchedule, detailOf(cause, unknownError))
 			})(ctx, tx, w)
 		},
@@ -287,13 +290,11 @@ func (s *Service) switchPlace(ctx context.Context, w *Work) error {
 	if err != nil {
 		return err
 	}
-	reach := map[string]map[string]any{}
+	reach := map[string]*Connection{}
 	for _, a := range connected(v) {
-		conn, err := to.ExportVolume(ctx, exports[a.ID].export)
-		if err != nil {
+		if reach[a.ID], err = s.export(ctx, w.To, exports[a.ID]); err != nil {
 			return err
 		}
-		reach[a.ID] = connectionInfo(conn, a, exports[a.ID].specs)
 	}
 	err = s.write(ctx, func(tx *store.Tx) error {
 		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
@@ -340,7 +341,7 @@ func (s *Service) leave(ctx context.Context, w *Work, v *Volume, from, to hostap
 
 // connected are a volume's clients that have a connection.
 func connected(v *Volume) []*Attachment {
-	return slices.DeleteFunc(slices.Clone(v.Attachments), func(a *Attachment) bool { return len(a.Connection) == 0 })
+	return slices.DeleteFunc(slices.Clone(v.Attachments), func(a *Attachment) bool { return a.Connection == nil })
 }
 
 // CompleteMigration answers whom Cinder would have waiting for the end of a

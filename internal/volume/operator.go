@@ -41,27 +41,25 @@ func (o *Operator) Services(ctx context.Context) ([]ServiceState, error) {
 }
 
 func (o *Operator) services(ctx context.Context) ([]ServiceState, error) {
-	hosts, err := o.s.hosts.Names(ctx)
+	list, err := o.s.BackendStates(ctx)
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(hosts)
 	self, now := "kumoi", o.s.now()
-	if len(hosts) > 0 {
-		self = hosts[0]
+	if len(list) > 0 {
+		self = list[0].Host
 	}
 	out := []ServiceState{
 		{Binary: BinaryBackup, Host: self, Zone: o.s.cfg.Zone, Up: true, UpdatedAt: now},
 		{Binary: BinaryScheduler, Host: self, Zone: o.s.cfg.Zone, Up: true, UpdatedAt: now},
 	}
-	list, err := o.s.BackendStates(ctx)
 	for _, b := range list {
 		out = append(out, ServiceState{
 			Binary: BinaryVolume, Host: b.Host + "@" + b.Name, Zone: o.s.cfg.Zone, Disabled: b.Disabled, Reason: b.Reason, Frozen: b.Frozen,
 			Up: now.Sub(b.SeenAt) < hostapi.DownAfter, Fault: b.Report.Fault, UpdatedAt: b.SeenAt,
 		})
 	}
-	return out, err
+	return out, nil
 }
 
 // Disable lets a service take no new volumes, or again, with the reason.

@@ -18,8 +18,7 @@ type parts struct {
 	typeByID func(ctx context.Context, tx *store.Tx, id string) (*Type, error)
 	// typeNames are the names of types, by id.
 	typeNames func(ctx context.Context, tx *store.Tx, ids []string) (map[string]string, error)
-	// spend counts what a project wants more of against its quota; what it gives
-	// back is negative and always let through.
+	// spend counts what a project wants more of against its quota.
 	spend func(ctx context.Context, tx *store.Tx, d Demand) error
 	// tell leaves a message for the user.
 	tell func(ctx context.Context, tx *store.Tx, m Message) error
@@ -42,8 +41,6 @@ type Demand struct {
 	Groups                  int
 	// Retyped volumes of GiB in all become ones of the type.
 	Retyped int
-	// Anyhow counts what is there already, even above the quota.
-	Anyhow bool
 	// PerVolume is the size of the volume, for the limit of one.
 	PerVolume int
 }

@@ -10,12 +10,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// spend refuses what a project may not have more of. What is given back needs no
-// leave: it is counted no longer.
+// spend refuses what a project may not have more of. Rows are counted, so what
+// is given back needs no word.
 func (q *Quotas) spend(ctx context.Context, tx *store.Tx, d Demand) error {
-	if d.Anyhow {
-		return nil
-	}
 	h := quota.Holder{Project: d.Project}
 	if d.PerVolume > 0 {
 		limits, err := q.q.Limits(ctx, tx, h)
@@ -53,7 +50,7 @@ func (d Demand) wants() (out []quota.Want) {
 		{Resource: "backups", N: int64(d.Backups)},
 		{Resource: "groups", N: int64(d.Groups)},
 	} {
-		if w.N <= 0 {
+		if w.N == 0 {
 			continue
 		}
 		out = append(out, w)

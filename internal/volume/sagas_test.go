@@ -201,7 +201,6 @@ func TestMigrateSaga(t *testing.T) {
 		w := newWorld(t)
 		id := w.volume(t, volume.NewVolume{})
 		w.Hosts.Add("other")
-		w.must(t, w.poll(t))
 		w.must(t, w.Svc.Migrate(w.ctx, id, "other@fake#fake", false))
 		once := func(t *testing.T) {
 			t.Helper()
@@ -218,11 +217,6 @@ func TestMigrateSaga(t *testing.T) {
 		}
 		return w.env(t, "volume.migrate", both(w.is(id, volume.Available), once), both(w.is(id, volume.Available), once))
 	})
-}
-
-func (w *world) poll(t *testing.T) error {
-	t.Helper()
-	return w.Svc.PollBackends(t.Context())
 }
 
 func TestManageSagas(t *testing.T) {

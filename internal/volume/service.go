@@ -29,7 +29,7 @@ type Deps struct {
 	Sagas  *saga.Engine
 	Tasks  *task.Runner
 	Events *event.Log // nil: nobody is told what changes
-	Bus    bus.Conn   // nil: hosts do not send backups
+	Bus    bus.Conn   // nil: hosts neither report nor send backups
 	Log    *slog.Logger
 	Clock  func() time.Time // nil: the system's
 	Config Config
@@ -38,13 +38,11 @@ type Deps struct {
 	Images   Images
 	Identity Identity
 	Secrets  Secrets // nil: no encrypted volumes
-	Servers  Servers // nil: no server has a volume
 }
 
-// Hosts are the machines that keep volumes' bytes.
+// Hosts are the machines that keep volumes' bytes; hostapi.Client is one. Which
+// there are is known from their reports.
 type Hosts interface {
-	// Names are all hosts that there are, also those that are away.
-	Names(ctx context.Context) ([]string, error)
 	Volumes(host string) hostapi.VolumeHost
 }
 
@@ -67,14 +65,6 @@ type Secrets interface {
 	Open(ctx context.Context, about string, sealed []byte) ([]byte, error)
 }
 
-// Servers are the volumes' clients.
-type Servers interface {
-	// HasVolume tells whether a server really has a volume: then only compute detaches it.
-	HasVolume(ctx context.Context, serverID, volumeID string) (bool, error)
-	// VolumeResized is called when a volume that a server has is larger now. It does not wait.
-	VolumeResized(ctx context.Context, serverID, volumeID string, sizeGiB int)
-}
-
 // Config is the operator's say.
 type Config struct {
 	// Zone is the availability zone of backends that name none.
@@ -83,8 +73,6 @@ type Config struct {
 	DataDir string
 	// OverSubscription is how many times its room a thin backend may promise.
 	OverSubscription float64
-	// BackendsEvery is how often hosts are asked for their backends.
-	BackendsEvery time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -94,16 +82,14 @@ func (c Config) withDefaults() Config {
 	if c.OverSubscription == 0 {
 		c.OverSubscription = 20
 	}
-	if c.BackendsEvery == 0 {
-		c.BackendsEvery = 10 * time.Second
-	}
 	return c
 }
 
 // Service is the volume service. Make it with New, then Start it.
 type Service struct {
-	// Snapshots, Attachments, Transfers and Backups are families of their own.
+	// Snapshots, Attachments, Servers, Transfers and Backups are families of their own.
 	Snapshots   *Snapshots
+	Servers     *Servers
 	Attachments *Attachments
 	Transfers   *Transfers
 	Backups     *Backups
@@ -125,10 +111,8 @@ type Service struct {
 	images   Images
 	identity Identity
 	secrets  Secrets
-	servers  Servers
 
-	parts    parts
-	backends backendCache
+	parts parts
 	// groupsWait is set while groups wait for their volumes.
 	groupsWait atomic.Bool
 	chunks     chunkStore
@@ -142,12 +126,12 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, tables: d.Tables, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, events: d.Events, bus: d.Bus,
 		log: logx.Or(d.Log).With("component", "volume"), clock: d.Clock, cfg: d.Config.withDefaults(),
-		hosts: d.Hosts, images: d.Images, identity: d.Identity, secrets: d.Secrets, servers: d.Servers,
+		hosts: d.Hosts, images: d.Images, identity: d.Identity, secrets: d.Secrets,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.Snapshots, s.Attachments, s.Transfers, s.Backups = &Snapshots{s}, &Attachments{s}, &Transfers{s}, &Backups{s}
+	s.Snapshots, s.Attachments, s.Transfers, s.Backups, s.Servers = &Snapshots{s}, &Attachments{s}, &Transfers{s}, &Backups{s}, &Servers{s}
 	s.parts, s.chunks = noParts(), chunkStore{dir: s.cfg.DataDir, open: &sync.Map{}}
 	s.addFamilies(d.Tables.FamilyTables)
 	s.follow()
@@ -156,9 +140,8 @@ func New(d Deps) (*Service, error) {
 	return s, nil
 }
 
-// Start hands the service's upkeep to the task runner.
+// Start hands the service's upkeep to the task runner, and listens to hosts.
 func (s *Service) Start(ctx context.Context) error {
-	s.tasks.Add(task.Task{Name: "volume.backends", Every: s.cfg.BackendsEvery, AtStart: true, Run: s.pollBackends})
 	if err := s.startFamilies(ctx); err != nil {
 		return err
 	}

@@ -245,15 +245,6 @@ func (f *Snapshots) Report(ctx context.Context, id, status, progress string) err
 
 // forgetSnapshot removes a snapshot's record.
 func (s *Service) forgetSnapshot(ctx context.Context, tx *store.Tx, p *Snapshot) error {
-	kind, err := s.parts.typeByID(ctx, tx, p.TypeID)
-	if err != nil {
-		return err
-	}
-	if !p.Unmetered {
-		if err := s.parts.spend(ctx, tx, Demand{Project: p.ProjectID, Type: kind.Name, Snapshots: -1, GiB: -p.SizeGiB}); err != nil {
-			return err
-		}
-	}
 	return s.tables.Snapshots.Delete(ctx, tx, p.ID)
 }
 

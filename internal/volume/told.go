@@ -1,6 +1,28 @@
 package volume
 
-import "kumoi/internal/kernel/event"
+import (
+	"context"
+
+	"kumoi/internal/kernel/event"
+	"kumoi/internal/kernel/store"
+)
+
+// ServerChanged is the type of the event that a server finds one of its volumes
+// otherwise: larger, or at another place. Its resource is the server.
+const ServerChanged = "volume.server.update"
+
+// tellServers publishes ServerChanged for the servers that have a volume.
+func (s *Service) tellServers(ctx context.Context, tx *store.Tx, v *Volume) error {
+	for _, a := range v.Attachments {
+		if !a.OfServer || a.Status != Attached {
+			continue
+		}
+		if err := s.events.Publish(ctx, tx, event.Event{Type: ServerChanged, Resource: a.InstanceID, Project: v.ProjectID}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // volumeState is a volume in events.
 type volumeState struct {

@@ -188,11 +188,6 @@ func (f *Transfers) move(ctx context.Context, tx *store.Tx, t *Transfer, v *Volu
 	if err := f.s.parts.spend(ctx, tx, d); err != nil {
 		return err
 	}
-	if err := f.s.parts.spend(ctx, tx, Demand{
-		Project: v.ProjectID, Type: kind.Name, Volumes: -1, Snapshots: -len(snaps), GiB: -d.GiB,
-	}); err != nil {
-		return err
-	}
 	for _, p := range snaps {
 		p.ProjectID, p.UserID = who.ProjectID, who.UserID
 		if err := f.s.Snapshots.save(ctx, tx, p); err != nil {

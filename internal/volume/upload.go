@@ -107,33 +107,3 @@ func (s *Service) uploadSaga() saga.Definition[Work] {
 		Failed: s.fail("", actUpload, uploadFailed),
 	}
 }
-
-// Reads tells whether a host has a reason to read an image: a volume of its is
-// just being made of it, or made anew.
-func (s *Service) Reads(ctx context.Context, host, imageID string) (yes bool, err error) {
-	err = s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.tables.Volumes.All(ctx, tx, store.In("status", []string{Creating, Downloading}))
-		for _, v := range list {
-			yes = yes || ParsePlace(v.Host).Host == host && (v.ImageID == imageID || v.Status == Downloading)
-		}
-		return err
-	})
-	return yes, err
-}
-
-// Fills tells whether a host has a reason to fill an image: it just uploads a
-// volume of the image's owner.
-func (s *Service) Fills(ctx context.Context, host, imageID string) (yes bool, err error) {
-	img, err := s.images.Show(actor.AsSystem(ctx, "volume"), imageID)
-	if err != nil {
-		return false, gone(err)
-	}
-	err = s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.tables.Volumes.All(ctx, tx, store.Eq("status", Uploading))
-		for _, v := range list {
-			yes = yes || ParsePlace(v.Host).Host == host && img.Owner == v.ProjectID
-		}
-		return err
-	})
-	return yes, err
-}

@@ -97,9 +97,12 @@ type Attachment struct {
 	// Connector is what the client said of itself, Connection how it opens the
 	// volume. Users see neither.
 	Connector  map[string]any
-	Connection map[string]any
+	Connection *Connection // nil: not connected
 	// New attachments were made through the attachments API, the others by volume actions.
-	New                  bool
+	New bool
+	// OfServer attachments were made by compute, which alone ends them: it has a
+	// device for each, and both go in one transaction.
+	OfServer             bool
 	AttachedAt           time.Time
 	CreatedAt, UpdatedAt time.Time
 }

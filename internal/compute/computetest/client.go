@@ -21,7 +21,7 @@ type Client struct {
 	T       testing.TB
 	URL     string
 	Token   string
-	Version string // microversion
+	Version string // microversion; of another service with its name: "volume 3.70"
 }
 
 // Client returns a client for a token such as "project" or "project:admin".
@@ -63,7 +63,10 @@ func (c *Client) Do(method, path string, body any) (int, http.Header, Object) {
 		c.T.Fatal(err)
 	}
 	req.Header.Set("X-Auth-Token", c.Token)
-	if c.Version != "" {
+	switch {
+	case strings.Contains(c.Version, " "):
+		req.Header.Set("OpenStack-API-Version", c.Version)
+	case c.Version != "":
 		req.Header.Set("OpenStack-API-Version", "compute "+c.Version)
 	}
 	resp, err := http.DefaultClient.Do(req)

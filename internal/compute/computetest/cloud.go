@@ -82,16 +82,22 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	must(c.Network.Start(ctx))
 	t.Cleanup(c.Network.Stop)
 	c.Backends = newBackends(hosts)
+	var asked compute.Deps // what the options say that is everybody's
+	for _, o := range options {
+		o(&asked)
+	}
 	c.Volumes, err = volume.New(volume.Deps{
-		DB: db, Tables: volumestore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn, Log: logx.Discard(),
+		DB: db, Tables: volumestore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Events: asked.Events, Bus: conn, Log: logx.Discard(),
 		Hosts: c.Backends, Images: c.Images, Config: volume.Config{DataDir: t.TempDir()},
 	})
 	must(err)
 	must(c.Volumes.Start(ctx))
 	t.Cleanup(c.Volumes.Stop)
+	must(c.Backends.report(ctx, c.Volumes))
+	c.Tasks.Add(c.Backends.reports(c.Volumes))
 	deps := compute.Deps{
 		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
-		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes, VolumeProxy: c.Volumes,
+		Network: c.Network, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes.Servers, VolumeProxy: c.Volumes,
 		Config: compute.Config{MaxBuildAttempts: 3},
 	}
 	for _, o := range options {

@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/task"
 	"kumoi/internal/kernel/waittest"
+	"kumoi/internal/volume"
 	"kumoi/internal/volume/backend/fake"
 )
 
@@ -32,8 +34,23 @@ func newBackends(hosts []string) Backends {
 	return out
 }
 
-// Names are the hosts' names.
-func (b Backends) Names(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(b)), nil }
+// reports has all hosts say again and again what they have.
+func (b Backends) reports(s *volume.Service) task.Task {
+	return task.Task{Name: "test.backends", Every: hostapi.HeartbeatEvery, Run: func(ctx context.Context) (string, error) { return "", b.report(ctx, s) }}
+}
+
+func (b Backends) report(ctx context.Context, s *volume.Service) error {
+	for name, host := range b {
+		list, err := host.VolumeBackends(ctx)
+		if err == nil {
+			err = s.TakeReport(actor.AsSystem(ctx, "test"), name, hostapi.VolumeReport{Backends: list})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Volumes is what a host does with volumes.
 func (b Backends) Volumes(host string) hostapi.VolumeHost { return b[host] }

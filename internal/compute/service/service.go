@@ -24,6 +24,7 @@ func New(d compute.Deps, c console.Config) (*compute.Service, service.Descriptor
 		Catalog:  []service.Endpoint{{Type: "compute", Name: "nova", Path: "/compute/v2.1"}},
 		Counts:   []service.Count{service.Rows("servers", d.Tables.Servers, store.Eq("deleted", false))},
 		Explains: []service.Explainer{servers(s)},
+		Hears:    s.Hosts.SeenSince,
 		Start:    s.Start,
 		Stop: func() {
 			consoles.Stop() // what is open there has left the HTTP server's sight

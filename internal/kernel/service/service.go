@@ -10,6 +10,7 @@ package service
 
 import (
 	"context"
+	"time"
 
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/store"
@@ -33,6 +34,9 @@ type Descriptor struct {
 	Health func(ctx context.Context) []Health
 	// Explains are the resources that "kumoi explain" knows.
 	Explains []Explainer
+	// Hears tells whether a host's reports have reached it since a moment; nil: it
+	// listens to no hosts.
+	Hears func(ctx context.Context, host string, since time.Time) (bool, error)
 	// Start begins its work; nil: it has none. Everything before it in the list
 	// has started. ctx bounds the start alone.
 	Start func(ctx context.Context) error

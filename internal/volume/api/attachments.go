@@ -87,8 +87,10 @@ func viewAttachment(w *rest.Writer, at *volume.Attachment, detail, confides bool
 	}
 	w.Text("detached_at", "")
 	w.Text("attach_mode", at.Mode)
-	if confides && len(at.Connection) > 0 {
-		w.Any("connection_info", at.Connection)
+	if confides && at.Connection != nil {
+		info := connectionInfo(at)
+		info["driver_volume_type"] = driverType
+		w.Any("connection_info", info)
 	} else {
 		w.Object("connection_info", func() {})
 	}

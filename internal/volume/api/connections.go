@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/volume"
 )
 
 // connectionRoutes are how clients of before attachments connect.
@@ -78,12 +79,13 @@ func (a *api) initialize(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	info, err := a.svc.InitializeConnection(ctx, r.Var("volume_id"), in.object())
+	at, err := a.svc.InitializeConnection(ctx, r.Var("volume_id"), in.object())
 	if err != nil {
 		return nil, err
 	}
-	info["enforce_multipath"] = in.object()["enforce_multipath"] == true
-	return httpx.JSON(http.StatusOK, object{"connection_info": info}), nil
+	data := connectionInfo(at)
+	data["enforce_multipath"] = in.object()["enforce_multipath"] == true
+	return httpx.JSON(http.StatusOK, object{"connection_info": object{"driver_volume_type": driverType, "data": data}}), nil
 }
 
 var terminateSchema = fixed(wrapped("os-terminate_connection", closed(list{"connector"}, object{"connector": object{"type": list{"object", "string", "null"}}})))
@@ -94,4 +96,16 @@ func (a *api) terminate(ctx context.Context, r *httpx.Request) (*httpx.Response,
 		return nil, err
 	}
 	return accepted(a.svc.TerminateConnection(ctx, r.Var("volume_id"), in.object()))
+}
+
+// driverType names the kind of connection to the service that makes it.
+const driverType = "kumoi"
+
+// connectionInfo is how a client reaches a volume, as services are told.
+func connectionInfo(at *volume.Attachment) object {
+	c := at.Connection
+	return object{
+		"qos_specs": c.Specs, "attachment_id": at.ID, "volume_id": c.VolumeID, "backend": c.Backend, "host": c.Host, "address": c.Address, "export": c.Export,
+		"key": c.Key, "read_only": c.ReadOnly, "access_mode": at.Mode, "discard": true, "encrypted": false, "enforce_multipath": false, "cacheable": false,
+	}
 }

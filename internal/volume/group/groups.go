@@ -99,9 +99,6 @@ func (s *Service) Create(ctx context.Context, n NewGroup) (*Group, error) {
 	if err := s.check(ctx, "create"); err != nil {
 		return nil, err
 	}
-	if err := s.d.Volumes.Ready(ctx); err != nil {
-		return nil, err
-	}
 	g := s.fresh(ctx, n.Name, n.Description)
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		t, err := s.Types.resolve(ctx, tx, n.Type)

@@ -55,8 +55,6 @@ type NewVolume struct {
 
 // Volumes is what groups ask of volumes, in their own transactions.
 type Volumes interface {
-	// Ready is called before a transaction that asks for a Backend.
-	Ready(ctx context.Context) error
 	// TypeIDs finds volume types that the actor may use, by name or id.
 	TypeIDs(ctx context.Context, tx *store.Tx, which []string) ([]string, error)
 	// Backend chooses one that takes volumes of all the types in a zone, and says

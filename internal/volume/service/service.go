@@ -13,8 +13,9 @@ import (
 )
 
 // New makes the service with its tables, and says what a cloud has to know of it.
-func New(d volume.Deps) (*volume.Service, service.Descriptor, error) {
-	d.Tables = sqlstore.Tables()
+// master is the cloud's master key.
+func New(d volume.Deps, master [32]byte) (*volume.Service, service.Descriptor, error) {
+	d.Tables, d.Secrets = sqlstore.Tables(), secrets{master}
 	s, err := volume.New(d)
 	if err != nil {
 		return nil, service.Descriptor{}, err
@@ -28,11 +29,12 @@ func New(d volume.Deps) (*volume.Service, service.Descriptor, error) {
 		Counts:   []service.Count{service.Rows("volumes", d.Tables.Volumes), service.Rows("volume snapshots", d.Tables.Snapshots)},
 		Health:   func(ctx context.Context) []service.Health { return backends(ctx, s) },
 		Explains: []service.Explainer{volumes(s)},
+		Hears:    s.HostSeenSince,
 		Start:    s.Start, Stop: s.Stop,
 	}, nil
 }
 
-// backends are where volumes lie, as upkeep has last found them.
+// backends are where volumes lie, as their hosts have last reported them.
 func backends(ctx context.Context, s *volume.Service) []service.Health {
 	list, err := s.BackendStates(ctx)
 	if err != nil {

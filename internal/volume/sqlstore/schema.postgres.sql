@@ -15,6 +15,7 @@ CREATE TABLE volume_attachment (
     attached_at bigint NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
+    of_server boolean NOT NULL DEFAULT false,
     PRIMARY KEY (id)
 );
 

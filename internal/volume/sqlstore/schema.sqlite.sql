@@ -15,7 +15,7 @@ CREATE TABLE volume_attachment (
 	attached_at BIGINT NOT NULL,
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL
-);
+, of_server BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE INDEX volume_attachment_instance ON volume_attachment (instance_id);
 

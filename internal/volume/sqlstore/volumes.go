@@ -102,6 +102,7 @@ func attachments() *store.Table[volume.Attachment] {
 		c.JSON("connector", &v.Connector)
 		c.JSON("connection", &v.Connection)
 		c.Bool("by_api", &v.New)
+		c.Bool("of_server", &v.OfServer)
 		c.Time("attached_at", &v.AttachedAt)
 		c.Time("created_at", &v.CreatedAt)
 		c.Time("updated_at", &v.UpdatedAt)

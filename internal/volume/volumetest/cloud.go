@@ -118,8 +118,9 @@ func Assemble(t testing.TB, db *store.DB, options ...func(*volume.Deps)) *Cloud 
 	if err := c.Svc.Types.Start(context.Background()); err != nil { // each cloud has a default one
 		t.Fatal(err)
 	}
-	c.Hosts.control = control{c}
+	c.Hosts.control, c.Hosts.svc = control{c}, c.Svc
 	c.Hosts.Add("host")
+	c.Tasks.Add(task.Task{Name: "test.hosts", Every: hostapi.HeartbeatEvery, Run: func(ctx context.Context) (string, error) { return "", c.Hosts.report(ctx) }})
 	return c
 }
 
@@ -159,27 +160,41 @@ type Hosts struct {
 	mu      sync.Mutex
 	hosts   map[string]*fake.Host
 	control hostapi.VolumeControl
+	svc     *volume.Service
 	net     *fake.Net
 	// Wrap, if set, stands before each host, to make it fail.
 	Wrap func(host string, h hostapi.VolumeHost) hostapi.VolumeHost
 }
 
-// Add adds a host with backends, "fake" if none is named.
+// Add adds a host with backends, "fake" if none is named, which reports them.
 func (h *Hosts) Add(name string, backends ...string) *fake.Host {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.net == nil {
 		h.net = fake.NewNet()
 	}
 	h.hosts[name] = fake.New(fake.Config{Host: name, Backends: backends, Control: h.control, Net: h.net})
-	return h.hosts[name]
+	h.mu.Unlock()
+	if err := h.report(context.Background()); err != nil {
+		panic(err)
+	}
+	return h.Host(name)
 }
 
-// Names are the hosts.
-func (h *Hosts) Names(context.Context) ([]string, error) {
+// report has all hosts say what they have.
+func (h *Hosts) report(ctx context.Context) error {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Sorted(maps.Keys(h.hosts)), nil
+	hosts := maps.Clone(h.hosts)
+	h.mu.Unlock()
+	for name, host := range hosts {
+		list, err := host.VolumeBackends(ctx)
+		if err == nil {
+			err = h.svc.TakeReport(actor.AsSystem(ctx, "host"), name, hostapi.VolumeReport{Backends: list})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Volumes is a host.

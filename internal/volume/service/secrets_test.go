@@ -1,13 +1,13 @@
-package app
+package service
 
 import (
 	"bytes"
 	"testing"
 )
 
-func TestVolumeSecrets(t *testing.T) {
+func TestSecrets(t *testing.T) {
 	t.Parallel()
-	s := volumeSecrets{[32]byte{1}}
+	s := secrets{[32]byte{1}}
 	sealed, err := s.Seal(t.Context(), "a", []byte("the key"))
 	if err != nil || bytes.Contains(sealed, []byte("the key")) {
 		t.Fatalf("%q: %v", sealed, err)
@@ -18,7 +18,7 @@ func TestVolumeSecrets(t *testing.T) {
 	if _, err := s.Open(t.Context(), "b", sealed); err == nil {
 		t.Error("a key opens for another volume")
 	}
-	if _, err := (volumeSecrets{}).Open(t.Context(), "a", sealed); err == nil {
+	if _, err := (secrets{}).Open(t.Context(), "a", sealed); err == nil {
 		t.Error("another master key opens it")
 	}
 }

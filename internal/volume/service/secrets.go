@@ -1,4 +1,4 @@
-package app
+package service
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"kumoi/internal/volume"
 )
 
-// volumeSecrets seal the keys of encrypted volumes with one that follows from
-// the cloud's master key.
-type volumeSecrets struct{ master [32]byte }
+// secrets seal the keys of encrypted volumes with one that follows from the
+// cloud's master key.
+type secrets struct{ master [32]byte }
 
-var _ volume.Secrets = volumeSecrets{}
+var _ volume.Secrets = secrets{}
 
-func (s volumeSecrets) cipher() (cipher.AEAD, error) {
+func (s secrets) cipher() (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, s.master[:], nil, "keys of volumes", 32)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s volumeSecrets) cipher() (cipher.AEAD, error) {
 }
 
 // Seal hides a secret; only what it is about opens it again.
-func (s volumeSecrets) Seal(_ context.Context, about string, secret []byte) ([]byte, error) {
+func (s secrets) Seal(_ context.Context, about string, secret []byte) ([]byte, error) {
 	c, err := s.cipher()
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (s volumeSecrets) Seal(_ context.Context, about string, secret []byte) ([]b
 }
 
 // Open is the inverse of Seal.
-func (s volumeSecrets) Open(_ context.Context, about string, sealed []byte) ([]byte, error) {
+func (s secrets) Open(_ context.Context, about string, sealed []byte) ([]byte, error) {
 	c, err := s.cipher()
 	if err != nil {
 		return nil, err
