@@ -98,7 +98,7 @@ func (c Config) withDefaults() Config {
 
 // Service is the compute service: its families of use cases are fields.
 type Service struct {
-	*core
+	core
 
 	mu   sync.Mutex
 	subs []bus.Subscription
@@ -145,7 +145,7 @@ type core struct {
 // New makes the service and makes its policies, sagas and tasks known to
 // their engines.
 func New(d Deps) (*Service, error) {
-	s := &Service{core: &core{
+	s := &Service{core: core{
 		db: d.DB, store: d.Store, policy: d.Policy, sagas: d.Sagas, tasks: d.Tasks, bus: d.Bus,
 		hosts: hostapi.Client{Bus: d.Bus}, network: d.Network, images: d.Images, imageData: d.ImageData,
 		placement: d.Placement, identity: d.Identity, volumes: d.Volumes, volumeProxy: d.VolumeProxy, networkProxy: d.NetworkProxy, imageProxy: d.ImageProxy,
