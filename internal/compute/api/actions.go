@@ -13,8 +13,8 @@ import (
 
 const actionPath = "/v2.1/servers/{server_id}/action"
 
-// actionRoutes are the actions on servers, one body key each.
-func (a *api) actionRoutes() []httpx.Route {
+// routes are the actions on servers, one body key each.
+func (a *actions) routes() []httpx.Route {
 	var routes []httpx.Route
 	add := func(action, policy string, h httpx.Handler) *httpx.Route {
 		if policy != "" {
@@ -63,14 +63,14 @@ func (a *api) actionRoutes() []httpx.Route {
 		max            int
 		h              httpx.Handler
 	}{
-		{"addFloatingIp", "os-floating-ips:add", 43, a.addFloatingIP},
-		{"removeFloatingIp", "os-floating-ips:remove", 43, a.removeFloatingIP},
-		{"addFixedIp", "os-multinic:add", 43, a.addFixedIP},
-		{"removeFixedIp", "os-multinic:remove", 43, a.removeFixedIP},
-		{"os-getVNCConsole", "os-remote-consoles", 5, a.oldConsole("os-getVNCConsole", "vnc", "novnc", "xvpvnc")},
-		{"os-getSPICEConsole", "os-remote-consoles", 5, a.oldConsole("os-getSPICEConsole", "spice", "spice-html5")},
-		{"os-getSerialConsole", "os-remote-consoles", 5, a.oldConsole("os-getSerialConsole", "serial", "serial")},
-		{"os-getRDPConsole", "os-remote-consoles", 5, a.oldConsole("os-getRDPConsole", "rdp", "rdp-html5")},
+		{"addFloatingIp", "os-floating-ips:add", 43, a.floatingIPs.add},
+		{"removeFloatingIp", "os-floating-ips:remove", 43, a.floatingIPs.remove},
+		{"addFixedIp", "os-multinic:add", 43, a.floatingIPs.addFixedIP},
+		{"removeFixedIp", "os-multinic:remove", 43, a.floatingIPs.removeFixedIP},
+		{"os-getVNCConsole", "os-remote-consoles", 5, a.consoles.oldConsole("os-getVNCConsole", "vnc", "novnc", "xvpvnc")},
+		{"os-getSPICEConsole", "os-remote-consoles", 5, a.consoles.oldConsole("os-getSPICEConsole", "spice", "spice-html5")},
+		{"os-getSerialConsole", "os-remote-consoles", 5, a.consoles.oldConsole("os-getSerialConsole", "serial", "serial")},
+		{"os-getRDPConsole", "os-remote-consoles", 5, a.consoles.oldConsole("os-getRDPConsole", "rdp", "rdp-html5")},
 	} {
 		add(old.action, old.policy, old.h).Max = micro.V(2, old.max)
 	}
@@ -83,7 +83,7 @@ func (a *api) actionRoutes() []httpx.Route {
 }
 
 // simple is an action whose body says nothing but its name.
-func (a *api) simple(action string, status int, do func(ctx context.Context, id string) error) httpx.Handler {
+func (a *actions) simple(action string, status int, do func(ctx context.Context, id string) error) httpx.Handler {
 	s := fixed(strict(list{action}, object{action: anything}))
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		if _, err := s.Check(r); err != nil {
@@ -96,7 +96,7 @@ func (a *api) simple(action string, status int, do func(ctx context.Context, id 
 	}
 }
 
-func (a *api) power(key, action string) httpx.Handler {
+func (a *actions) power(key, action string) httpx.Handler {
 	return a.simple(key, http.StatusAccepted, func(ctx context.Context, id string) error {
 		return a.svc.Power.Switch(ctx, id, action)
 	})
@@ -106,7 +106,7 @@ var rebootSchema = fixed(wrapped("reboot", strict(list{"type"}, object{
 	"type": object{"type": "string", "enum": list{"HARD", "Hard", "hard", "SOFT", "Soft", "soft"}},
 })))
 
-func (a *api) reboot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) reboot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Reboot struct{ Type string } `json:"reboot"`
 	}](r, rebootSchema)
@@ -127,7 +127,7 @@ var resizeSchema = fixed(wrapped("resize", strict(list{"flavorRef"}, object{
 	"flavorRef": object{"type": list{"string", "integer"}, "minLength": 1}, "OS-DCF:diskConfig": diskConfig,
 })))
 
-func (a *api) resize(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) resize(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Resize struct {
 			Flavor     rest.Text `json:"flavorRef"`
@@ -153,7 +153,7 @@ var lockSchema = perVersion(func(minor int) object {
 	})
 })
 
-func (a *api) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if _, err := lockSchema.Check(r); err != nil {
 		return nil, err
 	}
@@ -179,14 +179,14 @@ func (a *api) lock(ctx context.Context, r *httpx.Request) (*httpx.Response, erro
 
 var changePasswordSchema = fixed(wrapped("changePassword", strict(list{"adminPass"}, object{"adminPass": passType})))
 
-func (a *api) changePassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) changePassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if _, err := changePasswordSchema.Check(r); err != nil {
 		return nil, err
 	}
 	return nil, a.svc.Servers.ChangePassword(ctx, r.Var("server_id"))
 }
 
-func (a *api) securityGroupAction(action string, do func(ctx context.Context, id, group string) error) httpx.Handler {
+func (a *actions) securityGroupAction(action string, do func(ctx context.Context, id, group string) error) httpx.Handler {
 	s := fixed(wrapped(action, object{"type": "object", "required": list{"name"}, "properties": object{
 		"name": object{"type": "string", "minLength": 1, "maxLength": 255},
 	}}))
@@ -206,7 +206,7 @@ var consoleOutputSchema = fixed(wrapped("os-getConsoleOutput", strict(nil, objec
 	"length": object{"anyOf": list{object{"type": "null"}, object{"type": list{"integer", "string"}, "minimum": -1, "pattern": "^-?[0-9]+$"}}},
 })))
 
-func (a *api) consoleOutput(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) consoleOutput(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Get struct {
 			Length *rest.Int `json:"length"`
@@ -232,7 +232,7 @@ var resetStateSchema = fixed(wrapped("os-resetState", strict(list{"state"}, obje
 	"state": object{"type": "string", "enum": list{"active", "error"}},
 })))
 
-func (a *api) resetState(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) resetState(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Reset struct{ State string } `json:"os-resetState"`
 	}](r, resetStateSchema)

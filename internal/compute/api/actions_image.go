@@ -15,7 +15,7 @@ func text(v any) string { return fmt.Sprint(v) }
 
 var createImageSchema = fixed(wrapped("createImage", strict(list{"name"}, object{"name": nameType, "metadata": metaType})))
 
-func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) createImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Create struct {
 			Name     string
@@ -47,7 +47,7 @@ var createBackupSchema = fixed(wrapped("createBackup", strict(list{"name", "back
 	"name": nameType, "backup_type": object{"type": "string"}, "rotation": whole(0, 0x7fffffff), "metadata": metaType,
 })))
 
-func (a *api) createBackup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) createBackup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Create struct {
 			Name     string
@@ -97,7 +97,7 @@ var rebuildSchema = perVersion(func(minor int) object {
 	return wrapped("rebuild", strict(list{"imageRef"}, p))
 })
 
-func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Rebuild struct {
 			Image        string                  `json:"imageRef"`
@@ -140,7 +140,7 @@ func (a *api) rebuild(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	resp, err := a.oneServer(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full, v.rebuild = false, true }, func(w *rest.Writer) {
+	resp, err := a.servers.one(ctx, r, "servers:rebuild", http.StatusAccepted, func(v *serverView) { v.full, v.rebuild = false, true }, func(w *rest.Writer) {
 		w.Text("adminPass", password)
 		if r.AtLeast(2, 54) && !r.AtLeast(2, 75) {
 			w.TextOrNull("key_name", s.KeyName)
@@ -159,7 +159,7 @@ var rescueSchema = fixed(wrapped("rescue", object{"type": list{"object", "null"}
 	"adminPass": passType, "rescue_image_ref": uuidType,
 }}))
 
-func (a *api) rescue(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) rescue(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Rescue struct {
 			AdminPass string `json:"adminPass"`
@@ -191,7 +191,7 @@ var unshelveSchema = perVersion(func(minor int) object {
 	}}})
 })
 
-func (a *api) unshelve(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) unshelve(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if _, err := unshelveSchema.Check(r); err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ var migrateSchema = perVersion(func(minor int) object {
 	return wrapped("migrate", object{"type": list{"object", "null"}, "additionalProperties": false, "properties": object{"host": nullable(hostType)}})
 })
 
-func (a *api) migrate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) migrate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if _, err := migrateSchema.Check(r); err != nil {
 		return nil, err
 	}
@@ -259,7 +259,7 @@ var migrateLiveSchema = perVersion(func(minor int) object {
 	return wrapped("os-migrateLive", strict(required, p))
 })
 
-func (a *api) migrateLive(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) migrateLive(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Live struct{ Host *string } `json:"os-migrateLive"`
 	}](r, migrateLiveSchema)
@@ -286,7 +286,7 @@ var evacuateSchema = perVersion(func(minor int) object {
 	return wrapped("evacuate", strict(required, p))
 })
 
-func (a *api) evacuate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *actions) evacuate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Evacuate struct {
 			Host      string

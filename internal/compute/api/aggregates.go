@@ -12,18 +12,18 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// aggregateRoutes are /os-aggregates.
-func (a *api) aggregateRoutes() []httpx.Route {
+// routes are /os-aggregates.
+func (a *aggregates) routes() []httpx.Route {
 	const p = "os_compute_api:"
 	g := a.svc.Aggregates
 	c := aggregateResource
 	c.List, c.Show, c.Create, c.Update, c.Delete = g.List, g.Show, g.Create, g.Update, g.Delete
 	action := c.Path + "/{aggregate_id}/action"
 	return append(c.Routes(),
-		httpx.Route{Method: "POST", Path: action, Action: "add_host", Policy: p + "os-aggregates:add_host", Handler: a.addAggregateHost},
-		httpx.Route{Method: "POST", Path: action, Action: "remove_host", Policy: p + "os-aggregates:remove_host", Handler: a.removeAggregateHost},
-		httpx.Route{Method: "POST", Path: action, Action: "set_metadata", Policy: p + "os-aggregates:set_metadata", Handler: a.aggregateMetadata},
-		httpx.Route{Method: "POST", Path: c.Path + "/{aggregate_id}/images", Min: micro.V(2, 81), Policy: p + "compute:aggregates:images", Handler: a.aggregateImages},
+		httpx.Route{Method: "POST", Path: action, Action: "add_host", Policy: p + "os-aggregates:add_host", Handler: a.addHost},
+		httpx.Route{Method: "POST", Path: action, Action: "remove_host", Policy: p + "os-aggregates:remove_host", Handler: a.removeHost},
+		httpx.Route{Method: "POST", Path: action, Action: "set_metadata", Policy: p + "os-aggregates:set_metadata", Handler: a.setMetadata},
+		httpx.Route{Method: "POST", Path: c.Path + "/{aggregate_id}/images", Min: micro.V(2, 81), Policy: p + "compute:aggregates:images", Handler: a.cacheImages},
 	)
 }
 
@@ -80,7 +80,7 @@ var (
 	removeHostSchema = fixed(wrapped("remove_host", strict(list{"host"}, object{"host": hostType})))
 )
 
-func (a *api) addAggregateHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *aggregates) addHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Add struct{ Host string } `json:"add_host"`
 	}](r, addHostSchema)
@@ -91,7 +91,7 @@ func (a *api) addAggregateHost(ctx context.Context, r *httpx.Request) (*httpx.Re
 	return aggregateResource.Answer(ctx, r, http.StatusOK, g, err)
 }
 
-func (a *api) removeAggregateHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *aggregates) removeHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Remove struct{ Host string } `json:"remove_host"`
 	}](r, removeHostSchema)
@@ -106,7 +106,7 @@ var aggregateMetadataSchema = fixed(wrapped("set_metadata", strict(list{"metadat
 	"metadata": object{"type": "object", "propertyNames": metaKey, "additionalProperties": object{"type": list{"string", "null"}, "maxLength": 255}},
 })))
 
-func (a *api) aggregateMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *aggregates) setMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Set struct{ Metadata map[string]*string } `json:"set_metadata"`
 	}](r, aggregateMetadataSchema)
@@ -121,7 +121,7 @@ var aggregateImagesSchema = fixed(strict(list{"cache"}, object{"cache": object{
 	"type": "array", "minItems": 1, "items": strict(list{"id"}, object{"id": uuidType}),
 }}))
 
-func (a *api) aggregateImages(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *aggregates) cacheImages(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct{ Cache []struct{ ID string } }](r, aggregateImagesSchema)
 	if err != nil {
 		return nil, err

@@ -21,15 +21,83 @@ var (
 	MaxVersion = micro.V(2, 100)
 )
 
-type api struct{ svc *compute.Service }
+// api answers Nova's clients: its handlers are in families, as their use cases are.
+type api struct {
+	svc *compute.Service
+
+	servers        servers
+	actions        actions
+	aggregates     aggregates
+	attachments    attachments
+	consoles       consoles
+	flavors        flavors
+	hypervisors    hypervisors
+	networks       networks
+	floatingIPs    floatingIPs
+	securityGroups securityGroups
+	images         images
+	volumes        volumes
+	quotas         quotas
+	serverParts    serverParts
+	tags           tags
+	services       services
+	usages         usages
+	oldExtensions  oldExtensions
+}
+
+// The families of handlers. Those of other services' resources are what versions
+// before 2.36 and 2.39 showed as compute's own.
+type (
+	servers        struct{ *api }
+	actions        struct{ *api }
+	aggregates     struct{ *api }
+	attachments    struct{ *api }
+	consoles       struct{ *api }
+	flavors        struct{ *api }
+	hypervisors    struct{ *api }
+	networks       struct{ *api }
+	floatingIPs    struct{ *api }
+	securityGroups struct{ *api }
+	images         struct{ *api }
+	volumes        struct{ *api }
+	quotas         struct{ *api }
+	serverParts    struct{ *api }
+	tags           struct{ *api }
+	services       struct{ *api }
+	usages         struct{ *api }
+	oldExtensions  struct{ *api }
+)
+
+func newAPI(svc *compute.Service) *api {
+	a := &api{svc: svc}
+	a.servers = servers{a}
+	a.actions = actions{a}
+	a.aggregates = aggregates{a}
+	a.attachments = attachments{a}
+	a.consoles = consoles{a}
+	a.flavors = flavors{a}
+	a.hypervisors = hypervisors{a}
+	a.networks = networks{a}
+	a.floatingIPs = floatingIPs{a}
+	a.securityGroups = securityGroups{a}
+	a.images = images{a}
+	a.volumes = volumes{a}
+	a.quotas = quotas{a}
+	a.serverParts = serverParts{a}
+	a.tags = tags{a}
+	a.services = services{a}
+	a.usages = usages{a}
+	a.oldExtensions = oldExtensions{a}
+	return a
+}
 
 // New returns the compute service as the gateway mounts it.
 func New(svc *compute.Service) *httpx.Service {
-	a := &api{svc}
+	a := newAPI(svc)
 	return &httpx.Service{
 		Name: "nova", Type: "compute", Prefix: "/compute",
 		Routes: slices.Concat(
-			a.versionRoutes(), a.serverRoutes(), a.actionRoutes(), a.serverPartRoutes(), a.flavorRoutes(),
+			a.versionRoutes(), a.servers.routes(), a.actions.routes(), a.serverParts.routes(), a.flavors.routes(),
 			a.projectRoutes(), a.operatorRoutes(), a.goneRoutes(),
 		),
 		Micro: &micro.Range{

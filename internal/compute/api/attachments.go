@@ -10,22 +10,22 @@ import (
 	"kumoi/internal/kernel/rest"
 )
 
-// attachmentRoutes are volumes, shares and live migrations of a server. A cloud
+// routes are volumes, shares and live migrations of a server. A cloud
 // without the services behind them answers as one in which nothing is attached
 // and nothing to attach exists.
-func (a *api) attachmentRoutes() []httpx.Route {
+func (a *attachments) routes() []httpx.Route {
 	const base = "/v2.1/servers/{server_id}"
 	const policy = "os_compute_api:"
 	shares := micro.V(2, 97)
 	return []httpx.Route{
-		{Method: "GET", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:index", Handler: a.listVolumes},
-		{Method: "POST", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:create", Handler: a.attachVolume},
-		{Method: "GET", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:show", Handler: a.showVolume},
+		{Method: "GET", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:index", Handler: a.list},
+		{Method: "POST", Path: base + "/os-volume_attachments", Policy: policy + "os-volumes-attachments:create", Handler: a.attach},
+		{Method: "GET", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:show", Handler: a.show},
 		{
 			Method: "PUT", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:update",
-			Variants: []string{"delete_on_termination", "volumeId"}, Handler: a.updateVolume,
+			Variants: []string{"delete_on_termination", "volumeId"}, Handler: a.update,
 		},
-		{Method: "DELETE", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:delete", Handler: a.detachVolume},
+		{Method: "DELETE", Path: base + "/os-volume_attachments/{volume_id}", Policy: policy + "os-volumes-attachments:delete", Handler: a.detach},
 
 		{Method: "GET", Path: base + "/shares", Min: shares, Policy: policy + "os-server-shares:index", Handler: a.emptyPart("os-server-shares:index", "shares")},
 		{Method: "POST", Path: base + "/shares", Min: shares, Policy: policy + "os-server-shares:create", Handler: a.attachShare},
@@ -42,7 +42,7 @@ func (a *api) attachmentRoutes() []httpx.Route {
 	}
 }
 
-func (a *api) emptyPart(rule, key string) httpx.Handler {
+func (a *attachments) emptyPart(rule, key string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), rule); err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func (a *api) emptyPart(rule, key string) httpx.Handler {
 
 var attachShareSchema = fixed(wrapped("share", strict(list{"share_id"}, object{"share_id": uuidType, "tag": tagType})))
 
-func (a *api) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Share struct {
 			ID string `json:"share_id"`
@@ -68,7 +68,7 @@ func (a *api) attachShare(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return nil, notHere("Share", b.Share.ID)
 }
 
-func (a *api) noShare(rule string) httpx.Handler {
+func (a *attachments) noShare(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		if _, err := a.svc.Servers.Show(ctx, r.Var("server_id"), rule); err != nil {
 			return nil, err
@@ -77,14 +77,14 @@ func (a *api) noShare(rule string) httpx.Handler {
 	}
 }
 
-func (a *api) liveMigrations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) liveMigrations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Migrations.InProgress(ctx, r.Var("server_id"), "servers:migrations:index"); err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"migrations": []object{}}), nil
 }
 
-func (a *api) noLiveMigration(rule string) httpx.Handler {
+func (a *attachments) noLiveMigration(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		if err := a.svc.Migrations.InProgress(ctx, r.Var("server_id"), rule); err != nil {
 			return nil, err

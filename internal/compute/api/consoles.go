@@ -22,7 +22,7 @@ var consoleSchema = perVersion(func(minor int) object {
 	}))
 })
 
-func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *consoles) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Console struct{ Protocol, Type string } `json:"remote_console"`
 	}](r, consoleSchema)
@@ -39,7 +39,7 @@ func (a *api) remoteConsole(ctx context.Context, r *httpx.Request) (*httpx.Respo
 }
 
 // oldConsole is an action that asked for one kind of console, before 2.6.
-func (a *api) oldConsole(action, protocol string, types ...any) httpx.Handler {
+func (a *consoles) oldConsole(action, protocol string, types ...any) httpx.Handler {
 	s := fixed(wrapped(action, strict(list{"type"}, object{"type": object{"type": "string", "enum": types}})))
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		b, err := rest.Body[map[string]struct{ Type string }](r, s)
@@ -57,7 +57,7 @@ func (a *api) oldConsole(action, protocol string, types ...any) httpx.Handler {
 // consoleToken tells administrators where a token leads. Until 2.30 it told of
 // RDP consoles alone, which are no more: Nova answers 400. A guest's console
 // listens on no port; it is reached through kumoi.
-func (a *api) consoleToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *consoles) consoleToken(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	srv, err := a.svc.Consoles.Show(ctx, r.Var("console_token"))
 	if !r.AtLeast(2, 31) && !errs.Is(err, errs.Forbidden) {
 		return nil, bad("Version %s of this API shows tokens of RDP consoles only, which this cloud has not; use 2.31 or later.", r.Version)

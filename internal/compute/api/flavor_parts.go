@@ -10,13 +10,13 @@ import (
 	"kumoi/internal/kernel/rest"
 )
 
-// flavorPartRoutes are about a flavor's extra specs and about who may use it.
-func (a *api) flavorPartRoutes() []httpx.Route {
+// partRoutes are about a flavor's extra specs and about who may use it.
+func (a *flavors) partRoutes() []httpx.Route {
 	const base, policy = "/v2.1/flavors/{flavor_id}", "os_compute_api:"
 	return []httpx.Route{
-		{Method: "GET", Path: base + "/os-flavor-access", Policy: policy + "os-flavor-access", Handler: a.listFlavorAccess},
-		{Method: "POST", Path: base + "/action", Action: "addTenantAccess", Policy: policy + "os-flavor-access:add_tenant_access", Handler: a.addFlavorAccess},
-		{Method: "POST", Path: base + "/action", Action: "removeTenantAccess", Policy: policy + "os-flavor-access:remove_tenant_access", Handler: a.removeFlavorAccess},
+		{Method: "GET", Path: base + "/os-flavor-access", Policy: policy + "os-flavor-access", Handler: a.listAccess},
+		{Method: "POST", Path: base + "/action", Action: "addTenantAccess", Policy: policy + "os-flavor-access:add_tenant_access", Handler: a.addAccess},
+		{Method: "POST", Path: base + "/action", Action: "removeTenantAccess", Policy: policy + "os-flavor-access:remove_tenant_access", Handler: a.removeAccess},
 		{Method: "GET", Path: base + "/os-extra_specs", Policy: policy + "os-flavor-extra-specs:index", Handler: a.listSpecs},
 		{Method: "POST", Path: base + "/os-extra_specs", Policy: policy + "os-flavor-extra-specs:create", Handler: a.createSpecs},
 		{Method: "GET", Path: base + "/os-extra_specs/{key}", Policy: policy + "os-flavor-extra-specs:show", Handler: a.showSpec},
@@ -44,7 +44,7 @@ func accessResponse(list []*flavor.Access, err error) (*httpx.Response, error) {
 	}), nil
 }
 
-func (a *api) listFlavorAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) listAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	return accessResponse(a.svc.Flavors.Access(ctx, r.Var("flavor_id")))
 }
 
@@ -53,7 +53,7 @@ var (
 	removeAccessSchema = fixed(wrapped("removeTenantAccess", strict(list{"tenant"}, object{"tenant": projectType})))
 )
 
-func (a *api) addFlavorAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) addAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct{ AddTenantAccess struct{ Tenant string } }](r, addAccessSchema)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (a *api) addFlavorAccess(ctx context.Context, r *httpx.Request) (*httpx.Res
 	return accessResponse(a.svc.Flavors.AddAccess(ctx, r.Var("flavor_id"), b.AddTenantAccess.Tenant, !r.AtLeast(2, 7)))
 }
 
-func (a *api) removeFlavorAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) removeAccess(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct{ RemoveTenantAccess struct{ Tenant string } }](r, removeAccessSchema)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ type specsBody struct {
 	Specs map[string]rest.Text `json:"extra_specs"`
 }
 
-func (a *api) listSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) listSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	specs, err := a.svc.Flavors.ExtraSpecs(ctx, r.Var("flavor_id"))
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func textMap(in map[string]rest.Text) map[string]string {
 	return out
 }
 
-func (a *api) createSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) createSpecs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[specsBody](r, specsSchema)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (a *api) createSpecs(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return httpx.JSON(http.StatusOK, b), nil
 }
 
-func (a *api) showSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) showSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	v, err := a.svc.Flavors.ExtraSpec(ctx, r.Var("flavor_id"), r.Var("key"))
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func (a *api) showSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	return httpx.JSON(http.StatusOK, object{r.Var("key"): v}), nil
 }
 
-func (a *api) updateSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) updateSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[map[string]rest.Text](r, specSchema)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (a *api) updateSpec(ctx context.Context, r *httpx.Request) (*httpx.Response
 	return httpx.JSON(http.StatusOK, b), nil
 }
 
-func (a *api) deleteSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *flavors) deleteSpec(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Flavors.DeleteExtraSpec(ctx, r.Var("flavor_id"), r.Var("key")); err != nil {
 		return nil, err
 	}

@@ -15,8 +15,8 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// flavorRoutes are /flavors.
-func (a *api) flavorRoutes() []httpx.Route {
+// routes are /flavors.
+func (a *flavors) routes() []httpx.Route {
 	flavors := a.svc.Flavors
 	c := rest.Resource[flavor.Flavor, flavor.Flavor, flavor.Patch]{
 		Path: "/v2.1/flavors", Item: "flavor_id", One: "flavor", Many: "flavors", Query: flavorList, Rule: flavorRule,
@@ -29,7 +29,7 @@ func (a *api) flavorRoutes() []httpx.Route {
 	detail := rest.Resource[flavor.Flavor, struct{}, struct{}]{
 		Path: "/v2.1/flavors/detail", Many: "flavors", Query: flavorList, Rule: flavorRule, List: flavors.List, View: viewFlavor, ID: c.ID,
 	}
-	routes := slices.Concat(detail.Routes(), c.Routes(), a.flavorPartRoutes())
+	routes := slices.Concat(detail.Routes(), c.Routes(), a.partRoutes())
 	for i := range routes {
 		if routes[i].Method == http.MethodPut && routes[i].Path == c.Path+"/{flavor_id}" {
 			routes[i].Min = micro.V(2, 55)

@@ -33,7 +33,7 @@ func briefHypervisor(r *httpx.Request, h *compute.Host) object {
 	return doc
 }
 
-func (a *api) hypervisorDoc(r *httpx.Request, h *compute.HostLoad) object {
+func (a *hypervisors) doc(r *httpx.Request, h *compute.HostLoad) object {
 	doc := briefHypervisor(r, h.Host)
 	rep := h.Host.Report
 	doc["hypervisor_type"], doc["hypervisor_version"], doc["host_ip"] = rep.HypervisorType, rep.HypervisorVer, rep.Address
@@ -88,7 +88,7 @@ func uptimeText(h *compute.Host) string {
 		h.SeenAt.Format("15:04:05"), days, int(up.Hours())%24, int(up.Minutes())%60, h.Report.Load)
 }
 
-func (a *api) listHypervisors(detail bool) httpx.Handler {
+func (a *hypervisors) list(detail bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		rule := "os-hypervisors:list"
 		if detail {
@@ -117,7 +117,7 @@ func (a *api) listHypervisors(detail bool) httpx.Handler {
 		for _, h := range hosts {
 			doc := briefHypervisor(r, h.Host)
 			if detail {
-				doc = a.hypervisorDoc(r, h)
+				doc = a.doc(r, h)
 			}
 			if withServers {
 				addServers(r, doc, h)
@@ -174,7 +174,7 @@ func addServers(r *httpx.Request, doc object, h *compute.HostLoad) {
 	}
 }
 
-func (a *api) findHypervisor(ctx context.Context, r *httpx.Request, rule string, withServers bool) (*compute.HostLoad, error) {
+func (a *hypervisors) find(ctx context.Context, r *httpx.Request, rule string, withServers bool) (*compute.HostLoad, error) {
 	hosts, err := a.svc.Hosts.Loads(ctx, rule, withServers)
 	if err != nil {
 		return nil, err
@@ -193,24 +193,24 @@ func (a *api) findHypervisor(ctx context.Context, r *httpx.Request, rule string,
 	return nil, errs.New(errs.NotFound, "Hypervisor with ID '%s' could not be found.", id)
 }
 
-func (a *api) showHypervisor(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *hypervisors) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	withServers, err := wantsServers(r)
 	if err != nil {
 		return nil, err
 	}
-	h, err := a.findHypervisor(ctx, r, "os-hypervisors:show", withServers)
+	h, err := a.find(ctx, r, "os-hypervisors:show", withServers)
 	if err != nil {
 		return nil, err
 	}
-	doc := a.hypervisorDoc(r, h)
+	doc := a.doc(r, h)
 	if withServers {
 		addServers(r, doc, h)
 	}
 	return httpx.JSON(http.StatusOK, object{"hypervisor": doc}), nil
 }
 
-func (a *api) hypervisorUptime(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	h, err := a.findHypervisor(ctx, r, "os-hypervisors:uptime", false)
+func (a *hypervisors) uptime(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	h, err := a.find(ctx, r, "os-hypervisors:uptime", false)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (a *api) hypervisorUptime(ctx context.Context, r *httpx.Request) (*httpx.Re
 	return httpx.JSON(http.StatusOK, object{"hypervisor": doc}), nil
 }
 
-func (a *api) searchHypervisors(what string) httpx.Handler {
+func (a *hypervisors) search(what string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		hosts, err := a.svc.Hosts.Loads(ctx, "os-hypervisors:"+what, what == "servers")
 		if err != nil {
@@ -247,7 +247,7 @@ func (a *api) searchHypervisors(what string) httpx.Handler {
 	}
 }
 
-func (a *api) hypervisorStatistics(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+func (a *hypervisors) statistics(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
 	hosts, err := a.svc.Hosts.Loads(ctx, "os-hypervisors:statistics", false)
 	if err != nil {
 		return nil, err

@@ -15,18 +15,18 @@ func (a *api) projectRoutes() []httpx.Route {
 	const p = "os_compute_api:"
 	quotas := "/v2.1/os-quota-sets/{project_id}"
 	routes := []httpx.Route{
-		{Method: "GET", Path: "/v2.1/limits", Policy: p + "limits", Handler: a.limits},
-		{Method: "GET", Path: quotas, Policy: p + "os-quota-sets:show", Handler: a.showQuota},
-		{Method: "GET", Path: quotas + "/detail", Policy: p + "os-quota-sets:detail", Handler: a.detailQuota},
-		{Method: "GET", Path: quotas + "/defaults", Policy: p + "os-quota-sets:defaults", Handler: a.defaultQuota},
-		{Method: "PUT", Path: quotas, Policy: p + "os-quota-sets:update", Handler: a.updateQuota},
-		{Method: "DELETE", Path: quotas, Policy: p + "os-quota-sets:delete", Handler: a.deleteQuota},
-		{Method: "GET", Path: "/v2.1/os-quota-class-sets/{quota_class}", Policy: p + "os-quota-class-sets:show", Handler: a.showClass},
-		{Method: "PUT", Path: "/v2.1/os-quota-class-sets/{quota_class}", Policy: p + "os-quota-class-sets:update", Handler: a.updateClass},
+		{Method: "GET", Path: "/v2.1/limits", Policy: p + "limits", Handler: a.quotas.limits},
+		{Method: "GET", Path: quotas, Policy: p + "os-quota-sets:show", Handler: a.quotas.show},
+		{Method: "GET", Path: quotas + "/detail", Policy: p + "os-quota-sets:detail", Handler: a.quotas.detail},
+		{Method: "GET", Path: quotas + "/defaults", Policy: p + "os-quota-sets:defaults", Handler: a.quotas.defaults},
+		{Method: "PUT", Path: quotas, Policy: p + "os-quota-sets:update", Handler: a.quotas.update},
+		{Method: "DELETE", Path: quotas, Policy: p + "os-quota-sets:delete", Handler: a.quotas.delete},
+		{Method: "GET", Path: "/v2.1/os-quota-class-sets/{quota_class}", Policy: p + "os-quota-class-sets:show", Handler: a.quotas.showClass},
+		{Method: "PUT", Path: "/v2.1/os-quota-class-sets/{quota_class}", Policy: p + "os-quota-class-sets:update", Handler: a.quotas.updateClass},
 		{Method: "GET", Path: "/v2.1/os-availability-zone", Policy: p + "os-availability-zone:list", Handler: a.listZones(false)},
 		{Method: "GET", Path: "/v2.1/os-availability-zone/detail", Policy: p + "os-availability-zone:detail", Handler: a.listZones(true)},
-		{Method: "GET", Path: "/v2.1/os-simple-tenant-usage", Policy: p + "os-simple-tenant-usage:list", Handler: a.listUsage},
-		{Method: "GET", Path: "/v2.1/os-simple-tenant-usage/{project_id}", Policy: p + "os-simple-tenant-usage:show", Handler: a.showUsage},
+		{Method: "GET", Path: "/v2.1/os-simple-tenant-usage", Policy: p + "os-simple-tenant-usage:list", Handler: a.usages.list},
+		{Method: "GET", Path: "/v2.1/os-simple-tenant-usage/{project_id}", Policy: p + "os-simple-tenant-usage:show", Handler: a.usages.show},
 	}
 	return slices.Concat(routes, a.keypairRoutes(), a.serverGroupRoutes())
 }

@@ -41,22 +41,22 @@ func (a *api) proxyRoutes() []httpx.Route {
 		return nil, bad("Command Not supported. Please use Ironic command to perform this action.")
 	}
 	routes := []httpx.Route{
-		{Method: "GET", Path: "/v2.1/os-networks", Policy: p + "os-networks:list", Handler: a.listNetworks("os-networks:list")},
-		{Method: "GET", Path: "/v2.1/os-networks/{network_id}", Policy: p + "os-networks:show", Handler: a.showNetwork("os-networks:show")},
-		{Method: "GET", Path: "/v2.1/os-tenant-networks", Policy: p + "os-tenant-networks:list", Handler: a.listNetworks("os-tenant-networks:list")},
-		{Method: "GET", Path: "/v2.1/os-tenant-networks/{network_id}", Policy: p + "os-tenant-networks:show", Handler: a.showNetwork("os-tenant-networks:show")},
-		{Method: "GET", Path: "/v2.1/os-floating-ip-pools", Policy: p + "os-floating-ip-pools:list", Handler: a.listPools},
-		{Method: "GET", Path: "/v2.1/os-floating-ips", Policy: p + "os-floating-ips:list", Handler: a.listFloatingIPs},
-		{Method: "POST", Path: "/v2.1/os-floating-ips", Policy: p + "os-floating-ips:create", Handler: a.createFloatingIP},
-		{Method: "GET", Path: "/v2.1/os-floating-ips/{floating_ip_id}", Policy: p + "os-floating-ips:show", Handler: a.showFloatingIP},
-		{Method: "DELETE", Path: "/v2.1/os-floating-ips/{floating_ip_id}", Policy: p + "os-floating-ips:delete", Handler: a.deleteFloatingIP},
-		{Method: "GET", Path: "/v2.1/os-security-groups", Policy: p + "os-security-groups:get", Handler: a.listSecurityGroups},
-		{Method: "POST", Path: "/v2.1/os-security-groups", Policy: p + "os-security-groups:create", Handler: a.createSecurityGroup},
-		{Method: "GET", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:show", Handler: a.showSecurityGroup},
-		{Method: "PUT", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:update", Handler: a.updateSecurityGroup},
-		{Method: "DELETE", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:delete", Handler: a.deleteSecurityGroup},
-		{Method: "POST", Path: "/v2.1/os-security-group-rules", Policy: p + "os-security-groups:rule:create", Handler: a.createGroupRule},
-		{Method: "DELETE", Path: "/v2.1/os-security-group-rules/{rule_id}", Policy: p + "os-security-groups:rule:delete", Handler: a.deleteGroupRule},
+		{Method: "GET", Path: "/v2.1/os-networks", Policy: p + "os-networks:list", Handler: a.networks.list("os-networks:list")},
+		{Method: "GET", Path: "/v2.1/os-networks/{network_id}", Policy: p + "os-networks:show", Handler: a.networks.show("os-networks:show")},
+		{Method: "GET", Path: "/v2.1/os-tenant-networks", Policy: p + "os-tenant-networks:list", Handler: a.networks.list("os-tenant-networks:list")},
+		{Method: "GET", Path: "/v2.1/os-tenant-networks/{network_id}", Policy: p + "os-tenant-networks:show", Handler: a.networks.show("os-tenant-networks:show")},
+		{Method: "GET", Path: "/v2.1/os-floating-ip-pools", Policy: p + "os-floating-ip-pools:list", Handler: a.floatingIPs.listPools},
+		{Method: "GET", Path: "/v2.1/os-floating-ips", Policy: p + "os-floating-ips:list", Handler: a.floatingIPs.list},
+		{Method: "POST", Path: "/v2.1/os-floating-ips", Policy: p + "os-floating-ips:create", Handler: a.floatingIPs.create},
+		{Method: "GET", Path: "/v2.1/os-floating-ips/{floating_ip_id}", Policy: p + "os-floating-ips:show", Handler: a.floatingIPs.show},
+		{Method: "DELETE", Path: "/v2.1/os-floating-ips/{floating_ip_id}", Policy: p + "os-floating-ips:delete", Handler: a.floatingIPs.delete},
+		{Method: "GET", Path: "/v2.1/os-security-groups", Policy: p + "os-security-groups:get", Handler: a.securityGroups.list},
+		{Method: "POST", Path: "/v2.1/os-security-groups", Policy: p + "os-security-groups:create", Handler: a.securityGroups.create},
+		{Method: "GET", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:show", Handler: a.securityGroups.show},
+		{Method: "PUT", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:update", Handler: a.securityGroups.update},
+		{Method: "DELETE", Path: "/v2.1/os-security-groups/{security_group_id}", Policy: p + "os-security-groups:delete", Handler: a.securityGroups.delete},
+		{Method: "POST", Path: "/v2.1/os-security-group-rules", Policy: p + "os-security-groups:rule:create", Handler: a.securityGroups.createRule},
+		{Method: "DELETE", Path: "/v2.1/os-security-group-rules/{rule_id}", Policy: p + "os-security-groups:rule:delete", Handler: a.securityGroups.deleteRule},
 
 		{Method: "GET", Path: "/v2.1/os-baremetal-nodes", Policy: p + "os-baremetal-nodes:list", Handler: empty("os-baremetal-nodes:list", "nodes")},
 		{Method: "GET", Path: "/v2.1/os-baremetal-nodes/{node_id}", Policy: p + "os-baremetal-nodes:show", Handler: none("os-baremetal-nodes:show", "Node", "node_id")},
@@ -65,11 +65,11 @@ func (a *api) proxyRoutes() []httpx.Route {
 		{Method: "POST", Path: "/v2.1/os-baremetal-nodes/{node_id}/action", Action: "add_interface", Handler: never},
 		{Method: "POST", Path: "/v2.1/os-baremetal-nodes/{node_id}/action", Action: "remove_interface", Handler: never},
 	}
-	routes = append(routes, a.volumeRoutes()...)
+	routes = append(routes, a.volumes.routes()...)
 	for i := range routes {
 		routes[i].Max = last
 	}
-	return append(routes, a.imageRoutes()...)
+	return append(routes, a.images.routes()...)
 }
 
 // oldestFirst is the order of the network's lists.
@@ -87,7 +87,7 @@ func networkDoc(n *network.Network) object {
 	return doc
 }
 
-func (a *api) listNetworks(rule string) httpx.Handler {
+func (a *networks) list(rule string) httpx.Handler {
 	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
 		p, err := a.svc.Proxies.Network(ctx, rule)
 		if err != nil {
@@ -112,7 +112,7 @@ func networkOf(rule string, n *network.Network) object {
 	return networkDoc(n)
 }
 
-func (a *api) showNetwork(rule string) httpx.Handler {
+func (a *networks) show(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		p, err := a.svc.Proxies.Network(ctx, rule)
 		if err != nil {
@@ -126,7 +126,7 @@ func (a *api) showNetwork(rule string) httpx.Handler {
 	}
 }
 
-func (a *api) listPools(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) listPools(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Network(ctx, "os-floating-ip-pools:list")
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func floatingDoc(f *network.FloatingIP, pool, server string) object {
 	return doc
 }
 
-func (a *api) floatingDocs(ctx context.Context, p *network.Service, list []*network.FloatingIP) ([]object, error) {
+func (a *floatingIPs) docs(ctx context.Context, p *network.Service, list []*network.FloatingIP) ([]object, error) {
 	nets, err := p.Networks.List(ctx, oldestFirst)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (a *api) floatingDocs(ctx context.Context, p *network.Service, list []*netw
 	return docs, nil
 }
 
-func (a *api) listFloatingIPs(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) list(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:list")
 	if err != nil {
 		return nil, err
@@ -185,22 +185,22 @@ func (a *api) listFloatingIPs(ctx context.Context, _ *httpx.Request) (*httpx.Res
 	if err != nil {
 		return nil, err
 	}
-	docs, err := a.floatingDocs(ctx, p, all.Rows)
+	docs, err := a.docs(ctx, p, all.Rows)
 	if err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"floating_ips": docs}), nil
 }
 
-func (a *api) oneFloatingIP(ctx context.Context, p *network.Service, f *network.FloatingIP) (*httpx.Response, error) {
-	docs, err := a.floatingDocs(ctx, p, []*network.FloatingIP{f})
+func (a *floatingIPs) one(ctx context.Context, p *network.Service, f *network.FloatingIP) (*httpx.Response, error) {
+	docs, err := a.docs(ctx, p, []*network.FloatingIP{f})
 	if err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"floating_ip": docs[0]}), nil
 }
 
-func (a *api) showFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:show")
 	if err != nil {
 		return nil, err
@@ -209,10 +209,10 @@ func (a *api) showFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
 	}
-	return a.oneFloatingIP(ctx, p, f)
+	return a.one(ctx, p, f)
 }
 
-func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) create(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	var b struct{ Pool string }
 	if raw, err := r.Body(); err != nil {
 		return nil, err
@@ -237,12 +237,12 @@ func (a *api) createFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 		if err != nil {
 			return nil, err
 		}
-		return a.oneFloatingIP(ctx, p, f)
+		return a.one(ctx, p, f)
 	}
 	return nil, errs.New(errs.NotFound, "Floating IP pool not found.")
 }
 
-func (a *api) deleteFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Network(ctx, "os-floating-ips:delete")
 	if err == nil {
 		err = p.FloatingIPs.Delete(ctx, r.Var("floating_ip_id"))
@@ -258,7 +258,7 @@ func (a *api) deleteFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 
 var addFloatingIPSchema = fixed(wrapped("addFloatingIp", strict(list{"address"}, object{"address": anyIP, "fixed_address": anyIP})))
 
-func (a *api) addFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) add(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Add struct {
 			Address string
@@ -276,7 +276,7 @@ func (a *api) addFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Respo
 
 var removeFloatingIPSchema = fixed(wrapped("removeFloatingIp", strict(list{"address"}, object{"address": anyIP})))
 
-func (a *api) removeFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) remove(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Remove struct{ Address string } `json:"removeFloatingIp"`
 	}](r, removeFloatingIPSchema)
@@ -292,7 +292,7 @@ func (a *api) removeFloatingIP(ctx context.Context, r *httpx.Request) (*httpx.Re
 var addFixedIPSchema = fixed(wrapped("addFixedIp", strict(list{"networkId"}, object{"networkId": object{"type": list{"string", "integer"}, "minLength": 1}})))
 
 // addFixedIP gives a server an address more on a network, by a port more.
-func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Add struct {
 			Network rest.Text `json:"networkId"`
@@ -309,7 +309,7 @@ func (a *api) addFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response
 
 var removeFixedIPSchema = fixed(wrapped("removeFixedIp", strict(list{"address"}, object{"address": anyIP})))
 
-func (a *api) removeFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *floatingIPs) removeFixedIP(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Remove struct{ Address string } `json:"removeFixedIp"`
 	}](r, removeFixedIPSchema)

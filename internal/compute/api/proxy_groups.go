@@ -52,7 +52,7 @@ func groupRuleDoc(r *network.SecurityGroupRule) object {
 	return doc
 }
 
-func (a *api) listSecurityGroups(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:get")
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func groupMissing(err error, id string) error {
 	return err
 }
 
-func (a *api) showSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:show")
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (b *groupBody) set(g *network.SecurityGroup) {
 	}
 }
 
-func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) create(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[groupBody](r, groupSchema)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (a *api) createSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 	return httpx.JSON(http.StatusOK, object{"security_group": securityGroupDoc(g)}), nil
 }
 
-func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) update(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[groupBody](r, groupSchema)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (a *api) updateSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx
 	return httpx.JSON(http.StatusOK, object{"security_group": securityGroupDoc(g)}), nil
 }
 
-func (a *api) deleteSecurityGroup(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	groups, _, err := a.svc.Proxies.Groups(ctx, "os-security-groups:delete")
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ var groupRuleSchema = fixed(wrapped("security_group_rule", object{"type": "objec
 	"cidr": object{"type": list{"string", "null"}}, "group_id": object{"type": list{"string", "integer", "null"}},
 }}))
 
-func (a *api) createGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) createRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Rule map[string]rest.Text `json:"security_group_rule"`
 	}](r, groupRuleSchema)
@@ -259,7 +259,7 @@ func ruleOf(b map[string]rest.Text) (*network.SecurityGroupRule, error) {
 	return r, nil
 }
 
-func (a *api) deleteGroupRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *securityGroups) deleteRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	_, rules, err := a.svc.Proxies.Groups(ctx, "os-security-groups:rule:delete")
 	if err != nil {
 		return nil, err

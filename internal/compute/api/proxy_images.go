@@ -19,20 +19,20 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// imageRoutes are images as compute showed them until 2.35, their metadata until 2.38.
-func (a *api) imageRoutes() []httpx.Route {
+// routes are images as compute showed them until 2.35, their metadata until 2.38.
+func (a *images) routes() []httpx.Route {
 	const meta = "/v2.1/images/{image_id}/metadata"
 	routes := []httpx.Route{
-		{Method: "GET", Path: "/v2.1/images", Handler: a.listImages(false)},
-		{Method: "GET", Path: "/v2.1/images/detail", Handler: a.listImages(true)},
-		{Method: "GET", Path: "/v2.1/images/{image_id}", Handler: a.showImage},
-		{Method: "DELETE", Path: "/v2.1/images/{image_id}", Handler: a.deleteImage},
-		{Method: "GET", Path: meta, Handler: a.listImageMetadata},
-		{Method: "POST", Path: meta, Handler: a.putImageMetadata(false)},
-		{Method: "PUT", Path: meta, Handler: a.putImageMetadata(true)},
-		{Method: "GET", Path: meta + "/{key}", Handler: a.showImageMetadata},
-		{Method: "PUT", Path: meta + "/{key}", Handler: a.putImageMetadataItem},
-		{Method: "DELETE", Path: meta + "/{key}", Handler: a.deleteImageMetadata},
+		{Method: "GET", Path: "/v2.1/images", Handler: a.list(false)},
+		{Method: "GET", Path: "/v2.1/images/detail", Handler: a.list(true)},
+		{Method: "GET", Path: "/v2.1/images/{image_id}", Handler: a.show},
+		{Method: "DELETE", Path: "/v2.1/images/{image_id}", Handler: a.delete},
+		{Method: "GET", Path: meta, Handler: a.listMetadata},
+		{Method: "POST", Path: meta, Handler: a.putMetadata(false)},
+		{Method: "PUT", Path: meta, Handler: a.putMetadata(true)},
+		{Method: "GET", Path: meta + "/{key}", Handler: a.showMetadata},
+		{Method: "PUT", Path: meta + "/{key}", Handler: a.putItem},
+		{Method: "DELETE", Path: meta + "/{key}", Handler: a.deleteItem},
 	}
 	for i := range routes {
 		routes[i].Max = micro.V(2, 35)
@@ -85,7 +85,7 @@ func imageDoc(r *httpx.Request, i *compute.Image) object {
 	return doc
 }
 
-func (a *api) listImages(detail bool) httpx.Handler {
+func (a *images) list(detail bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		p, err := a.svc.Proxies.Images()
 		if err != nil {
@@ -167,7 +167,7 @@ func imageStatusFilter(q store.Query, status string) (store.Query, error) {
 	return q.Filter(store.Eq("status", found)), nil
 }
 
-func (a *api) image(ctx context.Context, r *httpx.Request) (compute.ImageProxy, *compute.Image, error) {
+func (a *images) get(ctx context.Context, r *httpx.Request) (compute.ImageProxy, *compute.Image, error) {
 	p, err := a.svc.Proxies.Images()
 	if err != nil {
 		return nil, nil, err
@@ -179,16 +179,16 @@ func (a *api) image(ctx context.Context, r *httpx.Request) (compute.ImageProxy, 
 	return p, i, err
 }
 
-func (a *api) showImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, i, err := a.image(ctx, r)
+func (a *images) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	_, i, err := a.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusOK, object{"image": imageDoc(r, i)}), nil
 }
 
-func (a *api) deleteImage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, i, err := a.image(ctx, r)
+func (a *images) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	p, i, err := a.get(ctx, r)
 	if err == nil {
 		err = p.Delete(ctx, i.ID)
 	}
@@ -198,8 +198,8 @@ func (a *api) deleteImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return httpx.NoContent(), nil
 }
 
-func (a *api) listImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, i, err := a.image(ctx, r)
+func (a *images) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	_, i, err := a.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -208,8 +208,8 @@ func (a *api) listImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.R
 	return w.Response(http.StatusOK), nil
 }
 
-func (a *api) showImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, i, err := a.image(ctx, r)
+func (a *images) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	_, i, err := a.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -220,13 +220,13 @@ func (a *api) showImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.R
 	return httpx.JSON(http.StatusOK, object{"meta": object{r.Var("key"): v}}), nil
 }
 
-func (a *api) putImageMetadata(replace bool) httpx.Handler {
+func (a *images) putMetadata(replace bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		b, err := rest.Body[metadataBody](r, metadataSchema)
 		if err != nil {
 			return nil, err
 		}
-		p, i, err := a.image(ctx, r)
+		p, i, err := a.get(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -253,7 +253,7 @@ func (a *api) putImageMetadata(replace bool) httpx.Handler {
 	}
 }
 
-func (a *api) putImageMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *images) putItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Meta map[string]string `json:"meta"`
 	}](r, metaItemSchema)
@@ -263,7 +263,7 @@ func (a *api) putImageMetadataItem(ctx context.Context, r *httpx.Request) (*http
 	if !slices.Contains(sorted(b.Meta), r.Var("key")) {
 		return nil, bad("Request body and URI mismatch")
 	}
-	p, i, err := a.image(ctx, r)
+	p, i, err := a.get(ctx, r)
 	if err == nil {
 		err = p.ChangeProperties(ctx, i.ID, b.Meta, nil)
 	}
@@ -273,8 +273,8 @@ func (a *api) putImageMetadataItem(ctx context.Context, r *httpx.Request) (*http
 	return httpx.JSON(http.StatusOK, object{"meta": b.Meta}), nil
 }
 
-func (a *api) deleteImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	p, i, err := a.image(ctx, r)
+func (a *images) deleteItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	p, i, err := a.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -10,20 +10,20 @@ import (
 	"kumoi/internal/volume"
 )
 
-// volumeRoutes are volumes and snapshots as compute showed them until 2.35.
-func (a *api) volumeRoutes() []httpx.Route {
+// routes are volumes and snapshots as compute showed them until 2.35.
+func (a *volumes) routes() []httpx.Route {
 	const p = "os_compute_api:os-volumes:"
 	return []httpx.Route{
-		{Method: "GET", Path: "/v2.1/os-volumes", Policy: p + "list", Handler: a.oldVolumes("os-volumes:list")},
-		{Method: "GET", Path: "/v2.1/os-volumes/detail", Policy: p + "detail", Handler: a.oldVolumes("os-volumes:detail")},
-		{Method: "POST", Path: "/v2.1/os-volumes", Policy: p + "create", Handler: a.oldCreateVolume},
-		{Method: "GET", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "show", Handler: a.oldVolume},
-		{Method: "DELETE", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "delete", Handler: a.oldDeleteVolume},
-		{Method: "GET", Path: "/v2.1/os-snapshots", Policy: p + "snapshots:list", Handler: a.oldSnapshots("os-volumes:snapshots:list")},
-		{Method: "GET", Path: "/v2.1/os-snapshots/detail", Policy: p + "snapshots:detail", Handler: a.oldSnapshots("os-volumes:snapshots:detail")},
-		{Method: "POST", Path: "/v2.1/os-snapshots", Policy: p + "snapshots:create", Handler: a.oldCreateSnapshot},
-		{Method: "GET", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "snapshots:show", Handler: a.oldSnapshot},
-		{Method: "DELETE", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "snapshots:delete", Handler: a.oldDeleteSnapshot},
+		{Method: "GET", Path: "/v2.1/os-volumes", Policy: p + "list", Handler: a.list("os-volumes:list")},
+		{Method: "GET", Path: "/v2.1/os-volumes/detail", Policy: p + "detail", Handler: a.list("os-volumes:detail")},
+		{Method: "POST", Path: "/v2.1/os-volumes", Policy: p + "create", Handler: a.create},
+		{Method: "GET", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "show", Handler: a.show},
+		{Method: "DELETE", Path: "/v2.1/os-volumes/{volume_id}", Policy: p + "delete", Handler: a.delete},
+		{Method: "GET", Path: "/v2.1/os-snapshots", Policy: p + "snapshots:list", Handler: a.snapshots("os-volumes:snapshots:list")},
+		{Method: "GET", Path: "/v2.1/os-snapshots/detail", Policy: p + "snapshots:detail", Handler: a.snapshots("os-volumes:snapshots:detail")},
+		{Method: "POST", Path: "/v2.1/os-snapshots", Policy: p + "snapshots:create", Handler: a.createSnapshot},
+		{Method: "GET", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "snapshots:show", Handler: a.snapshot},
+		{Method: "DELETE", Path: "/v2.1/os-snapshots/{snapshot_id}", Policy: p + "snapshots:delete", Handler: a.deleteSnapshot},
 	}
 }
 
@@ -32,7 +32,7 @@ func newest(r *httpx.Request) store.Query {
 	return store.Query{Sort: []store.Sort{{Field: "created_at", Desc: true}}, Everyone: r.Query.Get("all_tenants") == "1"}
 }
 
-func (a *api) oldVolumes(rule string) httpx.Handler {
+func (a *volumes) list(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		p, err := a.svc.Proxies.Volumes(ctx, rule)
 		if err != nil {
@@ -106,7 +106,7 @@ func oneOldVolume(ctx context.Context, p *volume.Service, v *volume.Volume) (*ht
 	return httpx.JSON(http.StatusOK, object{"volume": docs[0]}), nil
 }
 
-func (a *api) oldVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *volumes) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:show")
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ var oldVolumeSchema = fixed(wrapped("volume", object{"type": "object", "required
 	"availability_zone": object{"type": "string"},
 }}))
 
-func (a *api) oldCreateVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *volumes) create(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Volume struct {
 			Size        rest.Int          `json:"size"`
@@ -153,7 +153,7 @@ func (a *api) oldCreateVolume(ctx context.Context, r *httpx.Request) (*httpx.Res
 	return oneOldVolume(ctx, p, v)
 }
 
-func (a *api) oldDeleteVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *volumes) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:delete")
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func oldSnapshotDoc(p *volume.Snapshot) object {
 	}
 }
 
-func (a *api) oldSnapshots(rule string) httpx.Handler {
+func (a *volumes) snapshots(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		p, err := a.svc.Proxies.Volumes(ctx, rule)
 		if err != nil {
@@ -193,7 +193,7 @@ func (a *api) oldSnapshots(rule string) httpx.Handler {
 	}
 }
 
-func (a *api) oldSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *volumes) snapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:snapshots:show")
 	if err != nil {
 		return nil, err
@@ -210,7 +210,7 @@ var oldSnapshotSchema = fixed(wrapped("snapshot", object{"type": "object", "requ
 	"force": boolType,
 }}))
 
-func (a *api) oldCreateSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *volumes) createSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Snapshot struct {
 			Volume      string    `json:"volume_id"`
@@ -235,7 +235,7 @@ func (a *api) oldCreateSnapshot(ctx context.Context, r *httpx.Request) (*httpx.R
 	return httpx.JSON(http.StatusOK, object{"snapshot": oldSnapshotDoc(one)}), nil
 }
 
-func (a *api) oldDeleteSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *volumes) deleteSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	p, err := a.svc.Proxies.Volumes(ctx, "os-volumes:snapshots:delete")
 	if err != nil {
 		return nil, err

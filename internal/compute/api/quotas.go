@@ -44,7 +44,7 @@ func quotaQuery(r *httpx.Request) (string, error) {
 	return r.Query.Get("user_id"), nil
 }
 
-func (a *api) showQuota(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	user, err := quotaQuery(r)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (a *api) showQuota(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	return httpx.JSON(http.StatusOK, quotaDoc(r, r.Var("project_id"), q)), nil
 }
 
-func (a *api) detailQuota(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) detail(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	user, err := quotaQuery(r)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (a *api) detailQuota(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return httpx.JSON(http.StatusOK, object{"quota_set": doc}), nil
 }
 
-func (a *api) defaultQuota(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) defaults(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	q, err := a.svc.Quotas.Defaults(ctx, "os-quota-sets:defaults", r.Var("project_id"))
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ var updateQuotaSchema = perVersion(func(minor int) object {
 	return limitsOfBody(minor, "quota_set", object{"force": boolType, "tenant_id": anything, "id": anything})
 })
 
-func (a *api) updateQuota(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) update(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	user, err := quotaQuery(r)
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func limitsOf(r *httpx.Request, root string) (map[string]int64, bool, error) {
 	return set, force, nil
 }
 
-func (a *api) deleteQuota(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	user, err := quotaQuery(r)
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func classDoc(r *httpx.Request, class string, limits map[string]int64) object {
 	return doc
 }
 
-func (a *api) showClass(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) showClass(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	q, err := a.svc.Quotas.Class(ctx, r.Var("quota_class"))
 	if err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (a *api) showClass(ctx context.Context, r *httpx.Request) (*httpx.Response,
 
 var updateClassSchema = perVersion(func(minor int) object { return limitsOfBody(minor, "quota_class_set", object{}) })
 
-func (a *api) updateClass(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) updateClass(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if _, err := updateClassSchema.Check(r); err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (a *api) updateClass(ctx context.Context, r *httpx.Request) (*httpx.Respons
 }
 
 // limits is GET /limits: a project's quota and use under other names.
-func (a *api) limits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *quotas) limits(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if r.AtLeast(2, 75) {
 		if err := onlyKnown(r, "tenant_id", "reserved"); err != nil {
 			return nil, err

@@ -133,7 +133,7 @@ type fileBody struct {
 	Contents string `json:"contents"`
 }
 
-func (a *api) createServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *servers) create(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[createBody](r, createSchema)
 	if err != nil {
 		return nil, err

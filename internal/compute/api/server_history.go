@@ -12,7 +12,7 @@ import (
 )
 
 // historyRoutes are a server's /os-instance-actions.
-func (a *api) historyRoutes() []httpx.Route {
+func (a *serverParts) historyRoutes() []httpx.Route {
 	c := rest.Resource[compute.Action, struct{}, struct{}]{
 		Path: "/v2.1/servers/{server_id}/os-instance-actions", Item: "request_id", One: "instanceAction", Many: "instanceActions",
 		Rule: func(verb string) string { return "os_compute_api:os-instance-actions:" + verb }, Verbs: "list show",
@@ -84,7 +84,7 @@ func viewEvent(w *rest.Writer, r *httpx.Request, act *compute.Action, e *compute
 	}
 }
 
-func (a *api) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	d, s, err := a.svc.Servers.Diagnostics(ctx, r.Var("server_id"))
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (a *api) diagnostics(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	}), nil
 }
 
-func (a *api) topology(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) topology(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	t, err := a.svc.Servers.Topology(ctx, r.Var("server_id"))
 	if err != nil {
 		return nil, err

@@ -13,8 +13,8 @@ import (
 	"kumoi/internal/network"
 )
 
-// serverPartRoutes are the resources below a server.
-func (a *api) serverPartRoutes() []httpx.Route {
+// routes are the resources below a server.
+func (a *serverParts) routes() []httpx.Route {
 	const base = "/v2.1/servers/{server_id}"
 	var routes []httpx.Route
 	add := func(method, path, policy string, h httpx.Handler) *httpx.Route {
@@ -34,12 +34,12 @@ func (a *api) serverPartRoutes() []httpx.Route {
 		method, path, policy string
 		h                    httpx.Handler
 	}{
-		{"GET", "/tags", "os-server-tags:index", a.listTags},
-		{"PUT", "/tags", "os-server-tags:update_all", a.replaceTags},
-		{"DELETE", "/tags", "os-server-tags:delete_all", a.deleteTags},
-		{"GET", "/tags/{tag}", "os-server-tags:show", a.showTag},
-		{"PUT", "/tags/{tag}", "os-server-tags:update", a.addTag},
-		{"DELETE", "/tags/{tag}", "os-server-tags:delete", a.deleteTag},
+		{"GET", "/tags", "os-server-tags:index", a.tags.list},
+		{"PUT", "/tags", "os-server-tags:update_all", a.tags.replace},
+		{"DELETE", "/tags", "os-server-tags:delete_all", a.tags.deleteAll},
+		{"GET", "/tags/{tag}", "os-server-tags:show", a.tags.show},
+		{"PUT", "/tags/{tag}", "os-server-tags:update", a.tags.add},
+		{"DELETE", "/tags/{tag}", "os-server-tags:delete", a.tags.delete},
 	} {
 		add(t.method, t.path, t.policy, t.h).Min = micro.V(2, 26)
 	}
@@ -54,10 +54,10 @@ func (a *api) serverPartRoutes() []httpx.Route {
 	add("GET", "/topology", "server-topology:index", a.topology).Min = micro.V(2, 78)
 	add("GET", "/os-server-password", "os-server-password:show", a.showPassword)
 	add("DELETE", "/os-server-password", "os-server-password:clear", a.clearPassword)
-	add("POST", "/remote-consoles", "os-remote-consoles", a.remoteConsole)
+	add("POST", "/remote-consoles", "os-remote-consoles", a.consoles.remoteConsole)
 	last := &routes[len(routes)-1]
 	last.Min, last.Variants = micro.V(2, 6), []string{"vnc", "spice", "serial", "rdp", "mks"}
-	return slices.Concat(routes, a.historyRoutes(), a.attachmentRoutes())
+	return slices.Concat(routes, a.historyRoutes(), a.attachments.routes())
 }
 
 var metadataSchema = fixed(wrapped("metadata", metaType))
@@ -66,7 +66,7 @@ type metadataBody struct {
 	Metadata map[string]string `json:"metadata"`
 }
 
-func (a *api) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "server-metadata:index")
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (a *api) listMetadata(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	return w.Response(http.StatusOK), nil
 }
 
-func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
+func (a *serverParts) putMetadata(rule string, replace bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		b, err := rest.Body[metadataBody](r, metadataSchema)
 		if err != nil {
@@ -92,7 +92,7 @@ func (a *api) putMetadata(rule string, replace bool) httpx.Handler {
 	}
 }
 
-func (a *api) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "server-metadata:show")
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (a *api) showMetadata(ctx context.Context, r *httpx.Request) (*httpx.Respon
 
 var metaItemSchema = fixed(wrapped("meta", with(metaType, object{"minProperties": 1, "maxProperties": 1})))
 
-func (a *api) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Meta map[string]string `json:"meta"`
 	}](r, metaItemSchema)
@@ -122,14 +122,14 @@ func (a *api) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Res
 	return httpx.JSON(http.StatusOK, object{"meta": b.Meta}), nil
 }
 
-func (a *api) deleteMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) deleteMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Servers.DeleteMetadata(ctx, r.Var("server_id"), r.Var("key")); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil
 }
 
-func (a *api) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	_, d, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), "ips:index")
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (a *api) listAddresses(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	return w.Response(http.StatusOK), nil
 }
 
-func (a *api) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) showAddresses(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	_, d, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), "ips:show")
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func interfaceDoc(p *network.Port, tagged bool) object {
 	return doc
 }
 
-func (a *api) listInterfaces(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) listInterfaces(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	ports, err := a.svc.Interfaces.List(ctx, r.Var("server_id"), "os-attach-interfaces:list")
 	if err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (a *api) listInterfaces(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	return httpx.JSON(http.StatusOK, object{"interfaceAttachments": docs}), nil
 }
 
-func (a *api) showInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) showInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	ports, err := a.svc.Interfaces.List(ctx, r.Var("server_id"), "os-attach-interfaces:show")
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ var attachSchema = perVersion(func(minor int) object {
 	return object{"type": "object", "additionalProperties": false, "properties": object{"interfaceAttachment": strict(nil, p)}}
 })
 
-func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Attach struct {
 			Network string `json:"net_id"`
@@ -247,14 +247,14 @@ func (a *api) attachInterface(ctx context.Context, r *httpx.Request) (*httpx.Res
 	return httpx.JSON(http.StatusOK, object{"interfaceAttachment": interfaceDoc(port, r.AtLeast(2, 70))}), nil
 }
 
-func (a *api) detachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) detachInterface(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Interfaces.Detach(ctx, r.Var("server_id"), r.Var("port_id")); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
 }
 
-func (a *api) listServerGroupsOfPorts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) listServerGroupsOfPorts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	groups, err := a.svc.SecurityGroups.List(ctx, r.Var("server_id"))
 	if err != nil {
 		return nil, err
@@ -266,7 +266,7 @@ func (a *api) listServerGroupsOfPorts(ctx context.Context, r *httpx.Request) (*h
 	return httpx.JSON(http.StatusOK, object{"security_groups": docs}), nil
 }
 
-func (a *api) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-password:show")
 	if err != nil {
 		return nil, err
@@ -274,7 +274,7 @@ func (a *api) showPassword(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	return httpx.JSON(http.StatusOK, object{"password": s.GuestPassword()}), nil
 }
 
-func (a *api) clearPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *serverParts) clearPassword(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Servers.ClearPassword(ctx, r.Var("server_id")); err != nil {
 		return nil, err
 	}

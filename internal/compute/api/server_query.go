@@ -136,8 +136,8 @@ func tagged(name string, op store.Op) rest.Field {
 	return filter(name, "has_tag", op, func(text string) (any, error) { return strings.Split(text, ","), nil })
 }
 
-// serverQuery reads the query of a list of servers.
-func (a *api) serverQuery(ctx context.Context, r *httpx.Request) (compute.ListServers, error) {
+// query reads the query of a list of servers.
+func (a *servers) query(ctx context.Context, r *httpx.Request) (compute.ListServers, error) {
 	var out compute.ListServers
 	minor := r.Version.Minor
 	q := url.Values{}
@@ -206,7 +206,7 @@ func readScope(_ context.Context, _ *httpx.Request, q url.Values, out *compute.L
 	return nil
 }
 
-func (a *api) readStates(ctx context.Context, r *httpx.Request, q url.Values, out *compute.ListServers) error {
+func (a *servers) readStates(ctx context.Context, r *httpx.Request, q url.Values, out *compute.ListServers) error {
 	out.Statuses = q["status"]
 	for _, word := range out.Statuses {
 		if !compute.KnownStatus(word) && r.AtLeast(2, 38) {

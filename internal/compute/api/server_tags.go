@@ -14,7 +14,7 @@ import (
 
 var tagsSchema = fixed(strict(list{"tags"}, object{"tags": object{"type": "array", "items": tagType, "maxItems": 50}}))
 
-func (a *api) listTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *tags) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-tags:index")
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func tagsResponse(tags []string) *httpx.Response {
 	return httpx.JSON(http.StatusOK, object{"tags": tags})
 }
 
-func (a *api) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *tags) replace(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct{ Tags []string }](r, tagsSchema)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (a *api) replaceTags(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return tagsResponse(tags), nil
 }
 
-func (a *api) deleteTags(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *tags) deleteAll(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	_, err := a.svc.Servers.SetTags(ctx, r.Var("server_id"), "os-server-tags:delete_all", func([]string) ([]string, error) { return nil, nil })
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func noTag(r *httpx.Request) error {
 	return errs.New(errs.NotFound, "Server %s has no tag '%s'", r.Var("server_id"), r.Var("tag"))
 }
 
-func (a *api) showTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *tags) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	s, err := a.svc.Servers.Show(ctx, r.Var("server_id"), "os-server-tags:show")
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *api) showTag(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	return httpx.NoContent(), nil
 }
 
-func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *tags) add(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	tag := r.Var("tag")
 	if n := utf8.RuneCountInString(tag); n == 0 || n > 60 || strings.ContainsAny(tag, ",/") {
 		return nil, bad("Tag '%s' is invalid. It must be a non empty string without characters '/' and ',' and of at most 60 characters.", tag)
@@ -90,7 +90,7 @@ func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	return httpx.Empty(http.StatusCreated).With("Location", r.Link("/v2.1/servers/%s/tags/%s", r.Var("server_id"), tag)), nil
 }
 
-func (a *api) deleteTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *tags) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	_, err := a.svc.Servers.SetTags(ctx, r.Var("server_id"), "os-server-tags:delete", func(tags []string) ([]string, error) {
 		i := slices.Index(tags, r.Var("tag"))
 		if i < 0 {

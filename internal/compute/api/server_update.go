@@ -23,7 +23,7 @@ var updateSchema = perVersion(func(minor int) object {
 	return wrapped("server", strict(nil, p))
 })
 
-func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *servers) update(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Server struct {
 			Name        *string                 `json:"name"`
@@ -44,5 +44,5 @@ func (a *api) updateServer(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	}); err != nil {
 		return nil, err
 	}
-	return a.oneServer(ctx, r, "servers:update", http.StatusOK, func(v *serverView) { v.full = false }, func(*rest.Writer) {})
+	return a.one(ctx, r, "servers:update", http.StatusOK, func(v *serverView) { v.full = false }, func(*rest.Writer) {})
 }

@@ -9,17 +9,17 @@ import (
 	"kumoi/internal/kernel/rest"
 )
 
-func (a *api) serverRoutes() []httpx.Route {
+func (a *servers) routes() []httpx.Route {
 	routes := []httpx.Route{
-		{Method: "GET", Path: "/v2.1/servers", Policy: "os_compute_api:servers:index", Handler: a.listServers},
-		{Method: "GET", Path: "/v2.1/servers/detail", Policy: "os_compute_api:servers:detail", Handler: a.listServersDetail},
+		{Method: "GET", Path: "/v2.1/servers", Policy: "os_compute_api:servers:index", Handler: a.list},
+		{Method: "GET", Path: "/v2.1/servers/detail", Policy: "os_compute_api:servers:detail", Handler: a.listDetail},
 		{
-			Method: "POST", Path: "/v2.1/servers", Policy: "os_compute_api:servers:create", Handler: a.createServer,
+			Method: "POST", Path: "/v2.1/servers", Policy: "os_compute_api:servers:create", Handler: a.create,
 			Variants: []string{"min_count-max_count", "block_device_mapping_v2", "os:scheduler_hints"},
 		},
-		{Method: "GET", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:show", Handler: a.showServer},
-		{Method: "PUT", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:update", Handler: a.updateServer},
-		{Method: "DELETE", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:delete", Handler: a.deleteServer},
+		{Method: "GET", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:show", Handler: a.show},
+		{Method: "PUT", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:update", Handler: a.update},
+		{Method: "DELETE", Path: "/v2.1/servers/{server_id}", Policy: "os_compute_api:servers:delete", Handler: a.delete},
 	}
 	// The oldest clients that boot from volumes know these names.
 	aliases := map[string]string{
@@ -33,16 +33,16 @@ func (a *api) serverRoutes() []httpx.Route {
 	return routes
 }
 
-func (a *api) listServers(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return a.servers(ctx, r, false)
+func (a *servers) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return a.page(ctx, r, false)
 }
 
-func (a *api) listServersDetail(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return a.servers(ctx, r, true)
+func (a *servers) listDetail(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return a.page(ctx, r, true)
 }
 
-func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*httpx.Response, error) {
-	q, err := a.serverQuery(ctx, r)
+func (a *servers) page(ctx context.Context, r *httpx.Request, detail bool) (*httpx.Response, error) {
+	q, err := a.query(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +65,12 @@ func (a *api) servers(ctx context.Context, r *httpx.Request, detail bool) (*http
 	return w.Response(http.StatusOK), nil
 }
 
-func (a *api) showServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return a.oneServer(ctx, r, "servers:show", http.StatusOK, func(*serverView) {}, func(*rest.Writer) {})
+func (a *servers) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	return a.one(ctx, r, "servers:show", http.StatusOK, func(*serverView) {}, func(*rest.Writer) {})
 }
 
-// oneServer answers with a server's view; more adds keys of its own.
-func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, status int, adjust func(*serverView), more func(*rest.Writer)) (*httpx.Response, error) {
+// one answers with a server's view; more adds keys of its own.
+func (a *servers) one(ctx context.Context, r *httpx.Request, rule string, status int, adjust func(*serverView), more func(*rest.Writer)) (*httpx.Response, error) {
 	s, d, err := a.svc.Servers.Describe(ctx, r.Var("server_id"), rule)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (a *api) oneServer(ctx context.Context, r *httpx.Request, rule string, stat
 	return w.Response(status), nil
 }
 
-func (a *api) deleteServer(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *servers) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Servers.Delete(ctx, r.Var("server_id"), "delete"); err != nil {
 		return nil, err
 	}

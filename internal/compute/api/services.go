@@ -52,7 +52,7 @@ func serviceDoc(r *httpx.Request, h *compute.Host) object {
 	return doc
 }
 
-func (a *api) listServices(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *services) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if r.AtLeast(2, 75) {
 		if err := onlyKnown(r, "host", "binary"); err != nil {
 			return nil, err
@@ -105,7 +105,7 @@ var (
 	}
 )
 
-func (a *api) oldServiceUpdate(what string) httpx.Handler {
+func (a *services) oldUpdate(what string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		c, err := rest.Body[serviceChange](r, oldServiceSchemas[what])
 		if err != nil {
@@ -137,7 +137,7 @@ var updateServiceSchema = fixed(with(strict(nil, object{
 	"status": object{"type": "string", "enum": list{"enabled", "disabled"}}, "disabled_reason": nameType, "forced_down": boolType,
 }), object{"minProperties": 1}))
 
-func (a *api) updateService(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *services) update(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	id := r.Var("service_id")
 	if !isUUID(id) {
 		return nil, bad("Invalid uuid %s", id)
@@ -156,7 +156,7 @@ func (a *api) updateService(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	return httpx.JSON(http.StatusOK, object{"service": serviceDoc(r, h)}), nil
 }
 
-func (a *api) deleteService(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *services) delete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	id := r.Var("service_id")
 	by := store.Eq("service_id", id)
 	if !r.AtLeast(2, 53) {
@@ -175,7 +175,7 @@ func (a *api) deleteService(ctx context.Context, r *httpx.Request) (*httpx.Respo
 }
 
 // listHosts and its kin are the hosts API that ended with 2.42.
-func (a *api) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *services) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	hosts, err := a.svc.Hosts.List(ctx, "os-hosts:list")
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (a *api) listHosts(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	return httpx.JSON(http.StatusOK, object{"hosts": docs}), nil
 }
 
-func (a *api) showHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *services) showHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	hosts, err := a.svc.Hosts.Loads(ctx, "os-hosts:show", true)
 	if err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ var updateHostSchema = fixed(object{
 	},
 })
 
-func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *services) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Status      string `json:"status"`
 		Maintenance string `json:"maintenance_mode"`
@@ -252,7 +252,7 @@ func (a *api) updateHost(ctx context.Context, r *httpx.Request) (*httpx.Response
 	return httpx.JSON(http.StatusOK, object{"host": name, "status": status}), nil
 }
 
-func (a *api) hostPower(rule string) httpx.Handler {
+func (a *services) hostPower(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		hosts, err := a.svc.Hosts.List(ctx, rule)
 		if err != nil {

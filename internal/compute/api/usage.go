@@ -64,7 +64,7 @@ func usageDoc(u *compute.Usage, detailed bool) object {
 	return doc
 }
 
-func (a *api) listUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *usages) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if strings.HasSuffix(r.HTTP.URL.Path, "/") { // one project, with an empty id
 		return nil, errs.New(errs.NotFound, "The resource could not be found.")
 	}
@@ -121,7 +121,7 @@ func pageUsage(r *httpx.Request, usages []*compute.Usage) (of []*compute.Usage, 
 	return of, next, nil
 }
 
-func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *usages) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	start, end, _, err := usagePeriod(r)
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (a *api) showUsage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 
 // auditLog is the log of periodic usage audits; usage is computed when asked
 // for here, so there are no audits to list.
-func (a *api) auditLog(rule string) httpx.Handler {
+func (a *usages) auditLog(rule string) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		hosts, err := a.svc.Hosts.List(ctx, rule)
 		if err != nil {

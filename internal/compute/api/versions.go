@@ -14,8 +14,8 @@ func (a *api) versionRoutes() []httpx.Route {
 		{Method: "GET", Path: "/v2.1", Public: true, Handler: showVersion("v2.1")},
 		{Method: "GET", Path: "/v2", Public: true, Handler: showVersion("v2.0")},
 		{Method: "GET", Path: "/v2.1/versions/{version_id}", Handler: showVersionByID},
-		{Method: "GET", Path: "/v2.1/extensions", Policy: "os_compute_api:extensions", Handler: a.listExtensions},
-		{Method: "GET", Path: "/v2.1/extensions/{alias}", Policy: "os_compute_api:extensions", Handler: a.showExtension},
+		{Method: "GET", Path: "/v2.1/extensions", Policy: "os_compute_api:extensions", Handler: a.oldExtensions.list},
+		{Method: "GET", Path: "/v2.1/extensions/{alias}", Policy: "os_compute_api:extensions", Handler: a.oldExtensions.show},
 	}
 }
 
@@ -132,7 +132,7 @@ func extensionDoc(alias, name string) object {
 	}
 }
 
-func (a *api) listExtensions(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+func (a *oldExtensions) list(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Proxies.Extensions(ctx); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (a *api) listExtensions(ctx context.Context, _ *httpx.Request) (*httpx.Resp
 	return httpx.JSON(http.StatusOK, object{"extensions": docs}), nil
 }
 
-func (a *api) showExtension(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *oldExtensions) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.Proxies.Extensions(ctx); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ var attachVolumeSchema = perVersion(func(minor int) object {
 	return wrapped("volumeAttachment", strict(list{"volumeId"}, p))
 })
 
-func (a *api) attachVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) attach(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Attach struct {
 			Volume string    `json:"volumeId"`
@@ -76,7 +76,7 @@ func attachmentDetail(w *rest.Writer, r *httpx.Request, d *compute.VolumeDevice)
 	writeAttachment(w, r, d)
 }
 
-func (a *api) listVolumes(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	all, err := a.svc.VolumeAttachments.List(ctx, r.Var("server_id"), "os-volumes-attachments:index")
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (a *api) listVolumes(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return w.Response(http.StatusOK), nil
 }
 
-func (a *api) showVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	d, err := a.svc.VolumeAttachments.Show(ctx, r.Var("server_id"), r.Var("volume_id"), "os-volumes-attachments:show")
 	if err != nil {
 		return nil, err
@@ -115,9 +115,9 @@ var updateVolumeSchema = perVersion(func(minor int) object {
 	return wrapped("volumeAttachment", strict(list{"volumeId"}, p))
 })
 
-// updateVolume says whether a volume ends with its server; one that names
+// update says whether a volume ends with its server; one that names
 // another volume asks for a swap of the two.
-func (a *api) updateVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) update(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Attach struct {
 			Volume string     `json:"volumeId"`
@@ -160,7 +160,7 @@ func (a *api) updateVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	return httpx.Empty(http.StatusAccepted), nil
 }
 
-func (a *api) detachVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+func (a *attachments) detach(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := a.svc.VolumeAttachments.Detach(ctx, r.Var("server_id"), r.Var("volume_id")); err != nil {
 		return nil, err
 	}
