@@ -88,7 +88,7 @@ func (b *Backend) RestoreVolume(ctx context.Context, r *hostapi.VolumeRestore) e
 		if err := v.idle(); err != nil {
 			return err
 		}
-		return v.writing(ctx, q, v.rec.active().node(), func(c *nbd.Client) error {
+		return v.daemon().writing(ctx, q, v.rec.active().node(), func(c *nbd.Client) error {
 			if err := c.WriteZeroes(0, v.rec.bytes()); err != nil {
 				return err
 			}
@@ -125,11 +125,11 @@ func (b *Backend) restore(ctx context.Context, c *nbd.Client, backup string) err
 	}
 }
 
-// writing calls f with a connection that writes to a node of a volume without
-// clients, and flushes after it.
-func (v *volume) writing(ctx context.Context, q *qmp, node string, f func(c *nbd.Client) error) error {
+// writing calls f with a connection that writes to a node that has no clients,
+// and flushes after it.
+func (d daemon) writing(ctx context.Context, q *qmp, node string, f func(c *nbd.Client) error) error {
 	const id = "fill"
-	if err := q.listen(ctx, object{"type": "unix", "data": object{"path": v.daemon().socket()}}, ""); err != nil {
+	if err := q.listen(ctx, object{"type": "unix", "data": object{"path": d.socket()}}, ""); err != nil {
 		return err
 	}
 	if err := q.unexport(ctx, id); err != nil {
@@ -138,7 +138,7 @@ func (v *volume) writing(ctx context.Context, q *qmp, node string, f func(c *nbd
 	if err := q.do(ctx, "block-export-add", object{"type": "nbd", "id": id, "node-name": node, "name": id, "writable": true}, nil); err != nil {
 		return err
 	}
-	c, err := nbd.Dial(ctx, v.daemon().socket(), id)
+	c, err := nbd.Dial(ctx, d.socket(), id)
 	if err == nil {
 		if err = f(c); err == nil {
 			err = c.Flush()
@@ -149,13 +149,13 @@ func (v *volume) writing(ctx context.Context, q *qmp, node string, f func(c *nbd
 }
 
 // pour copies the data of one node into another, which is zero.
-func (v *volume) pour(ctx context.Context, q *qmp, from, to string) error {
+func (d daemon) pour(ctx context.Context, q *qmp, from, to string) error {
 	const id = "pour"
-	return v.writing(ctx, q, to, func(out *nbd.Client) error {
+	return d.writing(ctx, q, to, func(out *nbd.Client) error {
 		if err := q.do(ctx, "block-export-add", object{"type": "nbd", "id": id, "node-name": from, "name": id}, nil); err != nil {
 			return err
 		}
-		in, err := nbd.Dial(ctx, v.daemon().socket(), id, nbd.Allocation)
+		in, err := nbd.Dial(ctx, d.socket(), id, nbd.Allocation)
 		if err == nil {
 			err = errors.Join(copyData(ctx, in, out), in.Close())
 		}

@@ -159,7 +159,7 @@ func (v *volume) ofImage(ctx context.Context, c *hostapi.VolumeCreate) error {
 		if err != nil {
 			return err
 		}
-		return v.pour(ctx, q, "lb", to)
+		return v.daemon().pour(ctx, q, "lb", to)
 	})
 }
 

@@ -95,6 +95,33 @@ func (d daemon) stop(ctx context.Context) error {
 	return os.RemoveAll(d.path(".tls"))
 }
 
+// begin starts the daemon anew and has f set it up; if that fails it ends.
+func (d daemon) begin(ctx context.Context, f func(q *qmp) error) error {
+	if err := d.stop(ctx); err != nil {
+		return err
+	}
+	if err := d.start(ctx); err != nil {
+		return err
+	}
+	q, err := dialQMP(ctx, d.monitor())
+	if err == nil {
+		err = f(q)
+		q.close()
+	}
+	if err != nil {
+		err = errors.Join(err, d.stop(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+// during has the daemon there for as long as f runs.
+func (d daemon) during(ctx context.Context, f func(q *qmp) error) error {
+	if err := d.begin(ctx, f); err != nil {
+		return err
+	}
+	return d.stop(context.WithoutCancel(ctx))
+}
+
 // kill ends the daemon at once.
 func (d daemon) kill() bool {
 	if pid, ok := d.pid(); ok {

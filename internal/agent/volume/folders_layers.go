@@ -123,8 +123,8 @@ func (f *folders) nextLayer(ctx context.Context, v *volume) error {
 
 // unsnapshot merges layers that are nobody's snapshot any more. One below a layer
 // that a clone has too has to stay until that is gone.
-func (f *folders) unsnapshot(ctx context.Context, v *volume, at int) error {
-	if at >= 0 {
+func (f *folders) unsnapshot(ctx context.Context, v *volume, id string) error {
+	if at := v.rec.snapshot(id); at >= 0 {
 		v.rec.Layers[at].Snapshot = ""
 		if err := v.save(ctx); err != nil {
 			return err

@@ -199,42 +199,33 @@ func (q *qmp) bitmaps(ctx context.Context, node string) (map[string]bool, error)
 	return out, nil
 }
 
-// readSnapshot calls f with a snapshot. Its layers never change, so a daemon of
+// readSnapshot calls f with a snapshot. Its bytes never change, so a daemon of
 // its own reads them.
 func (b *Backend) readSnapshot(ctx context.Context, s hostapi.VolumeSnapshotRef, f func(c *nbd.Client) error) error {
 	d := daemon{b.cfg.RunDir, "s-" + short(s.ID+s.SnapshotID)}
-	stop := func() error { return d.stop(context.WithoutCancel(ctx)) }
 	err := b.with(ctx, s.VolumeRef, func(v *volume) error {
 		at := v.rec.snapshot(s.SnapshotID)
 		if at < 0 {
 			return errs.New(errs.NotFound, "Volume %s has no snapshot %s.", s.ID, s.SnapshotID)
 		}
-		if err := stop(); err != nil {
-			return err
-		}
-		if err := d.start(ctx); err != nil {
-			return err
-		}
-		q, err := dialQMP(ctx, d.monitor())
-		if err != nil {
-			return err
-		}
-		defer q.close()
-		below, err := b.store.openSnapshot(ctx, v, q, at)
-		if err != nil {
-			return err
-		}
-		if err := q.listen(ctx, object{"type": "unix", "data": object{"path": d.socket()}}, ""); err != nil {
-			return err
-		}
-		return q.do(ctx, "block-export-add", object{"type": "nbd", "id": frozen, "node-name": below, "name": frozen}, nil)
+		return d.begin(ctx, func(q *qmp) error {
+			node, err := b.store.openSnapshot(ctx, v, q, at)
+			if err != nil {
+				return err
+			}
+			if err := q.listen(ctx, object{"type": "unix", "data": object{"path": d.socket()}}, ""); err != nil {
+				return err
+			}
+			return q.do(ctx, "block-export-add", object{"type": "nbd", "id": frozen, "node-name": node, "name": frozen}, nil)
+		})
 	})
-	if err == nil {
-		var c *nbd.Client
-		if c, err = nbd.Dial(ctx, d.socket(), frozen, nbd.Allocation); err == nil {
-			err = f(c)
-			_ = c.Close()
-		}
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, stop())
+	c, err := nbd.Dial(ctx, d.socket(), frozen, nbd.Allocation)
+	if err == nil {
+		err = f(c)
+		_ = c.Close() // it only reads
+	}
+	return errors.Join(err, d.stop(context.WithoutCancel(ctx)))
 }

@@ -20,7 +20,9 @@ type record struct {
 	// Base is the format of the image below the lowest layer; "": none.
 	Base string `json:"base,omitempty"`
 	// Image is the name of that image in a shared backend, which many may be based on.
-	Image   string               `json:"image,omitempty"`
+	Image string `json:"image,omitempty"`
+	// Depth is of how many clones, one of the other, the volume is one.
+	Depth   int                  `json:"depth,omitempty"`
 	Layers  []layer              `json:"layers"` // the lowest first; the last is written to
 	Next    int                  `json:"next"`   // number of the next layer
 	Clients map[string]client    `json:"clients,omitempty"`

@@ -14,12 +14,16 @@ import (
 type reported struct {
 	mu     sync.Mutex
 	last   hostapi.VolumeBackend
+	at     time.Time
 	asking chan struct{} // closed when the question under way is answered
 }
 
-// reportTime is how long a backend may take to say how it is. One that takes
-// longer is away, and nobody waits for it.
-const reportTime = 2 * time.Second
+const (
+	// reportTime is how long is waited for a backend to say how it is.
+	reportTime = 3 * time.Second
+	// reportGood is how long what it said holds if it is slow. After that it is away.
+	reportGood = 20 * time.Second
+)
 
 // VolumeBackends says how much room there is, and what is missing.
 func (b *Backend) VolumeBackends(ctx context.Context) ([]hostapi.VolumeBackend, error) {
@@ -59,7 +63,7 @@ func (b *Backend) report(ctx context.Context) (hostapi.VolumeBackend, bool) {
 	defer b.said.mu.Unlock()
 	out := b.said.last
 	out.Name = b.cfg.Name
-	return out, answered
+	return out, answered || time.Since(b.said.at) < reportGood
 }
 
 func (b *Backend) ask(ctx context.Context, done chan struct{}) {
@@ -72,6 +76,6 @@ func (b *Backend) ask(ctx context.Context, done chan struct{}) {
 		got.Fault = errs.As(err).Msg
 		b.log.WarnContext(ctx, "a backend of volumes is away", "error", err)
 	}
-	b.said.last, b.said.asking = got, nil
+	b.said.last, b.said.at, b.said.asking = got, time.Now(), nil
 	close(done)
 }

@@ -21,7 +21,7 @@ func (b *Backend) CreateVolumeSnapshot(ctx context.Context, s hostapi.VolumeSnap
 // DeleteVolumeSnapshot forgets a snapshot and gives back what only it held.
 func (b *Backend) DeleteVolumeSnapshot(ctx context.Context, s hostapi.VolumeSnapshotRef) error {
 	err := b.with(ctx, s.VolumeRef, func(v *volume) error {
-		return b.store.unsnapshot(ctx, v, v.rec.snapshot(s.SnapshotID))
+		return b.store.unsnapshot(ctx, v, s.SnapshotID)
 	})
 	if errs.Is(err, errs.NotFound) {
 		return nil

@@ -43,9 +43,8 @@ type store interface {
 	openSnapshot(ctx context.Context, v *volume, q *qmp, at int) (string, error)
 
 	snapshot(ctx context.Context, v *volume, id string) error
-	// unsnapshot forgets a snapshot and gives its room back; at -1 it is
-	// forgotten already.
-	unsnapshot(ctx context.Context, v *volume, at int) error
+	// unsnapshot forgets a snapshot, if there is one, and gives its room back.
+	unsnapshot(ctx context.Context, v *volume, id string) error
 	revert(ctx context.Context, v *volume, at int) error
 
 	// read calls f with the volume as it is now, while its clients write on. It
