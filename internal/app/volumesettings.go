@@ -21,6 +21,7 @@ type VolumeBackend struct {
 	Name, Type string
 
 	Share, Options, Path string // nfs
+	Pool, User, Conf     string // rbd
 
 	ReservedPercent  int
 	OverSubscription float64
@@ -31,14 +32,14 @@ var volumeKeys = settingKeys{
 	what:   "volume backend",
 	common: []string{"name", "type", "reserved-percent", "over-subscription"},
 	types:  map[string][]string{"file": {}, "nfs": {"share", "options", "path"}},
-	order:  "file or nfs",
+	order:  "file, nfs or rbd",
 }
 
 // field is where a key's value goes.
 func (b *VolumeBackend) field(key string) any {
 	return map[string]any{
 		"name": &b.Name, "type": &b.Type, "reserved-percent": &b.ReservedPercent, "over-subscription": &b.OverSubscription,
-		"share": &b.Share, "options": &b.Options, "path": &b.Path,
+		"share": &b.Share, "options": &b.Options, "path": &b.Path, "pool": &b.Pool, "user": &b.User, "conf": &b.Conf,
 	}[key]
 }
 
@@ -87,6 +88,10 @@ func (b *VolumeBackend) wrong() string {
 		return "reserves a part that is not between 0 and 100 percent"
 	case b.OverSubscription != 0 && b.OverSubscription < 1:
 		return "promises less than its room: over-subscription is at least 1"
+	case b.Type == "rbd" && b.Pool == "":
+		return "needs a pool"
+	case b.Type == "rbd" && b.Conf != "" && !filepath.IsAbs(b.Conf):
+		return "has a conf that is no absolute path"
 	case b.Type != "nfs":
 		return ""
 	case (b.Share == "") == (b.Path == ""):
@@ -107,7 +112,7 @@ func (s *VolumeSettings) settings() []volume.Setting {
 	for _, b := range s.Backends {
 		out = append(out, volume.Setting{
 			Name: b.Name, Driver: b.Type, ReservedPercent: b.ReservedPercent, OverSubscription: b.OverSubscription,
-			NFS: volume.NFS{Share: b.Share, Options: b.Options, Path: b.Path},
+			NFS: volume.NFS{Share: b.Share, Options: b.Options, Path: b.Path}, RBD: volume.RBD{Pool: b.Pool, User: b.User, Conf: b.Conf},
 		})
 	}
 	return out

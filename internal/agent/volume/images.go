@@ -163,19 +163,24 @@ func (i *images) sweep(ctx context.Context, key string) error {
 			}
 		}
 	}
-	var trash []struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
-	}
-	if err := i.ask(ctx, &trash, "rbd", "trash", "ls", i.Pool); err != nil {
-		return err
-	}
-	for _, t := range trash {
-		if !ours.MatchString(t.Name) {
-			continue
+	for again := true; again; { // one in the trash may be the last clone of another
+		var trash []struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
 		}
-		if err := i.rbd(ctx, "trash", "rm", "--no-progress", i.at(t.ID)); err != nil {
-			i.b.log.DebugContext(ctx, "an image has clones still", "image", t.Name, "error", err)
+		if err := i.ask(ctx, &trash, "rbd", "trash", "ls", i.Pool); err != nil {
+			return err
+		}
+		again = false
+		for _, t := range trash {
+			if !ours.MatchString(t.Name) {
+				continue
+			}
+			if err := i.rbd(ctx, "trash", "rm", "--no-progress", i.at(t.ID)); err != nil {
+				i.b.log.DebugContext(ctx, "an image has clones still", "image", t.Name, "error", err)
+			} else {
+				again = true
+			}
 		}
 	}
 	return nil
@@ -267,7 +272,14 @@ func (i *images) revert(ctx context.Context, v *volume, at int) error {
 	return disk.Full(i.resize(ctx, name, v.rec.bytes()))
 }
 
+// resize gives an image another size; rbd refuses the one that it has.
 func (i *images) resize(ctx context.Context, name string, size int64) error {
+	var info struct {
+		Size int64 `json:"size"`
+	}
+	if err := i.ask(ctx, &info, "rbd", "info", i.at(name)); err != nil || info.Size == size {
+		return err
+	}
 	return i.rbd(ctx, "resize", "--no-progress", "--allow-shrink", "--size", fmt.Sprintf("%dB", size), i.at(name))
 }
 
