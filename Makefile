@@ -7,6 +7,8 @@ LISTEN      ?= 127.0.0.1:5000
 GUEST       := build/kumoi-guest.qcow2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 export PATH := /usr/local/lib/kumoi-go/bin:$(PATH):/usr/local/go/bin:/usr/lib/go-1.26/bin:/usr/sbin:/sbin
+# Without paths of the checkout in them, builds and tests of two checkouts share one cache.
+export GOFLAGS ?= -trimpath
 LDFLAGS     := -s -w -X kumoi/internal/app.Version=$(VERSION)
 
 .PHONY: help

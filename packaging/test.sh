@@ -2,6 +2,7 @@
 # test.sh: everything "make test" runs, with a line of progress per part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export GOFLAGS=${GOFLAGS--trimpath} # two checkouts share one build cache
 start=$SECONDS
 part() { printf '\n== %s (after %d s)\n' "$1" $((SECONDS - start)); }
 

@@ -62,7 +62,7 @@ func viewAggregate(_ context.Context, r *httpx.Request, _ []*compute.Aggregate) 
 var (
 	zoneName              = object{"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^:]*$", "format": "name"}
 	createAggregateSchema = fixed(wrapped("aggregate", strict(list{"name"}, object{"name": nameType, "availability_zone": nullable(zoneName)})))
-	updateAggregateSchema = fixed(wrapped("aggregate", with(strict(nil, object{"name": nameType, "availability_zone": nullable(zoneName)}), object{"minProperties": 1})))
+	updateAggregateSchema = fixed(wrapped("aggregate", merged(strict(nil, object{"name": nameType, "availability_zone": nullable(zoneName)}), object{"minProperties": 1})))
 )
 
 func newAggregate(r *httpx.Request) (compute.NewAggregate, error) {

@@ -73,7 +73,7 @@ var (
 	specValue   = object{"type": list{"string", "number"}, "minLength": 0, "maxLength": 255}
 	specsType   = object{"type": "object", "propertyNames": object{"minLength": 1, "maxLength": 255, "pattern": `^[a-zA-Z0-9-_:. ]{1,255}$`}, "additionalProperties": specValue}
 	specsSchema = fixed(wrapped("extra_specs", specsType))
-	specSchema  = fixed(with(specsType, object{"minProperties": 1, "maxProperties": 1}))
+	specSchema  = fixed(merged(specsType, object{"minProperties": 1, "maxProperties": 1}))
 )
 
 type specsBody struct {

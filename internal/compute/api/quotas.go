@@ -101,7 +101,7 @@ func limitsOfBody(minor int, root string, more object) object {
 	for _, k := range keys {
 		p[k] = whole(-1, maxInt)
 	}
-	return wrapped(root, strict(nil, with(p, more)))
+	return wrapped(root, strict(nil, merged(p, more)))
 }
 
 var updateQuotaSchema = perVersion(func(minor int) object {

@@ -38,8 +38,8 @@ func strict(required list, properties object) object {
 // wrapped is {key: of}.
 func wrapped(key string, of object) object { return strict(list{key}, object{key: of}) }
 
-// with returns properties and more.
-func with(properties, more object) object {
+// merged returns properties and more.
+func merged(properties, more object) object {
 	out := maps.Clone(properties)
 	maps.Copy(out, more)
 	return out

@@ -104,7 +104,7 @@ func (a *serverParts) showMetadata(ctx context.Context, r *httpx.Request) (*http
 	return httpx.JSON(http.StatusOK, object{"meta": object{r.Var("key"): v}}), nil
 }
 
-var metaItemSchema = fixed(wrapped("meta", with(metaType, object{"minProperties": 1, "maxProperties": 1})))
+var metaItemSchema = fixed(wrapped("meta", merged(metaType, object{"minProperties": 1, "maxProperties": 1})))
 
 func (a *serverParts) putMetadataItem(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {

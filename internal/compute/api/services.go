@@ -133,7 +133,7 @@ func (a *services) oldUpdate(what string) httpx.Handler {
 	}
 }
 
-var updateServiceSchema = fixed(with(strict(nil, object{
+var updateServiceSchema = fixed(merged(strict(nil, object{
 	"status": object{"type": "string", "enum": list{"enabled", "disabled"}}, "disabled_reason": nameType, "forced_down": boolType,
 }), object{"minProperties": 1}))
 

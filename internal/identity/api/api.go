@@ -75,8 +75,8 @@ func orNull(s string) any {
 	return s
 }
 
-// body reads {"key": {...}}, checks it against a schema and returns what is inside.
-func body(r *httpx.Request, key string, s *schema.Schema) (object, error) {
+// readObject reads {"key": {...}}, checks it against a schema and returns what is inside.
+func readObject(r *httpx.Request, key string, s *schema.Schema) (object, error) {
 	all, err := r.Object()
 	if err != nil {
 		return nil, err

@@ -125,7 +125,7 @@ func endpoints(svc *identity.Service) *resource[catalog.Endpoint] {
 // withRegion makes the region first when an endpoint names one by the old key.
 func (h *handlers) withRegion(rule string, next httpx.Handler) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		o, err := body(r, "endpoint", nil)
+		o, err := readObject(r, "endpoint", nil)
 		if err != nil {
 			return nil, err
 		}

@@ -104,7 +104,7 @@ func ruleRow(w *rest.Writer, a *identity.AccessRule) {
 }
 
 func newAppCredential(r *httpx.Request) (n identity.NewAppCredential, err error) {
-	o, err := body(r, "application_credential", appCredCreate)
+	o, err := readObject(r, "application_credential", appCredCreate)
 	if err != nil {
 		return n, err
 	}
@@ -205,7 +205,7 @@ func whole(o object, key string) (*int64, error) {
 }
 
 func newTrust(r *httpx.Request) (n identity.NewTrust, err error) {
-	o, err := body(r, "trust", trustCreate)
+	o, err := readObject(r, "trust", trustCreate)
 	if err != nil {
 		return n, err
 	}

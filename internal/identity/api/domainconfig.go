@@ -53,7 +53,7 @@ func (h *handlers) showConfig(ctx context.Context, r *httpx.Request) (*httpx.Res
 
 // configBody reads groups of options.
 func configBody(r *httpx.Request) (identity.DomainConfig, error) {
-	o, err := body(r, "config", nil)
+	o, err := readObject(r, "config", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (h *handlers) putConfig(ctx context.Context, r *httpx.Request) (*httpx.Resp
 
 func (h *handlers) updateConfig(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	group, option := r.Var("group"), r.Var("option")
-	o, err := body(r, "config", nil)
+	o, err := readObject(r, "config", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -178,7 +178,7 @@ func protocols(svc *identity.Service) *protocolResource {
 			c.List, c.Show, c.Create, c.Update, c.Delete = of.List, of.Show, of.Create, of.Update, of.Delete
 		},
 		ReadNew: func(r *httpx.Request) (federation.Protocol, error) {
-			o, err := body(r, "protocol", protocolCreate)
+			o, err := readObject(r, "protocol", protocolCreate)
 			return federation.Protocol{ID: r.Var("protocol_id"), MappingID: str(o, "mapping_id"), RemoteIDAttribute: str(o, "remote_id_attribute")}, err
 		},
 		ReadPatch: patchOf("protocol", protocolUpdate, func(o object, p *federation.Protocol) error {

@@ -52,7 +52,7 @@ func limits(svc *identity.Service) *resource[limit.Limit] {
 // patchOf reads the body of a change.
 func patchOf[T any](key string, s *schema.Schema, apply func(o object, v *T) error) func(r *httpx.Request) (change.Patch[T], error) {
 	return func(r *httpx.Request) (change.Patch[T], error) {
-		o, err := body(r, key, s)
+		o, err := readObject(r, key, s)
 		if err == nil {
 			err = apply(o, new(T)) // what is wrong with a body is said before anything is asked
 		}

@@ -42,7 +42,7 @@ func ordinary[T any](c resource[T], use useCases[T], create, update *schema.Sche
 		noun = strings.ToUpper(noun[:1]) + noun[1:]
 	}
 	c.ReadNew = func(r *httpx.Request) (change.Patch[T], error) {
-		o, err := body(r, c.One, create)
+		o, err := readObject(r, c.One, create)
 		given := r.Var(c.Item) // where PUT creates
 		if err == nil && given != "" {
 			err = sameID(o, given, noun)
@@ -55,7 +55,7 @@ func ordinary[T any](c resource[T], use useCases[T], create, update *schema.Sche
 		}}, err
 	}
 	c.ReadPatch = func(r *httpx.Request) (change.Patch[T], error) {
-		o, err := body(r, c.One, update)
+		o, err := readObject(r, c.One, update)
 		if err == nil {
 			err = sameID(o, r.Var(c.Item), noun)
 		}

@@ -76,7 +76,7 @@ var assertionBody = schema.Of(schema.Object{
 // issueAssertion vouches for the bearer of a token at another cloud.
 func (h *handlers) issueAssertion(enclose bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		auth, err := body(r, "auth", assertionBody)
+		auth, err := readObject(r, "auth", assertionBody)
 		if err != nil {
 			return nil, err
 		}

@@ -72,7 +72,7 @@ var authSchema = schema.Of(schema.Object{
 })
 
 func (h *handlers) login(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	auth, err := body(r, "auth", authSchema)
+	auth, err := readObject(r, "auth", authSchema)
 	if err != nil {
 		return nil, err
 	}

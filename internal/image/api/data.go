@@ -23,8 +23,8 @@ func (a *api) data() []httpx.Route {
 	}
 }
 
-// body checks the headers of an upload and returns the announced size, -1 if none.
-func body(r *httpx.Request) (int64, error) {
+// announced checks the headers of an upload and returns the announced size, -1 if none.
+func announced(r *httpx.Request) (int64, error) {
 	kind, _, _ := mime.ParseMediaType(r.HTTP.Header.Get("Content-Type"))
 	if kind != "application/octet-stream" {
 		return 0, errs.New(errs.MediaType, "Invalid content type %.100s: an image's data must be sent as application/octet-stream.", kind)
@@ -40,7 +40,7 @@ func body(r *httpx.Request) (int64, error) {
 }
 
 func (a *api) upload(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	size, err := body(r)
+	size, err := announced(r)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (a *api) imports() []httpx.Route {
 }
 
 func (a *api) stage(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	size, err := body(r)
+	size, err := announced(r)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func listIn(req *httpx.Request, member, name string) ([]any, error) {
 	}
 	raw, ok := body[name]
 	if wrapped, is := body[member]; is && !ok {
-		m, err := object(wrapped, name)
+		m, err := toObject(wrapped, name)
 		if err != nil {
 			return nil, badRequest("Invalid input for %s. Reason: %s.", member, err)
 		}

@@ -206,8 +206,8 @@ func uniqueListOf[E comparable](one func(any) (E, error)) func(any) ([]E, error)
 	}
 }
 
-// object reads a JSON object with known keys.
-func object(v any, keys ...string) (map[string]any, error) {
+// toObject reads a JSON object with known keys.
+func toObject(v any, keys ...string) (map[string]any, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("'%v' is not a dictionary", show(v))
@@ -222,7 +222,7 @@ func object(v any, keys ...string) (map[string]any, error) {
 
 func toRoute(v any) (network.Route, error) {
 	var r network.Route
-	m, err := object(v, "destination", "nexthop")
+	m, err := toObject(v, "destination", "nexthop")
 	if err != nil {
 		return r, err
 	}
@@ -239,7 +239,7 @@ func toRoute(v any) (network.Route, error) {
 
 func toPool(v any) (network.Pool, error) {
 	var p network.Pool
-	m, err := object(v, "start", "end")
+	m, err := toObject(v, "start", "end")
 	if err != nil {
 		return p, err
 	}
@@ -252,7 +252,7 @@ func toPool(v any) (network.Pool, error) {
 
 func toFixedIP(v any) (network.FixedIP, error) {
 	var f network.FixedIP
-	m, err := object(v, "subnet_id", "ip_address")
+	m, err := toObject(v, "subnet_id", "ip_address")
 	if err != nil {
 		return f, err
 	}
@@ -281,7 +281,7 @@ func toFixedIPs(v any) ([]network.FixedIP, error) {
 
 func toPair(v any) (network.AddressPair, error) {
 	var p network.AddressPair
-	m, err := object(v, "mac_address", "ip_address", "active")
+	m, err := toObject(v, "mac_address", "ip_address", "active")
 	if err != nil {
 		return p, err
 	}
@@ -299,7 +299,7 @@ func toPair(v any) (network.AddressPair, error) {
 
 func toDHCPOption(v any) (network.DHCPOption, error) {
 	o := network.DHCPOption{IPVersion: 4}
-	m, err := object(v, "opt_name", "opt_value", "ip_version")
+	m, err := toObject(v, "opt_name", "opt_value", "ip_version")
 	if err != nil {
 		return o, err
 	}

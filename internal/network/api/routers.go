@@ -98,7 +98,7 @@ func toGateway(v any) (*network.GatewayRequest, error) {
 	if v == nil {
 		return nil, nil
 	}
-	m, err := object(v, "network_id", "enable_snat", "external_fixed_ips")
+	m, err := toObject(v, "network_id", "enable_snat", "external_fixed_ips")
 	if err != nil {
 		return nil, err
 	}

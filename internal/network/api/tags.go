@@ -58,7 +58,7 @@ func (h *tagHandlers) check(ctx context.Context, req *httpx.Request) (*httpx.Res
 	return httpx.NoContent(), nil
 }
 
-func (h *tagHandlers) body(req *httpx.Request) ([]string, error) {
+func (h *tagHandlers) read(req *httpx.Request) ([]string, error) {
 	body, err := bodyOf(req, "tags")
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func unique(list []string) []string {
 }
 
 func (h *tagHandlers) replace(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	tags, err := h.body(req)
+	tags, err := h.read(req)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (h *tagHandlers) replace(ctx context.Context, req *httpx.Request) (*httpx.R
 }
 
 func (h *tagHandlers) addMany(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	more, err := h.body(req)
+	more, err := h.read(req)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func subPortsIn[E any](r *httpx.Request, read func(any) ([]E, error)) ([]E, erro
 
 // toPortOf reads which port a sub-port is.
 func toPortOf(v any) (string, error) {
-	m, err := object(v, "port_id", "segmentation_id", "segmentation_type")
+	m, err := toObject(v, "port_id", "segmentation_id", "segmentation_type")
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +93,7 @@ func toPortOf(v any) (string, error) {
 
 func toSubPort(v any) (network.SubPort, error) {
 	var p network.SubPort
-	m, err := object(v, "port_id", "segmentation_id", "segmentation_type")
+	m, err := toObject(v, "port_id", "segmentation_id", "segmentation_type")
 	if err != nil {
 		return p, err
 	}

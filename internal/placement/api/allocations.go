@@ -22,8 +22,8 @@ func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Key
 const nobody = "00000000-0000-0000-0000-000000000000"
 
 var (
-	oneConsumer      = body(func(minor int) schema.Object { return claimBody(minor, minor < 28) })
-	severalConsumers = body(func(minor int) schema.Object {
+	oneConsumer      = bodySchema(func(minor int) schema.Object { return claimBody(minor, minor < 28) })
+	severalConsumers = bodySchema(func(minor int) schema.Object {
 		all := mapOf(uuidPattern, claimBody(minor, false))
 		all["minProperties"] = 1
 		return all
@@ -42,10 +42,10 @@ func claimBody(minor int, some bool) schema.Object {
 	amounts := mapOf(classPattern, schema.Object{"type": "integer", "minimum": 1, "maximum": placement.MaxAmount})
 	amounts["minProperties"] = 1
 	if minor < 12 {
-		provider := object([]string{"uuid"}, schema.Object{"uuid": uuidText})
-		fields["allocations"] = schema.Object{"type": "array", "minItems": 1, "items": object([]string{"resource_provider", "resources"}, schema.Object{"resource_provider": provider, "resources": amounts})}
+		provider := objectSchema([]string{"uuid"}, schema.Object{"uuid": uuidText})
+		fields["allocations"] = schema.Object{"type": "array", "minItems": 1, "items": objectSchema([]string{"resource_provider", "resources"}, schema.Object{"resource_provider": provider, "resources": amounts})}
 	} else {
-		byProvider := mapOf(uuidPattern, object([]string{"resources"}, schema.Object{"generation": anyInt, "resources": amounts}))
+		byProvider := mapOf(uuidPattern, objectSchema([]string{"resources"}, schema.Object{"generation": anyInt, "resources": amounts}))
 		if some {
 			byProvider["minProperties"] = 1
 		}
@@ -61,7 +61,7 @@ func claimBody(minor int, some bool) schema.Object {
 			"patternProperties": schema.Object{"^[a-zA-Z0-9_-]{0,64}$": schema.Object{"type": "array", "minItems": 1, "items": uuidText}},
 		}
 	}
-	return object(required, fields)
+	return objectSchema(required, fields)
 }
 
 // owned is what bodies of all versions say beside the allocations.

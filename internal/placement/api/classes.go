@@ -14,7 +14,7 @@ type class struct {
 	Name string `json:"name"`
 }
 
-var classBody = body(func(int) schema.Object { return object([]string{"name"}, schema.Object{"name": text255}) })
+var classBody = bodySchema(func(int) schema.Object { return objectSchema([]string{"name"}, schema.Object{"name": text255}) })
 
 func viewClass(w *rest.Writer, name string) {
 	w.Text("name", name)

@@ -43,23 +43,23 @@ func inventoryBody(required []string, also schema.Object) schema.Object {
 	for name, field := range also {
 		fields[name] = field
 	}
-	return object(append([]string{"total"}, required...), fields)
+	return objectSchema(append([]string{"total"}, required...), fields)
 }
 
 func inventoriesBody() schema.Object {
-	return object([]string{"inventories", "resource_provider_generation"}, schema.Object{
+	return objectSchema([]string{"inventories", "resource_provider_generation"}, schema.Object{
 		"inventories": mapOf(classPattern, inventoryBody(nil, nil)), "resource_provider_generation": anyInt,
 	})
 }
 
 var (
-	newInventory = body(func(int) schema.Object {
+	newInventory = bodySchema(func(int) schema.Object {
 		return inventoryBody([]string{"resource_class"}, schema.Object{"resource_class": className, "resource_provider_generation": anyInt})
 	})
-	oneInventory = body(func(int) schema.Object {
+	oneInventory = bodySchema(func(int) schema.Object {
 		return inventoryBody([]string{"resource_provider_generation"}, schema.Object{"resource_provider_generation": anyInt})
 	})
-	manyInventories = body(func(int) schema.Object { return inventoriesBody() })
+	manyInventories = bodySchema(func(int) schema.Object { return inventoriesBody() })
 )
 
 // lift fills in defaults; before version 1.26 not all may be reserved.

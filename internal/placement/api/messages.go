@@ -89,16 +89,16 @@ func done(err error) (*httpx.Response, error) {
 	return httpx.NoContent(), nil
 }
 
-// body is the schema of a body in each minor version.
-func body(build func(minor int) schema.Object) *rest.Schema {
+// bodySchema is the schema of a body in each minor version.
+func bodySchema(build func(minor int) schema.Object) *rest.Schema {
 	uuids := func(s *schema.Schema) *schema.Schema { return s.WithFormat("uuid-like", uuidLike) }
 	return rest.PerVersion(build, uuids).AnyShape().Worded(func(err error) error {
 		return errs.Wrap(errs.KindOf(err), err, "JSON does not validate: %s", errs.As(err).Msg)
 	})
 }
 
-// object makes the schema of an object that has no other keys.
-func object(required []string, properties schema.Object) schema.Object {
+// objectSchema makes the schema of an object that has no other keys.
+func objectSchema(required []string, properties schema.Object) schema.Object {
 	return schema.Object{"type": "object", "additionalProperties": false, "required": append([]string{}, required...), "properties": properties}
 }
 

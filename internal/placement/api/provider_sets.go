@@ -15,12 +15,12 @@ import (
 )
 
 // Aggregates are a list until version 1.18, and then an object with the generation.
-var aggregateBody = body(func(minor int) schema.Object {
+var aggregateBody = bodySchema(func(minor int) schema.Object {
 	list := schema.Object{"type": "array", "items": uuidText, "uniqueItems": true}
 	if minor < 19 {
 		return list
 	}
-	return object([]string{"aggregates", "resource_provider_generation"}, schema.Object{"aggregates": list, "resource_provider_generation": anyInt})
+	return objectSchema([]string{"aggregates", "resource_provider_generation"}, schema.Object{"aggregates": list, "resource_provider_generation": anyInt})
 })
 
 type aggregates struct {
@@ -77,8 +77,8 @@ func (a *api) setAggregates(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	return viewAggregates(r, p, list, err)
 }
 
-var providerTraits = body(func(int) schema.Object {
-	return object([]string{"traits", "resource_provider_generation"}, schema.Object{
+var providerTraits = bodySchema(func(int) schema.Object {
+	return objectSchema([]string{"traits", "resource_provider_generation"}, schema.Object{
 		"traits": schema.Object{"type": "array", "uniqueItems": true, "items": className}, "resource_provider_generation": anyInt,
 	})
 })

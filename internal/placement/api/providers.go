@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	newProvider  = body(func(minor int) schema.Object { return providerBody(minor, true) })
-	someProvider = body(func(minor int) schema.Object { return providerBody(minor, false) })
+	newProvider  = bodySchema(func(minor int) schema.Object { return providerBody(minor, true) })
+	someProvider = bodySchema(func(minor int) schema.Object { return providerBody(minor, false) })
 )
 
 func providerBody(minor int, isNew bool) schema.Object {
@@ -27,7 +27,7 @@ func providerBody(minor int, isNew bool) schema.Object {
 	if minor >= 14 {
 		fields["parent_provider_uuid"] = schema.Object{"type": []string{"string", "null"}, "format": "uuid-like"}
 	}
-	return object([]string{"name"}, fields)
+	return objectSchema([]string{"name"}, fields)
 }
 
 // provider is the body of one.

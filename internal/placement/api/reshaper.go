@@ -9,8 +9,8 @@ import (
 	"kumoi/internal/placement"
 )
 
-var reshaper = body(func(minor int) schema.Object {
-	return object([]string{"inventories", "allocations"}, schema.Object{
+var reshaper = bodySchema(func(minor int) schema.Object {
+	return objectSchema([]string{"inventories", "allocations"}, schema.Object{
 		"inventories": mapOf(uuidPattern, inventoriesBody()), "allocations": mapOf(uuidPattern, claimBody(minor, false)),
 	})
 })

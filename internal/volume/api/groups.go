@@ -122,7 +122,7 @@ func (a *api) createGroup(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return a.groups(briefGroup).Answer(ctx, r, http.StatusAccepted, g, err)
 }
 
-var copyGroupSchema = fixed(wrapped("create-from-src", with(closed(nil, object{
+var copyGroupSchema = fixed(wrapped("create-from-src", merged(closed(nil, object{
 	"description": descText, "name": optionalText, "source_group_id": idText, "group_snapshot_id": idText,
 }), object{"oneOf": list{object{"required": list{"group_snapshot_id"}}, object{"required": list{"source_group_id"}}}})))
 
@@ -142,7 +142,7 @@ func (a *api) copyGroup(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	return a.groups(briefGroup).Answer(ctx, r, http.StatusAccepted, g, err)
 }
 
-var groupPatchSchema = fixed(wrapped("group", with(closed(nil, object{
+var groupPatchSchema = fixed(wrapped("group", merged(closed(nil, object{
 	"description": descText, "name": optionalText, "add_volumes": object{"type": list{"string", "null"}}, "remove_volumes": object{"type": list{"string", "null"}},
 }), object{"minProperties": 1})))
 

@@ -89,7 +89,7 @@ func writeService(w *rest.Writer, r *httpx.Request, s volume.ServiceState) {
 // serviceSchema is a body that names a service.
 func serviceSchema(more object) *rest.Schema {
 	part := object{"type": "string", "minLength": 1, "maxLength": 255}
-	return fixed(with(closed(nil, with(object{"binary": part, "service": part, "host": hostType, "cluster": optionalText}, more)),
+	return fixed(merged(closed(nil, merged(object{"binary": part, "service": part, "host": hostType, "cluster": optionalText}, more)),
 		object{"anyOf": list{object{"required": list{"binary"}}, object{"required": list{"service"}}}}))
 }
 

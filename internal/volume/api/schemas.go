@@ -40,8 +40,8 @@ func closed(required list, properties object) object {
 // wrapped is {key: of}.
 func wrapped(key string, of object) object { return closed(list{key}, object{key: of}) }
 
-// with returns properties and more.
-func with(properties, more object) object {
+// merged returns properties and more.
+func merged(properties, more object) object {
 	out := maps.Clone(properties)
 	maps.Copy(out, more)
 	return out

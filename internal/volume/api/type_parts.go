@@ -15,7 +15,7 @@ var (
 	specValue      = object{"type": list{"string", "null"}, "maxLength": 255}
 	specsPlain     = object{"type": "object", "propertyNames": specKey, "additionalProperties": specValue}
 	typeSpecs      = fixed(wrapped("extra_specs", specsPlain))
-	oneSpec        = fixed(with(specsPlain, object{"minProperties": 1, "maxProperties": 1}))
+	oneSpec        = fixed(merged(specsPlain, object{"minProperties": 1, "maxProperties": 1}))
 	projectAccess  = closed(list{"project"}, object{"project": object{"type": "string", "minLength": 1, "maxLength": 255}})
 	addAccess      = fixed(wrapped("addProjectAccess", projectAccess))
 	removeAccess   = fixed(wrapped("removeProjectAccess", projectAccess))
