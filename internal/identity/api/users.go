@@ -31,7 +31,9 @@ func users(svc *identity.Service) *userResource {
 		Path: "/v3/users", Item: "user_id", One: "user", Many: "users", Rule: rules("user", "users"), Query: also(l, "password_expires_at", passwordExpires),
 		View: view(userRow), ID: func(v *identity.User) string { return v.ID },
 		List: u.List, Show: u.Show, Create: u.Create, Update: u.Update, Delete: u.Delete,
-		ReadNew: func(r *httpx.Request) (identity.UserChange, error) { return userChange(readObject(r, "user", userCreate)) },
+		ReadNew: func(r *httpx.Request) (identity.UserChange, error) {
+			return userChange(readObject(r, "user", userCreate))
+		},
 		ReadPatch: func(r *httpx.Request) (identity.UserChange, error) {
 			o, err := readObject(r, "user", userUpdate)
 			if err == nil {
