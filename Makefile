@@ -101,8 +101,8 @@ conformance: build guest-image ## make conformance SERVICE=identity: the stock s
 	test/conformance/run.sh $(SERVICE)
 
 .PHONY: mutate
-mutate: ## make mutate PKG=./internal/network N=30: small random faults that its tests do not see (SEED=, MUTATE_MORE=./test/apptest)
-	packaging/with-postgres.sh go run ./test/mutate -pkg $(PKG) -n $(or $(N),10) $(if $(SEED),-seed $(SEED)) -more '$(MUTATE_MORE)'
+mutate: ## make mutate PKG=./internal/network N=30: small random faults that tests do not see (SEED="1 2", PKG=./internal/network/... for all of a service)
+	go run ./test/mutate -pkg $(PKG) -n $(or $(N),10) $(if $(SEED),-seed "$(SEED)") $(if $(MUTATE_MORE),-more "$(MUTATE_MORE)")
 
 .PHONY: fresh
 fresh: ## both commands of the README on a bare Debian 12 made for it (long; PARTS="demo" for one of them)

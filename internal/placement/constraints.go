@@ -64,8 +64,10 @@ func (s *Service) known(ctx context.Context, tx *store.Tx, conds []store.Cond) e
 		return err
 	}
 	for _, class := range classes {
-		if err := s.knownClass(ctx, tx, class); err != nil {
+		if err := s.knownClass(ctx, tx, class); errs.Is(err, errs.Invalid) {
 			return errs.Wrap(errs.Invalid, err, "Invalid resource class in resources parameter: %s", errs.As(err).Msg)
+		} else if err != nil {
+			return err
 		}
 	}
 	return nil

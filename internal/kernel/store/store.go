@@ -186,6 +186,7 @@ func (db *DB) once(ctx context.Context, from sessions, f func(tx *Tx) error) (*T
 		return nil, err
 	}
 	defer in.rollback()
+	in = interruptible(ctx, in)
 	tx := &Tx{in: in, dialect: db.dialect}
 	if o := db.observers.Load(); o != nil {
 		tx.observers = *o

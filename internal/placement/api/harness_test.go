@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -32,8 +33,9 @@ func (tokens) Authenticate(_ context.Context, token, _ string) (*actor.Actor, er
 // cloud is placement behind HTTP; its client is the administrator, in the newest version.
 type cloud struct {
 	httpxtest.Client
-	t   testing.TB
-	url string
+	t       testing.TB
+	url     string
+	gateway http.Handler
 }
 
 func newCloud(t testing.TB, db *store.DB) *cloud {
@@ -51,14 +53,20 @@ func newCloud(t testing.TB, db *store.DB) *cloud {
 	server := httptest.NewServer(gateway)
 	t.Cleanup(server.Close)
 	url := server.URL + "/placement"
-	return &cloud{Client: httpxtest.New(t, url).As("admin").At("placement 1.39"), t: t, url: url}
+	return &cloud{Client: httpxtest.New(t, url).As("admin").At("placement 1.39"), t: t, url: url, gateway: gateway}
 }
 
-// each runs f against a fresh placement on each database.
+// each runs f against a fresh placement on each database, and on one that fails.
 func each(t *testing.T, f func(t *testing.T, c *cloud)) {
 	t.Helper()
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, newCloud(t, db)) })
+	t.Run("failing", func(t *testing.T) {
+		c := newCloud(t, storetest.SQLite(t))
+		c.url = "http://cloud.test/placement"
+		c.Client = httpxtest.Direct(t, c.gateway, "/placement").Failing().As("admin").At("placement 1.39")
+		f(t, c)
+	})
 }
 
 // at speaks another version.

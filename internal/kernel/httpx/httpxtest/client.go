@@ -8,6 +8,7 @@ package httpxtest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -27,6 +28,7 @@ type Client struct {
 	url    string
 	header http.Header
 	direct http.Handler // set: requests do not leave the process
+	breaks bool         // the database fails each request at one statement after the other (Failing)
 }
 
 // New returns a client of an address that has no token.
@@ -70,6 +72,14 @@ func (c Client) Token() string { return c.header.Get("X-Auth-Token") }
 // that becomes JSON; headers come in pairs.
 func (c Client) Do(method, path string, body any, headers ...string) Answer {
 	c.t.Helper()
+	if _, once := body.(io.Reader); c.breaks && !once {
+		return c.failing(method, path, body, headers)
+	}
+	return c.do(c.t.Context(), method, path, body, headers)
+}
+
+func (c Client) do(ctx context.Context, method, path string, body any, headers []string) Answer {
+	c.t.Helper()
 	var r io.Reader
 	kind := "application/json"
 	switch b := body.(type) {
@@ -88,7 +98,7 @@ func (c Client) Do(method, path string, body any, headers ...string) Answer {
 		}
 		r = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, r)
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
