@@ -101,7 +101,7 @@ func (f *Attachments) giveUp(ctx context.Context, id string) {
 // reserveTx makes an attachment that waits for its client to connect. The volume
 // is nobody else's from then on.
 func (f *Attachments) reserveTx(ctx context.Context, tx *store.Tx, n NewAttachment) (*Attachment, error) {
-	v, err := f.s.get(ctx, tx, "volume:attachment_create", n.VolumeID)
+	v, err := f.s.Volumes.get(ctx, tx, "volume:attachment_create", n.VolumeID)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (f *Attachments) reserveTx(ctx context.Context, tx *store.Tx, n NewAttachme
 	if v.Status != Available && (!shared || !slices.Contains([]string{InUse, Reserved, Attaching}, v.Status)) || migrating(v) {
 		return nil, invalid("Volume %s status must be available or downloading to reserve, but the current status is %s.", v.ID, v.Status)
 	}
-	if err := f.s.frozen(ctx, tx, v.Host); err != nil {
+	if err := f.s.Volumes.frozen(ctx, tx, v.Host); err != nil {
 		return nil, err
 	}
 	if v.Multiattach && v.Bootable && len(v.Attachments) > 0 {
@@ -142,7 +142,7 @@ func (f *Attachments) reserveTx(ctx context.Context, tx *store.Tx, n NewAttachme
 	audit.Created(ctx, a.ID)
 	v.Attachments = append(v.Attachments, a)
 	v.settle()
-	return a, f.s.save(ctx, tx, v)
+	return a, f.s.Volumes.save(ctx, tx, v)
 }
 
 // Update gives an attachment its connector, and the connection to it.
@@ -197,7 +197,7 @@ func (f *Attachments) completeTx(ctx context.Context, tx *store.Tx, a *Attachmen
 	if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
 		return err
 	}
-	return f.s.restate(ctx, tx, a.VolumeID)
+	return f.s.Volumes.restate(ctx, tx, a.VolumeID)
 }
 
 // Delete ends an attachment and returns those that the volume still has. What a
@@ -241,7 +241,7 @@ func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
 		return gone(err)
 	}
 	if a.Status != Reserved && v.Host != "" {
-		if err := f.s.unexport(ctx, v, a.ID); err != nil && !force {
+		if err := f.s.Attachments.unexport(ctx, v, a.ID); err != nil && !force {
 			return err
 		}
 	}
@@ -254,7 +254,7 @@ func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
 				return gone(err)
 			}
 		}
-		return gone(f.s.restate(ctx, tx, a.VolumeID))
+		return gone(f.s.Volumes.restate(ctx, tx, a.VolumeID))
 	})
 }
 
@@ -265,5 +265,5 @@ func (f *Attachments) forgive(ctx context.Context, tx *store.Tx, volumeID string
 		return err
 	}
 	v.Status = Available
-	return f.s.save(ctx, tx, v)
+	return f.s.Volumes.save(ctx, tx, v)
 }

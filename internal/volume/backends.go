@@ -37,7 +37,7 @@ func (b *Backend) Up(now time.Time) bool {
 }
 
 // Fault is why the backend takes no volumes now; "" if it does.
-func (s *Service) Fault(b *Backend) string {
+func (f *Backends) Fault(b *Backend) string {
 	switch {
 	case b.Disabled:
 		return "it is disabled"
@@ -45,18 +45,21 @@ func (s *Service) Fault(b *Backend) string {
 		return "it is frozen"
 	case b.Report.Fault != "":
 		return b.Report.Fault
-	case !b.Up(s.now()):
+	case !b.Up(f.s.now()):
 		return "its host does not answer"
 	}
 	return ""
 }
 
+// Backends are where volumes lie, as hosts report it.
+type Backends struct{ s *Service }
+
 // TakeReport records what a host says of its backends. Those that it says
 // nothing of any more are down when what it said last is old.
-func (s *Service) TakeReport(ctx context.Context, host string, r hostapi.VolumeReport) error {
-	return s.write(ctx, func(tx *store.Tx) error {
+func (f *Backends) TakeReport(ctx context.Context, host string, r hostapi.VolumeReport) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
 		for _, b := range r.Backends {
-			if err := s.seen(ctx, tx, host, b); err != nil {
+			if err := f.seen(ctx, tx, host, b); err != nil {
 				return err
 			}
 		}
@@ -64,10 +67,10 @@ func (s *Service) TakeReport(ctx context.Context, host string, r hostapi.VolumeR
 	})
 }
 
-// askHosts has the known hosts say now what they would say with their next
+// ask has the known hosts say now what they would say with their next
 // report. One that does not answer keeps what it said last.
-func (s *Service) askHosts(ctx context.Context) error {
-	list, err := s.BackendStates(ctx)
+func (f *Backends) ask(ctx context.Context) error {
+	list, err := f.States(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,28 +80,28 @@ func (s *Service) askHosts(ctx context.Context) error {
 	}
 	var all error
 	for h := range hosts {
-		all = errors.Join(all, s.askHost(ctx, h))
+		all = errors.Join(all, f.askHost(ctx, h))
 	}
 	return all
 }
 
-func (s *Service) askHost(ctx context.Context, host string) error {
+func (f *Backends) askHost(ctx context.Context, host string) error {
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	list, err := s.hosts.Volumes(host).VolumeBackends(asking)
+	list, err := f.s.hosts.Volumes(host).VolumeBackends(asking)
 	if errs.Is(err, errs.Unavailable) || errs.Is(err, errs.NotFound) {
 		return nil // it is away: its age says so
 	}
 	if err != nil {
 		return fmt.Errorf("backends of %s: %w", host, err)
 	}
-	return s.TakeReport(ctx, host, hostapi.VolumeReport{Backends: list})
+	return f.TakeReport(ctx, host, hostapi.VolumeReport{Backends: list})
 }
 
-// HostSeenSince tells whether a host has reported its backends at or after a moment.
-func (s *Service) HostSeenSince(ctx context.Context, host string, since time.Time) (seen bool, err error) {
-	err = s.read(ctx, func(tx *store.Tx) error {
-		list, err := s.tables.Backends.All(ctx, tx, store.Eq("host", host))
+// SeenSince tells whether a host has reported its backends at or after a moment.
+func (f *Backends) SeenSince(ctx context.Context, host string, since time.Time) (seen bool, err error) {
+	err = f.s.read(ctx, func(tx *store.Tx) error {
+		list, err := f.s.tables.Backends.All(ctx, tx, store.Eq("host", host))
 		seen = slices.ContainsFunc(list, func(b *Backend) bool { return !b.SeenAt.Before(since) })
 		return err
 	})
@@ -106,33 +109,33 @@ func (s *Service) HostSeenSince(ctx context.Context, host string, since time.Tim
 }
 
 // seen records what a host said of a backend.
-func (s *Service) seen(ctx context.Context, tx *store.Tx, host string, r hostapi.VolumeBackend) error {
-	b, err := s.tables.Backends.Get(ctx, tx, host, r.Name)
+func (f *Backends) seen(ctx context.Context, tx *store.Tx, host string, r hostapi.VolumeBackend) error {
+	b, err := f.s.tables.Backends.Get(ctx, tx, host, r.Name)
 	switch {
 	case err == nil:
-		b.Report, b.SeenAt = r, s.now()
-		return s.tables.Backends.Update(ctx, tx, b)
+		b.Report, b.SeenAt = r, f.s.now()
+		return f.s.tables.Backends.Update(ctx, tx, b)
 	case !errs.Is(err, errs.NotFound):
 		return err
 	}
-	n, err := s.tables.Backends.Count(ctx, tx)
+	n, err := f.s.tables.Backends.Count(ctx, tx)
 	if err != nil {
 		return err
 	}
-	return s.tables.Backends.Insert(ctx, tx, &Backend{
-		Host: host, Name: r.Name, ServiceID: ids.New(), Number: n + 1, Report: r, SeenAt: s.now(), CreatedAt: s.now(), UpdatedAt: s.now(),
+	return f.s.tables.Backends.Insert(ctx, tx, &Backend{
+		Host: host, Name: r.Name, ServiceID: ids.New(), Number: n + 1, Report: r, SeenAt: f.s.now(), CreatedAt: f.s.now(), UpdatedAt: f.s.now(),
 	})
 }
 
-// BackendsTx are all backends, by their names.
-func (s *Service) BackendsTx(ctx context.Context, tx *store.Tx) ([]*Backend, error) {
-	return s.tables.Backends.All(ctx, tx)
+// all are all backends, by their names.
+func (f *Backends) all(ctx context.Context, tx *store.Tx) ([]*Backend, error) {
+	return f.s.tables.Backends.All(ctx, tx)
 }
 
-// BackendStates are all backends as their hosts have last reported them, for those who run the cloud.
-func (s *Service) BackendStates(ctx context.Context) (list []*Backend, err error) {
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.BackendsTx(ctx, tx)
+// States are all backends as their hosts have last reported them, for those who run the cloud.
+func (f *Backends) States(ctx context.Context) (list []*Backend, err error) {
+	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+		list, err = f.all(ctx, tx)
 		return err
 	})
 	return list, err

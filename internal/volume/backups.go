@@ -145,7 +145,7 @@ func (f *Backups) Create(ctx context.Context, n NewBackup) (b *Backup, err error
 
 func (f *Backups) createTx(ctx context.Context, tx *store.Tx, n NewBackup) (*Backup, error) {
 	s := f.s
-	v, err := s.get(ctx, tx, "backup:create", n.VolumeID)
+	v, err := s.Volumes.get(ctx, tx, "backup:create", n.VolumeID)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (f *Backups) createTx(ctx context.Context, tx *store.Tx, n NewBackup) (*Bac
 	if err := s.parts.spend(ctx, tx, Demand{Project: b.ProjectID, Backups: 1, BackupGiB: b.SizeGiB}); err != nil {
 		return nil, err
 	}
-	if b.EncryptionKeyID, err = s.copyKey(ctx, tx, v.EncryptionKeyID, b.ProjectID); err != nil {
+	if b.EncryptionKeyID, err = s.keys.copy(ctx, tx, v.EncryptionKeyID, b.ProjectID); err != nil {
 		return nil, err
 	}
 	if err := s.tables.Backups.Insert(ctx, tx, b); err != nil {
@@ -189,7 +189,7 @@ func (f *Backups) occupy(ctx context.Context, tx *store.Tx, v *Volume, b *Backup
 			return "", invalid("Backing up an in-use volume must use the force flag.")
 		}
 		v.PreviousStatus, v.Status = v.Status, BackingUp
-		return resource(v.ID), f.s.save(ctx, tx, v)
+		return resource(v.ID), f.s.Volumes.save(ctx, tx, v)
 	}
 	p, err := f.s.Snapshots.get(ctx, tx, "volume:get_snapshot", b.SnapshotID)
 	if err != nil {
@@ -263,13 +263,13 @@ func (f *Backups) Restore(ctx context.Context, id, volumeID, name string) (out *
 			if name == "" {
 				name = "restore_backup_" + b.ID
 			}
-			v, err := f.s.createTx(ctx, tx, NewVolume{Name: name, SizeGiB: b.SizeGiB, BackupID: b.ID}, nil)
+			v, err := f.s.Volumes.createTx(ctx, tx, NewVolume{Name: name, SizeGiB: b.SizeGiB, BackupID: b.ID}, nil)
 			if err == nil {
 				out = &Restored{b.ID, v.ID, v.Name}
 			}
 			return err
 		}
-		v, err := f.s.get(ctx, tx, "volume:update", volumeID)
+		v, err := f.s.Volumes.get(ctx, tx, "volume:update", volumeID)
 		if err != nil {
 			return err
 		}
@@ -283,7 +283,7 @@ func (f *Backups) Restore(ctx context.Context, id, volumeID, name string) (out *
 		}
 		out = &Restored{b.ID, v.ID, v.Name}
 		v.Status = RestoringBackup
-		if err := f.s.save(ctx, tx, v); err != nil {
+		if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 			return err
 		}
 		b.Status, b.RestoreID = "restoring", v.ID

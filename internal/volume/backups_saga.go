@@ -99,7 +99,7 @@ func (f *Backups) deleteSaga() saga.Definition[Work] {
 		Kind: kindDropBackup, Version: 1,
 		Steps: []step{{Name: "remove", Do: func(_ context.Context, w *Work) error { return f.s.chunks.remove(w.Backup) }}},
 		Done: f.settle(func(ctx context.Context, tx *store.Tx, _ *Work, b *Backup) error {
-			if err := f.s.dropKey(ctx, tx, b.EncryptionKeyID); err != nil {
+			if err := f.s.keys.drop(ctx, tx, b.EncryptionKeyID); err != nil {
 				return err
 			}
 			return f.s.tables.Backups.Delete(ctx, tx, b.ID)
@@ -109,10 +109,10 @@ func (f *Backups) deleteSaga() saga.Definition[Work] {
 }
 
 // restoreInto fills a volume from a backup.
-func (s *Service) restoreInto(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+func (f *Contents) restoreInto(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
 	var chain []string
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		chain, err = s.Backups.chainTx(ctx, tx, w.Backup)
+	err := f.s.read(ctx, func(tx *store.Tx) (err error) {
+		chain, err = f.s.Backups.chainTx(ctx, tx, w.Backup)
 		return err
 	})
 	if err != nil {
@@ -141,17 +141,17 @@ func (f *Backups) restoreSaga() saga.Definition[Work] {
 				if !restored || b.EncryptionKeyID == "" {
 					return nil
 				}
-				if err := f.s.dropKey(ctx, tx, v.EncryptionKeyID); err != nil {
+				if err := f.s.keys.drop(ctx, tx, v.EncryptionKeyID); err != nil {
 					return err
 				}
-				v.EncryptionKeyID, err = f.s.copyKey(ctx, tx, b.EncryptionKeyID, v.ProjectID)
+				v.EncryptionKeyID, err = f.s.keys.copy(ctx, tx, b.EncryptionKeyID, v.ProjectID)
 				return err
 			})(ctx, tx, w)
 		}
 	}
 	return saga.Definition[Work]{
 		Kind: kindRestore, Version: 1,
-		Steps: []step{{Name: "restore", Timeout: long, Do: f.s.onHost(f.s.restoreInto)}},
+		Steps: []step{{Name: "restore", Timeout: long, Do: f.s.onHost(f.s.Contents.restoreInto)}},
 		Done:  end(Available, true),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
 			if err := end(ErrorRestoring, false)(ctx, tx, w); err != nil {

@@ -29,7 +29,7 @@ func (s *Service) listen() error {
 		host := bus.HostOf(m.Subject)
 		err := m.Decode(&r)
 		if err == nil {
-			err = s.TakeReport(actor.AsSystem(ctx, "host"), host, r)
+			err = s.Backends.TakeReport(actor.AsSystem(ctx, "host"), host, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "report not taken", "host", host, "error", err)

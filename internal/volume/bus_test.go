@@ -27,7 +27,7 @@ func TestHostsReport(t *testing.T) {
 	t.Cleanup(func() { _ = conn.Close() })
 	c := volumetest.New(t, func(d *volume.Deps) { d.Bus = conn })
 	before := time.Now()
-	if seen, err := c.Svc.HostSeenSince(t.Context(), "far", before); err != nil || seen {
+	if seen, err := c.Svc.Backends.SeenSince(t.Context(), "far", before); err != nil || seen {
 		t.Errorf("a host that has said nothing was seen: %v, %v", seen, err)
 	}
 	report := hostapi.VolumeReport{Backends: []hostapi.VolumeBackend{{Name: "nfs", Pool: "share", FreeGiB: 7, Thin: true}}}
@@ -35,11 +35,13 @@ func TestHostsReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	waittest.True(t, time.Minute, "the host is seen", func() bool {
-		seen, err := c.Svc.HostSeenSince(t.Context(), "far", before)
+		seen, err := c.Svc.Backends.SeenSince(t.Context(), "far", before)
 		return err == nil && seen
 	})
-	list, err := c.Svc.BackendStates(t.Context())
-	if err != nil || !slices.ContainsFunc(list, func(b *volume.Backend) bool { return b.Place().String() == "far@nfs#share" && c.Svc.Fault(b) == "" }) {
+	list, err := c.Svc.Backends.States(t.Context())
+	if err != nil || !slices.ContainsFunc(list, func(b *volume.Backend) bool {
+		return b.Place().String() == "far@nfs#share" && c.Svc.Backends.Fault(b) == ""
+	}) {
 		t.Errorf("%v: %+v", err, list)
 	}
 }

@@ -62,15 +62,15 @@ func (f *Attachments) connect(ctx context.Context, id string, client func(a *Att
 		if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
 			return err
 		}
-		if open, err = f.s.openingTx(ctx, tx, v, a.ID, a.AttachedHost, a.Mode == "ro"); err != nil {
+		if open, err = f.s.Attachments.opening(ctx, tx, v, a.ID, a.AttachedHost, a.Mode == "ro"); err != nil {
 			return err
 		}
-		return f.s.restate(ctx, tx, v.ID)
+		return f.s.Volumes.restate(ctx, tx, v.ID)
 	})
 	if err != nil {
 		return nil, err
 	}
-	conn, err := f.s.export(ctx, place, open)
+	conn, err := f.s.Attachments.export(ctx, place, open)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +95,8 @@ type opening struct {
 	specs  map[string]string
 }
 
-func (s *Service) openingTx(ctx context.Context, tx *store.Tx, v *Volume, client, host string, readOnly bool) (o opening, err error) {
-	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+func (f *Attachments) opening(ctx context.Context, tx *store.Tx, v *Volume, client, host string, readOnly bool) (o opening, err error) {
+	kind, err := f.s.parts.typeByID(ctx, tx, v.TypeID)
 	if err != nil {
 		return o, err
 	}
@@ -104,12 +104,12 @@ func (s *Service) openingTx(ctx context.Context, tx *store.Tx, v *Volume, client
 	if kind.Spec != nil {
 		o.export.Limits, o.specs = kind.Spec.Limits(v.SizeGiB), kind.Spec.FrontEndSpecs(v.SizeGiB)
 	}
-	o.export.Encryption, err = s.encryptionTx(ctx, tx, v)
+	o.export.Encryption, err = f.s.keys.encryption(ctx, tx, v)
 	return o, err
 }
 
-func (s *Service) export(ctx context.Context, place string, o opening) (*Connection, error) {
-	h, err := s.host(place)
+func (f *Attachments) export(ctx context.Context, place string, o opening) (*Connection, error) {
+	h, err := f.s.host(place)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func (s *Service) export(ctx context.Context, place string, o opening) (*Connect
 }
 
 // unexport ends a client's way to a volume.
-func (s *Service) unexport(ctx context.Context, v *Volume, client string) error {
-	h, err := s.host(v.Host)
+func (f *Attachments) unexport(ctx context.Context, v *Volume, client string) error {
+	h, err := f.s.host(v.Host)
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,8 @@ func (v *Volume) settle() {
 var byAttachment = []string{Available, Reserved, Attaching, InUse, Detaching, ErrorAttaching, "error_detaching"}
 
 // restate gives a volume the status that its attachments make.
-func (s *Service) restate(ctx context.Context, tx *store.Tx, id string) error {
-	v, err := s.tables.Volumes.Get(ctx, tx, id)
+func (f *Volumes) restate(ctx context.Context, tx *store.Tx, id string) error {
+	v, err := f.s.tables.Volumes.Get(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -165,5 +165,5 @@ func (s *Service) restate(ctx context.Context, tx *store.Tx, id string) error {
 		}
 		v.Status = before
 	}
-	return s.save(ctx, tx, v)
+	return f.save(ctx, tx, v)
 }

@@ -38,30 +38,30 @@ type source struct {
 }
 
 // Create makes a volume; its bytes are there when it is available.
-func (s *Service) Create(ctx context.Context, n NewVolume) (v *Volume, err error) {
-	if err := s.Check(ctx, "volume:create"); err != nil {
+func (f *Volumes) Create(ctx context.Context, n NewVolume) (v *Volume, err error) {
+	if err := f.s.Check(ctx, "volume:create"); err != nil {
 		return nil, err
 	}
-	img, err := s.sourceImage(ctx, n.ImageID)
+	img, err := f.sourceImage(ctx, n.ImageID)
 	if err != nil {
 		return nil, err
 	}
-	err = s.write(ctx, func(tx *store.Tx) (err error) {
-		v, err = s.createTx(ctx, tx, n, img)
+	err = f.s.write(ctx, func(tx *store.Tx) (err error) {
+		v, err = f.createTx(ctx, tx, n, img)
 		return err
 	})
 	return v, err
 }
 
 // sourceImage finds the image that a volume is to be made of, as its user sees it.
-func (s *Service) sourceImage(ctx context.Context, id string) (*image.Image, error) {
+func (f *Volumes) sourceImage(ctx context.Context, id string) (*image.Image, error) {
 	if id == "" {
 		return nil, nil
 	}
-	if err := s.Check(ctx, "volume:create_from_image"); err != nil {
+	if err := f.s.Check(ctx, "volume:create_from_image"); err != nil {
 		return nil, err
 	}
-	img, err := s.images.Show(ctx, id)
+	img, err := f.s.images.Show(ctx, id)
 	if errs.Is(err, errs.NotFound) {
 		return nil, errs.New(errs.Invalid, "Invalid image identifier or unable to access requested image.")
 	}
@@ -71,8 +71,8 @@ func (s *Service) sourceImage(ctx context.Context, id string) (*image.Image, err
 	return img, err
 }
 
-func (s *Service) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *image.Image) (*Volume, error) {
-	src, err := s.sourceOf(ctx, tx, n)
+func (f *Volumes) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *image.Image) (*Volume, error) {
+	src, err := f.sourceOf(ctx, tx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -80,16 +80,16 @@ func (s *Service) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *
 	if err := src.size(&n); err != nil {
 		return nil, err
 	}
-	kind, err := s.typeFor(ctx, tx, n.Type, src)
+	kind, err := f.typeFor(ctx, tx, n.Type, src)
 	if err != nil {
 		return nil, err
 	}
 	if n.GroupID != "" {
-		if _, err := s.Groups.ForVolume(ctx, tx, n.GroupID, kind.ID); err != nil {
+		if _, err := f.s.Groups.ForVolume(ctx, tx, n.GroupID, kind.ID); err != nil {
 			return nil, err
 		}
 	}
-	if n.Zone, err = s.zoneFor(ctx, tx, n.Zone, src); err != nil {
+	if n.Zone, err = f.zoneFor(ctx, tx, n.Zone, src); err != nil {
 		return nil, err
 	}
 	who := actor.From(ctx)
@@ -97,32 +97,32 @@ func (s *Service) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *
 		ID: n.ID, ProjectID: who.ProjectID, UserID: who.UserID, Name: n.Name, Description: n.Description, Status: Creating,
 		SizeGiB: n.SizeGiB, Zone: n.Zone, TypeID: kind.ID, Metadata: n.Metadata, GroupID: n.GroupID, AttachStatus: "detached",
 		SnapshotID: n.SnapshotID, SourceID: n.SourceID, ImageID: n.ImageID, BackupID: n.BackupID,
-		Multiattach: strings.EqualFold(kind.ExtraSpecs["multiattach"], "<is> true"), CreatedAt: s.now(),
+		Multiattach: strings.EqualFold(kind.ExtraSpecs["multiattach"], "<is> true"), CreatedAt: f.s.now(),
 	}
 	if v.ID == "" {
 		v.ID = ids.New()
 	}
 	if v.Multiattach {
-		if err := s.Check(ctx, "volume:multiattach"); err != nil {
+		if err := f.s.Check(ctx, "volume:multiattach"); err != nil {
 			return nil, err
 		}
 	}
 	src.describe(v)
-	if err := s.giveKey(ctx, tx, v, kind, src); err != nil {
+	if err := f.s.keys.give(ctx, tx, v, kind, src); err != nil {
 		return nil, err
 	}
-	if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: 1, GiB: v.SizeGiB, PerVolume: v.SizeGiB}); err != nil {
+	if err := f.s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: 1, GiB: v.SizeGiB, PerVolume: v.SizeGiB}); err != nil {
 		return nil, err
 	}
-	if err := s.tables.Volumes.Insert(ctx, tx, v); err != nil {
+	if err := f.s.tables.Volumes.Insert(ctx, tx, v); err != nil {
 		return nil, err
 	}
 	audit.Created(ctx, v.ID)
-	return v, s.begin(ctx, tx, kindCreate, resource(v.ID), Work{Volume: v.ID, Hints: n.Hints, Backup: n.BackupID, Image: rootDisk(img, v.SizeGiB)})
+	return v, f.s.begin(ctx, tx, kindCreate, resource(v.ID), Work{Volume: v.ID, Hints: n.Hints, Backup: n.BackupID, Image: rootDisk(img, v.SizeGiB)})
 }
 
 // sourceOf finds what the volume is to be made of, in a state that allows it.
-func (s *Service) sourceOf(ctx context.Context, tx *store.Tx, n NewVolume) (src source, err error) {
+func (f *Volumes) sourceOf(ctx context.Context, tx *store.Tx, n NewVolume) (src source, err error) {
 	set := 0
 	for _, id := range []string{n.SnapshotID, n.SourceID, n.ImageID, n.BackupID} {
 		if id != "" {
@@ -134,28 +134,28 @@ func (s *Service) sourceOf(ctx context.Context, tx *store.Tx, n NewVolume) (src 
 	}
 	switch {
 	case n.SnapshotID != "":
-		if src.snapshot, err = s.Snapshots.get(ctx, tx, "volume:get_snapshot", n.SnapshotID); err != nil {
+		if src.snapshot, err = f.s.Snapshots.get(ctx, tx, "volume:get_snapshot", n.SnapshotID); err != nil {
 			return src, err
 		}
 		if src.snapshot.Status != Available {
 			return src, errs.New(errs.Invalid, "Invalid snapshot: Originating snapshot status must be one of 'available' values")
 		}
-		src.volume, err = s.tables.Volumes.Get(ctx, tx, src.snapshot.VolumeID)
+		src.volume, err = f.s.tables.Volumes.Get(ctx, tx, src.snapshot.VolumeID)
 	case n.SourceID != "":
-		if src.volume, err = s.get(ctx, tx, "volume:get", n.SourceID); err != nil {
+		if src.volume, err = f.get(ctx, tx, "volume:get", n.SourceID); err != nil {
 			return src, err
 		}
 		if src.volume.Status != Available && src.volume.Status != InUse {
 			return src, invalid("Originating source volume status must be one of 'available, in-use' values")
 		}
 	case n.BackupID != "":
-		if src.backup, err = s.Backups.get(ctx, tx, "backup:get", n.BackupID); err != nil {
+		if src.backup, err = f.s.Backups.get(ctx, tx, "backup:get", n.BackupID); err != nil {
 			return src, err
 		}
 		if src.backup.Status != Available {
 			return src, errs.New(errs.Invalid, "Invalid backup: Originating backup status must be one of 'available' values")
 		}
-		if src.origin, err = s.tables.Volumes.Get(ctx, tx, src.backup.VolumeID); errs.Is(err, errs.NotFound) {
+		if src.origin, err = f.s.tables.Volumes.Get(ctx, tx, src.backup.VolumeID); errs.Is(err, errs.NotFound) {
 			err = nil // it may be gone: that is what backups are for
 		}
 	}
@@ -202,21 +202,21 @@ func (src source) size(n *NewVolume) error {
 }
 
 // typeFor is the type that was asked for, else the source's, else the default.
-func (s *Service) typeFor(ctx context.Context, tx *store.Tx, which string, src source) (*Type, error) {
+func (f *Volumes) typeFor(ctx context.Context, tx *store.Tx, which string, src source) (*Type, error) {
 	if which == "" && src.volume != nil {
-		return s.parts.typeByID(ctx, tx, src.volume.TypeID)
+		return f.s.parts.typeByID(ctx, tx, src.volume.TypeID)
 	}
 	if which == "" && src.origin != nil {
-		return s.parts.typeByID(ctx, tx, src.origin.TypeID)
+		return f.s.parts.typeByID(ctx, tx, src.origin.TypeID)
 	}
 	if which == "" && src.image != nil {
 		which = src.image.Properties["cinder_img_volume_type"]
 	}
-	return s.parts.typeOf(ctx, tx, which)
+	return f.s.parts.typeOf(ctx, tx, which)
 }
 
 // zoneFor checks the zone: one that a backend is in, and the source's.
-func (s *Service) zoneFor(ctx context.Context, tx *store.Tx, zone string, src source) (string, error) {
+func (f *Volumes) zoneFor(ctx context.Context, tx *store.Tx, zone string, src source) (string, error) {
 	if src.volume != nil {
 		if zone != "" && zone != src.volume.Zone {
 			return "", errs.New(errs.Invalid, "Invalid input received: Volume must be in the same availability zone as the %s",
@@ -225,9 +225,9 @@ func (s *Service) zoneFor(ctx context.Context, tx *store.Tx, zone string, src so
 		return src.volume.Zone, nil
 	}
 	if zone == "" {
-		return s.cfg.Zone, nil
+		return f.s.cfg.Zone, nil
 	}
-	zones, err := s.zonesTx(ctx, tx)
+	zones, err := f.zonesTx(ctx, tx)
 	if err == nil && !slices.Contains(zones, zone) {
 		err = errs.New(errs.Invalid, "Availability zone '%s' is invalid.", zone)
 	}
@@ -235,8 +235,8 @@ func (s *Service) zoneFor(ctx context.Context, tx *store.Tx, zone string, src so
 }
 
 // Zones are the availability zones in which volumes can be.
-func (s *Service) zonesTx(context.Context, *store.Tx) ([]string, error) {
-	return []string{s.cfg.Zone}, nil
+func (f *Volumes) zonesTx(context.Context, *store.Tx) ([]string, error) {
+	return []string{f.s.cfg.Zone}, nil
 }
 
 // describe fills in what a volume takes over from its source.

@@ -13,38 +13,41 @@ import (
 	"kumoi/internal/volume/schedule"
 )
 
-// createSaga makes a volume in a backend. If one turns out to be full, the next
+// making makes volumes: it chooses a backend and has the bytes made there.
+type making struct{ s *Service }
+
+// saga makes a volume in a backend. If one turns out to be full, the next
 // is tried.
-func (s *Service) createSaga() saga.Definition[Work] {
+func (f *making) saga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindCreate, Version: 1,
 		Steps: []step{
-			{Name: "schedule", Do: s.schedule, Undo: s.unschedule},
-			{Name: "create", Do: s.makeBytes, Undo: s.dropBytes, Timeout: long},
+			{Name: "schedule", Do: f.schedule, Undo: f.unschedule},
+			{Name: "create", Do: f.makeBytes, Undo: f.dropBytes, Timeout: long},
 		},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, _ *Work, v *Volume) error {
-			v.Status, v.LaunchedAt = Available, s.now()
+		Done: f.s.finish(func(_ context.Context, _ *store.Tx, _ *Work, v *Volume) error {
+			v.Status, v.LaunchedAt = Available, f.s.now()
 			return nil
 		}),
-		Failed: s.fail(Error, actSchedule, createFailed),
+		Failed: f.s.fail(Error, actSchedule, createFailed),
 	}
 }
 
 // schedule chooses a backend and writes it down.
-func (s *Service) schedule(ctx context.Context, w *Work) error {
-	err := s.place(ctx, w)
+func (f *making) schedule(ctx context.Context, w *Work) error {
+	err := f.place(ctx, w)
 	if errs.Is(err, errs.NoCapacity) { // there may be room since the last reports
-		if err := s.askHosts(ctx); err != nil {
+		if err := f.s.Backends.ask(ctx); err != nil {
 			return err
 		}
-		err = s.place(ctx, w)
+		err = f.place(ctx, w)
 	}
 	return err
 }
 
-func (s *Service) place(ctx context.Context, w *Work) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+func (f *making) place(ctx context.Context, w *Work) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		if err != nil {
 			return err
 		}
@@ -52,38 +55,38 @@ func (s *Service) place(ctx context.Context, w *Work) error {
 			w.Place = v.Host
 			return nil
 		}
-		if w.Place, err = s.choose(ctx, tx, v, w); err != nil {
+		if w.Place, err = f.choose(ctx, tx, v, w); err != nil {
 			return err
 		}
 		v.Host = w.Place
-		return s.save(ctx, tx, v)
+		return f.s.Volumes.save(ctx, tx, v)
 	})
 }
 
 // choose asks the scheduler for a backend.
-func (s *Service) choose(ctx context.Context, tx *store.Tx, v *Volume, w *Work) (string, error) {
-	only, err := s.sourcePlace(ctx, tx, v)
+func (f *making) choose(ctx context.Context, tx *store.Tx, v *Volume, w *Work) (string, error) {
+	only, err := f.sourcePlace(ctx, tx, v)
 	if err != nil {
 		return "", err
 	}
-	return s.chooseAt(ctx, tx, v, w, only)
+	return f.chooseAt(ctx, tx, v, w, only)
 }
 
 // chooseAt is choose among the backends of one name; "": all.
-func (s *Service) chooseAt(ctx context.Context, tx *store.Tx, v *Volume, w *Work, only string) (string, error) {
-	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+func (f *making) chooseAt(ctx context.Context, tx *store.Tx, v *Volume, w *Work, only string) (string, error) {
+	kind, err := f.s.parts.typeByID(ctx, tx, v.TypeID)
 	if err != nil {
 		return "", err
 	}
-	pools, err := s.poolsTx(ctx, tx)
+	pools, err := f.s.Backends.pools(ctx, tx)
 	if err != nil {
 		return "", err
 	}
 	r := schedule.Request{SizeGiB: v.SizeGiB, Zone: v.Zone, Specs: kind.ExtraSpecs, Thick: thick(kind), Not: w.Tried, Only: only}
-	if r.Different, err = s.placesOf(ctx, tx, w.Hints.Different); err != nil {
+	if r.Different, err = f.placesOf(ctx, tx, w.Hints.Different); err != nil {
 		return "", err
 	}
-	if r.Same, err = s.placesOf(ctx, tx, w.Hints.Same); err != nil {
+	if r.Same, err = f.placesOf(ctx, tx, w.Hints.Same); err != nil {
 		return "", err
 	}
 	best, found, refused := schedule.Choose(pools, r)
@@ -103,30 +106,30 @@ func (s *Service) chooseAt(ctx context.Context, tx *store.Tx, v *Volume, w *Work
 func thick(kind *Type) bool { return kind.ExtraSpecs["provisioning:type"] == "thick" }
 
 // sourcePlace is where a volume must be because its source is there.
-func (s *Service) sourcePlace(ctx context.Context, tx *store.Tx, v *Volume) (string, error) {
+func (f *making) sourcePlace(ctx context.Context, tx *store.Tx, v *Volume) (string, error) {
 	id := v.SourceID
 	if v.SnapshotID != "" {
-		snap, err := s.tables.Snapshots.Get(ctx, tx, v.SnapshotID)
+		snap, err := f.s.tables.Snapshots.Get(ctx, tx, v.SnapshotID)
 		if err != nil {
 			return "", err
 		}
 		id = snap.VolumeID
 	}
 	if id == "" {
-		return s.Groups.HostOf(ctx, tx, v.GroupID)
+		return f.s.Groups.HostOf(ctx, tx, v.GroupID)
 	}
-	src, err := s.tables.Volumes.Get(ctx, tx, id)
+	src, err := f.s.tables.Volumes.Get(ctx, tx, id)
 	if err != nil {
 		return "", err
 	}
 	return src.Host, nil
 }
 
-func (s *Service) placesOf(ctx context.Context, tx *store.Tx, volumes []string) ([]string, error) {
+func (f *making) placesOf(ctx context.Context, tx *store.Tx, volumes []string) ([]string, error) {
 	if len(volumes) == 0 {
 		return nil, nil
 	}
-	list, err := s.tables.Volumes.All(ctx, tx, store.In("id", volumes))
+	list, err := f.s.tables.Volumes.All(ctx, tx, store.In("id", volumes))
 	out := []string{}
 	for _, v := range list {
 		out = append(out, v.Host)
@@ -134,13 +137,13 @@ func (s *Service) placesOf(ctx context.Context, tx *store.Tx, volumes []string) 
 	return out, err
 }
 
-// poolsTx are the backends as the scheduler sees them.
-func (s *Service) poolsTx(ctx context.Context, tx *store.Tx) ([]schedule.Pool, error) {
-	list, err := s.BackendsTx(ctx, tx)
+// pools are the backends as the scheduler sees them.
+func (f *Backends) pools(ctx context.Context, tx *store.Tx) ([]schedule.Pool, error) {
+	list, err := f.all(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	room, err := s.tables.Allocated(ctx, tx)
+	room, err := f.s.tables.Allocated(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +151,9 @@ func (s *Service) poolsTx(ctx context.Context, tx *store.Tx) ([]schedule.Pool, e
 	for _, b := range list {
 		name := b.Place().String()
 		p := schedule.Pool{
-			Name: name, Host: b.Host, Backend: b.Name, Driver: b.Report.Driver, Zone: s.cfg.Zone,
+			Name: name, Host: b.Host, Backend: b.Name, Driver: b.Report.Driver, Zone: f.s.cfg.Zone,
 			TotalGiB: b.Report.TotalGiB, FreeGiB: b.Report.FreeGiB, Thin: b.Report.Thin, Thick: b.Report.Thick,
-			Reserved: b.Report.ReservedPercent, OverSubscription: cmp.Or(b.Report.OverSubscription, s.cfg.OverSubscription),
+			Reserved: b.Report.ReservedPercent, OverSubscription: cmp.Or(b.Report.OverSubscription, f.s.cfg.OverSubscription),
 		}
 		for _, o := range list {
 			if o == b || sameBytes(o, b) { // what lies there by whichever host
@@ -158,19 +161,19 @@ func (s *Service) poolsTx(ctx context.Context, tx *store.Tx) ([]schedule.Pool, e
 				p.AllocatedGiB, p.Volumes = p.AllocatedGiB+there.GiB, p.Volumes+there.Volumes
 			}
 		}
-		p.Out = s.Fault(b)
+		p.Out = f.Fault(b)
 		out = append(out, p)
 	}
 	return out, nil
 }
 
 // unschedule forgets the backend, unless bytes may be left there for a deletion to find.
-func (s *Service) unschedule(ctx context.Context, w *Work) error {
+func (f *making) unschedule(ctx context.Context, w *Work) error {
 	if w.Place == "" {
 		return nil
 	}
-	return s.write(ctx, func(tx *store.Tx) error {
-		return s.finish(func(_ context.Context, _ *store.Tx, _ *Work, v *Volume) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		return f.s.finish(func(_ context.Context, _ *store.Tx, _ *Work, v *Volume) error {
 			v.Host = ""
 			return nil
 		})(ctx, tx, w)
@@ -178,12 +181,12 @@ func (s *Service) unschedule(ctx context.Context, w *Work) error {
 }
 
 // makeBytes has the backend make the volume.
-func (s *Service) makeBytes(ctx context.Context, w *Work) error {
-	order, err := s.order(ctx, w)
+func (f *making) makeBytes(ctx context.Context, w *Work) error {
+	order, err := f.order(ctx, w)
 	if err != nil {
 		return err
 	}
-	h, err := s.host(w.Place)
+	h, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
@@ -193,19 +196,19 @@ func (s *Service) makeBytes(ctx context.Context, w *Work) error {
 		return saga.Retry("schedule", err)
 	}
 	if err == nil && w.Backup != "" {
-		err = s.restoreInto(ctx, h, w)
+		err = f.s.Contents.restoreInto(ctx, h, w)
 	}
 	return err
 }
 
 // order is what the backend is told.
-func (s *Service) order(ctx context.Context, w *Work) (o *hostapi.VolumeCreate, err error) {
-	err = s.read(ctx, func(tx *store.Tx) error {
-		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+func (f *making) order(ctx context.Context, w *Work) (o *hostapi.VolumeCreate, err error) {
+	err = f.s.read(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		if err != nil {
 			return err
 		}
-		kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+		kind, err := f.s.parts.typeByID(ctx, tx, v.TypeID)
 		if err != nil {
 			return err
 		}
@@ -213,7 +216,7 @@ func (s *Service) order(ctx context.Context, w *Work) (o *hostapi.VolumeCreate, 
 		o.VolumeRef = hostapi.VolumeRef{Backend: ParsePlace(w.Place).Backend, ID: v.ID}
 		switch {
 		case v.SnapshotID != "":
-			snap, err := s.tables.Snapshots.Get(ctx, tx, v.SnapshotID)
+			snap, err := f.s.tables.Snapshots.Get(ctx, tx, v.SnapshotID)
 			if err != nil {
 				return err
 			}
@@ -223,21 +226,21 @@ func (s *Service) order(ctx context.Context, w *Work) (o *hostapi.VolumeCreate, 
 		case v.SourceID != "":
 			o.Volume = &hostapi.VolumeRef{Backend: o.Backend, ID: v.SourceID}
 		}
-		o.Encryption, err = s.encryptionTx(ctx, tx, v)
+		o.Encryption, err = f.s.keys.encryption(ctx, tx, v)
 		return err
 	})
 	return o, err
 }
 
 // dropBytes removes what a failed order left.
-func (s *Service) dropBytes(ctx context.Context, w *Work) error {
-	h, err := s.host(w.Place)
+func (f *making) dropBytes(ctx context.Context, w *Work) error {
+	h, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
 	err = gone(h.DeleteVolume(ctx, hostapi.VolumeRef{Backend: ParsePlace(w.Place).Backend, ID: w.Volume}))
 	if away(err) {
-		s.log.Warn("a volume's bytes are left until it is deleted", "volume", w.Volume, "place", w.Place, "error", err)
+		f.s.log.Warn("a volume's bytes are left until it is deleted", "volume", w.Volume, "place", w.Place, "error", err)
 		w.Place = "" // the record keeps it
 		return nil
 	}

@@ -15,40 +15,40 @@ var deletable = []string{Available, Error, ErrorDeleting, ErrorRestoring, ErrorE
 
 // Delete removes a volume, with its snapshots if cascade says so; force lets
 // administrators remove it whatever its status.
-func (s *Service) Delete(ctx context.Context, id string, cascade, force bool) error {
+func (f *Volumes) Delete(ctx context.Context, id string, cascade, force bool) error {
 	rule := "volume:delete"
-	return s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.get(ctx, tx, rule, id)
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.get(ctx, tx, rule, id)
 		if err == nil && force {
-			err = s.policy.Check(ctx, "volume:force_delete", v.target())
+			err = f.s.policy.Check(ctx, "volume:force_delete", v.target())
 		}
 		if err != nil {
 			return err
 		}
-		return s.deleteTx(ctx, tx, v, deletion{cascade: cascade, force: force})
+		return f.deleteTx(ctx, tx, v, deletion{cascade: cascade, force: force})
 	})
 }
 
 // ForceDelete is the administrators' action.
-func (s *Service) ForceDelete(ctx context.Context, id string) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.get(ctx, tx, "volume_extension:volume_admin_actions:force_delete", id)
+func (f *Volumes) ForceDelete(ctx context.Context, id string) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.get(ctx, tx, "volume_extension:volume_admin_actions:force_delete", id)
 		if err != nil {
 			return err
 		}
-		return s.deleteTx(ctx, tx, v, deletion{force: true})
+		return f.deleteTx(ctx, tx, v, deletion{force: true})
 	})
 }
 
 // deletion is how a volume is deleted: with its snapshots, whatever its status, together with its group.
 type deletion struct{ cascade, force, grouped bool }
 
-func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, how deletion) error {
-	snaps, err := s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
+func (f *Volumes) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, how deletion) error {
+	snaps, err := f.s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
 	if err != nil {
 		return err
 	}
-	used, err := s.isSource(ctx, tx, v)
+	used, err := f.isSource(ctx, tx, v)
 	if err != nil {
 		return err
 	}
@@ -65,20 +65,20 @@ func (s *Service) deleteTx(ctx context.Context, tx *store.Tx, v *Volume, how del
 		return invalid("Volume %s must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, "+
 			"or be disassociated from snapshots after volume transfer.", status)
 	}
-	if err := s.frozen(ctx, tx, v.Host); err != nil {
+	if err := f.frozen(ctx, tx, v.Host); err != nil {
 		return err
 	}
 	for _, p := range snaps {
-		p.Status, p.UpdatedAt = Deleting, s.now()
-		if err := s.tables.Snapshots.Update(ctx, tx, p); err != nil {
+		p.Status, p.UpdatedAt = Deleting, f.s.now()
+		if err := f.s.tables.Snapshots.Update(ctx, tx, p); err != nil {
 			return err
 		}
 	}
 	v.Status = Deleting
-	if err := s.save(ctx, tx, v); err != nil {
+	if err := f.save(ctx, tx, v); err != nil {
 		return err
 	}
-	return s.begin(ctx, tx, kindDelete, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Cascade: how.cascade})
+	return f.s.begin(ctx, tx, kindDelete, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Cascade: how.cascade})
 }
 
 func migrating(v *Volume) bool {
@@ -86,17 +86,17 @@ func migrating(v *Volume) bool {
 }
 
 // isSource tells whether another volume is just being made of this one.
-func (s *Service) isSource(ctx context.Context, tx *store.Tx, v *Volume) (bool, error) {
-	return s.tables.Volumes.Any(ctx, tx, store.Eq("source_volid", v.ID), store.Eq("status", Creating))
+func (f *Volumes) isSource(ctx context.Context, tx *store.Tx, v *Volume) (bool, error) {
+	return f.s.tables.Volumes.Any(ctx, tx, store.Eq("source_volid", v.ID), store.Eq("status", Creating))
 }
 
 // frozen refuses changes in a backend that the operator has frozen.
-func (s *Service) frozen(ctx context.Context, tx *store.Tx, place string) error {
+func (f *Volumes) frozen(ctx context.Context, tx *store.Tx, place string) error {
 	p := ParsePlace(place)
 	if p.Host == "" {
 		return nil
 	}
-	b, err := s.tables.Backends.Get(ctx, tx, p.Host, p.Backend)
+	b, err := f.s.tables.Backends.Get(ctx, tx, p.Host, p.Backend)
 	if errs.Is(err, errs.NotFound) {
 		return nil
 	}
@@ -108,30 +108,30 @@ func (s *Service) frozen(ctx context.Context, tx *store.Tx, place string) error 
 
 // deleteSaga removes a volume's bytes and then its record. What fails can be
 // tried again: each deletion finds what the last one left.
-func (s *Service) deleteSaga() saga.Definition[Work] {
+func (f *Volumes) deleteSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindDelete, Version: 1,
 		Steps: []step{
-			{Name: "disconnect", Do: s.dropClients},
-			{Name: "snapshots", Do: s.dropSnapshots, Timeout: long, Skip: func(w *Work) bool { return !w.Cascade }},
-			{Name: "delete", Do: s.deleteBytes, Timeout: long},
+			{Name: "disconnect", Do: f.dropClients},
+			{Name: "snapshots", Do: f.dropSnapshots, Timeout: long, Skip: func(w *Work) bool { return !w.Cascade }},
+			{Name: "delete", Do: f.deleteBytes, Timeout: long},
 		},
-		Done:   s.forget,
-		Failed: s.fail(ErrorDeleting, actSchedule, unknownError),
+		Done:   f.forget,
+		Failed: f.s.fail(ErrorDeleting, actSchedule, unknownError),
 	}
 }
 
 // dropClients ends what attachments are left, whose clients never came or are lost.
-func (s *Service) dropClients(ctx context.Context, w *Work) error {
+func (f *Volumes) dropClients(ctx context.Context, w *Work) error {
 	var list []*Attachment
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.tables.Attachments.All(ctx, tx, store.Eq("volume_id", w.Volume))
+	err := f.s.read(ctx, func(tx *store.Tx) (err error) {
+		list, err = f.s.tables.Attachments.All(ctx, tx, store.Eq("volume_id", w.Volume))
 		return err
 	})
 	if err != nil || len(list) == 0 || w.Place == "" {
 		return err
 	}
-	h, err := s.host(w.Place)
+	h, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
@@ -148,16 +148,16 @@ func (w *Work) ref() hostapi.VolumeRef {
 	return hostapi.VolumeRef{Backend: ParsePlace(w.Place).Backend, ID: w.Volume}
 }
 
-func (s *Service) dropSnapshots(ctx context.Context, w *Work) error {
+func (f *Volumes) dropSnapshots(ctx context.Context, w *Work) error {
 	var list []*Snapshot
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		list, err = s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", w.Volume))
+	err := f.s.read(ctx, func(tx *store.Tx) (err error) {
+		list, err = f.s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", w.Volume))
 		return err
 	})
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	h, err := s.host(w.Place)
+	h, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
@@ -171,11 +171,11 @@ func (s *Service) dropSnapshots(ctx context.Context, w *Work) error {
 
 // deleteBytes has the backend delete the volume. One that was never put
 // anywhere has none.
-func (s *Service) deleteBytes(ctx context.Context, w *Work) error {
+func (f *Volumes) deleteBytes(ctx context.Context, w *Work) error {
 	if w.Place == "" {
 		return nil
 	}
-	h, err := s.host(w.Place)
+	h, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
@@ -183,32 +183,32 @@ func (s *Service) deleteBytes(ctx context.Context, w *Work) error {
 }
 
 // forget removes a volume's record, with all that hangs on it.
-func (s *Service) forget(ctx context.Context, tx *store.Tx, w *Work) error {
-	v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+func (f *Volumes) forget(ctx context.Context, tx *store.Tx, w *Work) error {
+	v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 	if errs.Is(err, errs.NotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	snaps, err := s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
+	snaps, err := f.s.tables.Snapshots.All(ctx, tx, store.Eq("volume_id", v.ID))
 	if err != nil {
 		return err
 	}
 	for _, p := range snaps {
-		if err := s.forgetSnapshot(ctx, tx, p); err != nil {
+		if err := f.s.Snapshots.forget(ctx, tx, p); err != nil {
 			return err
 		}
 	}
 	its := store.Eq("volume_id", v.ID)
-	if _, err := s.tables.Attachments.DeleteWhere(ctx, tx, its); err != nil {
+	if _, err := f.s.tables.Attachments.DeleteWhere(ctx, tx, its); err != nil {
 		return err
 	}
-	if _, err := s.tables.Transfers.DeleteWhere(ctx, tx, its, store.Eq("accepted", false)); err != nil {
+	if _, err := f.s.tables.Transfers.DeleteWhere(ctx, tx, its, store.Eq("accepted", false)); err != nil {
 		return err
 	}
-	if err := s.dropKey(ctx, tx, v.EncryptionKeyID); err != nil {
+	if err := f.s.keys.drop(ctx, tx, v.EncryptionKeyID); err != nil {
 		return err
 	}
-	return s.tables.Volumes.Delete(ctx, tx, v.ID)
+	return f.s.tables.Volumes.Delete(ctx, tx, v.ID)
 }

@@ -10,9 +10,12 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// giveKey gives a volume of an encrypted type a key: its source's, whose bytes
+// keys are those of encrypted volumes.
+type keys struct{ s *Service }
+
+// give gives a volume of an encrypted type a key: its source's, whose bytes
 // it gets, or a new one.
-func (s *Service) giveKey(ctx context.Context, tx *store.Tx, v *Volume, kind *Type, src source) error {
+func (f *keys) give(ctx context.Context, tx *store.Tx, v *Volume, kind *Type, src source) error {
 	from := ""
 	if src.volume != nil {
 		from = src.volume.EncryptionKeyID
@@ -26,7 +29,7 @@ func (s *Service) giveKey(ctx context.Context, tx *store.Tx, v *Volume, kind *Ty
 		}
 		return nil
 	}
-	if s.secrets == nil {
+	if f.s.secrets == nil {
 		return errs.New(errs.Unsupported, "This cloud keeps no keys for encrypted volumes.")
 	}
 	if v.Multiattach {
@@ -35,7 +38,7 @@ func (s *Service) giveKey(ctx context.Context, tx *store.Tx, v *Volume, kind *Ty
 	var key []byte
 	var err error
 	if from != "" {
-		key, err = s.openKey(ctx, tx, from)
+		key, err = f.open(ctx, tx, from)
 	} else {
 		key = make([]byte, max(kind.Encryption.KeySize, 256)/8)
 		_, err = rand.Read(key)
@@ -44,52 +47,52 @@ func (s *Service) giveKey(ctx context.Context, tx *store.Tx, v *Volume, kind *Ty
 		return err
 	}
 	k := &Key{ID: ids.New(), ProjectID: v.ProjectID}
-	if k.Sealed, err = s.secrets.Seal(ctx, k.ID, key); err != nil {
+	if k.Sealed, err = f.s.secrets.Seal(ctx, k.ID, key); err != nil {
 		return err
 	}
 	v.Encrypted, v.EncryptionKeyID = true, k.ID
-	return s.tables.Keys.Insert(ctx, tx, k)
+	return f.s.tables.Keys.Insert(ctx, tx, k)
 }
 
-// copyKey gives what gets a volume's ciphertext a key of its own, which is the same.
-func (s *Service) copyKey(ctx context.Context, tx *store.Tx, from, project string) (string, error) {
+// copy gives what gets a volume's ciphertext a key of its own, which is the same.
+func (f *keys) copy(ctx context.Context, tx *store.Tx, from, project string) (string, error) {
 	if from == "" {
 		return "", nil
 	}
-	key, err := s.openKey(ctx, tx, from)
+	key, err := f.open(ctx, tx, from)
 	if err != nil {
 		return "", err
 	}
 	k := &Key{ID: ids.New(), ProjectID: project}
-	if k.Sealed, err = s.secrets.Seal(ctx, k.ID, key); err != nil {
+	if k.Sealed, err = f.s.secrets.Seal(ctx, k.ID, key); err != nil {
 		return "", err
 	}
-	return k.ID, s.tables.Keys.Insert(ctx, tx, k)
+	return k.ID, f.s.tables.Keys.Insert(ctx, tx, k)
 }
 
-// dropKey forgets a key.
-func (s *Service) dropKey(ctx context.Context, tx *store.Tx, id string) error {
+// drop forgets a key.
+func (f *keys) drop(ctx context.Context, tx *store.Tx, id string) error {
 	if id == "" {
 		return nil
 	}
-	_, err := s.tables.Keys.DeleteWhere(ctx, tx, store.Eq("id", id))
+	_, err := f.s.tables.Keys.DeleteWhere(ctx, tx, store.Eq("id", id))
 	return err
 }
 
-func (s *Service) openKey(ctx context.Context, tx *store.Tx, id string) ([]byte, error) {
-	k, err := s.tables.Keys.Get(ctx, tx, id)
+func (f *keys) open(ctx context.Context, tx *store.Tx, id string) ([]byte, error) {
+	k, err := f.s.tables.Keys.Get(ctx, tx, id)
 	if err != nil {
 		return nil, err
 	}
-	return s.secrets.Open(ctx, k.ID, k.Sealed)
+	return f.s.secrets.Open(ctx, k.ID, k.Sealed)
 }
 
-// encryptionTx is how a volume is encrypted, with its key; nil if it is not.
-func (s *Service) encryptionTx(ctx context.Context, tx *store.Tx, v *Volume) (*hostapi.VolumeEncryption, error) {
-	if v.EncryptionKeyID == "" || s.secrets == nil {
+// encryption is how a volume is encrypted, with its key; nil if it is not.
+func (f *keys) encryption(ctx context.Context, tx *store.Tx, v *Volume) (*hostapi.VolumeEncryption, error) {
+	if v.EncryptionKeyID == "" || f.s.secrets == nil {
 		return nil, nil
 	}
-	kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+	kind, err := f.s.parts.typeByID(ctx, tx, v.TypeID)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +100,6 @@ func (s *Service) encryptionTx(ctx context.Context, tx *store.Tx, v *Volume) (*h
 	if kind.Encryption != nil {
 		e = *kind.Encryption
 	}
-	e.Key, err = s.openKey(ctx, tx, v.EncryptionKeyID)
+	e.Key, err = f.open(ctx, tx, v.EncryptionKeyID)
 	return &e, err
 }

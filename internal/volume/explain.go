@@ -24,44 +24,44 @@ type Explanation struct {
 }
 
 // Explain tells why a volume is as it is.
-func (s *Service) Explain(ctx context.Context, id string) (*Explanation, error) {
+func (f *Volumes) Explain(ctx context.Context, id string) (*Explanation, error) {
 	e := &Explanation{}
-	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		if e.Volume, err = s.tables.Volumes.Get(ctx, tx, id); err != nil {
+	err := f.s.read(ctx, func(tx *store.Tx) (err error) {
+		if e.Volume, err = f.s.tables.Volumes.Get(ctx, tx, id); err != nil {
 			if errs.Is(err, errs.NotFound) {
 				err = NotFound(id)
 			}
 			return err
 		}
-		kind, err := s.parts.typeByID(ctx, tx, e.Volume.TypeID)
+		kind, err := f.s.parts.typeByID(ctx, tx, e.Volume.TypeID)
 		if err != nil {
 			return err
 		}
 		e.Type = kind.Name
-		list, err := s.BackendsTx(ctx, tx)
+		list, err := f.s.Backends.all(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if e.Backend = backendOf(list, e.Volume.Host); e.Backend != nil {
-			e.Why = s.Fault(e.Backend)
+			e.Why = f.s.Backends.Fault(e.Backend)
 		}
-		snaps, err := s.tables.Snapshots.Count(ctx, tx, store.Eq("volume_id", id))
+		snaps, err := f.s.tables.Snapshots.Count(ctx, tx, store.Eq("volume_id", id))
 		if err != nil {
 			return err
 		}
-		backups, err := s.tables.Backups.Count(ctx, tx, store.Eq("volume_id", id))
+		backups, err := f.s.tables.Backups.Count(ctx, tx, store.Eq("volume_id", id))
 		e.Snapshots, e.Backups = int(snaps), int(backups)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.sagas.List(ctx, saga.Filter{Resource: resource(id), Limit: 5})
+	list, err := f.s.sagas.List(ctx, saga.Filter{Resource: resource(id), Limit: 5})
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range list {
-		d, err := s.sagas.Show(ctx, x.ID)
+		d, err := f.s.sagas.Show(ctx, x.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -32,10 +32,10 @@ func (m members) TypeIDs(ctx context.Context, tx *store.Tx, which []string) ([]s
 
 // Backend chooses one that takes volumes of all the types.
 func (m members) Backend(ctx context.Context, tx *store.Tx, typeIDs []string, zone string) (host, chosen string, err error) {
-	if chosen, err = m.s.zoneFor(ctx, tx, zone, source{}); err != nil {
+	if chosen, err = m.s.Volumes.zoneFor(ctx, tx, zone, source{}); err != nil {
 		return "", "", err
 	}
-	pools, err := m.s.poolsTx(ctx, tx)
+	pools, err := m.s.Backends.pools(ctx, tx)
 	for _, id := range typeIDs {
 		if err != nil {
 			return "", "", err
@@ -86,12 +86,12 @@ func (m members) Join(ctx context.Context, tx *store.Tx, id, groupID string) err
 		return err
 	}
 	v.GroupID = groupID
-	return m.s.save(ctx, tx, v)
+	return m.s.Volumes.save(ctx, tx, v)
 }
 
 // Create makes a copy of a volume, or of a snapshot, in a group.
 func (m members) Create(ctx context.Context, tx *store.Tx, n group.NewVolume) error {
-	_, err := m.s.createTx(ctx, tx, NewVolume{GroupID: n.GroupID, SizeGiB: n.SizeGiB, SnapshotID: n.SnapshotID, SourceID: n.SourceID}, nil)
+	_, err := m.s.Volumes.createTx(ctx, tx, NewVolume{GroupID: n.GroupID, SizeGiB: n.SizeGiB, SnapshotID: n.SnapshotID, SourceID: n.SourceID}, nil)
 	return err
 }
 
@@ -101,7 +101,7 @@ func (m members) Delete(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	return m.s.deleteTx(ctx, tx, v, deletion{force: true, grouped: true})
+	return m.s.Volumes.deleteTx(ctx, tx, v, deletion{force: true, grouped: true})
 }
 
 // HasSnapshots tells whether a volume has any.

@@ -13,6 +13,9 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
+// Managed are bytes in backends that become volumes, or were ones.
+type Managed struct{ s *Service }
+
 // NewManaged takes over what lies in a backend under a name.
 type NewManaged struct {
 	Place, Name              string // in the backend
@@ -22,40 +25,40 @@ type NewManaged struct {
 	Bootable                 bool
 }
 
-// Manage makes a volume of what lies in a backend.
-func (s *Service) Manage(ctx context.Context, n NewManaged) (v *Volume, err error) {
-	if err := s.Check(ctx, "volume_extension:volume_manage"); err != nil {
+// Create makes a volume of what lies in a backend.
+func (f *Managed) Create(ctx context.Context, n NewManaged) (v *Volume, err error) {
+	if err := f.s.Check(ctx, "volume_extension:volume_manage"); err != nil {
 		return nil, err
 	}
-	err = s.write(ctx, func(tx *store.Tx) error {
-		b, err := s.backendTx(ctx, tx, n.Place)
+	err = f.s.write(ctx, func(tx *store.Tx) error {
+		b, err := f.backend(ctx, tx, n.Place)
 		if err != nil {
 			return err
 		}
-		kind, err := s.parts.typeOf(ctx, tx, n.Type)
+		kind, err := f.s.parts.typeOf(ctx, tx, n.Type)
 		if err != nil {
 			return err
 		}
 		who := actor.From(ctx)
 		v = &Volume{
 			ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.DisplayName, Description: n.Description, Status: Managing,
-			Zone: s.cfg.Zone, TypeID: kind.ID, Host: b.Place().String(), Metadata: n.Metadata, Bootable: n.Bootable, AttachStatus: "detached", CreatedAt: s.now(),
+			Zone: f.s.cfg.Zone, TypeID: kind.ID, Host: b.Place().String(), Metadata: n.Metadata, Bootable: n.Bootable, AttachStatus: "detached", CreatedAt: f.s.now(),
 		}
-		if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: 1}); err != nil {
+		if err := f.s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: 1}); err != nil {
 			return err
 		}
-		if err := s.tables.Volumes.Insert(ctx, tx, v); err != nil {
+		if err := f.s.tables.Volumes.Insert(ctx, tx, v); err != nil {
 			return err
 		}
 		audit.Created(ctx, v.ID)
-		return s.begin(ctx, tx, kindAdopt, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Name: n.Name})
+		return f.s.begin(ctx, tx, kindAdopt, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Name: n.Name})
 	})
 	return v, err
 }
 
-// backendTx finds a backend that answers by its place.
-func (s *Service) backendTx(ctx context.Context, tx *store.Tx, place string) (*Backend, error) {
-	list, err := s.BackendsTx(ctx, tx)
+// backend finds a backend that answers by its place.
+func (f *Managed) backend(ctx context.Context, tx *store.Tx, place string) (*Backend, error) {
+	list, err := f.s.Backends.all(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -63,52 +66,52 @@ func (s *Service) backendTx(ctx context.Context, tx *store.Tx, place string) (*B
 	if b == nil {
 		return nil, errs.New(errs.Invalid, "Service cinder-volume could not be found on host %s.", place)
 	}
-	if why := s.Fault(b); why != "" {
+	if why := f.s.Backends.Fault(b); why != "" {
 		return nil, errs.New(errs.Unavailable, "Service is unavailable at this time: %s: %s.", place, why)
 	}
 	return b, nil
 }
 
-func (s *Service) adoptSaga() saga.Definition[Work] {
+func (f *Managed) adoptSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindAdopt, Version: 1,
 		Steps: []step{{
 			Name: "adopt",
-			Do: s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			Do: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
 				b, err := h.AdoptVolume(ctx, w.ref(), w.Name)
 				if err == nil {
 					w.Size = b.SizeGiB
 				}
 				return err
 			}),
-			Undo: s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			Undo: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
 				if err := gone(h.ReleaseVolume(ctx, w.ref(), w.Name)); !away(err) {
 					return err
 				}
 				return nil
 			}),
 		}},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, w *Work, v *Volume) error {
-			v.Status, v.SizeGiB, v.LaunchedAt = Available, w.Size, s.now() // whatever the quota says: it is there already
+		Done: f.s.finish(func(_ context.Context, _ *store.Tx, w *Work, v *Volume) error {
+			v.Status, v.SizeGiB, v.LaunchedAt = Available, w.Size, f.s.now() // whatever the quota says: it is there already
 			return nil
 		}),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
-			return s.finish(func(ctx context.Context, tx *store.Tx, _ *Work, v *Volume) error {
+			return f.s.finish(func(ctx context.Context, tx *store.Tx, _ *Work, v *Volume) error {
 				v.Status, v.Host = ErrorManaging, ""
-				return s.message(ctx, tx, "VOLUME", v.ID, v.ProjectID, actSchedule, detailOf(cause, createFailed))
+				return f.s.message(ctx, tx, "VOLUME", v.ID, v.ProjectID, actSchedule, detailOf(cause, createFailed))
 			})(ctx, tx, w)
 		},
 	}
 }
 
-// Unmanage forgets a volume and leaves its bytes in the backend under its id.
-func (s *Service) Unmanage(ctx context.Context, id string) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.get(ctx, tx, "volume_extension:volume_unmanage", id)
+// Release forgets a volume and leaves its bytes in the backend under its id.
+func (f *Managed) Release(ctx context.Context, id string) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.Volumes.get(ctx, tx, "volume_extension:volume_unmanage", id)
 		if err != nil {
 			return err
 		}
-		snaps, err := s.tables.Snapshots.Any(ctx, tx, store.Eq("volume_id", v.ID))
+		snaps, err := f.s.tables.Snapshots.Any(ctx, tx, store.Eq("volume_id", v.ID))
 		if err != nil {
 			return err
 		}
@@ -119,42 +122,42 @@ func (s *Service) Unmanage(ctx context.Context, id string) error {
 			return invalid("Volume status must be available or error and it must not be migrating, attached, belong to a group or have snapshots.")
 		}
 		v.Status = Unmanaging
-		if err := s.save(ctx, tx, v); err != nil {
+		if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 			return err
 		}
-		return s.begin(ctx, tx, kindRelease, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Name: "volume-" + v.ID})
+		return f.s.begin(ctx, tx, kindRelease, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Name: "volume-" + v.ID})
 	})
 }
 
-func (s *Service) releaseSaga() saga.Definition[Work] {
+func (f *Managed) releaseSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindRelease, Version: 1,
 		Steps: []step{{Name: "release", Do: func(ctx context.Context, w *Work) error {
 			if w.Place == "" {
 				return nil
 			}
-			return s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			return f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
 				return gone(h.ReleaseVolume(ctx, w.ref(), w.Name))
 			})(ctx, w)
 		}}},
-		Done:   s.forget,
-		Failed: s.fail(Error, "006", unknownError),
+		Done:   f.s.Volumes.forget,
+		Failed: f.s.fail(Error, "006", unknownError),
 	}
 }
 
-// Manageable lists what lies in a backend.
-func (s *Service) Manageable(ctx context.Context, place string) ([]hostapi.ManageableVolume, error) {
-	if err := s.Check(ctx, "volume_extension:list_manageable"); err != nil {
+// List lists what lies in a backend.
+func (f *Managed) List(ctx context.Context, place string) ([]hostapi.ManageableVolume, error) {
+	if err := f.s.Check(ctx, "volume_extension:list_manageable"); err != nil {
 		return nil, err
 	}
-	err := s.read(ctx, func(tx *store.Tx) error {
-		_, err := s.backendTx(ctx, tx, place)
+	err := f.s.read(ctx, func(tx *store.Tx) error {
+		_, err := f.backend(ctx, tx, place)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.host(place)
+	h, err := f.s.host(place)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +170,7 @@ func (f *Snapshots) Manage(ctx context.Context, volumeID string) error {
 	if err := f.s.Check(ctx, "snapshot_extension:snapshot_manage"); err != nil {
 		return err
 	}
-	if _, err := f.s.Show(ctx, volumeID); err != nil {
+	if _, err := f.s.Volumes.Show(ctx, volumeID); err != nil {
 		return err
 	}
 	return errs.New(errs.Invalid, "Invalid input received: The backend keeps no snapshots that it could take over.")
@@ -179,7 +182,7 @@ func (f *Snapshots) Manageable(ctx context.Context, place string) error {
 		return err
 	}
 	return f.s.read(ctx, func(tx *store.Tx) error {
-		_, err := f.s.backendTx(ctx, tx, place)
+		_, err := f.s.Managed.backend(ctx, tx, place)
 		return err
 	})
 }

@@ -65,8 +65,8 @@ func (c MetadataChange) rule(add, update, remove string) string {
 }
 
 // Metadata returns a volume's metadata.
-func (s *Service) Metadata(ctx context.Context, id string) (map[string]string, error) {
-	v, err := s.ShowBy(ctx, "volume:get_volume_metadata", id)
+func (f *Volumes) Metadata(ctx context.Context, id string) (map[string]string, error) {
+	v, err := f.ShowBy(ctx, "volume:get_volume_metadata", id)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +74,9 @@ func (s *Service) Metadata(ctx context.Context, id string) (map[string]string, e
 }
 
 // ChangeMetadata changes a volume's metadata.
-func (s *Service) ChangeMetadata(ctx context.Context, id string, c MetadataChange) (map[string]string, error) {
+func (f *Volumes) ChangeMetadata(ctx context.Context, id string, c MetadataChange) (map[string]string, error) {
 	rule := c.rule("volume:create_volume_metadata", "volume:update_volume_metadata", "volume:delete_volume_metadata")
-	v, err := s.change(ctx, rule, id, func(_ *store.Tx, v *Volume) (err error) {
+	v, err := f.change(ctx, rule, id, func(_ *store.Tx, v *Volume) (err error) {
 		if v.Status == Maintenance {
 			return invalid("Updating volume metadata is not allowed for volumes in maintenance mode.")
 		}

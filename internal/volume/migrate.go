@@ -11,24 +11,27 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
+// Moves take volumes to other backends and types, while clients have them.
+type Moves struct{ s *Service }
+
 // Migrate moves a volume's bytes to another backend. lock keeps its user from
 // stopping that.
-func (s *Service) Migrate(ctx context.Context, id, place string, lock bool) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.get(ctx, tx, "volume_extension:volume_admin_actions:migrate_volume", id)
+func (f *Moves) Migrate(ctx context.Context, id, place string, lock bool) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.Volumes.get(ctx, tx, "volume_extension:volume_admin_actions:migrate_volume", id)
 		if err != nil {
 			return err
 		}
-		list, err := s.BackendsTx(ctx, tx)
+		list, err := f.s.Backends.all(ctx, tx)
 		if err != nil {
 			return err
 		}
 		b := backendOf(list, place)
-		if b == nil || s.Fault(b) != "" {
+		if b == nil || f.s.Backends.Fault(b) != "" {
 			return errs.New(errs.Invalid, "Invalid host: No available service named '%s'", place)
 		}
 		place = b.Place().String()
-		if err := s.movable(ctx, tx, v); err != nil {
+		if err := f.movable(ctx, tx, v); err != nil {
 			return err
 		}
 		if v.Host == place {
@@ -39,10 +42,10 @@ func (s *Service) Migrate(ctx context.Context, id, place string, lock bool) erro
 		if lock && v.Status == Available {
 			v.Status = Maintenance
 		}
-		if err := s.save(ctx, tx, v); err != nil {
+		if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 			return err
 		}
-		return s.begin(ctx, tx, kindMigrate, resource(v.ID), Work{
+		return f.s.begin(ctx, tx, kindMigrate, resource(v.ID), Work{
 			Volume: v.ID, Place: v.Host, To: place, Was: was, Same: sameBytes(backendOf(list, v.Host), b),
 		})
 	})
@@ -55,8 +58,8 @@ func sameBytes(a, b *Backend) bool {
 }
 
 // movable refuses to move what cannot be.
-func (s *Service) movable(ctx context.Context, tx *store.Tx, v *Volume) error {
-	snaps, err := s.tables.Snapshots.Any(ctx, tx, store.Eq("volume_id", v.ID))
+func (f *Moves) movable(ctx context.Context, tx *store.Tx, v *Volume) error {
+	snaps, err := f.s.tables.Snapshots.Any(ctx, tx, store.Eq("volume_id", v.ID))
 	if err != nil {
 		return err
 	}
@@ -69,13 +72,13 @@ func (s *Service) movable(ctx context.Context, tx *store.Tx, v *Volume) error {
 
 // Retype gives a volume another type; with onDemand its bytes are moved if they
 // must be.
-func (s *Service) Retype(ctx context.Context, id, newType string, onDemand bool) error {
-	return s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.get(ctx, tx, "volume:retype", id)
+func (f *Moves) Retype(ctx context.Context, id, newType string, onDemand bool) error {
+	return f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.Volumes.get(ctx, tx, "volume:retype", id)
 		if err != nil {
 			return err
 		}
-		kind, err := s.parts.typeOf(ctx, tx, newType)
+		kind, err := f.s.parts.typeOf(ctx, tx, newType)
 		if err != nil {
 			return err
 		}
@@ -90,61 +93,61 @@ func (s *Service) Retype(ctx context.Context, id, newType string, onDemand bool)
 		case (kind.Encryption != nil) != v.Encrypted:
 			return errs.New(errs.Invalid, "Invalid input received: A retype cannot begin or end the encryption of a volume; create a volume of the new type from it.")
 		}
-		if err := s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Retyped: 1, GiB: v.SizeGiB}); err != nil {
+		if err := f.s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Retyped: 1, GiB: v.SizeGiB}); err != nil {
 			return err
 		}
 		w := Work{Volume: v.ID, Place: v.Host, Was: v.Status, Type: kind.ID, Multiattach: multi}
-		if w.To, err = s.retypePlace(ctx, tx, v, kind); err != nil {
+		if w.To, err = f.retypePlace(ctx, tx, v, kind); err != nil {
 			return err
 		}
 		if w.To != v.Host {
 			if !onDemand {
 				return errs.New(errs.Invalid, "Invalid input received: The volume's backend does not fit the type %s, and the migration policy is never.", kind.Name)
 			}
-			if err := s.movable(ctx, tx, v); err != nil {
+			if err := f.movable(ctx, tx, v); err != nil {
 				return err
 			}
 			v.MigrationStatus = "starting"
-			list, err := s.BackendsTx(ctx, tx)
+			list, err := f.s.Backends.all(ctx, tx)
 			if err != nil {
 				return err
 			}
 			w.Same = sameBytes(backendOf(list, v.Host), backendOf(list, w.To))
 		}
 		v.PreviousStatus, v.Status = v.Status, Retyping
-		if err := s.save(ctx, tx, v); err != nil {
+		if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 			return err
 		}
-		return s.begin(ctx, tx, kindMigrate, resource(v.ID), w)
+		return f.s.begin(ctx, tx, kindMigrate, resource(v.ID), w)
 	})
 }
 
 // retypePlace is where a volume of the new type would be: where it is, if that does.
-func (s *Service) retypePlace(ctx context.Context, tx *store.Tx, v *Volume, kind *Type) (string, error) {
+func (f *Moves) retypePlace(ctx context.Context, tx *store.Tx, v *Volume, kind *Type) (string, error) {
 	stays := *v
 	stays.SnapshotID, stays.SourceID, stays.TypeID = "", "", kind.ID
-	if _, err := s.chooseAt(ctx, tx, &stays, &Work{}, v.Host); err == nil {
+	if _, err := f.s.making.chooseAt(ctx, tx, &stays, &Work{}, v.Host); err == nil {
 		return v.Host, nil
 	}
-	return s.chooseAt(ctx, tx, &stays, &Work{}, "")
+	return f.s.making.chooseAt(ctx, tx, &stays, &Work{}, "")
 }
 
 // migrateSaga copies a volume to another backend while its clients write, and
 // lets them go on there. A retype that needs no copy is its last step alone.
-func (s *Service) migrateSaga() saga.Definition[Work] {
+func (f *Moves) migrateSaga() saga.Definition[Work] {
 	stays := func(w *Work) bool { return w.To == "" || w.To == w.Place || w.Same }
 	return saga.Definition[Work]{
 		Kind: kindMigrate, Version: 1,
 		Steps: []step{
-			{Name: "create", Do: s.makeCopy, Undo: s.dropCopy, Timeout: long, Skip: stays},
-			{Name: "copy", Do: s.copyBytes, Timeout: long, Skip: stays},
-			{Name: "switch", Do: s.switchPlace},
+			{Name: "create", Do: f.makeCopy, Undo: f.dropCopy, Timeout: long, Skip: stays},
+			{Name: "copy", Do: f.copyBytes, Timeout: long, Skip: stays},
+			{Name: "switch", Do: f.switchPlace},
 		},
-		Done: s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
+		Done: f.s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.PreviousStatus = w.Was, ""
 			if w.Type != "" {
 				v.TypeID, v.Multiattach = w.Type, w.Multiattach
-				if err := s.retypeSnapshots(ctx, tx, v); err != nil {
+				if err := f.retypeSnapshots(ctx, tx, v); err != nil {
 					return err
 				}
 			}
@@ -152,24 +155,24 @@ func (s *Service) migrateSaga() saga.Definition[Work] {
 				return nil
 			}
 			v.MigrationStatus = "success"
-			return s.tellServers(ctx, tx, v)
+			return f.s.tellServers(ctx, tx, v)
 		}),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
-			return s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
+			return f.s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 				v.Status, v.PreviousStatus, v.MigrationStatus = w.Was, "", Error
 				if v.Host == w.To { // it has moved, though not all of what it left is cleared away
-					if err := s.tellServers(ctx, tx, v); err != nil {
+					if err := f.s.tellServers(ctx, tx, v); err != nil {
 						return err
 					}
 				}
-				return s.message(ctx, tx, "VOLUME", v.ID, v.ProjectID, actSchedule, detailOf(cause, unknownError))
+				return f.s.message(ctx, tx, "VOLUME", v.ID, v.ProjectID, actSchedule, detailOf(cause, unknownError))
 			})(ctx, tx, w)
 		},
 	}
 }
 
-func (s *Service) retypeSnapshots(ctx context.Context, tx *store.Tx, v *Volume) error {
-	_, err := s.tables.Snapshots.Patch(ctx, tx, store.Changes{"volume_type_id": v.TypeID}, store.Eq("volume_id", v.ID))
+func (f *Moves) retypeSnapshots(ctx context.Context, tx *store.Tx, v *Volume) error {
+	_, err := f.s.tables.Snapshots.Patch(ctx, tx, store.Changes{"volume_type_id": v.TypeID}, store.Eq("volume_id", v.ID))
 	return err
 }
 
@@ -181,23 +184,23 @@ func (w *Work) toRef() hostapi.VolumeRef {
 // mover is the client of the copy, which writes it.
 const mover = "migration"
 
-func (s *Service) makeCopy(ctx context.Context, w *Work) error {
-	h, err := s.host(w.To)
+func (f *Moves) makeCopy(ctx context.Context, w *Work) error {
+	h, err := f.s.host(w.To)
 	if err != nil {
 		return err
 	}
 	order := &hostapi.VolumeCreate{VolumeRef: w.toRef()}
-	err = s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+	err = f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		if err != nil {
 			return err
 		}
 		order.SizeGiB = v.SizeGiB
-		if order.Encryption, err = s.encryptionTx(ctx, tx, v); err != nil {
+		if order.Encryption, err = f.s.keys.encryption(ctx, tx, v); err != nil {
 			return err
 		}
 		v.MigrationStatus = "migrating"
-		return s.save(ctx, tx, v)
+		return f.s.Volumes.save(ctx, tx, v)
 	})
 	if err == nil {
 		_, err = h.CreateVolume(ctx, order)
@@ -205,23 +208,23 @@ func (s *Service) makeCopy(ctx context.Context, w *Work) error {
 	return err
 }
 
-func (s *Service) dropCopy(ctx context.Context, w *Work) error {
+func (f *Moves) dropCopy(ctx context.Context, w *Work) error {
 	switched := false
-	err := s.read(ctx, func(tx *store.Tx) error {
-		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+	err := f.s.read(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		switched = err == nil && v.Host == w.To // it is the volume now
 		return err
 	})
 	if switched || err != nil {
 		return gone(err)
 	}
-	h, err := s.host(w.To)
+	h, err := f.s.host(w.To)
 	if err != nil {
 		return err
 	}
 	for _, err := range []error{gone(h.UnexportVolume(ctx, w.toRef(), mover)), gone(h.DeleteVolume(ctx, w.toRef()))} {
 		if away(err) {
-			s.log.Warn("a copy of a volume is left in a backend whose host does not answer", "volume", w.Volume, "place", w.To)
+			f.s.log.Warn("a copy of a volume is left in a backend whose host does not answer", "volume", w.Volume, "place", w.To)
 			return nil
 		}
 		if err != nil {
@@ -231,20 +234,20 @@ func (s *Service) dropCopy(ctx context.Context, w *Work) error {
 	return nil
 }
 
-func (s *Service) copyBytes(ctx context.Context, w *Work) error {
-	to, err := s.host(w.To)
+func (f *Moves) copyBytes(ctx context.Context, w *Work) error {
+	to, err := f.s.host(w.To)
 	if err != nil {
 		return err
 	}
-	from, err := s.host(w.Place)
+	from, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
 	var key *hostapi.VolumeEncryption
-	err = s.read(ctx, func(tx *store.Tx) error {
-		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+	err = f.s.read(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		if err == nil {
-			key, err = s.encryptionTx(ctx, tx, v)
+			key, err = f.s.keys.encryption(ctx, tx, v)
 		}
 		return err
 	})
@@ -260,28 +263,28 @@ func (s *Service) copyBytes(ctx context.Context, w *Work) error {
 
 // switchPlace lets the clients in at the new place and then shuts the old one,
 // which is when they turn. From the change of the record on there is no way back.
-func (s *Service) switchPlace(ctx context.Context, w *Work) error {
+func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 	if w.To == "" || w.To == w.Place {
 		return nil
 	}
-	to, err := s.host(w.To)
+	to, err := f.s.host(w.To)
 	if err != nil {
 		return err
 	}
-	from, err := s.host(w.Place)
+	from, err := f.s.host(w.Place)
 	if err != nil {
 		return err
 	}
 	var v *Volume
 	exports := map[string]opening{}
-	err = s.read(ctx, func(tx *store.Tx) (err error) {
-		if v, err = s.tables.Volumes.Get(ctx, tx, w.Volume); err != nil {
+	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+		if v, err = f.s.tables.Volumes.Get(ctx, tx, w.Volume); err != nil {
 			return err
 		}
 		at := *v
 		at.Host = w.To
 		for _, a := range connected(v) {
-			if exports[a.ID], err = s.openingTx(ctx, tx, &at, a.ID, a.AttachedHost, a.Mode == "ro"); err != nil {
+			if exports[a.ID], err = f.s.Attachments.opening(ctx, tx, &at, a.ID, a.AttachedHost, a.Mode == "ro"); err != nil {
 				return err
 			}
 		}
@@ -292,35 +295,35 @@ func (s *Service) switchPlace(ctx context.Context, w *Work) error {
 	}
 	reach := map[string]*Connection{}
 	for _, a := range connected(v) {
-		if reach[a.ID], err = s.export(ctx, w.To, exports[a.ID]); err != nil {
+		if reach[a.ID], err = f.s.Attachments.export(ctx, w.To, exports[a.ID]); err != nil {
 			return err
 		}
 	}
-	err = s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+	err = f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		if err != nil {
 			return err
 		}
 		for _, a := range v.Attachments {
 			if reach[a.ID] != nil {
 				a.Connection = reach[a.ID]
-				if err := s.tables.Attachments.Update(ctx, tx, a); err != nil {
+				if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
 					return err
 				}
 			}
 		}
 		v.Host, v.MigrationStatus = w.To, "completing"
-		return s.save(ctx, tx, v)
+		return f.s.Volumes.save(ctx, tx, v)
 	})
 	if err != nil {
 		return err
 	}
-	return s.leave(ctx, w, v, from, to)
+	return f.leave(ctx, w, v, from, to)
 }
 
 // leave shuts the place that a volume has left. What does not answer is asked
 // again; nothing else may undo a volume that has moved.
-func (s *Service) leave(ctx context.Context, w *Work, v *Volume, from, to hostapi.VolumeHost) error {
+func (f *Moves) leave(ctx context.Context, w *Work, v *Volume, from, to hostapi.VolumeHost) error {
 	var all []error
 	for _, a := range connected(v) {
 		all = append(all, from.UnexportVolume(ctx, w.ref(), a.ID))
@@ -333,7 +336,7 @@ func (s *Service) leave(ctx context.Context, w *Work, v *Volume, from, to hostap
 			return err
 		}
 		if gone(err) != nil {
-			s.log.Warn("something of a volume that has moved is left", "volume", w.Volume, "place", w.Place, "error", err)
+			f.s.log.Warn("something of a volume that has moved is left", "volume", w.Volume, "place", w.Place, "error", err)
 		}
 	}
 	return nil
@@ -344,15 +347,15 @@ func connected(v *Volume) []*Attachment {
 	return slices.DeleteFunc(slices.Clone(v.Attachments), func(a *Attachment) bool { return a.Connection == nil })
 }
 
-// CompleteMigration answers whom Cinder would have waiting for the end of a
+// Complete answers whom Cinder would have waiting for the end of a
 // migration: the volume that goes on is the new one, if both have none in progress.
-func (s *Service) CompleteMigration(ctx context.Context, id, other string) (string, error) {
+func (f *Moves) Complete(ctx context.Context, id, other string) (string, error) {
 	const rule = "volume_extension:volume_admin_actions:migrate_volume_completion"
-	v, err := s.ShowBy(ctx, rule, id)
+	v, err := f.s.Volumes.ShowBy(ctx, rule, id)
 	if err != nil {
 		return "", err
 	}
-	next, err := s.ShowBy(ctx, rule, other)
+	next, err := f.s.Volumes.ShowBy(ctx, rule, other)
 	if err != nil {
 		return "", err
 	}

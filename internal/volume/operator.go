@@ -41,7 +41,7 @@ func (o *Operator) Services(ctx context.Context) ([]ServiceState, error) {
 }
 
 func (o *Operator) services(ctx context.Context) ([]ServiceState, error) {
-	list, err := o.s.BackendStates(ctx)
+	list, err := o.s.Backends.States(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func place(host string) string {
 // Zones are the availability zones.
 func (o *Operator) Zones(ctx context.Context) (zones []string, err error) {
 	err = o.s.read(ctx, func(tx *store.Tx) (err error) {
-		zones, err = o.s.zonesTx(ctx, tx)
+		zones, err = o.s.Volumes.zonesTx(ctx, tx)
 		return err
 	})
 	return zones, err
@@ -159,7 +159,7 @@ func (o *Operator) Pools(ctx context.Context, name, typeName string) (out []sche
 		return nil, err
 	}
 	err = o.s.read(ctx, func(tx *store.Tx) error {
-		pools, err := o.s.poolsTx(ctx, tx)
+		pools, err := o.s.Backends.pools(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (o *Operator) Capabilities(ctx context.Context, host string) (*Backend, err
 	if err := o.s.Check(ctx, "volume_extension:capabilities"); err != nil {
 		return nil, err
 	}
-	list, err := o.s.BackendStates(ctx)
+	list, err := o.s.Backends.States(ctx)
 	if err != nil {
 		return nil, err
 	}

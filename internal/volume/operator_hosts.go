@@ -30,7 +30,7 @@ func (o *Operator) HostUse(ctx context.Context, host string) (out []HostUse, err
 		return nil, err
 	}
 	err = o.s.read(ctx, func(tx *store.Tx) error {
-		list, err := o.s.BackendsTx(ctx, tx)
+		list, err := o.s.Backends.all(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) volume(t *testing.T, n volume.NewVolume) string {
 	t.Helper()
 	n.SizeGiB = max(n.SizeGiB, 1)
-	v, err := w.Svc.Create(w.ctx, n)
+	v, err := w.Svc.Volumes.Create(w.ctx, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestCreateSaga(t *testing.T) {
 	t.Parallel()
 	sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
 		w := newWorld(t)
-		v, err := w.Svc.Create(w.ctx, volume.NewVolume{SizeGiB: 1})
+		v, err := w.Svc.Volumes.Create(w.ctx, volume.NewVolume{SizeGiB: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestDeleteSaga(t *testing.T) {
 	sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
 		w := newWorld(t)
 		id := w.volume(t, volume.NewVolume{})
-		if err := w.Svc.Delete(w.ctx, id, true, false); err != nil {
+		if err := w.Svc.Volumes.Delete(w.ctx, id, true, false); err != nil {
 			t.Fatal(err)
 		}
 		return w.env(t, "volume.delete", both(w.is(id, ""), w.holds(id, false)), w.is(id, volume.ErrorDeleting))

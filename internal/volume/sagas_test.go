@@ -100,7 +100,7 @@ func TestSnapshotSagas(t *testing.T) {
 			w := newWorld(t)
 			v := w.volume(t, volume.NewVolume{})
 			p := w.snapshot(t, v)
-			w.must(t, w.Svc.Revert(w.ctx, v, p))
+			w.must(t, w.Svc.Contents.Revert(w.ctx, v, p))
 			return w.env(t, "volume.revert", both(w.is(v, volume.Available), w.snapshotIs(p, volume.Available)), both(w.is(v, volume.Error), w.snapshotIs(p, volume.Available)))
 		})
 	})
@@ -111,7 +111,7 @@ func TestExtendSaga(t *testing.T) {
 	sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
 		w := newWorld(t)
 		id := w.volume(t, volume.NewVolume{})
-		w.must(t, w.Svc.Extend(w.ctx, id, 3, false))
+		w.must(t, w.Svc.Contents.Extend(w.ctx, id, 3, false))
 		size := func(want int) func(t *testing.T) {
 			return func(t *testing.T) {
 				t.Helper()
@@ -134,7 +134,7 @@ func TestImageSagas(t *testing.T) {
 			w := newWorld(t)
 			w.Images.Add(imageID, []byte("an image"), nil)
 			id := w.volume(t, volume.NewVolume{})
-			w.must(t, w.Svc.Reimage(w.ctx, id, imageID, false))
+			w.must(t, w.Svc.Contents.Reimage(w.ctx, id, imageID, false))
 			return w.env(t, "volume.reimage", both(w.is(id, volume.Available), w.holds(id, true)), w.is(id, volume.Error))
 		})
 	})
@@ -143,7 +143,7 @@ func TestImageSagas(t *testing.T) {
 		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
 			w := newWorld(t)
 			id := w.volume(t, volume.NewVolume{})
-			up, err := w.Svc.Upload(w.ctx, id, volume.NewUpload{Name: "i", DiskFormat: "raw", ContainerFormat: "bare"})
+			up, err := w.Svc.Contents.Upload(w.ctx, id, volume.NewUpload{Name: "i", DiskFormat: "raw", ContainerFormat: "bare"})
 			w.must(t, err)
 			there := func(want bool) func(t *testing.T) {
 				return func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestMigrateSaga(t *testing.T) {
 		w := newWorld(t)
 		id := w.volume(t, volume.NewVolume{})
 		w.Hosts.Add("other")
-		w.must(t, w.Svc.Migrate(w.ctx, id, "other@fake#fake", false))
+		w.must(t, w.Svc.Moves.Migrate(w.ctx, id, "other@fake#fake", false))
 		once := func(t *testing.T) {
 			t.Helper()
 			v, err := w.row(t, id)
@@ -226,7 +226,7 @@ func TestManageSagas(t *testing.T) {
 		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
 			w := newWorld(t)
 			w.Hosts.Host("host").Park("fake", "found", 2)
-			v, err := w.Svc.Manage(w.ctx, volume.NewManaged{Place: "host@fake#fake", Name: "found"})
+			v, err := w.Svc.Managed.Create(w.ctx, volume.NewManaged{Place: "host@fake#fake", Name: "found"})
 			w.must(t, err)
 			return w.env(t, "volume.adopt", both(w.is(v.ID, volume.Available), w.holds(v.ID, true)), both(w.is(v.ID, volume.ErrorManaging), w.holds(v.ID, false)))
 		})
@@ -236,7 +236,7 @@ func TestManageSagas(t *testing.T) {
 		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
 			w := newWorld(t)
 			id := w.volume(t, volume.NewVolume{})
-			w.must(t, w.Svc.Unmanage(w.ctx, id))
+			w.must(t, w.Svc.Managed.Release(w.ctx, id))
 			return w.env(t, "volume.release", both(w.is(id, ""), w.holds(id, false)), w.is(id, volume.Error))
 		})
 	})

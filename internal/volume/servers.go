@@ -23,7 +23,7 @@ type ServerAttachment struct {
 
 // VolumeTx finds a volume that the actor may attach to his servers.
 func (f *Servers) VolumeTx(ctx context.Context, tx *store.Tx, id string) (*Volume, error) {
-	return f.s.get(ctx, tx, "volume:get", id)
+	return f.s.Volumes.get(ctx, tx, "volume:get", id)
 }
 
 // SnapshotTx finds a snapshot that the actor may use.
@@ -36,7 +36,7 @@ func (f *Servers) CreateTx(ctx context.Context, tx *store.Tx, n NewVolume, img *
 	if err := f.s.Check(ctx, "volume:create"); err != nil {
 		return nil, err
 	}
-	return f.s.createTx(ctx, tx, n, img)
+	return f.s.Volumes.createTx(ctx, tx, n, img)
 }
 
 // AwaitVolume waits until a volume is made, and says why if it is not.
@@ -131,7 +131,7 @@ func (f *Servers) DisconnectVolume(ctx context.Context, id, host string) error {
 	if err != nil || a.AttachedHost == "" || host != "" && a.AttachedHost != host {
 		return err
 	}
-	if err := f.s.unexport(ctx, v, id); err != nil {
+	if err := f.s.Attachments.unexport(ctx, v, id); err != nil {
 		return err
 	}
 	return f.s.write(ctx, func(tx *store.Tx) error {
@@ -143,7 +143,7 @@ func (f *Servers) DisconnectVolume(ctx context.Context, id, host string) error {
 		if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil || v.Status == Detaching {
 			return err
 		}
-		return f.s.restate(ctx, tx, a.VolumeID)
+		return f.s.Volumes.restate(ctx, tx, a.VolumeID)
 	})
 }
 
@@ -193,13 +193,13 @@ func (f *Servers) DetachingTx(ctx context.Context, tx *store.Tx, id string, goin
 		return err
 	}
 	if !going {
-		return f.s.restate(ctx, tx, a.VolumeID)
+		return f.s.Volumes.restate(ctx, tx, a.VolumeID)
 	}
 	if migrating(v) || !slices.Contains([]string{InUse, Attaching, Detaching, Reserved}, v.Status) {
 		return errs.New(errs.Invalid, "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.")
 	}
 	v.Status = Detaching
-	return f.s.save(ctx, tx, v)
+	return f.s.Volumes.save(ctx, tx, v)
 }
 
 // DetachTx gives a volume back that no host reaches any more.
@@ -214,7 +214,7 @@ func (f *Servers) DetachTx(ctx context.Context, tx *store.Tx, id string) error {
 	if err := f.s.tables.Attachments.Delete(ctx, tx, id); err != nil {
 		return err
 	}
-	return f.s.restate(ctx, tx, a.VolumeID)
+	return f.s.Volumes.restate(ctx, tx, a.VolumeID)
 }
 
 // DeleteTx begins the deletion of a volume whose server has ended.
@@ -226,5 +226,5 @@ func (f *Servers) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	return f.s.deleteTx(ctx, tx, v, deletion{})
+	return f.s.Volumes.deleteTx(ctx, tx, v, deletion{})
 }

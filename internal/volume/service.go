@@ -87,13 +87,22 @@ func (c Config) withDefaults() Config {
 
 // Service is the volume service. Make it with New, then Start it.
 type Service struct {
-	// Snapshots, Attachments, Servers, Transfers and Backups are families of their own.
+	// The families, each with its use cases.
+	Volumes     *Volumes
+	Contents    *Contents
+	Moves       *Moves
+	Managed     *Managed
 	Snapshots   *Snapshots
-	Servers     *Servers
 	Attachments *Attachments
+	Connections *Connections
+	Servers     *Servers
 	Transfers   *Transfers
 	Backups     *Backups
+	Backends    *Backends
 	Families
+
+	making making
+	keys   keys
 
 	db     *store.DB
 	tables Tables
@@ -131,7 +140,10 @@ func New(d Deps) (*Service, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.Snapshots, s.Attachments, s.Transfers, s.Backups, s.Servers = &Snapshots{s}, &Attachments{s}, &Transfers{s}, &Backups{s}, &Servers{s}
+	s.Volumes, s.Contents, s.Moves, s.Managed = &Volumes{s}, &Contents{s}, &Moves{s}, &Managed{s}
+	s.Snapshots, s.Attachments, s.Connections, s.Servers = &Snapshots{s}, &Attachments{s}, &Connections{s}, &Servers{s}
+	s.Transfers, s.Backups, s.Backends = &Transfers{s}, &Backups{s}, &Backends{s}
+	s.making, s.keys = making{s}, keys{s}
 	s.parts, s.chunks = noParts(), chunkStore{dir: s.cfg.DataDir, open: &sync.Map{}}
 	s.addFamilies(d.Tables.FamilyTables)
 	s.follow()

@@ -105,7 +105,7 @@ func (f *Snapshots) Create(ctx context.Context, n NewSnapshot) (p *Snapshot, err
 
 // CreateTx is Create in another part's transaction.
 func (f *Snapshots) CreateTx(ctx context.Context, tx *store.Tx, n NewSnapshot) (*Snapshot, error) {
-	v, err := f.s.get(ctx, tx, "volume:create_snapshot", n.VolumeID)
+	v, err := f.s.Volumes.get(ctx, tx, "volume:create_snapshot", n.VolumeID)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (f *Snapshots) CreateTx(ctx context.Context, tx *store.Tx, n NewSnapshot) (
 		}
 		return nil, invalid("Volume %s status must be available, but current status is: %s.", v.ID, v.Status)
 	}
-	if err := f.s.frozen(ctx, tx, v.Host); err != nil {
+	if err := f.s.Volumes.frozen(ctx, tx, v.Host); err != nil {
 		return nil, err
 	}
 	kind, err := f.s.parts.typeByID(ctx, tx, v.TypeID)
@@ -206,7 +206,7 @@ func (f *Snapshots) DeleteTx(ctx context.Context, tx *store.Tx, p *Snapshot, for
 	if err != nil {
 		return err
 	}
-	if err := f.s.frozen(ctx, tx, v.Host); err != nil {
+	if err := f.s.Volumes.frozen(ctx, tx, v.Host); err != nil {
 		return err
 	}
 	p.Status = Deleting
@@ -243,9 +243,9 @@ func (f *Snapshots) Report(ctx context.Context, id, status, progress string) err
 	return err
 }
 
-// forgetSnapshot removes a snapshot's record.
-func (s *Service) forgetSnapshot(ctx context.Context, tx *store.Tx, p *Snapshot) error {
-	return s.tables.Snapshots.Delete(ctx, tx, p.ID)
+// forget removes a snapshot's record.
+func (f *Snapshots) forget(ctx context.Context, tx *store.Tx, p *Snapshot) error {
+	return f.s.tables.Snapshots.Delete(ctx, tx, p.ID)
 }
 
 // snapRef is the saga's snapshot as its host knows it.
@@ -319,7 +319,7 @@ func (f *Snapshots) deleteSaga() saga.Definition[Work] {
 			}
 			return gone(h.DeleteVolumeSnapshot(ctx, w.snapRef()))
 		}}},
-		Done:   f.settle(f.s.forgetSnapshot),
+		Done:   f.settle(f.s.Snapshots.forget),
 		Failed: f.fail(ErrorDeleting, actDropSnapshot, dropFailed),
 	}
 }

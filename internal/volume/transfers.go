@@ -68,7 +68,7 @@ func (f *Transfers) Create(ctx context.Context, n NewTransfer) (t *Transfer, err
 		}
 	}
 	err = f.s.write(ctx, func(tx *store.Tx) error {
-		v, err := f.s.get(ctx, tx, "volume:create_transfer", n.VolumeID)
+		v, err := f.s.Volumes.get(ctx, tx, "volume:create_transfer", n.VolumeID)
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (f *Transfers) Create(ctx context.Context, n NewTransfer) (t *Transfer, err
 		t.Hash = keyHash(t.Salt, t.AuthKey)
 		audit.Created(ctx, t.ID)
 		v.PreviousStatus, v.Status = v.Status, AwaitingTransfer
-		if err := f.s.save(ctx, tx, v); err != nil {
+		if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 			return err
 		}
 		return f.s.tables.Transfers.Insert(ctx, tx, t)
@@ -128,7 +128,7 @@ func (f *Transfers) Delete(ctx context.Context, id string) error {
 		}
 		if v.Status == AwaitingTransfer {
 			v.Status = Available
-			if err := f.s.save(ctx, tx, v); err != nil {
+			if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 				return err
 			}
 		}
@@ -195,7 +195,7 @@ func (f *Transfers) move(ctx context.Context, tx *store.Tx, t *Transfer, v *Volu
 		}
 	}
 	v.ProjectID, v.UserID, v.Status = who.ProjectID, who.UserID, Available
-	if err := f.s.save(ctx, tx, v); err != nil {
+	if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 		return err
 	}
 	t.Accepted, t.DestinationProject = true, who.ProjectID

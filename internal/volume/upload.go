@@ -29,17 +29,17 @@ type Uploaded struct {
 }
 
 // Upload makes an image of a volume's bytes. Whoever asks owns it.
-func (s *Service) Upload(ctx context.Context, id string, n NewUpload) (up *Uploaded, err error) {
+func (f *Contents) Upload(ctx context.Context, id string, n NewUpload) (up *Uploaded, err error) {
 	if n.Visibility == "public" {
-		if err := s.Check(ctx, "volume_extension:volume_actions:upload_public"); err != nil {
+		if err := f.s.Check(ctx, "volume_extension:volume_actions:upload_public"); err != nil {
 			return nil, err
 		}
 	}
 	if n.Visibility != "" && n.Visibility != "private" || n.Protected {
 		return nil, errs.New(errs.Invalid, "An image of a volume begins private and unprotected; change it with the image service when it is there.")
 	}
-	err = s.write(ctx, func(tx *store.Tx) error {
-		v, err := s.get(ctx, tx, actionRule+"upload_image", id)
+	err = f.s.write(ctx, func(tx *store.Tx) error {
+		v, err := f.s.Volumes.get(ctx, tx, actionRule+"upload_image", id)
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (s *Service) Upload(ctx context.Context, id string, n NewUpload) (up *Uploa
 		if v.Encrypted && (n.DiskFormat != "raw" || n.ContainerFormat != "bare") {
 			return errs.New(errs.Invalid, "An encrypted volume uploaded as an image must use 'raw' disk_format and 'bare' container_format, which are the defaults for these options.")
 		}
-		kind, err := s.parts.typeByID(ctx, tx, v.TypeID)
+		kind, err := f.s.parts.typeByID(ctx, tx, v.TypeID)
 		if err != nil {
 			return err
 		}
@@ -58,36 +58,36 @@ func (s *Service) Upload(ctx context.Context, id string, n NewUpload) (up *Uploa
 		for _, own := range []string{"image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size"} {
 			delete(properties, own)
 		}
-		if err := s.images.CreateSnapshot(ctx, tx, image.Snapshot{
+		if err := f.s.images.CreateSnapshot(ctx, tx, image.Snapshot{
 			ID: up.ImageID, Name: n.Name, DiskFormat: n.DiskFormat, ContainerFormat: n.ContainerFormat, MinDisk: int64(v.SizeGiB), Properties: properties,
 		}); err != nil {
 			return err
 		}
 		was := v.Status
 		v.Status, v.PreviousStatus = Uploading, was
-		if err := s.save(ctx, tx, v); err != nil {
+		if err := f.s.Volumes.save(ctx, tx, v); err != nil {
 			return err
 		}
-		return s.begin(ctx, tx, kindUpload, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Upload: up.ImageID, Format: n.DiskFormat, Was: was})
+		return f.s.begin(ctx, tx, kindUpload, resource(v.ID), Work{Volume: v.ID, Place: v.Host, Upload: up.ImageID, Format: n.DiskFormat, Was: was})
 	})
 	return up, err
 }
 
 // uploadSaga has the host send the bytes. An image that did not get them goes.
-func (s *Service) uploadSaga() saga.Definition[Work] {
+func (f *Contents) uploadSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindUpload, Version: 1,
 		Steps: []step{{
 			Name: "upload", Timeout: long,
-			Do: s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				if img, err := s.images.Show(actor.AsSystem(ctx, "volume"), w.Upload); err == nil && img.Status == image.Active {
+			Do: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+				if img, err := f.s.images.Show(actor.AsSystem(ctx, "volume"), w.Upload); err == nil && img.Status == image.Active {
 					return nil // a run that crashed had ended
 				}
 				u := &hostapi.VolumeUpload{VolumeRef: w.ref(), ImageID: w.Upload, DiskFormat: w.Format}
-				err := s.read(ctx, func(tx *store.Tx) error {
-					v, err := s.tables.Volumes.Get(ctx, tx, w.Volume)
+				err := f.s.read(ctx, func(tx *store.Tx) error {
+					v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 					if err == nil {
-						u.Encryption, err = s.encryptionTx(ctx, tx, v)
+						u.Encryption, err = f.s.keys.encryption(ctx, tx, v)
 					}
 					return err
 				})
@@ -97,13 +97,13 @@ func (s *Service) uploadSaga() saga.Definition[Work] {
 				return h.UploadVolume(ctx, u)
 			}),
 			Undo: func(ctx context.Context, w *Work) error {
-				return gone(s.images.Delete(actor.AsSystem(ctx, "volume"), w.Upload))
+				return gone(f.s.images.Delete(actor.AsSystem(ctx, "volume"), w.Upload))
 			},
 		}},
-		Done: s.finish(func(_ context.Context, _ *store.Tx, w *Work, v *Volume) error {
+		Done: f.s.finish(func(_ context.Context, _ *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.PreviousStatus = w.Was, ""
 			return nil
 		}),
-		Failed: s.fail("", actUpload, uploadFailed),
+		Failed: f.s.fail("", actUpload, uploadFailed),
 	}
 }

@@ -33,8 +33,8 @@ const (
 // definitions are all kinds of sagas.
 func (s *Service) definitions() []saga.Definition[Work] {
 	return []saga.Definition[Work]{
-		s.createSaga(), s.deleteSaga(), s.Snapshots.createSaga(), s.Snapshots.deleteSaga(), s.extendSaga(), s.revertSaga(), s.reimageSaga(),
-		s.uploadSaga(), s.migrateSaga(), s.adoptSaga(), s.releaseSaga(), s.Backups.createSaga(), s.Backups.deleteSaga(), s.Backups.restoreSaga(),
+		s.making.saga(), s.Volumes.deleteSaga(), s.Snapshots.createSaga(), s.Snapshots.deleteSaga(), s.Contents.extendSaga(), s.Contents.revertSaga(), s.Contents.reimageSaga(),
+		s.Contents.uploadSaga(), s.Moves.migrateSaga(), s.Managed.adoptSaga(), s.Managed.releaseSaga(), s.Backups.createSaga(), s.Backups.deleteSaga(), s.Backups.restoreSaga(),
 	}
 }
 
@@ -104,7 +104,7 @@ func (s *Service) finish(f func(ctx context.Context, tx *store.Tx, w *Work, v *V
 		if err != nil {
 			return err
 		}
-		return s.save(ctx, tx, v)
+		return s.Volumes.save(ctx, tx, v)
 	}
 }
 

@@ -38,7 +38,7 @@ func (a *volumes) list(rule string) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		list, err := p.List(ctx, newest(r))
+		list, err := p.Volumes.List(ctx, newest(r))
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func oldVolumeDocs(ctx context.Context, p *volume.Service, rows []*volume.Volume
 	for _, v := range rows {
 		types = append(types, v.TypeID)
 	}
-	names, err := p.TypeNames(ctx, types)
+	names, err := p.Volumes.TypeNames(ctx, types)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (a *volumes) show(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	if err != nil {
 		return nil, err
 	}
-	v, err := p.Show(ctx, r.Var("volume_id"))
+	v, err := p.Volumes.Show(ctx, r.Var("volume_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (a *volumes) create(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	v, err := p.Create(ctx, volume.NewVolume{
+	v, err := p.Volumes.Create(ctx, volume.NewVolume{
 		SizeGiB: int(b.Volume.Size), Name: b.Volume.Name, Description: b.Volume.Description, Type: b.Volume.Type,
 		Metadata: b.Volume.Metadata, SnapshotID: b.Volume.Snapshot, Zone: b.Volume.Zone,
 	})
@@ -158,7 +158,7 @@ func (a *volumes) delete(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Delete(ctx, r.Var("volume_id"), false, false); err != nil {
+	if err := p.Volumes.Delete(ctx, r.Var("volume_id"), false, false); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil

@@ -43,7 +43,7 @@ func (b Backends) report(ctx context.Context, s *volume.Service) error {
 	for name, host := range b {
 		list, err := host.VolumeBackends(ctx)
 		if err == nil {
-			err = s.TakeReport(actor.AsSystem(ctx, "test"), name, hostapi.VolumeReport{Backends: list})
+			err = s.Backends.TakeReport(actor.AsSystem(ctx, "test"), name, hostapi.VolumeReport{Backends: list})
 		}
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func (a *api) extend(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.Extend(ctx, r.Var("volume_id"), int(in.Size), r.AtLeast(3, 42)))
+	return accepted(a.svc.Contents.Extend(ctx, r.Var("volume_id"), int(in.Size), r.AtLeast(3, 42)))
 }
 
 var retypeSchema = fixed(wrapped("os-retype", closed(list{"new_type"}, object{
@@ -68,7 +68,7 @@ func (a *api) retype(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.Retype(ctx, r.Var("volume_id"), in.Type, in.Policy == "on-demand"))
+	return accepted(a.svc.Moves.Retype(ctx, r.Var("volume_id"), in.Type, in.Policy == "on-demand"))
 }
 
 var bootableSchema = fixed(wrapped("os-set_bootable", closed(list{"bootable"}, object{"bootable": boolType})))
@@ -80,7 +80,7 @@ func (a *api) setBootable(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.SetBootable(ctx, r.Var("volume_id"), bool(in.Bootable)); err != nil {
+	if err := a.svc.Volumes.SetBootable(ctx, r.Var("volume_id"), bool(in.Bootable)); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusOK), nil
@@ -95,7 +95,7 @@ func (a *api) setReadOnly(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.SetReadOnly(ctx, r.Var("volume_id"), bool(in.ReadOnly)))
+	return accepted(a.svc.Volumes.SetReadOnly(ctx, r.Var("volume_id"), bool(in.ReadOnly)))
 }
 
 var uploadSchema = perVersion(func(minor int) object {
@@ -131,7 +131,7 @@ func (a *api) upload(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if n.ContainerFormat == "" {
 		n.ContainerFormat = "bare"
 	}
-	up, err := a.svc.Upload(ctx, r.Var("volume_id"), n)
+	up, err := a.svc.Contents.Upload(ctx, r.Var("volume_id"), n)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (a *api) setImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.Re
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.svc.SetImageMetadata(ctx, r.Var("volume_id"), in.Metadata)
+	m, err := a.svc.Volumes.SetImageMetadata(ctx, r.Var("volume_id"), in.Metadata)
 	return answerImageMetadata(m, err)
 }
 
@@ -193,14 +193,14 @@ func (a *api) unsetImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.
 	if err != nil {
 		return nil, err
 	}
-	if err := a.svc.UnsetImageMetadata(ctx, r.Var("volume_id"), in.Key); err != nil {
+	if err := a.svc.Volumes.UnsetImageMetadata(ctx, r.Var("volume_id"), in.Key); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusOK), nil
 }
 
 func (a *api) showImageMetadata(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	m, err := a.svc.ImageMetadata(ctx, r.Var("volume_id"))
+	m, err := a.svc.Volumes.ImageMetadata(ctx, r.Var("volume_id"))
 	return answerImageMetadata(m, err)
 }
 
@@ -213,7 +213,7 @@ func (a *api) revert(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.Revert(ctx, r.Var("volume_id"), in.Snapshot))
+	return accepted(a.svc.Contents.Revert(ctx, r.Var("volume_id"), in.Snapshot))
 }
 
 var reimageSchema = fixed(wrapped("os-reimage", closed(list{"image_id"}, object{"image_id": idText, "reimage_reserved": boolType})))
@@ -226,5 +226,5 @@ func (a *api) reimage(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.Reimage(ctx, r.Var("volume_id"), in.Image, bool(in.Reserved)))
+	return accepted(a.svc.Contents.Reimage(ctx, r.Var("volume_id"), in.Image, bool(in.Reserved)))
 }

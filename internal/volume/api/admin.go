@@ -14,12 +14,12 @@ func (a *api) adminRoutes() []httpx.Route {
 	const p = "volume_extension:volume_admin_actions:"
 	return []httpx.Route{
 		action(oneVolume, "os-reset_status", p+"reset_status", a.resetVolume),
-		action(oneVolume, "os-force_delete", p+"force_delete", simple("os-force_delete", a.svc.ForceDelete)),
+		action(oneVolume, "os-force_delete", p+"force_delete", simple("os-force_delete", a.svc.Volumes.ForceDelete)),
 		action(oneVolume, "os-force_detach", p+"force_detach", a.forceDetach),
 		action(oneVolume, "os-migrate_volume", p+"migrate_volume", a.migrate),
 		action(oneVolume, "os-migrate_volume_completion", p+"migrate_volume_completion", a.completeMigration),
 		since(71, action(oneVolume, "os-extend_volume_completion", p+"extend_volume_completion", a.completeExtend)),
-		action(oneVolume, "os-unmanage", "volume_extension:volume_unmanage", simple("os-unmanage", a.svc.Unmanage)),
+		action(oneVolume, "os-unmanage", "volume_extension:volume_unmanage", simple("os-unmanage", a.svc.Managed.Release)),
 	}
 }
 
@@ -47,7 +47,7 @@ func (a *api) resetVolume(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.ResetStatus(ctx, r.Var("volume_id"), volume.Reset{Status: in.Status, AttachStatus: in.Attach, MigrationStatus: in.Migration}))
+	return accepted(a.svc.Volumes.ResetStatus(ctx, r.Var("volume_id"), volume.Reset{Status: in.Status, AttachStatus: in.Attach, MigrationStatus: in.Migration}))
 }
 
 var forceDetachSchema = fixed(wrapped("os-force_detach", closed(nil, object{
@@ -61,7 +61,7 @@ func (a *api) forceDetach(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.ForceDetach(ctx, r.Var("volume_id"), in.Attachment))
+	return accepted(a.svc.Connections.ForceDetach(ctx, r.Var("volume_id"), in.Attachment))
 }
 
 var migrateSchema = perVersion(func(minor int) object {
@@ -85,7 +85,7 @@ func (a *api) migrate(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if (in.Host == "") == (in.Cluster == "") {
 		return nil, bad("Invalid input received: One and only one of cluster and host must be set.")
 	}
-	return accepted(a.svc.Migrate(ctx, r.Var("volume_id"), in.Host+in.Cluster, bool(in.Lock)))
+	return accepted(a.svc.Moves.Migrate(ctx, r.Var("volume_id"), in.Host+in.Cluster, bool(in.Lock)))
 }
 
 var completeMigrationSchema = fixed(wrapped("os-migrate_volume_completion", closed(list{"new_volume"}, object{
@@ -101,7 +101,7 @@ func (a *api) completeMigration(ctx context.Context, r *httpx.Request) (*httpx.R
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.svc.CompleteMigration(ctx, r.Var("volume_id"), in.New)
+	id, err := a.svc.Moves.Complete(ctx, r.Var("volume_id"), in.New)
 	if err != nil {
 		return nil, err
 	}
@@ -114,5 +114,5 @@ func (a *api) completeExtend(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if _, err := completeExtendSchema.Check(r); err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.CompleteExtend(ctx, r.Var("volume_id")))
+	return accepted(a.svc.Contents.CompleteExtend(ctx, r.Var("volume_id")))
 }

@@ -16,7 +16,7 @@ func (a *api) attachments(detail bool) *attachmentResource {
 	return &attachmentResource{
 		One: "attachment", Many: "attachments", Query: attachmentList, ID: func(v *volume.Attachment) string { return v.ID },
 		View: func(ctx context.Context, _ *httpx.Request, _ []*volume.Attachment) (func(*rest.Writer, *volume.Attachment), error) {
-			confides := a.svc.Confides(ctx)
+			confides := a.svc.Attachments.ShowsConnections(ctx)
 			return func(w *rest.Writer, at *volume.Attachment) { viewAttachment(w, at, detail, confides) }, nil
 		},
 	}

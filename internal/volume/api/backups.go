@@ -72,7 +72,7 @@ func (a *api) viewBackup(ctx context.Context, w *rest.Writer, r *httpx.Request, 
 	w.Bool("has_dependent_backups", b.Dependents)
 	w.TextOrNull("snapshot_id", b.SnapshotID)
 	w.Time("data_timestamp", b.DataAt, rest.Micros)
-	if r.AtLeast(3, 18) && a.svc.Allowed(ctx, "backup:backup_project_attribute", b.ProjectID) {
+	if r.AtLeast(3, 18) && a.svc.Backups.ShowsProject(ctx, b) {
 		w.Text("os-backup-project-attr:project_id", b.ProjectID)
 	}
 	if r.AtLeast(3, 43) {

@@ -12,10 +12,10 @@ import (
 func (a *api) connectionRoutes() []httpx.Route {
 	const p = "volume_extension:volume_actions:"
 	return []httpx.Route{
-		action(oneVolume, "os-reserve", p+"reserve", simple("os-reserve", a.svc.Reserve)),
-		action(oneVolume, "os-unreserve", p+"unreserve", simple("os-unreserve", a.svc.Unreserve)),
-		action(oneVolume, "os-begin_detaching", p+"begin_detaching", simple("os-begin_detaching", a.svc.BeginDetaching)),
-		action(oneVolume, "os-roll_detaching", p+"roll_detaching", simple("os-roll_detaching", a.svc.RollDetaching)),
+		action(oneVolume, "os-reserve", p+"reserve", simple("os-reserve", a.svc.Connections.Reserve)),
+		action(oneVolume, "os-unreserve", p+"unreserve", simple("os-unreserve", a.svc.Connections.Unreserve)),
+		action(oneVolume, "os-begin_detaching", p+"begin_detaching", simple("os-begin_detaching", a.svc.Connections.BeginDetaching)),
+		action(oneVolume, "os-roll_detaching", p+"roll_detaching", simple("os-roll_detaching", a.svc.Connections.RollDetaching)),
 		action(oneVolume, "os-attach", p+"attach", a.attach),
 		action(oneVolume, "os-detach", p+"detach", a.detach),
 		action(oneVolume, "os-initialize_connection", p+"initialize_connection", a.initialize),
@@ -45,7 +45,7 @@ func (a *api) attach(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if in.Mode == "" {
 		in.Mode = "rw"
 	}
-	return accepted(a.svc.Attach(ctx, r.Var("volume_id"), in.Instance, in.Host, in.At, in.Mode))
+	return accepted(a.svc.Connections.Attach(ctx, r.Var("volume_id"), in.Instance, in.Host, in.At, in.Mode))
 }
 
 var detachSchema = fixed(wrapped("os-detach", object{
@@ -59,7 +59,7 @@ func (a *api) detach(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.Detach(ctx, r.Var("volume_id"), in.Attachment))
+	return accepted(a.svc.Connections.Detach(ctx, r.Var("volume_id"), in.Attachment))
 }
 
 // connectorIn is the body of both connection actions.
@@ -79,7 +79,7 @@ func (a *api) initialize(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
-	at, err := a.svc.InitializeConnection(ctx, r.Var("volume_id"), in.object())
+	at, err := a.svc.Connections.Initialize(ctx, r.Var("volume_id"), in.object())
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (a *api) terminate(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.TerminateConnection(ctx, r.Var("volume_id"), in.object()))
+	return accepted(a.svc.Connections.Terminate(ctx, r.Var("volume_id"), in.object()))
 }
 
 // driverType names the kind of connection to the service that makes it.

@@ -70,9 +70,6 @@ func getAll(verb string) string {
 	return verb
 }
 
-// may asks a rule about the actor's own project, for answers that show less to some.
-func (a *api) may(ctx context.Context, rule string) bool { return a.svc.Check(ctx, rule) == nil }
-
 func answers(status int) func(*httpx.Request) int { return func(*httpx.Request) int { return status } }
 
 // accepted answers 202 without a body, or with the error that came instead.

@@ -61,7 +61,7 @@ func briefGroupSnapshot(_ context.Context, r *httpx.Request, _ []*group.Snapshot
 }
 
 func (a *api) viewGroupSnapshots(ctx context.Context, r *httpx.Request, _ []*group.Snapshot) (func(*rest.Writer, *group.Snapshot), error) {
-	owner := r.AtLeast(3, 58) && a.may(ctx, "group:group_snapshot_project_attribute")
+	owner := r.AtLeast(3, 58) && a.svc.Groups.Shown(ctx).SnapshotProject
 	return func(w *rest.Writer, v *group.Snapshot) {
 		w.Text("id", v.ID)
 		w.Text("group_id", v.GroupID)

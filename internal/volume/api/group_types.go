@@ -55,7 +55,7 @@ var groupTypeList = &rest.List{
 }
 
 func (a *api) viewGroupType(ctx context.Context, _ *httpx.Request, _ []*group.Type) (func(*rest.Writer, *group.Type), error) {
-	specs := a.may(ctx, "group:access_group_types_specs")
+	specs := a.svc.Groups.Shown(ctx).Specs
 	return func(w *rest.Writer, t *group.Type) {
 		w.Text("id", t.ID)
 		w.Text("name", t.Name)

@@ -68,7 +68,7 @@ func (a *api) viewGroups(ctx context.Context, r *httpx.Request, rows []*group.Gr
 			return nil, err
 		}
 	}
-	owner := r.AtLeast(3, 58) && a.may(ctx, "group:group_project_attribute")
+	owner := r.AtLeast(3, 58) && a.svc.Groups.Shown(ctx).Project
 	return func(w *rest.Writer, g *group.Group) {
 		w.Text("id", g.ID)
 		w.Text("status", g.Status)

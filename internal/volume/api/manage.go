@@ -63,7 +63,7 @@ func (a *api) manageVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if name == "" {
 		return nil, bad("Invalid input received: The ref must have a source-name, which GET /manageable_volumes lists.")
 	}
-	v, err := a.svc.Manage(ctx, volume.NewManaged{
+	v, err := a.svc.Managed.Create(ctx, volume.NewManaged{
 		Place: in.Host, Name: name, DisplayName: strings.TrimSpace(in.Name), Description: strings.TrimSpace(in.Description), Type: in.Type, Zone: in.Zone,
 		Metadata: in.Metadata, Bootable: bool(in.Bootable),
 	})
@@ -72,7 +72,7 @@ func (a *api) manageVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 
 func (a *api) listManageable(detail bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-		rows, err := a.svc.Manageable(ctx, r.Query.Get("host"))
+		rows, err := a.svc.Managed.List(ctx, r.Query.Get("host"))
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ type metadata struct {
 }
 
 func (a *api) metadataRoutes() []httpx.Route {
-	m := metadata{item: "volume_id", etag: true, read: a.svc.Metadata, change: a.svc.ChangeMetadata}
+	m := metadata{item: "volume_id", etag: true, read: a.svc.Volumes.Metadata, change: a.svc.Volumes.ChangeMetadata}
 	return m.routes("/v3/volumes/{volume_id}/metadata", "volume:get_volume_metadata", "volume:create_volume_metadata",
 		"volume:update_volume_metadata", "volume:delete_volume_metadata")
 }

@@ -81,7 +81,7 @@ func (a *api) viewSnapshot(ctx context.Context, w *rest.Writer, r *httpx.Request
 	if !detail {
 		return
 	}
-	if r.HTTP.Method == http.MethodGet && a.svc.Allowed(ctx, "volume_extension:extended_snapshot_attributes", p.ProjectID) {
+	if r.HTTP.Method == http.MethodGet && a.svc.Snapshots.ShowsExtended(ctx, p) {
 		w.Text("os-extended-snapshot-attributes:progress", p.Progress)
 		w.Text("os-extended-snapshot-attributes:project_id", p.ProjectID)
 	}

@@ -90,19 +90,18 @@ func hasSpecs(values []string) ([]store.Cond, error) {
 
 // viewType shows of a type what the actor may see.
 func (a *api) viewType(ctx context.Context, r *httpx.Request, _ []*voltype.Type) (func(*rest.Writer, *voltype.Type), error) {
-	specs, all := a.may(ctx, "volume_extension:access_types_extra_specs"), a.may(ctx, "volume_extension:types_extra_specs:read_sensitive")
-	qos, access := a.may(ctx, "volume_extension:access_types_qos_specs_id"), a.may(ctx, "volume_extension:volume_type_access")
+	shown := a.svc.Types.Shown(ctx)
 	// Who has just made or changed a type is shown less of it.
-	qos, access = qos && r.HTTP.Method == http.MethodGet, access && r.HTTP.Method != http.MethodPut
+	qos, access := shown.QoS && r.HTTP.Method == http.MethodGet, shown.Access && r.HTTP.Method != http.MethodPut
 	return func(w *rest.Writer, t *voltype.Type) {
 		w.Text("id", t.ID)
 		w.Text("name", t.Name)
 		w.Bool("is_public", t.Public)
 		w.TextPointer("description", t.Description)
 		switch {
-		case specs && all:
+		case shown.Specs && shown.AllSpecs:
 			w.TextMap("extra_specs", t.ExtraSpecs)
-		case specs:
+		case shown.Specs:
 			w.TextMap("extra_specs", t.Visible())
 		}
 		if qos {

@@ -64,7 +64,7 @@ func (a *api) createVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.svc.Create(ctx, n)
+	v, err := a.svc.Volumes.Create(ctx, n)
 	return a.volumes(true).Answer(ctx, r, http.StatusAccepted, v, err)
 }
 

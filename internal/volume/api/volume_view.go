@@ -23,18 +23,12 @@ var shownAs = map[string]string{volume.Managing: volume.Creating, volume.ErrorMa
 
 // viewVolumes is a volume with all that the actor may see of it.
 func (a *api) viewVolumes(ctx context.Context, r *httpx.Request, rows []*volume.Volume) (func(*rest.Writer, *volume.Volume), error) {
-	ids := make([]string, 0, len(rows))
-	for _, v := range rows {
-		ids = append(ids, v.TypeID)
-	}
-	names, err := a.svc.TypeNames(ctx, ids)
+	details, err := a.svc.Volumes.Details(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
-	host := a.svc.Allowed(ctx, "volume_extension:volume_host_attribute", "")
-	migration := a.svc.Allowed(ctx, "volume_extension:volume_mig_status_attribute", "")
-	confides := a.svc.Confides(ctx)
 	return func(w *rest.Writer, v *volume.Volume) {
+		shown := details.Shown[v.ProjectID]
 		w.Text("id", v.ID)
 		status := v.Status
 		if other := shownAs[status]; other != "" {
@@ -47,7 +41,7 @@ func (a *api) viewVolumes(ctx context.Context, r *httpx.Request, rows []*volume.
 		w.Time("updated_at", v.UpdatedAt, rest.Micros)
 		w.TextOrNull("name", v.Name)
 		w.TextOrNull("description", v.Description)
-		w.TextOrNull("volume_type", names[v.TypeID])
+		w.TextOrNull("volume_type", details.Types[v.TypeID])
 		w.TextOrNull("snapshot_id", v.SnapshotID)
 		w.TextOrNull("source_volid", v.SourceID)
 		w.TextMap("metadata", shownMetadata(v))
@@ -58,30 +52,30 @@ func (a *api) viewVolumes(ctx context.Context, r *httpx.Request, rows []*volume.
 		w.Null("replication_status")
 		w.Null("consistencygroup_id")
 		w.Bool("multiattach", v.Multiattach)
-		viewAttached(w, v, confides)
-		if migration {
+		viewAttached(w, v, details.Connections)
+		if shown.Migration {
 			w.TextOrNull("migration_status", v.MigrationStatus)
 		}
 		if r.HTTP.Method == http.MethodGet { // who makes or changes a volume is not shown what extensions add
-			a.viewExtended(ctx, w, v, host, migration)
+			viewExtended(w, v, shown)
 		}
-		newerVolume(w, r, v, host)
+		newerVolume(w, r, v, shown.Host)
 	}, nil
 }
 
 // viewExtended writes what extensions of the API add to a volume.
-func (a *api) viewExtended(ctx context.Context, w *rest.Writer, v *volume.Volume, host, migration bool) {
-	if host {
+func viewExtended(w *rest.Writer, v *volume.Volume, shown volume.Shown) {
+	if shown.Host {
 		w.TextOrNull("os-vol-host-attr:host", v.Host)
 	}
-	if migration {
+	if shown.Migration {
 		w.TextOrNull("os-vol-mig-status-attr:migstat", v.MigrationStatus)
 		w.Null("os-vol-mig-status-attr:name_id")
 	}
-	if a.svc.Allowed(ctx, "volume_extension:volume_tenant_attribute", v.ProjectID) {
+	if shown.Project {
 		w.Text("os-vol-tenant-attr:tenant_id", v.ProjectID)
 	}
-	if len(v.ImageMetadata) > 0 && a.svc.Allowed(ctx, "volume_extension:volume_image_metadata:show", v.ProjectID) {
+	if len(v.ImageMetadata) > 0 && shown.ImageMetadata {
 		w.TextMap("volume_image_metadata", v.ImageMetadata)
 	}
 }

@@ -57,11 +57,11 @@ func (a *api) listVolumes(detail bool) httpx.Handler {
 		if err != nil {
 			return nil, err
 		}
-		p, err := a.svc.List(ctx, q)
+		p, err := a.svc.Volumes.List(ctx, q)
 		if err != nil {
 			return nil, c.Query.Marked(err, q)
 		}
-		count, err := counted(ctx, r, q, a.svc.Count)
+		count, err := counted(ctx, r, q, a.svc.Volumes.Count)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (a *api) summary(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 		return nil, err
 	}
 	q.Limit = 0
-	sum, err := a.svc.Summarize(ctx, q)
+	sum, err := a.svc.Volumes.Summarize(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (a *api) summary(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 }
 
 func (a *api) showVolume(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	v, err := a.svc.Show(ctx, r.Var("volume_id"))
+	v, err := a.svc.Volumes.Show(ctx, r.Var("volume_id"))
 	return a.volumes(true).Answer(ctx, r, http.StatusOK, v, err)
 }
 
@@ -136,7 +136,7 @@ func (a *api) deleteVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 			return nil, err
 		}
 	}
-	if err := a.svc.Delete(ctx, r.Var("volume_id"), cascade, force); err != nil {
+	if err := a.svc.Volumes.Delete(ctx, r.Var("volume_id"), cascade, force); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
@@ -177,6 +177,6 @@ func (a *api) updateVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.svc.Update(ctx, r.Var("volume_id"), b.Volume.domain())
+	v, err := a.svc.Volumes.Update(ctx, r.Var("volume_id"), b.Volume.domain())
 	return a.volumes(true).Answer(ctx, r, http.StatusOK, v, err)
 }

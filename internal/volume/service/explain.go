@@ -13,7 +13,7 @@ func volumes(s *volume.Service) service.Explainer {
 	return service.Explainer{
 		Noun: "volume",
 		List: func(ctx context.Context) ([]service.Resource, error) {
-			page, err := s.List(ctx, store.Query{Everyone: true})
+			page, err := s.Volumes.List(ctx, store.Query{Everyone: true})
 			if err != nil {
 				return nil, err
 			}
@@ -24,7 +24,7 @@ func volumes(s *volume.Service) service.Explainer {
 			return out, nil
 		},
 		Explain: func(ctx context.Context, id string) (*service.Explanation, error) {
-			e, err := s.Explain(ctx, id)
+			e, err := s.Volumes.Explain(ctx, id)
 			if err != nil {
 				return nil, err
 			}

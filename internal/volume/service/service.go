@@ -29,21 +29,21 @@ func New(d volume.Deps, master [32]byte) (*volume.Service, service.Descriptor, e
 		Counts:   []service.Count{service.Rows("volumes", d.Tables.Volumes), service.Rows("volume snapshots", d.Tables.Snapshots)},
 		Health:   func(ctx context.Context) []service.Health { return backends(ctx, s) },
 		Explains: []service.Explainer{volumes(s)},
-		Hears:    s.HostSeenSince,
+		Hears:    s.Backends.SeenSince,
 		Start:    s.Start, Stop: s.Stop,
 	}, nil
 }
 
 // backends are where volumes lie, as their hosts have last reported them.
 func backends(ctx context.Context, s *volume.Service) []service.Health {
-	list, err := s.BackendStates(ctx)
+	list, err := s.Backends.States(ctx)
 	if err != nil {
 		return []service.Health{{Name: "volume backends", Managed: "kumoi", Err: err}}
 	}
 	out := make([]service.Health, 0, len(list))
 	for _, b := range list {
 		h := service.Health{Name: "volumes " + b.Place().String(), Managed: "operator", Version: b.Report.Driver}
-		if why := s.Fault(b); why != "" {
+		if why := s.Backends.Fault(b); why != "" {
 			h.Err = errors.New(why)
 		}
 		out = append(out, h)

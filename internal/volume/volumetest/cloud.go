@@ -188,7 +188,7 @@ func (h *Hosts) report(ctx context.Context) error {
 	for name, host := range hosts {
 		list, err := host.VolumeBackends(ctx)
 		if err == nil {
-			err = h.svc.TakeReport(actor.AsSystem(ctx, "host"), name, hostapi.VolumeReport{Backends: list})
+			err = h.svc.Backends.TakeReport(actor.AsSystem(ctx, "host"), name, hostapi.VolumeReport{Backends: list})
 		}
 		if err != nil {
 			return err
