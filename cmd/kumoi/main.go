@@ -30,6 +30,7 @@ type commands struct {
 	Openrc  openrcCmd  `cmd:"" help:"Print the administrator's credentials for stock clients."`
 	Doctor  doctorCmd  `cmd:"" help:"Check the machine; each failed check says what to do."`
 	Demo    demoCmd    `cmd:"" help:"Walk the whole path: project, image, network, server, ssh through a floating IP."`
+	Quotas  quotasCmd  `cmd:"" help:"List what a project may have unless somebody says otherwise."`
 	Routes  routesCmd  `cmd:"" help:"List every REST operation that is served."`
 	Explain explainCmd `cmd:"" help:"Tell in plain words why something is as it is."`
 	Events  eventsCmd  `cmd:"" help:"Tell what changes in the cloud: each change of a resource, as it is committed."`

@@ -35,3 +35,25 @@ func TestCountedTablesExist(t *testing.T) {
 		}
 	})
 }
+
+// A service that bounds what projects have says so where the cloud can see it.
+func TestServicesSayTheirQuotas(t *testing.T) {
+	t.Parallel()
+	list, err := Services()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, d := range list {
+		for resource, limit := range d.Quotas {
+			got[d.Name+" "+resource] = limit
+		}
+	}
+	for resource, want := range map[string]int64{
+		"compute instances": 10, "volume gigabytes": 1000, "volume per_volume_gigabytes": -1, "network port": 500, "image image_count_total": -1,
+	} {
+		if limit, known := got[resource]; !known || limit != want {
+			t.Errorf("%s: %d (%v), want %d", resource, limit, known, want)
+		}
+	}
+}

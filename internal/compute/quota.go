@@ -27,6 +27,9 @@ func (s *Quotas) counted(t Tables) *quota.Quotas {
 	}})
 }
 
+// BuiltIn are the limits of projects that have none of their own.
+func (s *Quotas) BuiltIn() map[string]int64 { return s.quotas.BuiltIn() }
+
 // countServers counts what servers take of quotas.
 func (s *Quotas) countServers(ctx context.Context, tx *store.Tx, h quota.Holder) (map[string]int64, error) {
 	t, err := s.store.ServerTotals(ctx, tx, h.Project, h.User)

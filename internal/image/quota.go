@@ -32,6 +32,9 @@ func (s *Service) newQuotas() *quota.Quotas {
 	})
 }
 
+// QuotaDefaults are the limits of projects for which identity has none, sizes in bytes.
+func (s *Service) QuotaDefaults() map[string]int64 { return s.quotas.BuiltIn() }
+
 func (s *Service) allowances(ctx context.Context, tx *store.Tx, project string) (map[string]int64, error) {
 	if s.identity == nil {
 		return map[string]int64{}, nil

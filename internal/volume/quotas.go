@@ -34,6 +34,9 @@ func (s *Service) makeQuotas(t FamilyTables) *Quotas {
 	return q
 }
 
+// BuiltIn are the limits of projects that have none of their own.
+func (q *Quotas) BuiltIn() map[string]int64 { return q.q.BuiltIn() }
+
 const perVolume = "per_volume_gigabytes"
 
 // ofTypes are the quotas that types have.

@@ -22,6 +22,7 @@ func New(d compute.Deps, c console.Config) (*compute.Service, service.Descriptor
 	return s, service.Descriptor{
 		Name: "compute", Migrations: sqlstore.Migrations(), APIs: []*httpx.Service{api.New(s), consoles.API()},
 		Catalog:  []service.Endpoint{{Type: "compute", Name: "nova", Path: "/compute/v2.1"}},
+		Quotas:   s.Quotas.BuiltIn(),
 		Counts:   []service.Count{service.Rows("servers", d.Tables.Servers, store.Eq("deleted", false))},
 		Explains: []service.Explainer{servers(s)},
 		Hears:    s.Hosts.SeenSince,

@@ -24,6 +24,7 @@ func New(d image.Deps) (*image.Service, service.Descriptor, error) {
 	return s, service.Descriptor{
 		Name: "image", Migrations: sqlstore.Migrations(), APIs: []*httpx.Service{api.New(s)},
 		Catalog: []service.Endpoint{{Type: "image", Name: "glance", Path: "/image"}},
+		Quotas:  s.QuotaDefaults(),
 		Counts:  []service.Count{service.Rows("images", d.Tables.Images, store.Ne("status", string(image.Deleted)))},
 		Health:  func(context.Context) []service.Health { return stores(s) },
 		Start:   s.Start, Stop: s.Stop,

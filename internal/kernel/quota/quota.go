@@ -148,6 +148,17 @@ func (q *Quotas) Check(ctx context.Context, tx *store.Tx, h Holder, wants ...Wan
 	return a.Over(wants...), err
 }
 
+// BuiltIn are the limits of those of whom nobody has said anything, without the
+// resources that come and go.
+func (q *Quotas) BuiltIn() map[string]int64 {
+	out := map[string]int64{}
+	for _, f := range q.d.Families {
+		maps.Copy(out, f.Defaults)
+	}
+	maps.Copy(out, q.d.Config)
+	return out
+}
+
 // Fits tells whether a single thing is within a holder's limit: so many items of
 // metadata, a volume of such a size.
 func (q *Quotas) Fits(ctx context.Context, tx *store.Tx, h Holder, resource string, n int64) (bool, error) {

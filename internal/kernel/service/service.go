@@ -27,6 +27,9 @@ type Descriptor struct {
 	Catalog []Endpoint
 	// Sagas are the kinds that its New registers; assembling it fills them in.
 	Sagas []string
+	// Quotas are what a project may have of each resource unless somebody says
+	// otherwise, -1: as much as it wants.
+	Quotas map[string]int64
 	// Counts are what "kumoi status" counts.
 	Counts []Count
 	// Health tells of what it depends on; nil: of nothing. It does not wait for

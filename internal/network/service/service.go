@@ -19,6 +19,7 @@ func New(d network.Deps) (*network.Service, service.Descriptor, error) {
 	return s, service.Descriptor{
 		Name: "network", Migrations: sqlstore.Migrations(), APIs: []*httpx.Service{api.New(s)},
 		Catalog: []service.Endpoint{{Type: "network", Name: "neutron", Path: "/network"}},
+		Quotas:  network.DefaultQuotas,
 		Counts:  []service.Count{service.Rows("networks", d.Tables.Networks), service.Rows("ports", d.Tables.Ports)},
 		Start:   s.Start, Stop: s.Stop,
 	}, nil

@@ -26,6 +26,7 @@ func New(d volume.Deps, master [32]byte) (*volume.Service, service.Descriptor, e
 			{Type: "block-storage", Name: "cinder", Path: "/volume/v3/$(project_id)s"},
 			{Type: "volumev3", Name: "cinderv3", Path: "/volume/v3/$(project_id)s"}, // as older clients look for it
 		},
+		Quotas:   s.Quotas.BuiltIn(),
 		Counts:   []service.Count{service.Rows("volumes", d.Tables.Volumes), service.Rows("volume snapshots", d.Tables.Snapshots)},
 		Health:   func(ctx context.Context) []service.Health { return backends(ctx, s) },
 		Explains: []service.Explainer{volumes(s)},
