@@ -53,11 +53,11 @@ func (c *Cloud) imageOperations() {
 
 // namedImage finds an image by id, or by a name that only one has.
 func (k *control) namedImage(ctx context.Context, name string) (*image.Image, error) {
-	img, err := k.image.Show(ctx, name)
+	img, err := k.image.Images.Show(ctx, name)
 	if !errs.Is(err, errs.NotFound) {
 		return img, err
 	}
-	page, err := k.image.List(ctx, store.Query{Limit: 2, Where: []store.Cond{store.Eq("name", name)}})
+	page, err := k.image.Images.List(ctx, store.Query{Limit: 2, Where: []store.Cond{store.Eq("name", name)}})
 	switch {
 	case err != nil:
 		return nil, err
@@ -79,7 +79,7 @@ func (k *control) cacheRows(ctx context.Context, hosts []compute.HostImages) ([]
 		for _, c := range h.Cache.Images {
 			row.Image, row.Format, row.SHA512, row.Bytes, row.Used, row.Disks = c.ID, c.Format, c.SHA512, c.Bytes, c.Used, c.Disks
 			row.Name = "(deleted)"
-			img, err := k.image.Show(ctx, c.ID)
+			img, err := k.image.Images.Show(ctx, c.ID)
 			switch {
 			case err == nil:
 				row.Name = img.Name

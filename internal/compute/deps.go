@@ -71,7 +71,7 @@ type ImageData interface {
 }
 
 // ImageProxy is the part of the image service that versions before 2.39 showed
-// as compute's own; *image.Service is one.
+// as compute's own; *image.Images is one.
 type ImageProxy interface {
 	Images
 	List(ctx context.Context, q store.Query) (store.Page[Image], error)

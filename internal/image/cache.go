@@ -76,7 +76,7 @@ func (c *cachedFile) Range(_ context.Context, off, n int64) (io.ReadCloser, erro
 
 // want queues an image that was read from far away.
 func (f *Cache) want(ctx context.Context, img *Image, l Location) {
-	n, ok := f.s.named(l.Store)
+	n, ok := f.s.Stores.named(l.Store)
 	if !ok || n.Backend.Type() == "file" || img.Size == nil || *img.Size > f.s.cfg.CacheSize {
 		return
 	}
@@ -134,7 +134,7 @@ func (f *Cache) fill(ctx context.Context) (string, error) {
 	}
 	fetched := 0
 	for _, e := range entries {
-		img, err := f.s.image(ctx, e.ImageID)
+		img, err := f.s.Images.get(ctx, e.ImageID)
 		_, statErr := os.Stat(f.path(e.ImageID))
 		switch {
 		case errs.Is(err, errs.NotFound), err == nil && e.Cached && statErr != nil, err == nil && !e.Cached && img.Status != Active:
@@ -192,7 +192,7 @@ func (f *Cache) forget(ctx context.Context, id string) error {
 // fetch copies an image into the cache and believes it only if its hash
 // is right.
 func (f *Cache) fetch(ctx context.Context, img *Image) error {
-	data, err := f.s.open(ctx, img, nil)
+	data, err := f.s.Downloads.open(ctx, img, nil)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (f *Cache) List(ctx context.Context) ([]*CacheEntry, error) {
 
 // Queue has an image copied into the cache soon.
 func (f *Cache) Queue(ctx context.Context, id string) error {
-	img, err := f.s.Show(ctx, id)
+	img, err := f.s.Images.Show(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func (f *Cache) Drop(ctx context.Context, id string) error {
 	for _, e := range entries {
 		known = known || e.ImageID == id
 	}
-	if _, err := f.s.image(ctx, id); err != nil && !known {
+	if _, err := f.s.Images.get(ctx, id); err != nil && !known {
 		return errs.New(errs.NotFound, "Image %s not found.", quotable(id))
 	}
 	if !known {
@@ -368,7 +368,7 @@ func (f *Cache) Nodes(ctx context.Context, id string) ([]string, error) {
 	if err := f.s.policy.Check(ctx, "list_cached_nodes", own(ctx)); err != nil {
 		return nil, err
 	}
-	if _, err := f.s.Show(ctx, id); err != nil {
+	if _, err := f.s.Images.Show(ctx, id); err != nil {
 		return nil, err
 	}
 	entries, err := f.entries(ctx, "")

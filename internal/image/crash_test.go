@@ -178,32 +178,32 @@ func crashChild(dir, op, point, url string) error {
 	}
 	n.tasks.Start()
 	ctx := asAdmin(context.Background())
-	if _, err := n.svc.Create(ctx, map[string]any{"id": crashID, "disk_format": "raw", "container_format": "bare"}); err != nil {
+	if _, err := n.svc.Images.Create(ctx, map[string]any{"id": crashID, "disk_format": "raw", "container_format": "bare"}); err != nil {
 		return err
 	}
 	request := image.ImportRequest{AllMustSucceed: true}
 	switch op {
 	case "upload":
 		armed = true
-		return n.svc.Upload(ctx, crashID, bytes.NewReader(crashData()), -1, "")
+		return n.svc.Uploads.Create(ctx, crashID, bytes.NewReader(crashData()), -1, "")
 	case "stage":
-		return n.svc.Stage(ctx, crashID, &deadlyReader{r: bytes.NewReader(crashData()), point: point}, -1)
+		return n.svc.Uploads.Stage(ctx, crashID, &deadlyReader{r: bytes.NewReader(crashData()), point: point}, -1)
 	case "glance-direct":
-		if err := n.svc.Stage(ctx, crashID, bytes.NewReader(crashData()), -1); err != nil {
+		if err := n.svc.Uploads.Stage(ctx, crashID, bytes.NewReader(crashData()), -1); err != nil {
 			return err
 		}
 		request.AllStores = true
 	case "web-download":
 		request.URI = url
 	case "copy-image":
-		if err := n.svc.Upload(ctx, crashID, bytes.NewReader(crashData()), -1, "one"); err != nil {
+		if err := n.svc.Uploads.Create(ctx, crashID, bytes.NewReader(crashData()), -1, "one"); err != nil {
 			return err
 		}
 		request.Stores = []string{"two"}
 	}
 	armed = true
 	request.Method = op
-	if err := n.svc.Import(ctx, crashID, request); err != nil {
+	if err := n.svc.Imports.Create(ctx, crashID, request); err != nil {
 		return err
 	}
 	return n.sagas.WaitIdle(ctx)
@@ -277,12 +277,12 @@ func recover1(t *testing.T, dir, op string) {
 	if err := n.sagas.WaitIdle(ctx); err != nil {
 		t.Fatal(err)
 	}
-	img, err := n.svc.Show(ctx, crashID)
+	img, err := n.svc.Images.Show(ctx, crashID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waittest.Until(t, 20*time.Second, func() error {
-		if img, err = n.svc.Show(ctx, crashID); err != nil {
+		if img, err = n.svc.Images.Show(ctx, crashID); err != nil {
 			t.Fatal(err)
 		}
 		left := leftovers(t, dir)
@@ -298,7 +298,7 @@ func recover1(t *testing.T, dir, op string) {
 	}
 	switch {
 	case img.Status == image.Active:
-		data, err := n.svc.OpenData(ctx, crashID)
+		data, err := n.svc.Downloads.OpenData(ctx, crashID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +311,7 @@ func recover1(t *testing.T, dir, op string) {
 		if op == "copy-image" {
 			t.Errorf("copying took the image's data away")
 		}
-		if err := n.svc.Upload(ctx, crashID, bytes.NewReader(crashData()), -1, ""); err != nil {
+		if err := n.svc.Uploads.Create(ctx, crashID, bytes.NewReader(crashData()), -1, ""); err != nil {
 			t.Errorf("uploading again: %v", err)
 		}
 	}

@@ -14,76 +14,79 @@ import (
 // ErrNoData says that an image has no data to read.
 var ErrNoData = errs.New(errs.NotFound, "The image has no data.").WithCode("NoData")
 
+// Downloads are images' bytes on their way to clients.
+type Downloads struct{ s *Service }
+
 // Data is an image's data, open for reading; its reader must close it.
 type Data struct {
 	backend.Object
 	Image *Image
 }
 
-// Download opens an image's data for the actor. prefer names stores to read
+// Open opens an image's data for the actor. prefer names stores to read
 // from before others.
-func (s *Service) Download(ctx context.Context, id string, prefer ...string) (*Data, error) {
-	img, err := s.Show(ctx, id)
+func (f *Downloads) Open(ctx context.Context, id string, prefer ...string) (*Data, error) {
+	img, err := f.s.Images.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if img.Status == Deactivated && !s.admin(ctx) {
+	if img.Status == Deactivated && !f.s.admin(ctx) {
 		return nil, errs.New(errs.Forbidden, "The requested image has been deactivated. Image data download is forbidden.")
 	}
-	if err := s.check(ctx, "download_image", img); err != nil {
+	if err := f.s.check(ctx, "download_image", img); err != nil {
 		return nil, err
 	}
 	if len(prefer) > 0 {
-		if err := s.check(ctx, "download_from_store", img); err != nil {
+		if err := f.s.check(ctx, "download_from_store", img); err != nil {
 			return nil, err
 		}
 		for _, p := range prefer {
-			if _, ok := s.named(p); !ok {
+			if _, ok := f.s.Stores.named(p); !ok {
 				return nil, errs.New(errs.Invalid, "Store '%s' is not configured.", quotable(p))
 			}
 		}
 	}
-	return s.open(ctx, img, prefer)
+	return f.open(ctx, img, prefer)
 }
 
 // OpenData opens the data of an active image for Kumoi itself, which feeds it
 // to hosts in ranges.
-func (s *Service) OpenData(ctx context.Context, id string) (*Data, error) {
-	img, err := s.Show(actor.AsSystem(ctx, "image"), id)
+func (f *Downloads) OpenData(ctx context.Context, id string) (*Data, error) {
+	img, err := f.s.Images.Show(actor.AsSystem(ctx, "image"), id)
 	if err != nil {
 		return nil, err
 	}
-	return s.open(ctx, img, nil)
+	return f.open(ctx, img, nil)
 }
 
 // open tries the image's locations, the best first, until one can be read.
-func (s *Service) open(ctx context.Context, img *Image, prefer []string) (*Data, error) {
+func (f *Downloads) open(ctx context.Context, img *Image, prefer []string) (*Data, error) {
 	if img.Status != Active && img.Status != Deactivated || len(img.Locations) == 0 {
 		return nil, ErrNoData
 	}
-	if obj := s.Cache.open(img); obj != nil {
+	if obj := f.s.Cache.open(img); obj != nil {
 		return &Data{Object: obj, Image: img}, nil
 	}
 	var failures []error
-	for _, l := range s.byPreference(img.Locations, prefer) {
-		obj, err := s.openLocation(ctx, l)
+	for _, l := range f.byPreference(img.Locations, prefer) {
+		obj, err := f.openLocation(ctx, l)
 		if err == nil && img.Size != nil && obj.Size() != *img.Size {
 			obj.Close()
 			err = errs.New(errs.Unavailable, "The store %s has %d bytes of image %s, not %d.", l.Store, obj.Size(), img.ID, *img.Size)
 		}
 		if err == nil {
-			s.Cache.want(ctx, img, l)
+			f.s.Cache.want(ctx, img, l)
 			return &Data{Object: obj, Image: img}, nil
 		}
-		s.log.WarnContext(ctx, "image cannot be read from a store", "image_id", img.ID, "store", l.Store, "error", err)
+		f.s.log.WarnContext(ctx, "image cannot be read from a store", "image_id", img.ID, "store", l.Store, "error", err)
 		failures = append(failures, err)
 	}
 	return nil, errs.Wrap(errs.Unavailable, errors.Join(failures...),
 		"None of the stores that hold image %s can deliver it now; try again later.", img.ID)
 }
 
-func (s *Service) openLocation(ctx context.Context, l Location) (backend.Object, error) {
-	b, err := s.backendOf(l)
+func (f *Downloads) openLocation(ctx context.Context, l Location) (backend.Object, error) {
+	b, err := f.s.Stores.of(l)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (s *Service) openLocation(ctx context.Context, l Location) (backend.Object,
 }
 
 // byPreference orders locations: wanted stores, then heavier ones, then as they are.
-func (s *Service) byPreference(locations []Location, prefer []string) []Location {
+func (f *Downloads) byPreference(locations []Location, prefer []string) []Location {
 	rank := func(l Location) int {
 		if i := slices.Index(prefer, l.Store); i >= 0 {
 			return i
@@ -99,7 +102,7 @@ func (s *Service) byPreference(locations []Location, prefer []string) []Location
 		return len(prefer)
 	}
 	weight := func(l Location) int {
-		n, _ := s.named(l.Store)
+		n, _ := f.s.Stores.named(l.Store)
 		return n.Weight
 	}
 	out := slices.Clone(locations)

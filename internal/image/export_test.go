@@ -6,8 +6,8 @@ import "kumoi/internal/kernel/saga"
 type ImportState = importState
 
 // ImportSaga and LocationSaga are the service's sagas, for the harness.
-func (s *Service) ImportSaga() saga.Definition[ImportState]   { return s.importSaga() }
-func (s *Service) LocationSaga() saga.Definition[ImportState] { return s.locationSaga() }
+func (s *Service) ImportSaga() saga.Definition[ImportState]   { return s.Imports.saga() }
+func (s *Service) LocationSaga() saga.Definition[ImportState] { return s.Locations.saga() }
 
 // Scoped is the query that a list of images makes of a request's.
-var Scoped = (*Service).scoped
+var Scoped = (*Images).scoped

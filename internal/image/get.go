@@ -10,25 +10,28 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
+// Images are images as records: what they are called, whose they are, and whether they may be used.
+type Images struct{ s *Service }
+
 // Show returns an image that the actor may see.
-func (s *Service) Show(ctx context.Context, id string) (*Image, error) {
+func (f *Images) Show(ctx context.Context, id string) (*Image, error) {
 	var img *Image
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		img, err = s.visible(ctx, tx, id)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		img, err = f.visible(ctx, tx, id)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return img, s.check(ctx, "get_image", img)
+	return img, f.s.check(ctx, "get_image", img)
 }
 
 // visible loads an image if the actor may know of it: an administrator, the
 // owner, a member, or anybody if it is public or a community image.
-func (s *Service) visible(ctx context.Context, tx *store.Tx, id string) (*Image, error) {
-	img, err := s.tables.Images.Get(ctx, tx, id)
+func (f *Images) visible(ctx context.Context, tx *store.Tx, id string) (*Image, error) {
+	img, err := f.s.tables.Images.Get(ctx, tx, id)
 	if err == nil {
-		err = s.membership(ctx, tx, img)
+		err = f.membership(ctx, tx, img)
 	}
 	if errs.Is(err, errs.NotFound) {
 		return nil, notFound(id)
@@ -40,14 +43,14 @@ func (s *Service) visible(ctx context.Context, tx *store.Tx, id string) (*Image,
 	case img.Visibility == Public, img.Visibility == Community,
 		img.Owner != "" && img.Owner == actor.From(ctx).ProjectID,
 		img.MemberID != "",
-		s.admin(ctx):
+		f.s.admin(ctx):
 		return img, nil
 	}
 	return nil, notFound(id)
 }
 
 // membership notes on others' shared images whether the actor's project is a member.
-func (s *Service) membership(ctx context.Context, tx *store.Tx, images ...*Image) error {
+func (f *Images) membership(ctx context.Context, tx *store.Tx, images ...*Image) error {
 	project := actor.From(ctx).ProjectID
 	byID, ids := map[string]*Image{}, []string(nil)
 	for _, img := range images {
@@ -58,7 +61,7 @@ func (s *Service) membership(ctx context.Context, tx *store.Tx, images ...*Image
 	if len(ids) == 0 {
 		return nil
 	}
-	members, err := s.tables.Members.All(ctx, tx, store.In("image_id", ids), store.Eq("member_id", project))
+	members, err := f.s.tables.Members.All(ctx, tx, store.In("image_id", ids), store.Eq("member_id", project))
 	for _, m := range members {
 		byID[m.ImageID].MemberID = project
 	}
@@ -68,16 +71,16 @@ func (s *Service) membership(ctx context.Context, tx *store.Tx, images ...*Image
 // List returns a page of the images that the actor may see. Conditions on
 // "visibility" and "member_status" are relative to the actor; both know the
 // word "all".
-func (s *Service) List(ctx context.Context, q store.Query) (page store.Page[Image], err error) {
-	if err := s.policy.Check(ctx, "get_images", own(ctx)); err != nil {
+func (f *Images) List(ctx context.Context, q store.Query) (page store.Page[Image], err error) {
+	if err := f.s.policy.Check(ctx, "get_images", own(ctx)); err != nil {
 		return page, err
 	}
-	q = s.scoped(ctx, q)
-	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		if page, err = s.tables.Images.List(ctx, tx, q); err != nil {
+	q = f.scoped(ctx, q)
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
+		if page, err = f.s.tables.Images.List(ctx, tx, q); err != nil {
 			return unmarked(err, q, "an image")
 		}
-		return s.membership(ctx, tx, page.Rows...)
+		return f.membership(ctx, tx, page.Rows...)
 	})
 	return page, err
 }
@@ -91,11 +94,11 @@ func unmarked(err error, q store.Query, what string) error {
 }
 
 // scoped turns what a request asks for into what the actor gets of it.
-func (s *Service) scoped(ctx context.Context, q store.Query) store.Query {
+func (f *Images) scoped(ctx context.Context, q store.Query) store.Query {
 	project := actor.From(ctx).ProjectID
 	wanted, status := wantedOf(&q)
-	q.Sort, q.Cap = aged(q.Sort), s.cfg.PageMax
-	if s.admin(ctx) {
+	q.Sort, q.Cap = aged(q.Sort), f.s.cfg.PageMax
+	if f.s.admin(ctx) {
 		return q.Filter(administered(project, wanted)...)
 	}
 	visible := store.Or(store.Is("of", project), store.Is("among", string(Public)), store.Is("among", string(Community)), store.Is("shared with", project))

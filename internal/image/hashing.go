@@ -11,15 +11,15 @@ import (
 
 const hashKind = "image.location"
 
-// AddLocation gives a queued image its first location. The image becomes
+// Create gives a queued image its first location. The image becomes
 // active when its data was read there and is what was claimed of it. Ordinary
 // users may name places on the web; services also those of our stores.
-func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) error {
-	img, err := s.Show(ctx, id)
+func (f *Locations) Create(ctx context.Context, id, url string, claimed any) error {
+	img, err := f.s.Images.Show(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := s.check(ctx, "add_image_location", img); err != nil {
+	if err := f.s.check(ctx, "add_image_location", img); err != nil {
 		return err
 	}
 	if img.Status != Queued {
@@ -29,15 +29,15 @@ func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) 
 	if err != nil {
 		return err
 	}
-	loc, err := s.foreign(url)
+	loc, err := f.foreign(url)
 	if err != nil {
 		return errs.New(errs.Forbidden, "%s", errs.As(err).Msg)
 	}
-	t := s.Tasks.begun(ctx, "location_import", img.ID, map[string]any{"image_id": img.ID, "loc_url": url, "validation_data": claimed})
+	t := f.s.Tasks.begun(ctx, "location_import", img.ID, map[string]any{"image_id": img.ID, "loc_url": url, "validation_data": claimed})
 	t.Status = "processing"
 	st := importState{TaskID: t.ID, ImageID: img.ID, Method: "location", URI: loc.URL, Stores: []string{loc.Store}, Claimed: v}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.visible(ctx, tx, id)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := f.s.Images.visible(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -50,38 +50,38 @@ func (s *Service) AddLocation(ctx context.Context, id, url string, claimed any) 
 		if err := img.setStatus(Importing); err != nil {
 			return err
 		}
-		img.Properties[propTask], img.UpdatedAt = t.ID, s.now()
-		if err := s.save(ctx, tx, img); err != nil {
+		img.Properties[propTask], img.UpdatedAt = t.ID, f.s.now()
+		if err := f.s.Images.save(ctx, tx, img); err != nil {
 			return err
 		}
-		if err := s.tables.Tasks.Insert(ctx, tx, t); err != nil {
+		if err := f.s.tables.Tasks.Insert(ctx, tx, t); err != nil {
 			return err
 		}
-		_, err = s.sagas.Start(ctx, tx, hashKind, "image/"+img.ID, st)
+		_, err = f.s.sagas.Start(ctx, tx, hashKind, "image/"+img.ID, st)
 		return err
 	})
 }
 
-// locationSaga is the work of AddLocation: one step that reads the data once.
-func (s *Service) locationSaga() saga.Definition[importState] {
+// saga is the work of AddLocation: one step that reads the data once.
+func (f *Locations) saga() saga.Definition[importState] {
 	return saga.Definition[importState]{
 		Kind: hashKind, Version: 1,
-		Steps: []saga.Step[importState]{{Name: "hash", Do: s.hashLocation, Timeout: fetchTimeout}},
-		Done:  s.locationDone, Failed: s.importFailed,
+		Steps: []saga.Step[importState]{{Name: "hash", Do: f.hash, Timeout: fetchTimeout}},
+		Done:  f.done, Failed: f.s.Imports.failed,
 	}
 }
 
-func (s *Service) hashLocation(ctx context.Context, st *importState) error {
-	img, err := s.image(ctx, st.ImageID)
+func (f *Locations) hash(ctx context.Context, st *importState) error {
+	img, err := f.s.Images.get(ctx, st.ImageID)
 	if err != nil {
 		return err
 	}
-	obj, err := s.openLocation(ctx, Location{Store: st.Stores[0], URL: st.URI})
+	obj, err := f.s.Downloads.openLocation(ctx, Location{Store: st.Stores[0], URL: st.URI})
 	if err != nil {
 		return err
 	}
 	defer obj.Close()
-	rep, err := s.judge(img, obj, obj.Size())
+	rep, err := f.s.Uploads.judge(img, obj, obj.Size())
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Service) hashLocation(ctx context.Context, st *importState) error {
 		return err
 	}
 	defer r.Close()
-	m := newMeter(&bounded{ctx: ctx, r: r, left: s.cfg.SizeCap}, s.cfg.SizeCap, nil)
+	m := newMeter(&bounded{ctx: ctx, r: r, left: f.s.cfg.SizeCap}, f.s.cfg.SizeCap, nil)
 	_, err = io.CopyBuffer(discard{}, m, make([]byte, blockSize))
 	sum := m.sum()
 	if err != nil {
@@ -108,12 +108,12 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-func (s *Service) locationDone(ctx context.Context, tx *store.Tx, st *importState) error {
-	img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
+func (f *Locations) done(ctx context.Context, tx *store.Tx, st *importState) error {
+	img, err := f.s.tables.Images.Get(ctx, tx, st.ImageID)
 	if err != nil {
 		return errs.New(errs.Gone, "The image was deleted meanwhile.")
 	}
-	loc, err := s.foreign(st.URI)
+	loc, err := f.foreign(st.URI)
 	if err != nil {
 		return err
 	}
@@ -126,9 +126,9 @@ func (s *Service) locationDone(ctx context.Context, tx *store.Tx, st *importStat
 		img.VirtualSize = &st.VirtualSize
 	}
 	delete(img.Properties, propTask)
-	img.UpdatedAt = s.now()
-	if err := s.save(ctx, tx, img); err != nil {
+	img.UpdatedAt = f.s.now()
+	if err := f.s.Images.save(ctx, tx, img); err != nil {
 		return err
 	}
-	return s.Tasks.end(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
+	return f.s.Tasks.end(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
 }

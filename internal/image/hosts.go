@@ -35,7 +35,7 @@ const incomingIdle = 2 * time.Minute
 
 // ReadImage reads a part of an active image's data; behind its end there is none.
 func (h *Hosts) ReadImage(ctx context.Context, id string, offset int64, length int) ([]byte, error) {
-	data, err := h.s.OpenData(ctx, id)
+	data, err := h.s.Downloads.OpenData(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (h *Hosts) incoming(ctx context.Context, id string) *incoming {
 	h.open[id] = in
 	go func() {
 		defer close(in.done)
-		in.err = h.s.Upload(actor.AsSystem(context.WithoutCancel(ctx), hosts), id, r, -1, "")
+		in.err = h.s.Uploads.Create(actor.AsSystem(context.WithoutCancel(ctx), hosts), id, r, -1, "")
 		r.CloseWithError(in.err)
 		in.idle.Stop()
 		h.mu.Lock()

@@ -20,6 +20,9 @@ const (
 	propFailed    = "os_glance_failed_import"
 )
 
+// Imports bring images' bytes from elsewhere, in the background.
+type Imports struct{ s *Service }
+
 // ImportRequest asks for an image to be filled, or copied to more stores.
 type ImportRequest struct {
 	Method         string // glance-direct, web-download, copy-image, glance-download
@@ -35,12 +38,12 @@ type ImportRequest struct {
 	Token          string         // of the actor, for other regions; never stored
 }
 
-// Import starts an import and returns when it is on record.
-func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error {
-	if !slices.Contains(s.cfg.ImportMethods, r.Method) {
+// Create starts an import and returns when it is on record.
+func (f *Imports) Create(ctx context.Context, id string, r ImportRequest) error {
+	if !slices.Contains(f.s.cfg.ImportMethods, r.Method) {
 		return errs.New(errs.Invalid, "Unknown import method name '%s'.", quotable(r.Method))
 	}
-	img, err := s.Show(ctx, id)
+	img, err := f.s.Images.Show(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -50,25 +53,25 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 	}
 	if err := importable(img, r.Method); err != nil {
 		// Whoever may not import is told so before what is wrong with the image.
-		if perr := s.check(ctx, rule, img); perr != nil {
+		if perr := f.s.check(ctx, rule, img); perr != nil {
 			return perr
 		}
 		return err
 	}
-	if err := s.check(ctx, rule, img); err != nil {
+	if err := f.s.check(ctx, rule, img); err != nil {
 		return err
 	}
-	if err := s.checkSource(r); err != nil {
+	if err := f.checkSource(r); err != nil {
 		return err
 	}
-	stores, err := s.importStores(img, r)
+	stores, err := f.stores(img, r)
 	if err != nil {
 		return err
 	}
 	if len(stores) == 0 {
-		return s.importedAlready(ctx, img.ID)
+		return f.already(ctx, img.ID)
 	}
-	t := s.Tasks.begun(ctx, "api_image_import", img.ID, map[string]any{
+	t := f.s.Tasks.begun(ctx, "api_image_import", img.ID, map[string]any{
 		"image_id": img.ID, "import_req": r.Body, "backend": stores,
 	})
 	st := importState{
@@ -76,24 +79,24 @@ func (s *Service) Import(ctx context.Context, id string, r ImportRequest) error 
 		Interface: r.Interface, Stores: stores, AllMustSucceed: r.AllMustSucceed,
 	}
 	if r.Token != "" && r.Method == "glance-download" {
-		s.tokens.Store(t.ID, r.Token)
+		f.s.tokens.Store(t.ID, r.Token)
 	}
 	to := Importing
 	if r.Method == "copy-image" {
 		to = Active
 	}
-	if err := s.startImport(ctx, t, st, to); err != nil {
-		s.tokens.Delete(t.ID)
+	if err := f.begin(ctx, t, st, to); err != nil {
+		f.s.tokens.Delete(t.ID)
 		return err
 	}
-	s.audit(ctx, "import", img)
+	f.s.Images.audit(ctx, "import", img)
 	return nil
 }
 
-// importedAlready marks an image that is to be copied to all stores and is in
+// already marks an image that is to be copied to all stores and is in
 // all of them, so that who waits for the copies sees that none is missing.
-func (s *Service) importedAlready(ctx context.Context, id string) error {
-	_, err := s.modify(ctx, id, "copy_image", func(_ *store.Tx, img *Image) error {
+func (f *Imports) already(ctx context.Context, id string) error {
+	_, err := f.s.Images.modify(ctx, id, "copy_image", func(_ *store.Tx, img *Image) error {
 		img.Properties[propImporting], img.Properties[propFailed] = "", ""
 		return nil
 	})
@@ -123,15 +126,15 @@ func importable(img *Image, method string) error {
 	return nil
 }
 
-func (s *Service) webRules() webget.Rules {
-	return webget.Rules{Allow: s.cfg.WebAllow, Hosts: s.cfg.WebHosts}
+func (f *Imports) webRules() webget.Rules {
+	return webget.Rules{Allow: f.s.cfg.WebAllow, Hosts: f.s.cfg.WebHosts}
 }
 
 // checkSource refuses a source that can be told to be wrong at once.
-func (s *Service) checkSource(r ImportRequest) error {
+func (f *Imports) checkSource(r ImportRequest) error {
 	switch r.Method {
 	case "web-download":
-		_, err := s.webRules().Check(r.URI)
+		_, err := f.webRules().Check(r.URI)
 		return err
 	case "glance-download":
 		if r.Region == "" {
@@ -147,15 +150,15 @@ func (s *Service) checkSource(r ImportRequest) error {
 	return nil
 }
 
-// importStores decides which stores the data goes to.
-func (s *Service) importStores(img *Image, r ImportRequest) ([]string, error) {
+// stores decides which stores the data goes to.
+func (f *Imports) stores(img *Image, r ImportRequest) ([]string, error) {
 	have := img.Stores()
 	var out []string
 	switch {
 	case r.AllStores && len(r.Stores) > 0:
 		return nil, errs.New(errs.Invalid, "All_stores parameter can't be used with x-image-meta-store header or stores parameter")
 	case r.AllStores:
-		for _, n := range s.stores {
+		for _, n := range f.s.stores {
 			if !n.Backend.ReadOnly() && !(r.Method == "copy-image" && slices.Contains(have, n.ID)) {
 				out = append(out, n.ID)
 			}
@@ -164,13 +167,13 @@ func (s *Service) importStores(img *Image, r ImportRequest) ([]string, error) {
 	case len(r.Stores) == 0:
 		out = []string{r.StoreHeader}
 		if r.StoreHeader == "" {
-			out[0] = s.cfg.DefaultStore
+			out[0] = f.s.cfg.DefaultStore
 		}
 	default:
 		out = r.Stores
 	}
 	for i, id := range out {
-		if _, err := s.writable(id); err != nil {
+		if _, err := f.s.Stores.writable(id); err != nil {
 			return nil, errs.New(errs.Conflict, "%s", errs.As(err).Msg)
 		}
 		if r.Method == "copy-image" && slices.Contains(have, id) {
@@ -183,12 +186,12 @@ func (s *Service) importStores(img *Image, r ImportRequest) ([]string, error) {
 	return out, nil
 }
 
-// startImport puts the task and its saga on record and moves the image, all in
+// begin puts the task and its saga on record and moves the image, all in
 // one transaction.
-func (s *Service) startImport(ctx context.Context, t *Task, st importState, to Status) error {
+func (f *Imports) begin(ctx context.Context, t *Task, st importState, to Status) error {
 	t.Status = "processing"
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.visible(ctx, tx, st.ImageID)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := f.s.Images.visible(ctx, tx, st.ImageID)
 		if err != nil {
 			return err
 		}
@@ -198,7 +201,7 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 		if err := img.fillable(ctx); err != nil {
 			return err
 		}
-		if err := s.enforce(ctx, tx, img.Owner, importNeeds(img, st)...); err != nil {
+		if err := f.s.enforce(ctx, tx, img.Owner, importNeeds(img, st)...); err != nil {
 			return err
 		}
 		if img.Status != to {
@@ -209,14 +212,14 @@ func (s *Service) startImport(ctx context.Context, t *Task, st importState, to S
 		img.Properties[propTask] = t.ID
 		img.Properties[propImporting] = strings.Join(st.Stores, ",")
 		img.Properties[propFailed] = ""
-		img.UpdatedAt = s.now()
-		if err := s.save(ctx, tx, img); err != nil {
+		img.UpdatedAt = f.s.now()
+		if err := f.s.Images.save(ctx, tx, img); err != nil {
 			return err
 		}
-		if err := s.tables.Tasks.Insert(ctx, tx, t); err != nil {
+		if err := f.s.tables.Tasks.Insert(ctx, tx, t); err != nil {
 			return err
 		}
-		_, err = s.sagas.Start(ctx, tx, importKind, "image/"+img.ID, st)
+		_, err = f.s.sagas.Start(ctx, tx, importKind, "image/"+img.ID, st)
 		return err
 	})
 }
@@ -268,21 +271,21 @@ func (st *importState) key(storeID string) string {
 }
 
 func (s *Service) registerSagas() {
-	saga.Register(s.sagas, s.importSaga())
-	saga.Register(s.sagas, s.locationSaga())
+	saga.Register(s.sagas, s.Imports.saga())
+	saga.Register(s.sagas, s.Locations.saga())
 }
 
-// importSaga fetches what is not here yet, looks at it and stores it.
-func (s *Service) importSaga() saga.Definition[importState] {
+// saga fetches what is not here yet, looks at it and stores it.
+func (f *Imports) saga() saga.Definition[importState] {
 	local := func(st *importState) bool { return st.Method == "glance-direct" || st.Method == "copy-image" }
 	copying := func(st *importState) bool { return st.Method == "copy-image" }
 	return saga.Definition[importState]{
 		Kind: importKind, Version: 1,
 		Steps: []saga.Step[importState]{
-			{Name: "fetch", Do: s.importFetch, Undo: s.importUnstage, Skip: local, Timeout: fetchTimeout},
-			{Name: "prepare", Do: s.importPrepare, Skip: copying, Timeout: fetchTimeout},
-			{Name: "store", Do: s.importStore, Undo: s.importDiscard, Timeout: fetchTimeout},
+			{Name: "fetch", Do: f.fetch, Undo: f.unstage, Skip: local, Timeout: fetchTimeout},
+			{Name: "prepare", Do: f.prepare, Skip: copying, Timeout: fetchTimeout},
+			{Name: "store", Do: f.store, Undo: f.discard, Timeout: fetchTimeout},
 		},
-		Done: s.importDone, Failed: s.importFailed,
+		Done: f.done, Failed: f.failed,
 	}
 }

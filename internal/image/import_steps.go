@@ -20,9 +20,9 @@ import (
 
 const fetchTimeout = 24 * time.Hour
 
-// importFetch brings the data into the staging area.
-func (s *Service) importFetch(ctx context.Context, st *importState) error {
-	if _, err := os.Stat(s.staged(st.ImageID)); err == nil {
+// fetch brings the data into the staging area.
+func (f *Imports) fetch(ctx context.Context, st *importState) error {
+	if _, err := os.Stat(f.s.Uploads.staged(st.ImageID)); err == nil {
 		return nil // fetched before a crash
 	}
 	var body io.ReadCloser
@@ -30,11 +30,11 @@ func (s *Service) importFetch(ctx context.Context, st *importState) error {
 	var err error
 	switch st.Method {
 	case "web-download":
-		if _, err = s.webRules().Check(st.URI); err == nil {
-			body, size, err = webget.Get(ctx, s.webRules().Client(), st.URI, nil)
+		if _, err = f.webRules().Check(st.URI); err == nil {
+			body, size, err = webget.Get(ctx, f.webRules().Client(), st.URI, nil)
 		}
 	case "glance-download":
-		body, size, err = s.openRemote(ctx, st)
+		body, size, err = f.openRemote(ctx, st)
 	default:
 		err = fmt.Errorf("import method %q", st.Method)
 	}
@@ -42,22 +42,22 @@ func (s *Service) importFetch(ctx context.Context, st *importState) error {
 		return err
 	}
 	defer body.Close()
-	_, err = s.writeStaged(ctx, st.ImageID, body, size)
+	_, err = f.s.Uploads.writeStaged(ctx, st.ImageID, body, size)
 	if err != nil && errs.KindOf(err) == errs.Internal {
 		err = errs.Wrap(errs.Unavailable, err, "The data could not be read to its end.")
 	}
 	return err
 }
 
-func (s *Service) importUnstage(_ context.Context, st *importState) error {
-	s.dropStaged(st.ImageID)
+func (f *Imports) unstage(_ context.Context, st *importState) error {
+	f.s.Uploads.dropStaged(st.ImageID)
 	return nil
 }
 
-// importPrepare unpacks, inspects and converts the staged data, in this order:
+// prepare unpacks, inspects and converts the staged data, in this order:
 // what comes out of a decompressor is as little trusted as what goes in.
-func (s *Service) importPrepare(ctx context.Context, st *importState) error {
-	img, err := s.image(ctx, st.ImageID)
+func (f *Imports) prepare(ctx context.Context, st *importState) error {
+	img, err := f.s.Images.get(ctx, st.ImageID)
 	if err != nil {
 		return err
 	}
@@ -67,24 +67,24 @@ func (s *Service) importPrepare(ctx context.Context, st *importState) error {
 	if st.Properties == nil {
 		st.Properties = map[string]string{}
 	}
-	if !s.policy.Allowed(ctx, "context_is_admin", nil) {
-		for k, v := range s.cfg.Inject {
+	if !f.s.policy.Allowed(ctx, "context_is_admin", nil) {
+		for k, v := range f.s.cfg.Inject {
 			st.Properties[k] = v
 		}
 	}
-	path := s.staged(st.ImageID)
-	if s.cfg.Decompress && img.ContainerFormat == "bare" {
-		if err := s.unpack(ctx, path); err != nil {
+	path := f.s.Uploads.staged(st.ImageID)
+	if f.s.cfg.Decompress && img.ContainerFormat == "bare" {
+		if err := f.unpack(ctx, path); err != nil {
 			return err
 		}
 	}
-	rep, err := s.judgeFile(img, path)
+	rep, err := f.judgeFile(img, path)
 	if err != nil {
 		return err
 	}
 	st.VirtualSize = rep.VirtualSize
-	if to := s.cfg.Convert; to != "" && to != img.DiskFormat && img.ContainerFormat == "bare" && diskimage.Can(rep.Format) && rep.Format == img.DiskFormat {
-		if rep, err = s.convertStaged(ctx, img, path, rep); err != nil {
+	if to := f.s.cfg.Convert; to != "" && to != img.DiskFormat && img.ContainerFormat == "bare" && diskimage.Can(rep.Format) && rep.Format == img.DiskFormat {
+		if rep, err = f.convert(ctx, img, path, rep); err != nil {
 			return err
 		}
 		st.DiskFormat, st.ContainerFormat, st.VirtualSize = to, img.ContainerFormat, rep.VirtualSize
@@ -92,31 +92,31 @@ func (s *Service) importPrepare(ctx context.Context, st *importState) error {
 	return nil
 }
 
-func (s *Service) judgeFile(img *Image, path string) (*diskimage.Report, error) {
-	f, err := os.Open(path)
+func (f *Imports) judgeFile(img *Image, path string) (*diskimage.Report, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, errs.Wrap(errs.Conflict, err, "The staged data of image %s is gone; stage it again.", img.ID)
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	return s.judge(img, f, info.Size())
+	return f.s.Uploads.judge(img, file, info.Size())
 }
 
 // unpack replaces gzip data by what is in it.
-func (s *Service) unpack(ctx context.Context, path string) error {
-	f, err := os.Open(path)
+func (f *Imports) unpack(ctx context.Context, path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer file.Close()
 	head := make([]byte, 6)
-	if _, err := f.ReadAt(head, 0); err != nil || diskimage.Compression(head) != "gzip" {
+	if _, err := file.ReadAt(head, 0); err != nil || diskimage.Compression(head) != "gzip" {
 		return nil //nolint:nilerr // too short to be compressed
 	}
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(file)
 	if err != nil {
 		return errs.Wrap(errs.MediaType, err, "The compressed image data is broken.")
 	}
@@ -125,7 +125,7 @@ func (s *Service) unpack(ctx context.Context, path string) error {
 		return err
 	}
 	defer out.Close()
-	if _, err = io.Copy(out, &bounded{ctx: ctx, r: z, left: s.cfg.SizeCap}); err == nil {
+	if _, err = io.Copy(out, &bounded{ctx: ctx, r: z, left: f.s.cfg.SizeCap}); err == nil {
 		err = out.Sync()
 	}
 	if err == nil {
@@ -138,51 +138,51 @@ func (s *Service) unpack(ctx context.Context, path string) error {
 	return diskError(err)
 }
 
-// convertStaged turns the staged data into the operator's format and judges
+// convert turns the staged data into the operator's format and judges
 // the result again.
-func (s *Service) convertStaged(ctx context.Context, img *Image, path string, rep *diskimage.Report) (*diskimage.Report, error) {
+func (f *Imports) convert(ctx context.Context, img *Image, path string, rep *diskimage.Report) (*diskimage.Report, error) {
 	out := path + ".out"
 	if err := diskimage.Confinement(); err != nil {
-		s.log.WarnContext(ctx, "images from users are worked on less shut in than they should be", "why", err)
+		f.s.log.WarnContext(ctx, "images from users are worked on less shut in than they should be", "why", err)
 	}
 	limits := diskimage.DefaultLimits()
-	limits.Size = s.cfg.SizeCap
-	if err := diskimage.Convert(ctx, []diskimage.Layer{{Path: path, Format: rep.Format}}, diskimage.Layer{Path: out, Format: s.cfg.Convert}, limits); err != nil {
+	limits.Size = f.s.cfg.SizeCap
+	if err := diskimage.Convert(ctx, []diskimage.Layer{{Path: path, Format: rep.Format}}, diskimage.Layer{Path: out, Format: f.s.cfg.Convert}, limits); err != nil {
 		return nil, err
 	}
 	converted := *img
-	converted.DiskFormat = s.cfg.Convert
-	after, err := s.judgeFile(&converted, out)
+	converted.DiskFormat = f.s.cfg.Convert
+	after, err := f.judgeFile(&converted, out)
 	if err != nil {
 		return nil, err
 	}
 	return after, os.Rename(out, path)
 }
 
-// importStore puts the data into each store. A store that fails is left out if
+// store puts the data into each store. A store that fails is left out if
 // the request allows it and another one succeeds.
-func (s *Service) importStore(ctx context.Context, st *importState) error {
-	img, err := s.image(ctx, st.ImageID)
+func (f *Imports) store(ctx context.Context, st *importState) error {
+	img, err := f.s.Images.get(ctx, st.ImageID)
 	if err != nil {
 		return err
 	}
 	st.Stored, st.Failed = nil, nil
 	var last error
 	for _, id := range st.Stores {
-		err := s.importInto(ctx, img, st, id)
+		err := f.into(ctx, img, st, id)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err == nil {
 			st.Stored = append(st.Stored, id)
 		} else {
-			s.log.WarnContext(ctx, "import into a store failed", "image_id", st.ImageID, "store", id, "error", err)
+			f.s.log.WarnContext(ctx, "import into a store failed", "image_id", st.ImageID, "store", id, "error", err)
 			st.Failed, last = append(st.Failed, id), err
 			if st.AllMustSucceed {
 				return err
 			}
 		}
-		s.showProgress(ctx, st)
+		f.showProgress(ctx, st)
 	}
 	if len(st.Stored) == 0 {
 		return last
@@ -190,26 +190,26 @@ func (s *Service) importStore(ctx context.Context, st *importState) error {
 	return nil
 }
 
-// importInto writes the data to one store, and requires that it is the same
+// into writes the data to one store, and requires that it is the same
 // data in all.
-func (s *Service) importInto(ctx context.Context, img *Image, st *importState, id string) error {
-	to, err := s.writable(id)
+func (f *Imports) into(ctx context.Context, img *Image, st *importState, id string) error {
+	to, err := f.s.Stores.writable(id)
 	if err != nil {
 		return err
 	}
 	if err := to.Backend.Delete(ctx, to.Backend.URL(st.key(id))); err != nil { // of an attempt before a crash
 		return err
 	}
-	src, size, err := s.importSource(ctx, img, st)
+	src, size, err := f.source(ctx, img, st)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	check, err := s.verifier(ctx, img)
+	check, err := f.s.Uploads.verifier(ctx, img)
 	if err != nil {
 		return err
 	}
-	sum, err := s.put(ctx, to, st.key(id), &bounded{ctx: ctx, r: src, left: s.cfg.SizeCap}, size, check)
+	sum, err := f.s.Uploads.put(ctx, to, st.key(id), &bounded{ctx: ctx, r: src, left: f.s.cfg.SizeCap}, size, check)
 	if err != nil {
 		return err
 	}
@@ -220,15 +220,15 @@ func (s *Service) importInto(ctx context.Context, img *Image, st *importState, i
 		return errs.New(errs.Internal, "The data changed between two stores.")
 	}
 	st.Size, st.Checksum, st.Hash = sum.size, sum.checksum, sum.hash
-	s.dedup(ctx, to, st.key(id), sum.hash)
+	f.s.Uploads.dedup(ctx, to, st.key(id), sum.hash)
 	return nil
 }
 
-// importSource opens what is to be stored: the image itself when it is copied,
+// source opens what is to be stored: the image itself when it is copied,
 // else the staged data.
-func (s *Service) importSource(ctx context.Context, img *Image, st *importState) (io.ReadCloser, int64, error) {
+func (f *Imports) source(ctx context.Context, img *Image, st *importState) (io.ReadCloser, int64, error) {
 	if st.Method == "copy-image" {
-		data, err := s.open(ctx, img, nil)
+		data, err := f.s.Downloads.open(ctx, img, nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -239,16 +239,16 @@ func (s *Service) importSource(ctx context.Context, img *Image, st *importState)
 		}
 		return &both{r, data}, data.Size(), nil
 	}
-	f, err := os.Open(s.staged(st.ImageID))
+	file, err := os.Open(f.s.Uploads.staged(st.ImageID))
 	if err != nil {
 		return nil, 0, errs.Wrap(errs.Conflict, err, "The staged data of image %s is gone; stage it again.", img.ID)
 	}
-	info, err := f.Stat()
+	info, err := file.Stat()
 	if err != nil {
-		f.Close()
+		file.Close()
 		return nil, 0, err
 	}
-	return f, info.Size(), nil
+	return file, info.Size(), nil
 }
 
 // both closes a stream and what it comes from.
@@ -260,49 +260,49 @@ type both struct {
 func (b *both) Close() error { return errors.Join(b.ReadCloser.Close(), b.below.Close()) }
 
 // showProgress tells on the image which stores are done.
-func (s *Service) showProgress(ctx context.Context, st *importState) {
+func (f *Imports) showProgress(ctx context.Context, st *importState) {
 	var left []string
 	for _, id := range st.Stores {
 		if !slices.Contains(st.Stored, id) && !slices.Contains(st.Failed, id) {
 			left = append(left, id)
 		}
 	}
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
+	err := f.s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := f.s.tables.Images.Get(ctx, tx, st.ImageID)
 		if err != nil || img.Properties[propTask] != st.TaskID {
 			return ignoreMissing(err)
 		}
 		img.Properties[propImporting] = strings.Join(left, ",")
 		img.Properties[propFailed] = strings.Join(st.Failed, ",")
-		return s.save(ctx, tx, img)
+		return f.s.Images.save(ctx, tx, img)
 	})
 	if err != nil {
-		s.log.WarnContext(ctx, "import's progress not shown", "image_id", st.ImageID, "error", err)
+		f.s.log.WarnContext(ctx, "import's progress not shown", "image_id", st.ImageID, "error", err)
 	}
 }
 
-// importDiscard leaves what was stored to the reaper, which has the patience
+// discard leaves what was stored to the reaper, which has the patience
 // for a store that is away.
-func (s *Service) importDiscard(ctx context.Context, st *importState) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error { return s.discardImported(ctx, tx, st, st.Stores) })
+func (f *Imports) discard(ctx context.Context, st *importState) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.discardImported(ctx, tx, st, st.Stores) })
 }
 
-func (s *Service) discardImported(ctx context.Context, tx *store.Tx, st *importState, stores []string) error {
+func (f *Imports) discardImported(ctx context.Context, tx *store.Tx, st *importState, stores []string) error {
 	for _, id := range stores {
-		n, ok := s.named(id)
+		n, ok := f.s.Stores.named(id)
 		if !ok {
 			continue
 		}
-		if err := s.discard(ctx, tx, Location{Store: id, URL: n.Backend.URL(st.key(id))}, st.ImageID); err != nil {
+		if err := f.s.Images.discard(ctx, tx, Location{Store: id, URL: n.Backend.URL(st.key(id))}, st.ImageID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// importDone makes the image active with its new locations.
-func (s *Service) importDone(ctx context.Context, tx *store.Tx, st *importState) error {
-	img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
+// done makes the image active with its new locations.
+func (f *Imports) done(ctx context.Context, tx *store.Tx, st *importState) error {
+	img, err := f.s.tables.Images.Get(ctx, tx, st.ImageID)
 	if errs.Is(err, errs.NotFound) {
 		return errs.New(errs.Gone, "The image was deleted during its import.")
 	}
@@ -310,7 +310,7 @@ func (s *Service) importDone(ctx context.Context, tx *store.Tx, st *importState)
 		return err
 	}
 	for _, id := range st.Stored {
-		n, _ := s.named(id)
+		n, _ := f.s.Stores.named(id)
 		img.Locations = append(img.Locations, Location{
 			ID: ids.Derive(st.TaskID, id, "location"), Store: id, URL: n.Backend.URL(st.key(id)),
 			Status: "active", Metadata: map[string]any{"store": id},
@@ -331,40 +331,40 @@ func (s *Service) importDone(ctx context.Context, tx *store.Tx, st *importState)
 		if st.VirtualSize >= 0 {
 			img.VirtualSize = &st.VirtualSize
 		}
-		tx.AfterCommit(func() { s.dropStaged(st.ImageID) })
+		tx.AfterCommit(func() { f.s.Uploads.dropStaged(st.ImageID) })
 	}
-	s.endProgress(img, st)
-	if err := s.save(ctx, tx, img); err != nil {
+	f.endProgress(img, st)
+	if err := f.s.Images.save(ctx, tx, img); err != nil {
 		return err
 	}
-	if err := s.discardImported(ctx, tx, st, st.Failed); err != nil {
+	if err := f.discardImported(ctx, tx, st, st.Failed); err != nil {
 		return err
 	}
-	s.tokens.Delete(st.TaskID)
-	return s.Tasks.end(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
+	f.s.tokens.Delete(st.TaskID)
+	return f.s.Tasks.end(ctx, tx, st.TaskID, "success", "", map[string]any{"image_id": st.ImageID})
 }
 
 // endProgress takes the marks of the import off the image.
-func (s *Service) endProgress(img *Image, st *importState) {
+func (f *Imports) endProgress(img *Image, st *importState) {
 	delete(img.Properties, propTask)
 	img.Properties[propImporting] = ""
 	img.Properties[propFailed] = strings.Join(st.Failed, ",")
-	img.UpdatedAt = s.now()
+	img.UpdatedAt = f.s.now()
 }
 
-// importFailed gives the image back as it was before: queued, or still active
+// failed gives the image back as it was before: queued, or still active
 // if it was only copied.
-func (s *Service) importFailed(ctx context.Context, tx *store.Tx, st *importState, cause *errs.Error) error {
-	s.tokens.Delete(st.TaskID)
-	tx.AfterCommit(func() { s.dropStaged(st.ImageID) })
+func (f *Imports) failed(ctx context.Context, tx *store.Tx, st *importState, cause *errs.Error) error {
+	f.s.tokens.Delete(st.TaskID)
+	tx.AfterCommit(func() { f.s.Uploads.dropStaged(st.ImageID) })
 	message := "The import failed."
 	if cause != nil {
 		message = cause.Msg
 	}
-	if err := s.Tasks.end(ctx, tx, st.TaskID, "failure", message, nil); err != nil {
+	if err := f.s.Tasks.end(ctx, tx, st.TaskID, "failure", message, nil); err != nil {
 		return err
 	}
-	img, err := s.tables.Images.Get(ctx, tx, st.ImageID)
+	img, err := f.s.tables.Images.Get(ctx, tx, st.ImageID)
 	if err != nil {
 		return ignoreMissing(err)
 	}
@@ -374,15 +374,15 @@ func (s *Service) importFailed(ctx context.Context, tx *store.Tx, st *importStat
 		}
 	}
 	st.Failed = st.Stores
-	s.endProgress(img, st)
-	return s.save(ctx, tx, img)
+	f.endProgress(img, st)
+	return f.s.Images.save(ctx, tx, img)
 }
 
-// image loads an image for the service itself.
-func (s *Service) image(ctx context.Context, id string) (*Image, error) {
+// get loads an image for the service itself.
+func (f *Images) get(ctx context.Context, id string) (*Image, error) {
 	var img *Image
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		img, err = s.tables.Images.Get(ctx, tx, id)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		img, err = f.s.tables.Images.Get(ctx, tx, id)
 		return err
 	})
 	if errs.Is(err, errs.NotFound) {

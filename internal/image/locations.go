@@ -11,30 +11,33 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// ShowsLocations tells whether img's record shows its locations to the actor.
-func (s *Service) ShowsLocations(ctx context.Context, img *Image) bool {
-	return s.cfg.ShowLocations && s.policy.Allowed(ctx, "get_image_location", img.target())
+// Locations are where images' bytes lie, for services that may know it.
+type Locations struct{ s *Service }
+
+// Shown tells whether img's record shows its locations to the actor.
+func (f *Locations) Shown(ctx context.Context, img *Image) bool {
+	return f.s.cfg.ShowLocations && f.s.policy.Allowed(ctx, "get_image_location", img.target())
 }
 
-// Locations lists an image's locations, for services.
-func (s *Service) Locations(ctx context.Context, id string) ([]Location, error) {
-	img, err := s.Show(ctx, id)
+// List lists an image's locations, for services.
+func (f *Locations) List(ctx context.Context, id string) ([]Location, error) {
+	img, err := f.s.Images.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return img.Locations, s.check(ctx, "fetch_image_location", img)
+	return img.Locations, f.s.check(ctx, "fetch_image_location", img)
 }
 
-// applyLocation is the part of a patch that concerns locations.
-func (s *Service) applyLocation(ctx context.Context, tx *store.Tx, img *Image, c Change) error {
+// apply is the part of a patch that concerns locations.
+func (f *Locations) apply(ctx context.Context, tx *store.Tx, img *Image, c Change) error {
 	rule := "set_image_location"
 	if c.Op == "remove" {
 		rule = "delete_image_location"
 	}
-	if err := s.check(ctx, rule, img); err != nil {
+	if err := f.s.check(ctx, rule, img); err != nil {
 		return err
 	}
-	if !s.cfg.ShowLocations {
+	if !f.s.cfg.ShowLocations {
 		return errs.New(errs.Forbidden, "It's not allowed to %s locations if locations are invisible.", c.Op)
 	}
 	if c.Op == "replace" {
@@ -50,15 +53,15 @@ func (s *Service) applyLocation(ctx context.Context, tx *store.Tx, img *Image, c
 	}
 	switch c.Op {
 	case "remove":
-		return s.removeLocation(ctx, tx, img, c.Path[1])
+		return f.remove(ctx, tx, img, c.Path[1])
 	case "replace":
-		return s.replaceLocations(ctx, img, c.Value)
+		return f.replace(ctx, img, c.Value)
 	default:
-		return s.addLocation(ctx, img, c.Path[1], c.Value)
+		return f.add(ctx, img, c.Path[1], c.Value)
 	}
 }
 
-func (s *Service) removeLocation(ctx context.Context, tx *store.Tx, img *Image, at string) error {
+func (f *Locations) remove(ctx context.Context, tx *store.Tx, img *Image, at string) error {
 	if len(img.Locations) == 1 {
 		return errs.New(errs.Forbidden, "Cannot remove last location in the image.")
 	}
@@ -66,11 +69,11 @@ func (s *Service) removeLocation(ctx context.Context, tx *store.Tx, img *Image, 
 	if err != nil {
 		return errs.New(errs.Invalid, "Invalid position for removing a location.")
 	}
-	return s.dropLocation(ctx, tx, img, i)
+	return f.s.Stores.dropLocation(ctx, tx, img, i)
 }
 
-func (s *Service) addLocation(ctx context.Context, img *Image, at string, v any) error {
-	loc, check, err := s.parseLocation(v, nil)
+func (f *Locations) add(ctx context.Context, img *Image, at string, v any) error {
+	loc, check, err := f.parse(v, nil)
 	if err != nil {
 		return err
 	}
@@ -85,13 +88,13 @@ func (s *Service) addLocation(ctx context.Context, img *Image, at string, v any)
 		return err
 	}
 	img.Locations = slices.Insert(img.Locations, i, loc)
-	return s.activateByLocation(ctx, img)
+	return f.activate(ctx, img)
 }
 
-// replaceLocations gives a queued image its locations, or changes the metadata
+// replace gives a queued image its locations, or changes the metadata
 // and the order of those that an active one has. To take one away there is
 // remove, which has a rule of its own.
-func (s *Service) replaceLocations(ctx context.Context, img *Image, v any) error {
+func (f *Locations) replace(ctx context.Context, img *Image, v any) error {
 	list, ok := v.([]any)
 	if !ok {
 		return mismatch("locations", "a list of locations")
@@ -99,7 +102,7 @@ func (s *Service) replaceLocations(ctx context.Context, img *Image, v any) error
 	old := img.Locations
 	img.Locations = nil
 	for _, item := range list {
-		loc, check, err := s.parseLocation(item, old)
+		loc, check, err := f.parse(item, old)
 		if err != nil {
 			return err
 		}
@@ -117,18 +120,18 @@ func (s *Service) replaceLocations(ctx context.Context, img *Image, v any) error
 	if len(img.Locations) < len(old) {
 		return errs.New(errs.Invalid, "Locations of an image cannot be left out; use remove.")
 	}
-	return s.activateByLocation(ctx, img)
+	return f.activate(ctx, img)
 }
 
-// activateByLocation makes a queued image active once it has a location.
-func (s *Service) activateByLocation(ctx context.Context, img *Image) error {
+// activate makes a queued image active once it has a location.
+func (f *Locations) activate(ctx context.Context, img *Image) error {
 	if img.Status != Queued {
 		return nil
 	}
 	if err := img.setStatus(Active); err != nil {
 		return err
 	}
-	b, err := s.backendOf(img.Locations[0])
+	b, err := f.s.Stores.of(img.Locations[0])
 	if err != nil {
 		return err
 	}
@@ -143,11 +146,11 @@ func (s *Service) activateByLocation(ctx context.Context, img *Image) error {
 	return nil
 }
 
-// parseLocation reads a location of a request: one of those that the image has,
+// parse reads a location of a request: one of those that the image has,
 // or a new one. Only URLs of stores that are read only by nature may be new:
 // one in a store of ours is given by an upload alone, for whoever may name any
 // object could read everybody's.
-func (s *Service) parseLocation(v any, have []Location) (Location, Validation, error) {
+func (f *Locations) parse(v any, have []Location) (Location, Validation, error) {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return Location{}, Validation{}, mismatch("locations", "objects with url and metadata")
@@ -166,7 +169,7 @@ func (s *Service) parseLocation(v any, have []Location) (Location, Validation, e
 		}
 	} else {
 		var err error
-		if loc, err = s.foreign(text); err != nil {
+		if loc, err = f.foreign(text); err != nil {
 			return loc, Validation{}, err
 		}
 	}
@@ -180,12 +183,12 @@ func (s *Service) parseLocation(v any, have []Location) (Location, Validation, e
 }
 
 // foreign is a location outside of our stores, at a URL.
-func (s *Service) foreign(text string) (Location, error) {
+func (f *Locations) foreign(text string) (Location, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || len(text) > 4096 {
 		return Location{}, errs.New(errs.Invalid, "The Store URI was malformed: %s", quotable(text))
 	}
-	for _, n := range s.stores {
+	for _, n := range f.s.stores {
 		if n.Backend.ReadOnly() && n.Backend.Owns(text) {
 			return Location{ID: ids.New(), Store: n.ID, URL: text, Status: "active", Metadata: map[string]any{"store": n.ID}}, nil
 		}

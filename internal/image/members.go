@@ -27,7 +27,7 @@ func (f *Members) Of(imageID string) MembersOf { return MembersOf{f, imageID} }
 
 // open loads the image, which must be shared, under a rule.
 func (f MembersOf) open(ctx context.Context, tx *store.Tx, rule string) (*Image, error) {
-	img, err := f.s.visible(ctx, tx, f.image)
+	img, err := f.s.Images.visible(ctx, tx, f.image)
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 			{{Field: "created_at", Desc: true}}, {{Field: "name"}}, {{Field: "size", Desc: true}}, {{Field: "updated_at", Desc: true}},
 		} {
 			for _, marker := range []string{"", "x"} {
-				q := image.Scoped(svc, ctx, store.Query{Where: []store.Cond{store.Eq("os_hidden", false)}, Sort: sort, Marker: marker, Limit: 25})
+				q := image.Scoped(svc.Images, ctx, store.Query{Where: []store.Cond{store.Eq("os_hidden", false)}, Sort: sort, Marker: marker, Limit: 25})
 				index := "INDEX image_" + strings.TrimSuffix(sort[0].Field, "_at")
 				if plan := explain(t, ctx, db, tables, q); strings.Contains(plan, "TEMP B-TREE") || !strings.Contains(plan, index) {
 					t.Errorf("%s by %v behind %q: %s", role, sort, marker, plan)

@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 	if err := w.svc.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.svc.Create(ctx, map[string]any{"id": crashID, "disk_format": "raw", "container_format": "bare"}); err != nil {
+	if _, err := w.svc.Images.Create(ctx, map[string]any{"id": crashID, "disk_format": "raw", "container_format": "bare"}); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -103,7 +103,7 @@ func (w *world) env(t *testing.T, d saga.Definition[image.ImportState]) sagatest
 // settled looks at the image once its saga has ended.
 func (w *world) settled(t *testing.T, want image.Status, locations int) *image.Image {
 	t.Helper()
-	img, err := w.svc.Show(asAdmin(t.Context()), crashID)
+	img, err := w.svc.Images.Show(asAdmin(t.Context()), crashID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func (w *world) settled(t *testing.T, want image.Status, locations int) *image.I
 func (w *world) whole(t *testing.T, locations int) {
 	t.Helper()
 	w.settled(t, image.Active, locations)
-	data, err := w.svc.OpenData(asAdmin(t.Context()), crashID)
+	data, err := w.svc.Downloads.OpenData(asAdmin(t.Context()), crashID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,10 +168,10 @@ func TestImportSaga(t *testing.T) {
 				r := image.ImportRequest{Method: method, AllStores: true, AllMustSucceed: true}
 				if method == "web-download" {
 					r.URI = w.web
-				} else if err := w.svc.Stage(ctx, crashID, bytes.NewReader(crashData()), -1); err != nil {
+				} else if err := w.svc.Uploads.Stage(ctx, crashID, bytes.NewReader(crashData()), -1); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.svc.Import(ctx, crashID, r); err != nil {
+				if err := w.svc.Imports.Create(ctx, crashID, r); err != nil {
 					t.Fatal(err)
 				}
 				env := w.env(t, w.svc.ImportSaga())
@@ -188,10 +188,10 @@ func TestImportSaga(t *testing.T) {
 		sagatest.Run(t, func(t *testing.T) sagatest.Env[image.ImportState] {
 			w := newWorld(t)
 			ctx := asAdmin(t.Context())
-			if err := w.svc.Upload(ctx, crashID, bytes.NewReader(crashData()), -1, "one"); err != nil {
+			if err := w.svc.Uploads.Create(ctx, crashID, bytes.NewReader(crashData()), -1, "one"); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.svc.Import(ctx, crashID, image.ImportRequest{Method: "copy-image", Stores: []string{"two"}, AllMustSucceed: true}); err != nil {
+			if err := w.svc.Imports.Create(ctx, crashID, image.ImportRequest{Method: "copy-image", Stores: []string{"two"}, AllMustSucceed: true}); err != nil {
 				t.Fatal(err)
 			}
 			env := w.env(t, w.svc.ImportSaga())
@@ -212,7 +212,7 @@ func TestLocationSaga(t *testing.T) {
 	t.Parallel()
 	sagatest.Run(t, func(t *testing.T) sagatest.Env[image.ImportState] {
 		w := newWorld(t)
-		if err := w.svc.AddLocation(asAdmin(t.Context()), crashID, w.web, nil); err != nil {
+		if err := w.svc.Locations.Create(asAdmin(t.Context()), crashID, w.web, nil); err != nil {
 			t.Fatal(err)
 		}
 		return w.env(t, w.svc.LocationSaga())

@@ -54,6 +54,13 @@ type Identity interface {
 
 // Service is the image service.
 type Service struct {
+	// The families, each with its use cases.
+	Images    *Images
+	Locations *Locations
+	Stores    *Stores
+	Uploads   *Uploads
+	Imports   *Imports
+	Downloads *Downloads
 	// Members are the projects that images are shared with.
 	Members *Members
 	// Tasks are the records of imports.
@@ -95,6 +102,7 @@ func New(d Deps) (*Service, error) {
 		cfg: d.Config, stores: d.Stores, identity: d.Identity, certs: d.Certificates,
 		sagas: d.Sagas, upkeep: d.Tasks,
 	}
+	s.Images, s.Locations, s.Stores, s.Uploads, s.Imports, s.Downloads = &Images{s}, &Locations{s}, &Stores{s}, &Uploads{s}, &Imports{s}, &Downloads{s}
 	s.Members, s.Tasks, s.Cache = &Members{s, d.Tables.Members}, &Tasks{s, d.Tables.Tasks}, &Cache{s: s, table: d.Tables.Cache}
 	s.Hosts = &Hosts{s: s, open: map[string]*incoming{}}
 	s.Metadefs = metadef.New(metadef.Deps{DB: d.DB, Tables: d.Tables.Metadef, Policy: d.Policy, Now: s.now, PageMax: d.Config.PageMax})
@@ -116,7 +124,7 @@ func New(d Deps) (*Service, error) {
 // service's upkeep to the task runner.
 func (s *Service) Start(ctx context.Context) error {
 	ctx = actor.AsSystem(ctx, "image")
-	if def, ok := s.named(s.cfg.DefaultStore); !ok || def.Backend.ReadOnly() {
+	if def, ok := s.Stores.named(s.cfg.DefaultStore); !ok || def.Backend.ReadOnly() {
 		return fmt.Errorf("image: default store %q is not there or read only", s.cfg.DefaultStore)
 	}
 	for _, dir := range []string{s.stagingDir(), s.cacheDir()} {
@@ -135,9 +143,9 @@ func (s *Service) Start(ctx context.Context) error {
 		return fmt.Errorf("image: %w", err)
 	}
 	s.upkeep.Add(
-		task.Task{Name: reapTask, Every: s.cfg.Lease / 2, AtStart: true, Run: s.reap},
+		task.Task{Name: reapTask, Every: s.cfg.Lease / 2, AtStart: true, Run: s.Uploads.reap},
 		task.Task{Name: cacheTask, Every: time.Minute, AtStart: true, Run: s.Cache.fill},
-		task.Task{Name: "image.stores", Every: time.Minute, AtStart: true, Run: s.checkStores},
+		task.Task{Name: "image.stores", Every: time.Minute, AtStart: true, Run: s.Stores.check},
 		task.Task{Name: "image.tasks", Every: 10 * time.Minute, Run: s.Tasks.expire},
 	)
 	return nil
@@ -156,8 +164,8 @@ func (s *Service) cacheDir() string   { return filepath.Join(s.cfg.DataDir, "cac
 func (s *Service) Config() Config { return s.cfg }
 
 // named finds a store by its id.
-func (s *Service) named(id string) (NamedStore, bool) {
-	for _, n := range s.stores {
+func (f *Stores) named(id string) (NamedStore, bool) {
+	for _, n := range f.s.stores {
 		if n.ID == id {
 			return n, true
 		}
@@ -166,11 +174,11 @@ func (s *Service) named(id string) (NamedStore, bool) {
 }
 
 // writable finds a store to write to; "" is the default one.
-func (s *Service) writable(id string) (NamedStore, error) {
+func (f *Stores) writable(id string) (NamedStore, error) {
 	if id == "" {
-		id = s.cfg.DefaultStore
+		id = f.s.cfg.DefaultStore
 	}
-	n, ok := s.named(id)
+	n, ok := f.named(id)
 	if !ok {
 		return n, errs.New(errs.Invalid, "The selected store %s is not available on this node.", quotable(id))
 	}
@@ -180,12 +188,12 @@ func (s *Service) writable(id string) (NamedStore, error) {
 	return n, nil
 }
 
-// backendOf finds who can read a location.
-func (s *Service) backendOf(l Location) (backend.Backend, error) {
-	if n, ok := s.named(l.Store); ok {
+// of finds who can read a location.
+func (f *Stores) of(l Location) (backend.Backend, error) {
+	if n, ok := f.named(l.Store); ok {
 		return n.Backend, nil
 	}
-	for _, n := range s.stores {
+	for _, n := range f.s.stores {
 		if n.Backend.Owns(l.URL) {
 			return n.Backend, nil
 		}

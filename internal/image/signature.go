@@ -46,13 +46,13 @@ type verification struct {
 
 // verifier prepares the verification of a signed image; an image without the
 // four properties is not signed.
-func (s *Service) verifier(ctx context.Context, img *Image) (*verification, error) {
+func (f *Uploads) verifier(ctx context.Context, img *Image) (*verification, error) {
 	for _, p := range []string{propSignature, propHashMethod, propKeyType, propCertificate} {
 		if img.Properties[p] == "" {
 			return nil, nil
 		}
 	}
-	if s.certs == nil {
+	if f.s.certs == nil {
 		return nil, errs.New(errs.Invalid, "The image is signed, but this cloud has no service that keeps certificates; remove the property %s to go without.", propSignature)
 	}
 	v := &verification{keyType: img.Properties[propKeyType]}
@@ -64,11 +64,11 @@ func (s *Service) verifier(ctx context.Context, img *Image) (*verification, erro
 	if v.signature, err = base64.StdEncoding.DecodeString(img.Properties[propSignature]); err != nil {
 		return nil, errs.New(errs.Invalid, "The signature data was not properly encoded using base64")
 	}
-	cert, err := s.certs.Certificate(ctx, img.Properties[propCertificate])
+	cert, err := f.s.certs.Certificate(ctx, img.Properties[propCertificate])
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "Unable to retrieve certificate with ID: %s", quotable(img.Properties[propCertificate]))
 	}
-	if now := s.now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+	if now := f.s.now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 		return nil, errs.New(errs.Invalid, "The certificate %s is not valid at this time.", quotable(img.Properties[propCertificate]))
 	}
 	v.key, v.sum = cert.PublicKey, v.algorithm.New()

@@ -22,7 +22,7 @@ type Snapshot struct {
 // CreateSnapshot adds a queued, private image in the caller's transaction. Only
 // its host's upload fills it: what its owner, or who took over his account, puts
 // there before would be booted as the server's disk.
-func (s *Service) CreateSnapshot(ctx context.Context, tx *store.Tx, n Snapshot) error {
+func (f *Images) CreateSnapshot(ctx context.Context, tx *store.Tx, n Snapshot) error {
 	attributes := map[string]any{
 		"id": n.ID, "name": n.Name, "disk_format": n.DiskFormat, "container_format": n.ContainerFormat,
 		"min_disk": n.MinDisk, "min_ram": n.MinRAM, "visibility": string(Private),
@@ -32,12 +32,12 @@ func (s *Service) CreateSnapshot(ctx context.Context, tx *store.Tx, n Snapshot) 
 			attributes[k] = v
 		}
 	}
-	img, err := s.newImage(ctx, attributes)
+	img, err := f.newImage(ctx, attributes)
 	if err != nil {
 		return err
 	}
 	img.Feeder = hosts
-	return s.createTx(ctx, tx, img)
+	return f.createTx(ctx, tx, img)
 }
 
 // fillable refuses data for an image that another part of the cloud will fill.
@@ -50,8 +50,8 @@ func (img *Image) fillable(ctx context.Context) error {
 
 // ListBackups returns the ids of a project's images of a server's rotating
 // backup, the newest first.
-func (s *Service) ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error) {
-	page, err := s.List(ctx, store.Query{Limit: 1000, Where: []store.Cond{
+func (f *Images) ListBackups(ctx context.Context, owner, serverID, kind string) ([]string, error) {
+	page, err := f.List(ctx, store.Query{Limit: 1000, Where: []store.Cond{
 		store.Eq("owner", owner), Property("image_type", "backup"), Property("backup_type", kind), Property("instance_uuid", serverID),
 	}})
 	ids := make([]string, len(page.Rows))

@@ -15,27 +15,27 @@ import (
 
 // staged is where an image's data waits for its import. A file with this name
 // is whole; ".part" is on its way in and ".out" on its way through a converter.
-func (s *Service) staged(id string) string { return filepath.Join(s.stagingDir(), id) }
+func (f *Uploads) staged(id string) string { return filepath.Join(f.s.stagingDir(), id) }
 
 // stagingURL stands for the staging area in the note of data being written.
 func stagingURL(id string) string { return "staging:" + id }
 
 // dropStaged removes whatever waits for an import of the image.
-func (s *Service) dropStaged(id string) {
-	for _, path := range []string{s.staged(id), s.staged(id) + ".part", s.staged(id) + ".out"} {
+func (f *Uploads) dropStaged(id string) {
+	for _, path := range []string{f.staged(id), f.staged(id) + ".part", f.staged(id) + ".out"} {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			s.log.Warn("staged data not removed", "image_id", id, "error", err)
+			f.s.log.Warn("staged data not removed", "image_id", id, "error", err)
 		}
 	}
 }
 
 // Stage takes an image's data without judging it; import does the rest.
-func (s *Service) Stage(ctx context.Context, id string, r io.Reader, size int64) error {
-	img, err := s.modify(ctx, id, "modify_image", func(tx *store.Tx, img *Image) error {
+func (f *Uploads) Stage(ctx context.Context, id string, r io.Reader, size int64) error {
+	img, err := f.s.Images.modify(ctx, id, "modify_image", func(tx *store.Tx, img *Image) error {
 		if err := img.fillable(ctx); err != nil {
 			return err
 		}
-		if err := s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_stage_total", N: size}, quota.Want{Resource: "image_count_uploading", N: 1}); err != nil {
+		if err := f.s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_stage_total", N: size}, quota.Want{Resource: "image_count_uploading", N: 1}); err != nil {
 			return err
 		}
 		if img.Status != Queued {
@@ -47,43 +47,43 @@ func (s *Service) Stage(ctx context.Context, id string, r io.Reader, size int64)
 		return err
 	}
 	var n int64
-	err = s.leased(ctx, Upload{URL: stagingURL(img.ID), ImageID: img.ID}, func(ctx context.Context) error {
-		n, err = s.writeStaged(ctx, img.ID, r, size)
+	err = f.leased(ctx, Upload{URL: stagingURL(img.ID), ImageID: img.ID}, func(ctx context.Context) error {
+		n, err = f.writeStaged(ctx, img.ID, r, size)
 		return err
 	}, func(tx *store.Tx) error {
-		cur, err := s.tables.Images.Get(ctx, tx, img.ID)
+		cur, err := f.s.tables.Images.Get(ctx, tx, img.ID)
 		if err != nil {
 			return errs.New(errs.Gone, "Image %s could not be found after upload.", img.ID)
 		}
-		cur.Size, cur.UpdatedAt = &n, s.now()
-		return s.save(ctx, tx, cur)
+		cur.Size, cur.UpdatedAt = &n, f.s.now()
+		return f.s.Images.save(ctx, tx, cur)
 	})
 	if err != nil {
-		s.dropStaged(img.ID)
-		s.requeue(ctx, img.ID, Uploading)
+		f.dropStaged(img.ID)
+		f.requeue(ctx, img.ID, Uploading)
 		return err
 	}
-	s.audit(ctx, "stage", img)
+	f.s.Images.audit(ctx, "stage", img)
 	return nil
 }
 
 // writeStaged writes r to the staging area; the file appears when it is whole.
-func (s *Service) writeStaged(ctx context.Context, id string, r io.Reader, size int64) (int64, error) {
-	part := s.staged(id) + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+func (f *Uploads) writeStaged(ctx context.Context, id string, r io.Reader, size int64) (int64, error) {
+	part := f.staged(id) + ".part"
+	file, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, diskError(err)
 	}
-	defer f.Close()
-	n, err := io.Copy(f, &bounded{ctx: ctx, r: r, left: s.cfg.SizeCap})
+	defer file.Close()
+	n, err := io.Copy(file, &bounded{ctx: ctx, r: r, left: f.s.cfg.SizeCap})
 	if err == nil && size >= 0 && n != size {
 		err = errs.New(errs.Invalid, "The data ended after %d bytes; %d were announced.", n, size)
 	}
 	if err == nil {
-		err = f.Sync()
+		err = file.Sync()
 	}
 	if err == nil {
-		err = os.Rename(part, s.staged(id))
+		err = os.Rename(part, f.staged(id))
 	}
 	if err != nil {
 		os.Remove(part)

@@ -82,10 +82,10 @@ type Usage struct {
 // insert adds an image with all that belongs to it. Its id must
 // be new: whoever boots by one that was once somebody's must not get what a
 // stranger put there.
-func (s *Service) insert(ctx context.Context, tx *store.Tx, img *Image) error {
-	taken, err := s.tables.Images.Any(ctx, tx, store.Eq("id", img.ID))
+func (f *Images) insert(ctx context.Context, tx *store.Tx, img *Image) error {
+	taken, err := f.s.tables.Images.Any(ctx, tx, store.Eq("id", img.ID))
 	if err == nil && !taken { // in this order: one that is deleted meanwhile is seen here
-		taken, err = s.tables.Deleted.Any(ctx, tx, store.Eq("id", strings.ToLower(img.ID)))
+		taken, err = f.s.tables.Deleted.Any(ctx, tx, store.Eq("id", strings.ToLower(img.ID)))
 	}
 	if err != nil {
 		return err
@@ -93,55 +93,55 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, img *Image) error {
 	if taken {
 		return errs.New(errs.Exists, "Image ID %s already exists!", img.ID)
 	}
-	if err := s.tables.Images.Insert(ctx, tx, img); err != nil {
+	if err := f.s.tables.Images.Insert(ctx, tx, img); err != nil {
 		return err
 	}
-	return s.insertParts(ctx, tx, img)
+	return f.insertParts(ctx, tx, img)
 }
 
 // save writes an image with all that belongs to it, if nobody changed it since
 // it was read.
-func (s *Service) save(ctx context.Context, tx *store.Tx, img *Image) error {
-	if err := s.tables.Images.Update(ctx, tx, img); err != nil {
+func (f *Images) save(ctx context.Context, tx *store.Tx, img *Image) error {
+	if err := f.s.tables.Images.Update(ctx, tx, img); err != nil {
 		if errs.Is(err, errs.Conflict) {
 			err = errs.New(errs.Conflict, "The image %s was changed by somebody else meanwhile.", img.ID)
 		}
 		return err
 	}
 	its := store.Eq("image_id", img.ID)
-	if _, err := s.tables.Properties.DeleteWhere(ctx, tx, its); err != nil {
+	if _, err := f.s.tables.Properties.DeleteWhere(ctx, tx, its); err != nil {
 		return err
 	}
-	if _, err := s.tables.Tags.DeleteWhere(ctx, tx, its); err != nil {
+	if _, err := f.s.tables.Tags.DeleteWhere(ctx, tx, its); err != nil {
 		return err
 	}
-	if _, err := s.tables.Locations.DeleteWhere(ctx, tx, its); err != nil {
+	if _, err := f.s.tables.Locations.DeleteWhere(ctx, tx, its); err != nil {
 		return err
 	}
-	return s.insertParts(ctx, tx, img)
+	return f.insertParts(ctx, tx, img)
 }
 
 // erase removes an image with all that belongs to it.
-func (s *Service) erase(ctx context.Context, tx *store.Tx, img *Image) error {
-	if err := s.tables.Images.Delete(ctx, tx, img.ID); err != nil {
+func (f *Images) erase(ctx context.Context, tx *store.Tx, img *Image) error {
+	if err := f.s.tables.Images.Delete(ctx, tx, img.ID); err != nil {
 		return err
 	}
-	return s.tables.Deleted.Insert(ctx, tx, &DeletedRow{strings.ToLower(img.ID)})
+	return f.s.tables.Deleted.Insert(ctx, tx, &DeletedRow{strings.ToLower(img.ID)})
 }
 
-func (s *Service) insertParts(ctx context.Context, tx *store.Tx, img *Image) error {
+func (f *Images) insertParts(ctx context.Context, tx *store.Tx, img *Image) error {
 	for name, value := range img.Properties {
-		if err := s.tables.Properties.Insert(ctx, tx, &PropertyRow{img.ID, name, value}); err != nil {
+		if err := f.s.tables.Properties.Insert(ctx, tx, &PropertyRow{img.ID, name, value}); err != nil {
 			return err
 		}
 	}
 	for _, tag := range img.Tags {
-		if err := s.tables.Tags.Insert(ctx, tx, &TagRow{img.ID, tag}); err != nil {
+		if err := f.s.tables.Tags.Insert(ctx, tx, &TagRow{img.ID, tag}); err != nil {
 			return err
 		}
 	}
 	for i, l := range img.Locations {
-		if err := s.tables.Locations.Insert(ctx, tx, &LocationRow{l, img.ID, i}); err != nil {
+		if err := f.s.tables.Locations.Insert(ctx, tx, &LocationRow{l, img.ID, i}); err != nil {
 			return err
 		}
 	}
@@ -149,10 +149,10 @@ func (s *Service) insertParts(ctx context.Context, tx *store.Tx, img *Image) err
 }
 
 // inUse tells whether an image or an upload has the URL.
-func (s *Service) inUse(ctx context.Context, tx *store.Tx, url string) (bool, error) {
-	used, err := s.tables.Locations.Any(ctx, tx, store.Eq("url", url))
+func (f *Images) inUse(ctx context.Context, tx *store.Tx, url string) (bool, error) {
+	used, err := f.s.tables.Locations.Any(ctx, tx, store.Eq("url", url))
 	if err != nil || used {
 		return used, err
 	}
-	return s.tables.Uploads.Any(ctx, tx, store.Eq("url", url))
+	return f.s.tables.Uploads.Any(ctx, tx, store.Eq("url", url))
 }

@@ -74,7 +74,7 @@ func (f *Tasks) may(ctx context.Context, rule string) error {
 // Whence its owner has it, and who asked for that, is not for all who may use
 // the image.
 func (f *Tasks) OfImage(ctx context.Context, id string) ([]*Task, error) {
-	img, err := f.s.Show(ctx, id)
+	img, err := f.s.Images.Show(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (f *Tasks) Create(ctx context.Context, n NewTask) (*Task, error) {
 	if uri == "" || !ok {
 		return nil, errs.New(errs.Invalid, "Input does not contain 'import_from' and 'image_properties'.")
 	}
-	if _, err := f.s.webRules().Check(uri); err != nil {
+	if _, err := f.s.Imports.webRules().Check(uri); err != nil {
 		return nil, err
 	}
 	attributes := map[string]any{}
@@ -142,12 +142,12 @@ func (f *Tasks) Create(ctx context.Context, n NewTask) (*Task, error) {
 	if format, ok := n.Input["import_from_format"].(string); ok && format != "" && attributes["disk_format"] == nil {
 		attributes["disk_format"] = format
 	}
-	img, err := f.s.Create(ctx, attributes)
+	img, err := f.s.Images.Create(ctx, attributes)
 	if err != nil {
 		return nil, err
 	}
 	t := f.begun(ctx, "import", img.ID, n.Input)
-	return t, f.s.startImport(ctx, t, importState{
+	return t, f.s.Imports.begin(ctx, t, importState{
 		TaskID: t.ID, ImageID: img.ID, Method: "web-download", URI: uri,
 		Stores: []string{f.s.cfg.DefaultStore}, AllMustSucceed: true,
 	}, Importing)

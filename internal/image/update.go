@@ -18,49 +18,49 @@ type Change struct {
 }
 
 // Update applies the changes of a patch, all or none.
-func (s *Service) Update(ctx context.Context, id string, changes []Change) (*Image, error) {
+func (f *Images) Update(ctx context.Context, id string, changes []Change) (*Image, error) {
 	for _, c := range changes {
 		if err := checkSettable(c.Path[0]); err != nil {
 			return nil, err
 		}
 	}
-	return s.modify(ctx, id, "modify_image", func(tx *store.Tx, img *Image) error {
+	return f.modify(ctx, id, "modify_image", func(tx *store.Tx, img *Image) error {
 		for _, c := range changes {
-			if err := s.apply(ctx, tx, img, c); err != nil {
+			if err := f.apply(ctx, tx, img, c); err != nil {
 				return err
 			}
 		}
-		return s.checkCounts(img)
+		return f.checkCounts(img)
 	})
 }
 
 // modify changes an image's record in one transaction, if rule allows it.
-func (s *Service) modify(ctx context.Context, id, rule string, change func(*store.Tx, *Image) error) (*Image, error) {
+func (f *Images) modify(ctx context.Context, id, rule string, change func(*store.Tx, *Image) error) (*Image, error) {
 	var img *Image
-	err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
-		if img, err = s.visible(ctx, tx, id); err != nil {
+	err := f.s.db.Write(ctx, func(tx *store.Tx) (err error) {
+		if img, err = f.visible(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := s.check(ctx, rule, img); err != nil {
+		if err := f.s.check(ctx, rule, img); err != nil {
 			return err
 		}
 		if err := change(tx, img); err != nil {
 			return err
 		}
-		img.UpdatedAt = s.now()
-		return s.save(ctx, tx, img)
+		img.UpdatedAt = f.s.now()
+		return f.save(ctx, tx, img)
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "update", img)
+	f.audit(ctx, "update", img)
 	return img, nil
 }
 
-func (s *Service) apply(ctx context.Context, tx *store.Tx, img *Image, c Change) error {
+func (f *Images) apply(ctx context.Context, tx *store.Tx, img *Image, c Change) error {
 	name := c.Path[0]
 	if name == "locations" {
-		return s.applyLocation(ctx, tx, img, c)
+		return f.s.Locations.apply(ctx, tx, img, c)
 	}
 	if len(c.Path) != 1 {
 		return errs.New(errs.Invalid, "Invalid JSON pointer for this resource: only properties of the image itself can be changed, not parts of '%s'.", quotable(name))
@@ -78,7 +78,7 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, img *Image, c Change)
 		delete(img.Properties, name)
 		return nil
 	}
-	if name == "owner" && !s.admin(ctx) {
+	if name == "owner" && !f.s.admin(ctx) {
 		return errs.New(errs.Forbidden, "Owner can't be updated by non admin.")
 	}
 	before := img.Visibility
@@ -86,13 +86,13 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, img *Image, c Change)
 		return err
 	}
 	if name == "visibility" && img.Visibility != before {
-		return s.checkVisibility(ctx, img, img.Visibility)
+		return f.checkVisibility(ctx, img, img.Visibility)
 	}
 	return nil
 }
 
 // ChangeProperties sets and removes properties of an image.
-func (s *Service) ChangeProperties(ctx context.Context, id string, set map[string]string, remove []string) error {
+func (f *Images) ChangeProperties(ctx context.Context, id string, set map[string]string, remove []string) error {
 	var changes []Change
 	for name, value := range set {
 		changes = append(changes, Change{Op: "add", Path: []string{name}, Value: value})
@@ -103,13 +103,13 @@ func (s *Service) ChangeProperties(ctx context.Context, id string, set map[strin
 	if len(changes) == 0 {
 		return nil
 	}
-	_, err := s.Update(ctx, id, changes)
+	_, err := f.Update(ctx, id, changes)
 	return err
 }
 
 // AddTag adds one tag.
-func (s *Service) AddTag(ctx context.Context, id, tag string) error {
-	_, err := s.modify(ctx, id, "modify_image", func(_ *store.Tx, img *Image) error {
+func (f *Images) AddTag(ctx context.Context, id, tag string) error {
+	_, err := f.modify(ctx, id, "modify_image", func(_ *store.Tx, img *Image) error {
 		if len([]rune(tag)) > 255 {
 			return errs.New(errs.Invalid, "A tag may be at most 255 characters long.")
 		}
@@ -119,14 +119,14 @@ func (s *Service) AddTag(ctx context.Context, id, tag string) error {
 		if !slices.Contains(img.Tags, tag) {
 			img.Tags = append(img.Tags, tag)
 		}
-		return s.checkCounts(img)
+		return f.checkCounts(img)
 	})
 	return err
 }
 
 // RemoveTag removes one tag; one that is not there is NotFound.
-func (s *Service) RemoveTag(ctx context.Context, id, tag string) error {
-	_, err := s.modify(ctx, id, "modify_image", func(_ *store.Tx, img *Image) error {
+func (f *Images) RemoveTag(ctx context.Context, id, tag string) error {
+	_, err := f.modify(ctx, id, "modify_image", func(_ *store.Tx, img *Image) error {
 		i := slices.Index(img.Tags, tag)
 		if i < 0 {
 			return errs.New(errs.NotFound, "The tag %s is not found in the image.", quotable(tag))
@@ -138,17 +138,17 @@ func (s *Service) RemoveTag(ctx context.Context, id, tag string) error {
 }
 
 // Deactivate keeps all but administrators from an image's data.
-func (s *Service) Deactivate(ctx context.Context, id string) error {
-	return s.switchStatus(ctx, id, "deactivate", Active, Deactivated)
+func (f *Images) Deactivate(ctx context.Context, id string) error {
+	return f.switchStatus(ctx, id, "deactivate", Active, Deactivated)
 }
 
 // Reactivate makes an image's data readable again.
-func (s *Service) Reactivate(ctx context.Context, id string) error {
-	return s.switchStatus(ctx, id, "reactivate", Deactivated, Active)
+func (f *Images) Reactivate(ctx context.Context, id string) error {
+	return f.switchStatus(ctx, id, "reactivate", Deactivated, Active)
 }
 
-func (s *Service) switchStatus(ctx context.Context, id, rule string, from, to Status) error {
-	_, err := s.modify(ctx, id, rule, func(_ *store.Tx, img *Image) error {
+func (f *Images) switchStatus(ctx context.Context, id, rule string, from, to Status) error {
+	_, err := f.modify(ctx, id, rule, func(_ *store.Tx, img *Image) error {
 		switch img.Status {
 		case to:
 		case from:

@@ -16,40 +16,43 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Upload fills a queued image with the data of r. size is what the sender
+// Uploads bring images' bytes from clients, and clear away what they leave.
+type Uploads struct{ s *Service }
+
+// Create fills a queued image with the data of r. size is what the sender
 // announced, -1 if nothing; storeID chooses the store, "" the default one. If
 // anything fails the image is queued again and nothing is stored.
-func (s *Service) Upload(ctx context.Context, id string, r io.Reader, size int64, storeID string) error {
-	target, err := s.writable(storeID)
+func (f *Uploads) Create(ctx context.Context, id string, r io.Reader, size int64, storeID string) error {
+	target, err := f.s.Stores.writable(storeID)
 	if err != nil {
 		return err
 	}
-	if size > s.cfg.SizeCap {
-		return errs.New(errs.TooLarge, "The incoming image is too large: %d bytes announced, at most %d allowed.", size, s.cfg.SizeCap)
+	if size > f.s.cfg.SizeCap {
+		return errs.New(errs.TooLarge, "The incoming image is too large: %d bytes announced, at most %d allowed.", size, f.s.cfg.SizeCap)
 	}
-	img, err := s.beginUpload(ctx, id, size)
+	img, err := f.begin(ctx, id, size)
 	if err != nil {
 		return err
 	}
-	check, err := s.verifier(ctx, img)
+	check, err := f.verifier(ctx, img)
 	if err == nil {
-		_, err = s.fill(ctx, img, target, r, size, check)
+		_, err = f.fill(ctx, img, target, r, size, check)
 	}
 	if err != nil {
-		s.requeue(ctx, img.ID, Saving)
+		f.requeue(ctx, img.ID, Saving)
 		return err
 	}
-	s.audit(ctx, "upload", img)
+	f.s.Images.audit(ctx, "upload", img)
 	return nil
 }
 
-// beginUpload takes the image from queued to saving.
-func (s *Service) beginUpload(ctx context.Context, id string, size int64) (*Image, error) {
-	return s.modify(ctx, id, "upload_image", func(tx *store.Tx, img *Image) error {
+// begin takes the image from queued to saving.
+func (f *Uploads) begin(ctx context.Context, id string, size int64) (*Image, error) {
+	return f.s.Images.modify(ctx, id, "upload_image", func(tx *store.Tx, img *Image) error {
 		if err := img.fillable(ctx); err != nil {
 			return err
 		}
-		if err := s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_size_total", N: size}, quota.Want{Resource: "image_count_uploading", N: 1}); err != nil {
+		if err := f.s.enforce(ctx, tx, img.Owner, quota.Want{Resource: "image_size_total", N: size}, quota.Want{Resource: "image_count_uploading", N: 1}); err != nil {
 			return err
 		}
 		return img.setStatus(Saving)
@@ -58,22 +61,22 @@ func (s *Service) beginUpload(ctx context.Context, id string, size int64) (*Imag
 
 // fill writes data to a store, inspects it, and makes the image active with
 // it. The lease tells upkeep that somebody is at work.
-func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Reader, size int64, check *verification) (*Image, error) {
+func (f *Uploads) fill(ctx context.Context, img *Image, to NamedStore, r io.Reader, size int64, check *verification) (*Image, error) {
 	loc := Location{ID: ids.New(), Store: to.ID, Status: "active", Metadata: map[string]any{"store": to.ID}}
 	key := img.ID + "-" + loc.ID[:8]
 	loc.URL = to.Backend.URL(key)
 	var sum digest
 	var rep *diskimage.Report
-	err := s.leased(ctx, Upload{URL: loc.URL, Store: to.ID, ImageID: img.ID}, func(ctx context.Context) (err error) {
-		if sum, err = s.put(ctx, to, key, r, size, check); err != nil {
+	err := f.leased(ctx, Upload{URL: loc.URL, Store: to.ID, ImageID: img.ID}, func(ctx context.Context) (err error) {
+		if sum, err = f.put(ctx, to, key, r, size, check); err != nil {
 			return err
 		}
-		if rep, err = s.inspectStored(ctx, img, to, loc.URL); err == nil {
-			s.dedup(ctx, to, key, sum.hash)
+		if rep, err = f.inspect(ctx, img, to, loc.URL); err == nil {
+			f.dedup(ctx, to, key, sum.hash)
 		}
 		return err
 	}, func(tx *store.Tx) error {
-		cur, err := s.tables.Images.Get(ctx, tx, img.ID)
+		cur, err := f.s.tables.Images.Get(ctx, tx, img.ID)
 		if err != nil {
 			return errs.New(errs.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.", img.ID)
 		}
@@ -86,9 +89,9 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 			cur.VirtualSize = &rep.VirtualSize
 		}
 		cur.Locations = append(cur.Locations, loc)
-		cur.UpdatedAt = s.now()
+		cur.UpdatedAt = f.s.now()
 		img = cur
-		return s.save(ctx, tx, cur)
+		return f.s.Images.save(ctx, tx, cur)
 	})
 	return img, err
 }
@@ -96,15 +99,15 @@ func (s *Service) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 // leased notes where data will lie, lets write put it there while the lease is
 // renewed, and commits finish together with the note's removal. Whatever fails,
 // the data is discarded.
-func (s *Service) leased(ctx context.Context, u Upload, write func(context.Context) error, finish func(*store.Tx) error) error {
-	u.Node, u.LeaseUntil = s.cfg.Node, s.now().Add(s.cfg.Lease)
-	if err := s.db.Write(ctx, func(tx *store.Tx) error { return s.tables.Uploads.Insert(ctx, tx, &u) }); err != nil {
+func (f *Uploads) leased(ctx context.Context, u Upload, write func(context.Context) error, finish func(*store.Tx) error) error {
+	u.Node, u.LeaseUntil = f.s.cfg.Node, f.s.now().Add(f.s.cfg.Lease)
+	if err := f.s.db.Write(ctx, func(tx *store.Tx) error { return f.s.tables.Uploads.Insert(ctx, tx, &u) }); err != nil {
 		return err
 	}
-	err := s.renewing(ctx, u.URL, write)
+	err := f.renewing(ctx, u.URL, write)
 	if err == nil {
-		err = s.db.Write(ctx, func(tx *store.Tx) error {
-			if err := s.tables.Uploads.Delete(ctx, tx, u.URL); err != nil {
+		err = f.s.db.Write(ctx, func(tx *store.Tx) error {
+			if err := f.s.tables.Uploads.Delete(ctx, tx, u.URL); err != nil {
 				return errs.New(errs.Conflict, "The data took too long without a sign of life and was given up.")
 			}
 			return finish(tx)
@@ -114,19 +117,19 @@ func (s *Service) leased(ctx context.Context, u Upload, write func(context.Conte
 		return nil
 	}
 	after := context.WithoutCancel(ctx)
-	if derr := s.db.Write(after, func(tx *store.Tx) error {
-		if derr := s.tables.Uploads.Delete(after, tx, u.URL); derr != nil {
+	if derr := f.s.db.Write(after, func(tx *store.Tx) error {
+		if derr := f.s.tables.Uploads.Delete(after, tx, u.URL); derr != nil {
 			return nil //nolint:nilerr // upkeep has taken it over already
 		}
-		return s.discard(after, tx, Location{Store: u.Store, URL: u.URL}, u.ImageID)
+		return f.s.Images.discard(after, tx, Location{Store: u.Store, URL: u.URL}, u.ImageID)
 	}); derr != nil {
-		s.log.ErrorContext(after, "discard broken upload", "url", u.URL, "error", derr) // the lease runs out
+		f.s.log.ErrorContext(after, "discard broken upload", "url", u.URL, "error", derr) // the lease runs out
 	}
 	return err
 }
 
 // renewing runs write while the lease is kept alive; losing the lease ends write.
-func (s *Service) renewing(ctx context.Context, url string, write func(context.Context) error) error {
+func (f *Uploads) renewing(ctx context.Context, url string, write func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -134,7 +137,7 @@ func (s *Service) renewing(ctx context.Context, url string, write func(context.C
 	done := make(chan struct{})
 	defer close(done)
 	wg.Go(func() {
-		tick := time.NewTicker(s.cfg.Lease / 4)
+		tick := time.NewTicker(f.s.cfg.Lease / 4)
 		defer tick.Stop()
 		for {
 			select {
@@ -142,8 +145,8 @@ func (s *Service) renewing(ctx context.Context, url string, write func(context.C
 				return
 			case <-tick.C:
 			}
-			err := s.db.Write(ctx, func(tx *store.Tx) error {
-				n, err := s.tables.Uploads.Patch(ctx, tx, store.Changes{"lease_until": s.now().Add(s.cfg.Lease)}, store.Eq("url", url))
+			err := f.s.db.Write(ctx, func(tx *store.Tx) error {
+				n, err := f.s.tables.Uploads.Patch(ctx, tx, store.Changes{"lease_until": f.s.now().Add(f.s.cfg.Lease)}, store.Eq("url", url))
 				if err == nil && n == 0 {
 					err = store.ErrNoRows
 				}
@@ -163,8 +166,8 @@ func (s *Service) renewing(ctx context.Context, url string, write func(context.C
 }
 
 // put streams r into a store and hashes it meanwhile.
-func (s *Service) put(ctx context.Context, to NamedStore, key string, r io.Reader, size int64, check *verification) (digest, error) {
-	m := newMeter(r, s.cfg.SizeCap, check.writer())
+func (f *Uploads) put(ctx context.Context, to NamedStore, key string, r io.Reader, size int64, check *verification) (digest, error) {
+	m := newMeter(r, f.s.cfg.SizeCap, check.writer())
 	n, err := to.Backend.Put(ctx, key, m, size)
 	sum := m.sum()
 	switch {
@@ -179,27 +182,27 @@ func (s *Service) put(ctx context.Context, to NamedStore, key string, r io.Reade
 }
 
 // dedup lets a store keep equal data once, where that costs nothing.
-func (s *Service) dedup(ctx context.Context, in NamedStore, key, digest string) {
+func (f *Uploads) dedup(ctx context.Context, in NamedStore, key, digest string) {
 	if d, ok := in.Backend.(backend.Deduplicator); ok {
 		if err := d.Dedup(ctx, in.Backend.URL(key), digest); err != nil {
-			s.log.WarnContext(ctx, "equal data is kept twice", "store", in.ID, "key", key, "error", err)
+			f.s.log.WarnContext(ctx, "equal data is kept twice", "store", in.ID, "key", key, "error", err)
 		}
 	}
 }
 
-// inspectStored judges data by its content before anybody may use it.
-func (s *Service) inspectStored(ctx context.Context, img *Image, in NamedStore, url string) (*diskimage.Report, error) {
+// inspect judges data by its content before anybody may use it.
+func (f *Uploads) inspect(ctx context.Context, img *Image, in NamedStore, url string) (*diskimage.Report, error) {
 	obj, err := in.Backend.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	defer obj.Close()
-	return s.judge(img, obj, obj.Size())
+	return f.judge(img, obj, obj.Size())
 }
 
 // judge compares data with what the image declares and refuses what is unsafe.
 // Containers are not looked into: nothing here opens them.
-func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Report, error) {
+func (f *Uploads) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Report, error) {
 	if img.ContainerFormat != "bare" {
 		return &diskimage.Report{Format: img.DiskFormat, VirtualSize: -1}, nil
 	}
@@ -210,8 +213,8 @@ func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Repor
 	if len(rep.Unsafe) > 0 {
 		return nil, errs.New(errs.MediaType, "The image data is refused: it is %s, and %s.", rep.Format, strings.Join(rep.Unsafe, "; "))
 	}
-	if rep.VirtualSize > s.cfg.VirtualSizeCap {
-		return nil, errs.New(errs.TooLarge, "The image claims a disk of %d bytes; at most %d are allowed.", rep.VirtualSize, s.cfg.VirtualSizeCap)
+	if rep.VirtualSize > f.s.cfg.VirtualSizeCap {
+		return nil, errs.New(errs.TooLarge, "The image claims a disk of %d bytes; at most %d are allowed.", rep.VirtualSize, f.s.cfg.VirtualSizeCap)
 	}
 	signed := slices.Contains(diskimage.Signed, img.DiskFormat)
 	switch {
@@ -221,8 +224,8 @@ func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Repor
 		rep.VirtualSize = size
 	case rep.Format == "raw" && !signed:
 		rep.VirtualSize = -1
-	case rep.Format == "raw" && !s.cfg.StrictFormats:
-		s.log.Warn("image data lacks the signature of its format", "image_id", img.ID, "disk_format", img.DiskFormat)
+	case rep.Format == "raw" && !f.s.cfg.StrictFormats:
+		f.s.log.Warn("image data lacks the signature of its format", "image_id", img.ID, "disk_format", img.DiskFormat)
 		rep.VirtualSize = -1
 	default:
 		return nil, errs.New(errs.MediaType, "Image disk_format %s does not match stream data %s", img.DiskFormat, rep.Format)
@@ -231,10 +234,10 @@ func (s *Service) judge(img *Image, r io.ReaderAt, size int64) (*diskimage.Repor
 }
 
 // requeue takes an image whose data failed back to queued, if it is still from.
-func (s *Service) requeue(ctx context.Context, id string, from ...Status) {
+func (f *Uploads) requeue(ctx context.Context, id string, from ...Status) {
 	ctx = context.WithoutCancel(ctx)
-	err := s.db.Write(ctx, func(tx *store.Tx) error {
-		img, err := s.tables.Images.Get(ctx, tx, id)
+	err := f.s.db.Write(ctx, func(tx *store.Tx) error {
+		img, err := f.s.tables.Images.Get(ctx, tx, id)
 		if errs.Is(err, errs.NotFound) {
 			return nil
 		}
@@ -247,10 +250,10 @@ func (s *Service) requeue(ctx context.Context, id string, from ...Status) {
 		if err := img.setStatus(Queued); err != nil {
 			return err
 		}
-		img.UpdatedAt = s.now()
-		return s.save(ctx, tx, img)
+		img.UpdatedAt = f.s.now()
+		return f.s.Images.save(ctx, tx, img)
 	})
 	if err != nil {
-		s.log.ErrorContext(ctx, "requeue image", "image_id", id, "error", err)
+		f.s.log.ErrorContext(ctx, "requeue image", "image_id", id, "error", err)
 	}
 }

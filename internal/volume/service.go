@@ -46,7 +46,7 @@ type Hosts interface {
 	Volumes(host string) hostapi.VolumeHost
 }
 
-// Images are where volumes come from and go to; *image.Service is one. What the
+// Images are where volumes come from and go to; *image.Images is one. What the
 // actor may not see is not found.
 type Images interface {
 	Show(ctx context.Context, id string) (*image.Image, error)

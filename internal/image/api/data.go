@@ -44,7 +44,7 @@ func (a *api) upload(ctx context.Context, r *httpx.Request) (*httpx.Response, er
 	if err != nil {
 		return nil, err
 	}
-	return done(a.svc.Upload(ctx, r.Var("image_id"), sender{r.HTTP.Body}, size, r.HTTP.Header.Get("X-Image-Meta-Store")))
+	return done(a.svc.Uploads.Create(ctx, r.Var("image_id"), sender{r.HTTP.Body}, size, r.HTTP.Header.Get("X-Image-Meta-Store")))
 }
 
 // sender reads what a client sends; a connection that breaks is the client's fault.
@@ -65,7 +65,7 @@ func (a *api) download(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 			prefer = append(prefer, p)
 		}
 	}
-	data, err := a.svc.Download(ctx, r.Var("image_id"), prefer...)
+	data, err := a.svc.Downloads.Open(ctx, r.Var("image_id"), prefer...)
 	if errors.Is(err, image.ErrNoData) {
 		return httpx.NoContent(), nil
 	}

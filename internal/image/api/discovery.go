@@ -46,18 +46,18 @@ func versions(status int) httpx.Handler {
 
 // healthcheck says OK as long as the default store can be written to.
 func (a *api) healthcheck(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Healthy(ctx); err != nil {
+	if err := a.svc.Stores.Healthy(ctx); err != nil {
 		return httpx.Text(http.StatusServiceUnavailable, err.Error()), nil
 	}
 	return httpx.Text(http.StatusOK, "OK"), nil
 }
 
 func (a *api) listStores(context.Context, *httpx.Request) (*httpx.Response, error) {
-	return answerStores(a.svc.Stores(), false), nil
+	return answerStores(a.svc.Stores.List(), false), nil
 }
 
 func (a *api) listStoresDetail(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	stores, err := a.svc.StoresDetail(ctx)
+	stores, err := a.svc.Stores.Detail(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -233,7 +233,7 @@ func TestOneStoreAway(t *testing.T) {
 		far.SetAway(true)
 		c.tasks.Wake("image.stores")
 		until(t, "upkeep sees it", func() bool {
-			states := c.svc.StoreStates()
+			states := c.svc.Stores.States()
 			return states["far"] != nil && states["near"] == nil
 		})
 

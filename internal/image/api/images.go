@@ -19,7 +19,7 @@ func (a *api) imageRows() *rest.Resource[image.Image, map[string]any, []image.Ch
 		Rule: func(verb string) string {
 			return map[string]string{"show": "get_image", "update": "modify_image", "delete": "delete_image"}[verb]
 		},
-		Show: a.svc.Show, Update: a.svc.Update, Delete: a.svc.Delete,
+		Show: a.svc.Images.Show, Update: a.svc.Images.Update, Delete: a.svc.Images.Delete,
 		ReadPatch: readPatch, View: a.viewImages, ID: func(img *image.Image) string { return img.ID },
 	}
 }
@@ -45,7 +45,7 @@ func (a *api) listImages(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if q.Where, err = filters(r.Query); err != nil {
 		return nil, err
 	}
-	page, err := a.svc.List(ctx, q)
+	page, err := a.svc.Images.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	img, err := a.svc.Create(ctx, body)
+	img, err := a.svc.Images.Create(ctx, body)
 	resp, err := a.rows.Answer(ctx, r, http.StatusCreated, img, err)
 	if err != nil {
 		return nil, err
@@ -67,26 +67,26 @@ func (a *api) createImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		resp.With("Openstack-Image-Import-Methods", join(methods))
 	}
 	var stores []string
-	for _, s := range a.svc.Stores() {
+	for _, s := range a.svc.Stores.List() {
 		stores = append(stores, s.ID)
 	}
 	return resp.With("Openstack-Image-Store-Ids", join(stores)), nil
 }
 
 func (a *api) deactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.Deactivate(ctx, r.Var("image_id")))
+	return done(a.svc.Images.Deactivate(ctx, r.Var("image_id")))
 }
 
 func (a *api) reactivate(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.Reactivate(ctx, r.Var("image_id")))
+	return done(a.svc.Images.Reactivate(ctx, r.Var("image_id")))
 }
 
 func (a *api) addTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.AddTag(ctx, r.Var("image_id"), r.Var("tag")))
+	return done(a.svc.Images.AddTag(ctx, r.Var("image_id"), r.Var("tag")))
 }
 
 func (a *api) removeTag(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.RemoveTag(ctx, r.Var("image_id"), r.Var("tag")))
+	return done(a.svc.Images.RemoveTag(ctx, r.Var("image_id"), r.Var("tag")))
 }
 
 func done(err error) (*httpx.Response, error) {

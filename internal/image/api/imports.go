@@ -30,7 +30,7 @@ func (a *api) stage(ctx context.Context, r *httpx.Request) (*httpx.Response, err
 	if err != nil {
 		return nil, err
 	}
-	return done(a.svc.Stage(ctx, r.Var("image_id"), sender{r.HTTP.Body}, size))
+	return done(a.svc.Uploads.Stage(ctx, r.Var("image_id"), sender{r.HTTP.Body}, size))
 }
 
 func (a *api) importMethods(context.Context, *httpx.Request) (*httpx.Response, error) {
@@ -74,14 +74,14 @@ func (a *api) importImage(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if req.Interface == "" {
 		req.Interface = "public"
 	}
-	if err := a.svc.Import(ctx, r.Var("image_id"), req); err != nil {
+	if err := a.svc.Imports.Create(ctx, r.Var("image_id"), req); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
 }
 
 func (a *api) deleteFromStore(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	return done(a.svc.DeleteFromStore(ctx, r.Var("store_id"), r.Var("image_id")))
+	return done(a.svc.Stores.Delete(ctx, r.Var("store_id"), r.Var("image_id")))
 }
 
 func (a *api) addLocation(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -93,14 +93,14 @@ func (a *api) addLocation(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if !ok || url == "" {
 		return nil, errs.New(errs.Invalid, "Provided object does not match schema 'location': 'url' is a required property")
 	}
-	if err := a.svc.AddLocation(ctx, r.Var("image_id"), url, body["validation_data"]); err != nil {
+	if err := a.svc.Locations.Create(ctx, r.Var("image_id"), url, body["validation_data"]); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusAccepted), nil
 }
 
 func (a *api) listLocations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	locations, err := a.svc.Locations(ctx, r.Var("image_id"))
+	locations, err := a.svc.Locations.List(ctx, r.Var("image_id"))
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func TestOnlyHostsFillSnapshots(t *testing.T) {
 		alice := actor.With(t.Context(), &actor.Actor{UserID: "u-alice", ProjectID: "p-alice", Roles: []string{"member", "reader"}})
 		id := ids.New()
 		err := c.db.Write(alice, func(tx *store.Tx) error {
-			return c.svc.CreateSnapshot(alice, tx, image.Snapshot{
+			return c.svc.Images.CreateSnapshot(alice, tx, image.Snapshot{
 				ID: id, Name: "disk", DiskFormat: "raw", ContainerFormat: "bare", Properties: map[string]string{"image_type": "snapshot"},
 			})
 		})

@@ -22,7 +22,7 @@ func (a *api) viewImages(ctx context.Context, _ *httpx.Request, _ []*image.Image
 			}
 		}
 		viewImage(w, img)
-		if a.svc.ShowsLocations(ctx, img) {
+		if a.svc.Locations.Shown(ctx, img) {
 			viewLocations(w, "locations", img.Locations)
 		}
 	}, nil

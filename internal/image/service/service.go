@@ -33,7 +33,7 @@ func New(d image.Deps) (*image.Service, service.Descriptor, error) {
 
 // stores are where images' data lies, as upkeep has last found it.
 func stores(s *image.Service) []service.Health {
-	states := s.StoreStates()
+	states := s.Stores.States()
 	var out []service.Health
 	for _, id := range slices.Sorted(maps.Keys(states)) {
 		out = append(out, service.Health{Name: "image store " + id, Managed: "operator", Err: states[id]})
