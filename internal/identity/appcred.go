@@ -309,7 +309,11 @@ func (f *AppCredentials) prove(ctx context.Context, in *AppCredAuth, p *proof) e
 		return err
 	}
 	if in.ID != "" && in.User != (Ref{}) { // a user may be named beside the id, but no other
-		if named, err := f.s.findUser(ctx, in.User); err != nil || named != a.UserID {
+		named, err := f.s.findUser(ctx, in.User)
+		if err != nil && !errs.Is(err, errs.Unauthenticated) {
+			return err
+		}
+		if err != nil || named != a.UserID {
 			return family.Unauthorized("application credential " + a.ID + " is another user's")
 		}
 	}

@@ -379,10 +379,7 @@ func (s *Service) loginUser(ctx context.Context, id string) (loginUser, error) {
 		return &loginUser{u, d, reached}, err
 	})
 	if err != nil {
-		if errs.Is(err, errs.NotFound) {
-			err = badToken(err)
-		}
-		return loginUser{}, err
+		return loginUser{}, gone(err)
 	}
 	s.logins.put(id, l, at, []string{userTag(id), loginTag(id), projectTag(l.domain.ID)})
 	return *l, nil

@@ -108,7 +108,7 @@ func (f *Signatures) issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 	case b.TrustID != "":
 		t, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (Trust, error) { return family.Get(ctx, tx, f.s.store.Trusts, b.TrustID) })
 		if err != nil {
-			return nil, badToken(err)
+			return nil, gone(err)
 		}
 		user, want = t.TrusteeUserID, ScopeRequest{TrustID: b.TrustID}
 	case b.AppCredID != "":
@@ -116,7 +116,7 @@ func (f *Signatures) issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 			return family.Get(ctx, tx, f.s.store.AppCredentials, b.AppCredID)
 		})
 		if err != nil {
-			return nil, badToken(err)
+			return nil, gone(err)
 		}
 		if a.ProjectID != c.ProjectID || a.UserID != c.UserID || !a.ExpiresAt.IsZero() && !f.s.now().Before(a.ExpiresAt) {
 			return nil, family.Unauthorized("the application credential behind the access key does not allow this")
@@ -127,7 +127,7 @@ func (f *Signatures) issue(ctx context.Context, c Credential, b ec2Blob) (*Issue
 			return family.Get(ctx, tx, f.s.store.OAuth1.Tokens, b.AccessTokenID)
 		})
 		if err != nil {
-			return nil, badToken(err)
+			return nil, gone(err)
 		}
 		if o.ProjectID != c.ProjectID {
 			return nil, family.Unauthorized("the OAuth1 token behind the access key is for another project")

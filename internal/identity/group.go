@@ -144,6 +144,11 @@ func (f *Groups) Users(ctx context.Context, id string, q store.Query) (store.Pag
 func (f *Groups) member(ctx context.Context, tx *store.Tx, rule, groupID, userID string) error {
 	u, uerr := family.Get(ctx, tx, f.s.store.Users.Table, userID)
 	g, gerr := family.Get(ctx, tx, f.s.store.Groups.Table, groupID)
+	for _, err := range []error{uerr, gerr} {
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+	}
 	target := policy.Target{}
 	if uerr == nil && gerr == nil {
 		target = targetOf(userTarget(u), groupTarget(g))

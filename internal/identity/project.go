@@ -126,8 +126,12 @@ func (f *Projects) Create(ctx context.Context, in change.Patch[Project]) (*Proje
 		p := p
 		p.ID = ids.NewHex()
 		if p.DomainID == "" && p.ParentID != "" {
-			if parent, err := family.Get(ctx, tx, f.s.store.Projects.Table, p.ParentID); err == nil {
+			parent, err := family.Get(ctx, tx, f.s.store.Projects.Table, p.ParentID)
+			switch {
+			case err == nil:
 				p.DomainID = parent.Owner()
+			case !errs.Is(err, errs.NotFound):
+				return p, err
 			}
 		}
 		p.DomainID = homeDomain(ctx, p.DomainID)

@@ -202,6 +202,15 @@ func badToken(err error) error {
 	return errs.Wrap(errs.Unauthenticated, err, "The request you have made requires authentication.")
 }
 
+// gone refuses what rests on something that is no more. That the database is away
+// says nothing about it.
+func gone(err error) error {
+	if errs.Is(err, errs.NotFound) {
+		return badToken(err)
+	}
+	return err
+}
+
 func newAuditID() string {
 	var b [16]byte
 	rand.Read(b[:])

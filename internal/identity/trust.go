@@ -295,7 +295,7 @@ func (f *Trusts) spend(ctx context.Context, id string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
 		t, err := family.Get(ctx, tx, f.s.store.Trusts, id)
 		if err != nil {
-			return badToken(err)
+			return gone(err)
 		}
 		switch {
 		case t.RemainingUses < 0:

@@ -236,7 +236,7 @@ func delegatedTokensAreNotTheirOwner(t *testing.T, c *identitytest.Cloud) {
 // A one-time code is a further factor, and a login only where the operator says so.
 func TestTOTPAlone(t *testing.T) {
 	for _, alone := range []bool{false, true} {
-		each(t, func(t *testing.T, c *identitytest.Cloud) {
+		eachSound(t, func(t *testing.T, c *identitytest.Cloud) {
 			admin := c.Admin()
 			user := c.Create(admin, "/v3/users", "user", object{"name": "u", "password": "pw"})
 			c.Create(admin, "/v3/credentials", "credential", object{"type": "totp", "user_id": user, "blob": totpSeed})

@@ -11,7 +11,7 @@ import (
 )
 
 func TestRulesHaveExemptions(t *testing.T) {
-	each(t, func(t *testing.T, c *identitytest.Cloud) {
+	eachSound(t, func(t *testing.T, c *identitytest.Cloud) {
 		admin := c.Admin()
 		login := func(user, password string, want int) {
 			t.Helper()

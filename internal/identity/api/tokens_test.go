@@ -16,7 +16,21 @@ import (
 
 type object = map[string]any
 
+// each runs f against a fresh identity service on each database, and on one that fails
+// every request at each of its statements.
 func each(t *testing.T, f func(t *testing.T, c *identitytest.Cloud), configure ...func(d *identity.Deps)) {
+	t.Helper()
+	eachSound(t, f, configure...)
+	t.Run("failing", func(t *testing.T) {
+		c := identitytest.New(t, storetest.SQLite(t), configure...)
+		c.Failing = true
+		f(t, c)
+	})
+}
+
+// eachSound is each without a failing database, for what counts attempts: one that
+// fails half-way counts.
+func eachSound(t *testing.T, f func(t *testing.T, c *identitytest.Cloud), configure ...func(d *identity.Deps)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, identitytest.New(t, db, configure...)) })
 }
@@ -267,7 +281,7 @@ func TestTrusts(t *testing.T) {
 }
 
 func TestMultiFactor(t *testing.T) {
-	each(t, func(t *testing.T, c *identitytest.Cloud) {
+	eachSound(t, func(t *testing.T, c *identitytest.Cloud) {
 		admin := c.Admin()
 		user := c.Create(admin, "/v3/users", "user", object{"name": "u", "password": "pw", "options": object{
 			"multi_factor_auth_enabled": true, "multi_factor_auth_rules": [][]string{{"password", "totp"}},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"kumoi/internal/kernel/logx"
 	"kumoi/internal/kernel/policy"
 	"kumoi/internal/kernel/store"
+	"kumoi/internal/kernel/store/storetest"
 )
 
 // AdminPassword is the administrator's.
@@ -36,6 +38,11 @@ type Cloud struct {
 	Handler http.Handler
 	Clock   *Clock
 	Audit   *audit.Trail
+
+	// Failing is set: the database fails every request at its first statement, then at
+	// its second, and so on; the answer that comes undisturbed counts, and each before
+	// must have been a fault of the server that left everything as it was.
+	Failing bool
 }
 
 // Clock is a clock that a test moves.
@@ -129,6 +136,29 @@ func (a Answer) Text(path ...string) string {
 // Do sends a request with a token; body may be nil, text, or anything that
 // becomes JSON. Headers come in pairs.
 func (c *Cloud) Do(method, path, token string, body any, headers ...string) Answer {
+	if !c.Failing {
+		return c.do(c.T.Context(), method, path, token, body, headers)
+	}
+	for n := int64(1); ; n++ {
+		broken, ctx := storetest.FailAt(c.T.Context(), n)
+		a := c.do(ctx, method, path, token, body, headers)
+		query := broken()
+		if query == "" {
+			return a
+		}
+		if refused := a.Status >= 400 && a.Status < 500; refused && (strings.Contains(query, "audit_event") || query == "COMMIT") {
+			continue // a refusal stands though it could not be noted
+		}
+		if a.Status < 500 {
+			c.T.Errorf("%s %s: %d although statement %d failed: %s", method, path, a.Status, n, query)
+			if a.Status < 400 {
+				return a // it is done: once more would be twice
+			}
+		}
+	}
+}
+
+func (c *Cloud) do(ctx context.Context, method, path, token string, body any, headers []string) Answer {
 	var r io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -141,7 +171,7 @@ func (c *Cloud) Do(method, path, token string, body any, headers ...string) Answ
 		}
 		r = bytes.NewReader(text)
 	}
-	req := httptest.NewRequest(method, "http://cloud.test/identity"+path, r)
+	req := httptest.NewRequestWithContext(ctx, method, "http://cloud.test/identity"+path, r)
 	if token != "" {
 		req.Header.Set("X-Auth-Token", token)
 	}
