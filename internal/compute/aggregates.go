@@ -3,7 +3,6 @@ package compute
 import (
 	"context"
 	"maps"
-	"slices"
 	"strconv"
 
 	"kumoi/internal/kernel/audit"
@@ -116,29 +115,6 @@ func (g *Aggregates) change(ctx context.Context, id, rule string, f func(tx *sto
 	return a, err
 }
 
-func (g *Aggregates) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggregate, all []*Aggregate) error {
-	for _, host := range a.Hosts {
-		for _, o := range all {
-			if o.ID != a.ID && o.Zone() != "" && a.Zone() != "" && o.Zone() != a.Zone() && slices.Contains(o.Hosts, host) {
-				return errs.New(errs.Conflict, "Cannot perform action 'update aggregate' on aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
-			}
-		}
-		pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
-		if err != nil {
-			return err
-		}
-		if pinned {
-			return errs.New(errs.Conflict, "Cannot perform action 'update aggregate' on aggregate %d. Reason: One or more hosts contain instances in this zone.", a.ID)
-		}
-	}
-	return nil
-}
-
-// pinnedElsewhere tells whether a host has a server whose owner insists on another zone than this one.
-func (g *Aggregates) pinnedElsewhere(ctx context.Context, tx *store.Tx, host, zone string) (bool, error) {
-	return g.servers.Any(ctx, tx, store.Eq("host", host), store.Eq("deleted", false), store.Ne("pinned_zone", ""), store.Ne("pinned_zone", zone))
-}
-
 // AggregatePatch is what can be changed of an aggregate itself; a null zone is none.
 type AggregatePatch struct {
 	Name change.Optional[string]
@@ -179,61 +155,6 @@ func (g *Aggregates) SetMetadata(ctx context.Context, id string, set map[string]
 	})
 }
 
-// AddHost puts a host into an aggregate.
-func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, error) {
-	return g.change(ctx, id, "os-aggregates:add_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
-		if _, err := g.hostStates.Get(ctx, tx, host); err != nil {
-			return notFound(err, "Compute host %s could not be found.", host)
-		}
-		if slices.Contains(a.Hosts, host) {
-			return errs.New(errs.Exists, "Cannot add host to aggregate %d. Reason: Host %s already exists in the aggregate.", a.ID, host)
-		}
-		for _, o := range all {
-			if o.ID != a.ID && slices.Contains(o.Hosts, host) && a.Zone() != "" && o.Zone() != "" && a.Zone() != o.Zone() {
-				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
-			}
-		}
-		if a.Zone() != "" && a.Zone() != g.cfg.DefaultZone && !inZone(all, a.Zone(), host, 0) {
-			pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
-			if err != nil {
-				return err
-			}
-			if pinned {
-				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", a.ID, host)
-			}
-		}
-		a.Hosts = append(a.Hosts, host)
-		slices.Sort(a.Hosts)
-		return g.store.SetAggregateHosts(ctx, tx, a)
-	})
-}
-
-// inZone tells whether an aggregate, another than one, puts a host into a zone.
-func inZone(all []*Aggregate, zone, host string, but int64) bool {
-	return slices.ContainsFunc(all, func(o *Aggregate) bool { return o.ID != but && o.Zone() == zone && slices.Contains(o.Hosts, host) })
-}
-
-// RemoveHost takes a host out of an aggregate.
-func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregate, error) {
-	return g.change(ctx, id, "os-aggregates:remove_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
-		i := slices.Index(a.Hosts, host)
-		if i < 0 {
-			return errs.New(errs.NotFound, "Cannot remove host %s in aggregate %d: it is not in it.", host, a.ID)
-		}
-		if a.Zone() != "" && a.Zone() != g.cfg.DefaultZone && !inZone(all, a.Zone(), host, a.ID) {
-			pinned, err := g.pinnedElsewhere(ctx, tx, host, g.cfg.DefaultZone)
-			if err != nil {
-				return err
-			}
-			if pinned {
-				return errs.New(errs.Conflict, "Cannot remove host from aggregate %d. Reason: Host %s contains instances, which would change their availability zone.", a.ID, host)
-			}
-		}
-		a.Hosts = slices.Delete(a.Hosts, i, i+1)
-		return g.store.SetAggregateHosts(ctx, tx, a)
-	})
-}
-
 // Delete removes an aggregate without hosts.
 func (g *Aggregates) Delete(ctx context.Context, id string) error {
 	if err := g.checkOwn(ctx, "os-aggregates:delete"); err != nil {
@@ -249,30 +170,4 @@ func (g *Aggregates) Delete(ctx context.Context, id string) error {
 		}
 		return g.table.Delete(ctx, tx, a.UUID)
 	})
-}
-
-// Zone is an availability zone.
-type Zone struct {
-	Name  string
-	Hosts []*Host
-}
-
-// Zones lists the availability zones with their hosts.
-func (s *Aggregates) Zones(ctx context.Context, rule string) ([]Zone, error) {
-	hosts, err := s.Hosts.List(ctx, rule)
-	if err != nil {
-		return nil, err
-	}
-	by := map[string][]*Host{}
-	for _, h := range hosts {
-		by[h.Zone] = append(by[h.Zone], h)
-	}
-	if len(by) == 0 {
-		by[s.cfg.DefaultZone] = nil
-	}
-	var out []Zone
-	for _, name := range sortedKeys(by) {
-		out = append(out, Zone{name, by[name]})
-	}
-	return out, nil
 }
