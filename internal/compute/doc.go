@@ -9,13 +9,21 @@
 // claims on hosts to placement, image bytes to the image service; compute holds
 // their ids and asks through the interfaces of deps.go.
 //
+// # Families
+//
+// Service has its use cases by what they are about, each family a type and a
+// field of Service: Service.Servers.Create, Service.Moves.Resize. What families
+// have in common is in core, what several of them do in parts (families.go).
+// Flavors, key pairs, server groups and aggregates have tables of their own and
+// little to do with the rest: they are packages below this one.
+//
 // # State machine
 //
 // A server has three states. VMState is what the owner was promised (active,
 // stopped, paused …), TaskState is what is being done about it right now (empty
 // when nothing is), PowerState is what the host saw last. Clients see a status
 // computed from the first two. Which action is allowed in which state is one
-// table, in states.go.
+// table, in server_actions.go.
 //
 // Whatever takes time is a saga, started in the same transaction that sets the
 // task state. A server has at most one saga at a time: a second action finds a

@@ -1,9 +1,10 @@
 package compute
 
 import (
+	"kumoi/internal/compute/aggregate"
 	"kumoi/internal/compute/flavor"
 	"kumoi/internal/compute/keypair"
-	"kumoi/internal/kernel/store"
+	"kumoi/internal/compute/servergroup"
 )
 
 // The families of use cases, each about one kind of resource.
@@ -34,16 +35,6 @@ type (
 	Explanations struct{ *core }
 	// ExternalEvents are news about servers from other services.
 	ExternalEvents struct{ *core }
-	// Aggregates are sets of hosts.
-	Aggregates struct {
-		*core
-		table *store.Table[Aggregate]
-	}
-	// ServerGroups say how servers lie on hosts towards each other.
-	ServerGroups struct {
-		*core
-		table *store.Table[ServerGroup]
-	}
 	// Hosts are where guests run.
 	Hosts struct{ *core }
 	// Quotas are what projects may have, Usages what they had.
@@ -81,6 +72,8 @@ type (
 type Families struct {
 	Flavors           *flavor.Service
 	Keypairs          *keypair.Service
+	ServerGroups      *servergroup.Service
+	Aggregates        *aggregate.Service
 	Servers           *Servers
 	Power             *Power
 	Moves             *Moves
@@ -95,10 +88,8 @@ type Families struct {
 	Explanations      *Explanations
 	ExternalEvents    *ExternalEvents
 	Hosts             *Hosts
-	Aggregates        *Aggregates
 	Quotas            *Quotas
 	Usages            *Usages
-	ServerGroups      *ServerGroups
 	ImageCaches       *ImageCaches
 	Reports           *Reports
 	Proxies           *Proxies
@@ -117,16 +108,36 @@ type parts struct {
 	repairs     *repairs
 }
 
-func (s *core) makeFamilies(t Tables) {
+func (s *core) makeFamilies() {
 	s.Families = Families{
 		Servers: &Servers{s}, Power: &Power{s}, Moves: &Moves{s}, Migrations: &Migrations{s}, Shelves: &Shelves{s}, Snapshots: &Snapshots{s},
 		Interfaces: &Interfaces{s}, SecurityGroups: &SecurityGroups{s}, VolumeAttachments: &VolumeAttachments{s}, Consoles: &Consoles{s},
 		Histories: &Histories{s}, Explanations: &Explanations{s}, ExternalEvents: &ExternalEvents{s},
-		Hosts: &Hosts{s}, Quotas: &Quotas{s}, Usages: &Usages{s}, Aggregates: &Aggregates{s, t.Aggregates}, ServerGroups: &ServerGroups{s, t.ServerGroups},
+		Hosts: &Hosts{s}, Quotas: &Quotas{s}, Usages: &Usages{s},
 		ImageCaches: &ImageCaches{s}, Reports: &Reports{s}, Proxies: &Proxies{s},
 	}
 	s.parts = parts{
 		orders: &orders{s}, builder: &builder{s}, scheduler: &scheduler{s}, machines: &machines{s}, connections: &connections{s}, refresh: &refresh{s},
 		journal: &journal{s}, answers: &answers{s}, repairs: &repairs{s},
 	}
+}
+
+// makePackages makes the families that are packages, and gives each what it needs
+// of the rest.
+func (s *core) makePackages(d Deps) {
+	s.Flavors = flavor.New(flavor.Deps{
+		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.checkOwn, Allowed: s.may, Admin: s.isAdmin, Project: s.checkProject,
+	})
+	s.Keypairs = keypair.New(keypair.Deps{
+		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,
+		Quotas: s.quotas, Counters: d.Store,
+	})
+	s.ServerGroups = servergroup.New(servergroup.Deps{
+		DB: d.DB, Table: d.Tables.ServerGroups, Now: s.now, Check: s.check, CheckOwn: s.checkOwn, May: s.may, Admin: s.isAdmin,
+		Quotas: s.quotas, Members: d.Store,
+	})
+	s.Aggregates = aggregate.New(aggregate.Deps{
+		DB: d.DB, Table: d.Tables.Aggregates, Now: s.now, DefaultZone: s.cfg.DefaultZone, Check: s.checkOwn,
+		Known: s.Hosts.known, Pinned: s.Hosts.pinned, Hosts: d.Store, Counters: d.Store,
+	})
 }

@@ -117,7 +117,7 @@ func (s *orders) checkLimits(ctx context.Context, tx *store.Tx, r CreateServer, 
 	if srv.GroupID == "" {
 		return nil
 	}
-	g, err := s.ServerGroups.table.Get(ctx, tx, srv.GroupID)
+	g, err := s.ServerGroups.Get(ctx, tx, srv.GroupID)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *orders) groupHint(ctx context.Context, tx *store.Tx, hints map[string][
 	if !ids.IsUUID(named[0]) {
 		return "", errs.New(errs.Invalid, "Server group scheduler hint must be a UUID.")
 	}
-	g, err := s.ServerGroups.visible(ctx, tx, named[0])
+	g, err := s.ServerGroups.Visible(ctx, tx, named[0])
 	if err != nil {
 		return "", invalidIfMissing(err, "Instance group %s could not be found.", named[0])
 	}

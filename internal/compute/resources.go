@@ -6,41 +6,6 @@ import (
 	"kumoi/internal/hostapi"
 )
 
-// ServerGroup says how its members should lie on hosts towards each other.
-type ServerGroup struct {
-	ID, ProjectID, UserID, Name string
-	Policy                      string
-	Rules                       map[string]int // max_server_per_host
-	Members                     []string       // servers that are not deleted
-	CreatedAt                   time.Time
-}
-
-// Policies of server groups.
-const (
-	Affinity         = "affinity"
-	AntiAffinity     = "anti-affinity"
-	SoftAffinity     = "soft-affinity"
-	SoftAntiAffinity = "soft-anti-affinity"
-)
-
-// Aggregate is a set of hosts with metadata; "availability_zone" among it makes
-// the hosts a zone.
-type Aggregate struct {
-	ID        int64
-	UUID      string
-	Name      string
-	Metadata  map[string]string
-	Hosts     []string
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}
-
-// Zone is the availability zone that the aggregate makes; "" if none.
-func (a *Aggregate) Zone() string { return a.Metadata[zoneKey] }
-
-// zoneKey is what makes an aggregate a zone, among its metadata.
-const zoneKey = "availability_zone"
-
 // Host is a machine that runs servers, as its last report and its operator say.
 type Host struct {
 	Name           string

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"kumoi/internal/compute/aggregate"
+	"kumoi/internal/compute/servergroup"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
 	"kumoi/internal/kernel/store"
@@ -18,7 +20,7 @@ func (s *scheduler) claim(ctx context.Context, tx *store.Tx, srv *Server, consum
 	if err != nil {
 		return nil, err
 	}
-	aggregates, err := s.Aggregates.all(ctx, tx)
+	aggregates, err := s.Aggregates.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +93,7 @@ func sumUp(total int, refused []Verdict) string {
 type filter struct {
 	srv        *Server
 	not        []string
-	aggregates []*Aggregate
+	aggregates []*aggregate.Aggregate
 
 	policy  string
 	perHost int
@@ -104,7 +106,7 @@ func (f *filter) group(ctx context.Context, tx *store.Tx, s *core) error {
 	if f.srv.GroupID == "" {
 		return nil
 	}
-	g, err := s.ServerGroups.table.Get(ctx, tx, f.srv.GroupID)
+	g, err := s.ServerGroups.Get(ctx, tx, f.srv.GroupID)
 	if err != nil {
 		return err
 	}
@@ -162,9 +164,9 @@ func (f *filter) refuse(h *Host) string {
 		return "not the host asked for"
 	case f.srv.PinnedZone != "" && f.srv.PinnedZone != h.Zone:
 		return "in another availability zone"
-	case f.policy == Affinity && len(f.members) > 0 && f.members[h.Name] == 0:
+	case f.policy == servergroup.Affinity && len(f.members) > 0 && f.members[h.Name] == 0:
 		return "apart from the server group"
-	case f.policy == AntiAffinity && f.members[h.Name] >= f.perHost:
+	case f.policy == servergroup.AntiAffinity && f.members[h.Name] >= f.perHost:
 		return "in use by the server group"
 	case f.only != nil && !f.only[h.Name]:
 		return "not where same_host points"
@@ -225,9 +227,9 @@ func matches(want, have string) bool {
 
 func (f *filter) weight(host string) float64 {
 	switch f.policy {
-	case SoftAffinity:
+	case servergroup.SoftAffinity:
 		return float64(f.members[host])
-	case SoftAntiAffinity:
+	case servergroup.SoftAntiAffinity:
 		return -float64(f.members[host])
 	}
 	return 0

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"kumoi/internal/compute/flavor"
-	"kumoi/internal/compute/keypair"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/bus"
@@ -159,17 +157,11 @@ func New(d Deps) (*Service, error) {
 	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
 	s.consoles, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Hosts, t.HostStates, t.Guests
 	s.devices = t.Devices
-	s.makeFamilies(t)
+	s.makeFamilies()
 	s.quotas = s.Quotas.counted(t)
 	tell(d.Events, d.DB, d.Tables)
 	s.refresh.follow(d.Events)
-	s.Flavors = flavor.New(flavor.Deps{
-		DB: d.DB, Table: d.Tables.Flavors, Access: d.Tables.FlavorAccess, Now: s.now, Check: s.checkOwn, Allowed: s.may, Admin: s.isAdmin, Project: s.checkProject,
-	})
-	s.Keypairs = keypair.New(keypair.Deps{
-		DB: d.DB, Table: d.Tables.Keypairs, Now: s.now, Check: s.check,
-		Quotas: s.quotas, Counters: d.Store,
-	})
+	s.makePackages(d)
 	if err := s.policy.Register(Rules()...); err != nil {
 		return nil, err
 	}

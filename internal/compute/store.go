@@ -3,8 +3,10 @@ package compute
 import (
 	"context"
 
+	"kumoi/internal/compute/aggregate"
 	"kumoi/internal/compute/flavor"
 	"kumoi/internal/compute/keypair"
+	"kumoi/internal/compute/servergroup"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/quota"
 	"kumoi/internal/kernel/store"
@@ -21,12 +23,12 @@ type Tables struct {
 	Flavors      *store.Table[flavor.Flavor]
 	FlavorAccess *store.Table[flavor.Access]
 	Keypairs     *store.Table[keypair.Keypair]
-	ServerGroups *store.Table[ServerGroup]
+	ServerGroups *store.Table[servergroup.Group]
 	Quotas       *store.Table[quota.Limit]
 	Hosts        *store.Table[Host]
 	HostStates   *store.Table[Host] // what views of servers tell of them
 	Guests       *store.Table[Guests]
-	Aggregates   *store.Table[Aggregate]
+	Aggregates   *store.Table[aggregate.Aggregate]
 	Devices      *store.Table[VolumeDevice]
 }
 
@@ -38,7 +40,7 @@ type Store interface {
 	HostCounts(ctx context.Context, tx *store.Tx) (map[string]HostCount, error)
 	// Zones maps hosts to the zones that aggregates put them in.
 	Zones(ctx context.Context, tx *store.Tx) (map[string]string, error)
-	SetAggregateHosts(ctx context.Context, tx *store.Tx, a *Aggregate) error
+	SetAggregateHosts(ctx context.Context, tx *store.Tx, a *aggregate.Aggregate) error
 	LeaveAggregates(ctx context.Context, tx *store.Tx, host string) error
 	// Next takes the next number of the named counter, from 1.
 	Next(ctx context.Context, tx *store.Tx, counter string) (int64, error)

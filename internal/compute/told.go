@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"kumoi/internal/compute/keypair"
+	"kumoi/internal/compute/servergroup"
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/store"
 )
@@ -46,7 +47,7 @@ func tell(l *event.Log, db *store.DB, t Tables) {
 	}, func(s *Server) event.Subject {
 		return event.Subject{Resource: s.ID, Project: s.ProjectID, State: stateOf(s), Gone: s.Deleted}
 	})
-	event.Observe(l, db, t.ServerGroups.Name(), "compute.server_group", "server_group.%s", func(g *ServerGroup) event.Subject {
+	event.Observe(l, db, t.ServerGroups.Name(), "compute.server_group", "server_group.%s", func(g *servergroup.Group) event.Subject {
 		return event.Subject{Resource: g.ID, Project: g.ProjectID, State: groupState{g.Name, g.Policy}}
 	})
 	event.Observe(l, db, t.Keypairs.Name(), "compute.keypair", "keypair.%s.end", func(k *keypair.Keypair) event.Subject {

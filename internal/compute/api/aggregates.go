@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"kumoi/internal/compute"
+	"kumoi/internal/compute/aggregate"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/micro"
 	"kumoi/internal/kernel/rest"
@@ -27,7 +27,7 @@ func (a *aggregates) routes() []httpx.Route {
 	)
 }
 
-var aggregateResource = rest.Resource[compute.Aggregate, compute.NewAggregate, compute.AggregatePatch]{
+var aggregateResource = rest.Resource[aggregate.Aggregate, aggregate.NewAggregate, aggregate.Patch]{
 	Path: "/v2.1/os-aggregates", Item: "aggregate_id", One: "aggregate", Many: "aggregates", Rule: familyRule("os-aggregates"),
 	Query: &rest.List{Dialect: &rest.Dialect{Sorting: rest.SortNever}, Paged: never, Sort: []store.Sort{{Field: "id"}}},
 	View:  viewAggregate, ReadNew: newAggregate, ReadPatch: aggregatePatch, UpdateMethod: http.MethodPut,
@@ -39,9 +39,9 @@ var aggregateResource = rest.Resource[compute.Aggregate, compute.NewAggregate, c
 func never(*httpx.Request) bool { return false }
 
 // viewAggregate leaves out of what was made what Nova's answer has not.
-func viewAggregate(_ context.Context, r *httpx.Request, _ []*compute.Aggregate) (func(*rest.Writer, *compute.Aggregate), error) {
+func viewAggregate(_ context.Context, r *httpx.Request, _ []*aggregate.Aggregate) (func(*rest.Writer, *aggregate.Aggregate), error) {
 	made := r.HTTP.Method == http.MethodPost && r.Var("aggregate_id") == ""
-	return func(w *rest.Writer, g *compute.Aggregate) {
+	return func(w *rest.Writer, g *aggregate.Aggregate) {
 		w.Int("id", g.ID)
 		w.Text("name", g.Name)
 		if !made {
@@ -65,13 +65,13 @@ var (
 	updateAggregateSchema = fixed(wrapped("aggregate", merged(strict(nil, object{"name": nameType, "availability_zone": nullable(zoneName)}), object{"minProperties": 1})))
 )
 
-func newAggregate(r *httpx.Request) (compute.NewAggregate, error) {
-	b, err := rest.Body[struct{ Aggregate compute.AggregatePatch }](r, createAggregateSchema)
-	return compute.NewAggregate{Name: b.Aggregate.Name.Value, Zone: b.Aggregate.Zone.Value}, err
+func newAggregate(r *httpx.Request) (aggregate.NewAggregate, error) {
+	b, err := rest.Body[struct{ Aggregate aggregate.Patch }](r, createAggregateSchema)
+	return aggregate.NewAggregate{Name: b.Aggregate.Name.Value, Zone: b.Aggregate.Zone.Value}, err
 }
 
-func aggregatePatch(r *httpx.Request) (compute.AggregatePatch, error) {
-	b, err := rest.Body[struct{ Aggregate compute.AggregatePatch }](r, updateAggregateSchema)
+func aggregatePatch(r *httpx.Request) (aggregate.Patch, error) {
+	b, err := rest.Body[struct{ Aggregate aggregate.Patch }](r, updateAggregateSchema)
 	return b.Aggregate, err
 }
 

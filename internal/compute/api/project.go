@@ -37,7 +37,7 @@ func (a *api) listZones(detail bool) httpx.Handler {
 		rule = "os-availability-zone:detail"
 	}
 	return func(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-		zones, err := a.svc.Aggregates.Zones(ctx, rule)
+		zones, err := a.svc.Hosts.Zones(ctx, rule)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"kumoi/internal/compute"
+	"kumoi/internal/compute/servergroup"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
 	"kumoi/internal/kernel/store"
@@ -12,9 +12,9 @@ import (
 
 // serverGroupRoutes are /os-server-groups.
 func (a *api) serverGroupRoutes() []httpx.Route {
-	type G = compute.ServerGroup
+	type G = servergroup.Group
 	groups := a.svc.ServerGroups
-	c := rest.Resource[G, compute.NewServerGroup, struct{}]{
+	c := rest.Resource[G, servergroup.NewGroup, struct{}]{
 		Path: "/v2.1/os-server-groups", Item: "server_group_id", One: "server_group", Many: "server_groups",
 		Rule:  familyRule("os-server-groups"),
 		Query: &rest.List{Dialect: unsorted, ByOffset: true, Everyone: "all_projects", Sort: []store.Sort{{Field: "created_at"}}},
@@ -37,7 +37,7 @@ func familyRule(family string) func(verb string) string {
 	}
 }
 
-func viewServerGroup(w *rest.Writer, r *httpx.Request, g *compute.ServerGroup) {
+func viewServerGroup(w *rest.Writer, r *httpx.Request, g *servergroup.Group) {
 	w.Text("id", g.ID)
 	w.Text("name", g.Name)
 	w.Texts("members", g.Members)
@@ -59,9 +59,9 @@ func viewServerGroup(w *rest.Writer, r *httpx.Request, g *compute.ServerGroup) {
 }
 
 var createGroupSchema = perVersion(func(minor int) object {
-	policies := list{compute.AntiAffinity, compute.Affinity}
+	policies := list{servergroup.AntiAffinity, servergroup.Affinity}
 	if minor >= 15 {
-		policies = append(policies, compute.SoftAntiAffinity, compute.SoftAffinity)
+		policies = append(policies, servergroup.SoftAntiAffinity, servergroup.SoftAffinity)
 	}
 	if minor >= 64 {
 		return wrapped("server_group", strict(list{"name", "policy"}, object{
@@ -76,7 +76,7 @@ var createGroupSchema = perVersion(func(minor int) object {
 	}))
 })
 
-func newServerGroup(r *httpx.Request) (n compute.NewServerGroup, err error) {
+func newServerGroup(r *httpx.Request) (n servergroup.NewGroup, err error) {
 	b, err := rest.Body[struct {
 		Group struct {
 			Name     string
@@ -88,7 +88,7 @@ func newServerGroup(r *httpx.Request) (n compute.NewServerGroup, err error) {
 	if err != nil {
 		return n, err
 	}
-	n = compute.NewServerGroup{Name: b.Group.Name, Policy: b.Group.Policy}
+	n = servergroup.NewGroup{Name: b.Group.Name, Policy: b.Group.Policy}
 	if len(b.Group.Policies) > 0 {
 		n.Policy = b.Group.Policies[0]
 	}

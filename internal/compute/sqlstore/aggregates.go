@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 
-	"kumoi/internal/compute"
+	"kumoi/internal/compute/aggregate"
 	"kumoi/internal/kernel/store"
 )
 
-func aggregates() *store.Table[compute.Aggregate] {
-	return store.NewTable("compute_aggregate", func(a *compute.Aggregate, c *store.Columns) {
+func aggregates() *store.Table[aggregate.Aggregate] {
+	return store.NewTable("compute_aggregate", func(a *aggregate.Aggregate, c *store.Columns) {
 		c.Int64("id", &a.ID)
 		c.Key("uuid", &a.UUID)
 		c.Text("name", &a.Name)
@@ -20,8 +20,8 @@ func aggregates() *store.Table[compute.Aggregate] {
 }
 
 // aggregateHosts reads which hosts are in aggregates.
-func aggregateHosts(ctx context.Context, tx *store.Tx, list []*compute.Aggregate) error {
-	byID, ids := make(map[int64]*compute.Aggregate, len(list)), make([]any, len(list))
+func aggregateHosts(ctx context.Context, tx *store.Tx, list []*aggregate.Aggregate) error {
+	byID, ids := make(map[int64]*aggregate.Aggregate, len(list)), make([]any, len(list))
 	for i, a := range list {
 		a.Hosts = []string{}
 		byID[a.ID], ids[i] = a, a.ID
@@ -40,7 +40,7 @@ func aggregateHosts(ctx context.Context, tx *store.Tx, list []*compute.Aggregate
 }
 
 // SetAggregateHosts replaces the hosts of an aggregate.
-func (*Store) SetAggregateHosts(ctx context.Context, tx *store.Tx, a *compute.Aggregate) error {
+func (*Store) SetAggregateHosts(ctx context.Context, tx *store.Tx, a *aggregate.Aggregate) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM compute_aggregate_host WHERE aggregate_id = ?", a.ID); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (*Store) Zones(ctx context.Context, tx *store.Tx) (map[string]string, error
 	out := map[string]string{}
 	_, err := store.All(ctx, tx, func(r store.Row) (struct{}, error) {
 		var host, text string
-		var a compute.Aggregate
+		var a aggregate.Aggregate
 		if err := r.Scan(&host, &text); err != nil {
 			return struct{}{}, err
 		}

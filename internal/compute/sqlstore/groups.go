@@ -3,12 +3,12 @@ package sqlstore
 import (
 	"context"
 
-	"kumoi/internal/compute"
+	"kumoi/internal/compute/servergroup"
 	"kumoi/internal/kernel/store"
 )
 
-func serverGroups() *store.Table[compute.ServerGroup] {
-	return store.NewTable("compute_server_group", func(g *compute.ServerGroup, c *store.Columns) {
+func serverGroups() *store.Table[servergroup.Group] {
+	return store.NewTable("compute_server_group", func(g *servergroup.Group, c *store.Columns) {
 		c.Key("id", &g.ID)
 		c.Text("project_id", &g.ProjectID)
 		c.Text("user_id", &g.UserID)
@@ -20,8 +20,8 @@ func serverGroups() *store.Table[compute.ServerGroup] {
 }
 
 // members reads which servers are in groups.
-func members(ctx context.Context, tx *store.Tx, groups []*compute.ServerGroup) error {
-	byID, of := make(map[string]*compute.ServerGroup, len(groups)), make([]string, len(groups))
+func members(ctx context.Context, tx *store.Tx, groups []*servergroup.Group) error {
+	byID, of := make(map[string]*servergroup.Group, len(groups)), make([]string, len(groups))
 	for i, g := range groups {
 		byID[g.ID], of[i] = g, g.ID
 	}

@@ -1,4 +1,4 @@
-package compute
+package aggregate
 
 import (
 	"context"
@@ -8,14 +8,14 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-func (g *Aggregates) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggregate, all []*Aggregate) error {
+func (s *Service) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggregate, all []*Aggregate) error {
 	for _, host := range a.Hosts {
 		for _, o := range all {
 			if o.ID != a.ID && o.Zone() != "" && a.Zone() != "" && o.Zone() != a.Zone() && slices.Contains(o.Hosts, host) {
 				return errs.New(errs.Conflict, "Cannot perform action 'update aggregate' on aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
 			}
 		}
-		pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
+		pinned, err := s.d.Pinned(ctx, tx, host, a.Zone())
 		if err != nil {
 			return err
 		}
@@ -26,16 +26,11 @@ func (g *Aggregates) checkZoneChange(ctx context.Context, tx *store.Tx, a *Aggre
 	return nil
 }
 
-// pinnedElsewhere tells whether a host has a server whose owner insists on another zone than this one.
-func (g *Aggregates) pinnedElsewhere(ctx context.Context, tx *store.Tx, host, zone string) (bool, error) {
-	return g.servers.Any(ctx, tx, store.Eq("host", host), store.Eq("deleted", false), store.Ne("pinned_zone", ""), store.Ne("pinned_zone", zone))
-}
-
 // AddHost puts a host into an aggregate.
-func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, error) {
-	return g.change(ctx, id, "os-aggregates:add_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
-		if _, err := g.hostStates.Get(ctx, tx, host); err != nil {
-			return notFound(err, "Compute host %s could not be found.", host)
+func (s *Service) AddHost(ctx context.Context, id, host string) (*Aggregate, error) {
+	return s.change(ctx, id, "os-aggregates:add_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
+		if err := s.d.Known(ctx, tx, host); err != nil {
+			return err
 		}
 		if slices.Contains(a.Hosts, host) {
 			return errs.New(errs.Exists, "Cannot add host to aggregate %d. Reason: Host %s already exists in the aggregate.", a.ID, host)
@@ -45,8 +40,8 @@ func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, 
 				return errs.New(errs.Conflict, "Cannot add host to aggregate %d. Reason: One or more hosts already in availability zone(s) %s.", a.ID, o.Zone())
 			}
 		}
-		if a.Zone() != "" && a.Zone() != g.cfg.DefaultZone && !inZone(all, a.Zone(), host, 0) {
-			pinned, err := g.pinnedElsewhere(ctx, tx, host, a.Zone())
+		if a.Zone() != "" && a.Zone() != s.d.DefaultZone && !inZone(all, a.Zone(), host, 0) {
+			pinned, err := s.d.Pinned(ctx, tx, host, a.Zone())
 			if err != nil {
 				return err
 			}
@@ -56,7 +51,7 @@ func (g *Aggregates) AddHost(ctx context.Context, id, host string) (*Aggregate, 
 		}
 		a.Hosts = append(a.Hosts, host)
 		slices.Sort(a.Hosts)
-		return g.store.SetAggregateHosts(ctx, tx, a)
+		return s.d.Hosts.SetAggregateHosts(ctx, tx, a)
 	})
 }
 
@@ -66,14 +61,14 @@ func inZone(all []*Aggregate, zone, host string, but int64) bool {
 }
 
 // RemoveHost takes a host out of an aggregate.
-func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregate, error) {
-	return g.change(ctx, id, "os-aggregates:remove_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
+func (s *Service) RemoveHost(ctx context.Context, id, host string) (*Aggregate, error) {
+	return s.change(ctx, id, "os-aggregates:remove_host", func(tx *store.Tx, a *Aggregate, all []*Aggregate) error {
 		i := slices.Index(a.Hosts, host)
 		if i < 0 {
 			return errs.New(errs.NotFound, "Cannot remove host %s in aggregate %d: it is not in it.", host, a.ID)
 		}
-		if a.Zone() != "" && a.Zone() != g.cfg.DefaultZone && !inZone(all, a.Zone(), host, a.ID) {
-			pinned, err := g.pinnedElsewhere(ctx, tx, host, g.cfg.DefaultZone)
+		if a.Zone() != "" && a.Zone() != s.d.DefaultZone && !inZone(all, a.Zone(), host, a.ID) {
+			pinned, err := s.d.Pinned(ctx, tx, host, s.d.DefaultZone)
 			if err != nil {
 				return err
 			}
@@ -82,32 +77,6 @@ func (g *Aggregates) RemoveHost(ctx context.Context, id, host string) (*Aggregat
 			}
 		}
 		a.Hosts = slices.Delete(a.Hosts, i, i+1)
-		return g.store.SetAggregateHosts(ctx, tx, a)
+		return s.d.Hosts.SetAggregateHosts(ctx, tx, a)
 	})
-}
-
-// Zone is an availability zone.
-type Zone struct {
-	Name  string
-	Hosts []*Host
-}
-
-// Zones lists the availability zones with their hosts.
-func (g *Aggregates) Zones(ctx context.Context, rule string) ([]Zone, error) {
-	hosts, err := g.Hosts.List(ctx, rule)
-	if err != nil {
-		return nil, err
-	}
-	by := map[string][]*Host{}
-	for _, h := range hosts {
-		by[h.Zone] = append(by[h.Zone], h)
-	}
-	if len(by) == 0 {
-		by[g.cfg.DefaultZone] = nil
-	}
-	var out []Zone
-	for _, name := range sortedKeys(by) {
-		out = append(out, Zone{name, by[name]})
-	}
-	return out, nil
 }
