@@ -39,6 +39,8 @@ type api struct {
 	volumes        volumes
 	quotas         quotas
 	serverParts    serverParts
+	interfaces     interfaces
+	metadata       metadata
 	tags           tags
 	services       services
 	usages         usages
@@ -62,6 +64,8 @@ type (
 	volumes        struct{ *api }
 	quotas         struct{ *api }
 	serverParts    struct{ *api }
+	interfaces     struct{ *api }
+	metadata       struct{ *api }
 	tags           struct{ *api }
 	services       struct{ *api }
 	usages         struct{ *api }
@@ -84,6 +88,8 @@ func newAPI(svc *compute.Service) *api {
 	a.volumes = volumes{a}
 	a.quotas = quotas{a}
 	a.serverParts = serverParts{a}
+	a.interfaces = interfaces{a}
+	a.metadata = metadata{a}
 	a.tags = tags{a}
 	a.services = services{a}
 	a.usages = usages{a}
