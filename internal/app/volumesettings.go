@@ -31,7 +31,7 @@ type VolumeBackend struct {
 var volumeKeys = settingKeys{
 	what:   "volume backend",
 	common: []string{"name", "type", "reserved-percent", "over-subscription"},
-	types:  map[string][]string{"file": {}, "nfs": {"share", "options", "path"}},
+	types:  map[string][]string{"file": {}, "nfs": {"share", "options", "path"}, "rbd": {"pool", "user", "conf"}},
 	order:  "file, nfs or rbd",
 }
 

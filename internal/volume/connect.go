@@ -52,6 +52,9 @@ func (f *Attachments) connect(ctx context.Context, id string, client func(a *Att
 		if err := client(a, v); err != nil {
 			return err
 		}
+		if err := f.s.bringNear(ctx, tx, v, a); err != nil {
+			return err
+		}
 		if v.ReadOnly {
 			a.Mode = "ro"
 		}
@@ -126,7 +129,11 @@ func (f *Attachments) unexport(ctx context.Context, v *Volume, client string) er
 	if err != nil {
 		return err
 	}
-	return gone(h.UnexportVolume(ctx, v.ref(), client))
+	err = gone(h.UnexportVolume(ctx, v.ref(), client))
+	if away(err) {
+		return s.unlessLost(ctx, v.Host, err)
+	}
+	return err
 }
 
 // settle gives a volume the status that follows from its attachments.

@@ -293,6 +293,11 @@ func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 	if err != nil {
 		return err
 	}
+	if w.Same { // one host at a time serves the same bytes
+		if err := f.s.shut(ctx, w, v); err != nil {
+			return err
+		}
+	}
 	reach := map[string]*Connection{}
 	for _, a := range connected(v) {
 		if reach[a.ID], err = f.s.Attachments.export(ctx, w.To, exports[a.ID]); err != nil {
@@ -324,13 +329,14 @@ func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 // leave shuts the place that a volume has left. What does not answer is asked
 // again; nothing else may undo a volume that has moved.
 func (f *Moves) leave(ctx context.Context, w *Work, v *Volume, from, to hostapi.VolumeHost) error {
+	if w.Same {
+		return nil
+	}
 	var all []error
 	for _, a := range connected(v) {
 		all = append(all, from.UnexportVolume(ctx, w.ref(), a.ID))
 	}
-	if !w.Same {
-		all = append(all, to.UnexportVolume(ctx, w.toRef(), mover), from.DeleteVolume(ctx, w.ref()))
-	}
+	all = append(all, to.UnexportVolume(ctx, w.toRef(), mover), from.DeleteVolume(ctx, w.ref()))
 	for _, err := range all {
 		if away(err) {
 			return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -49,6 +50,7 @@ type Backend struct {
 	cfg    Config
 	log    *slog.Logger
 	store  store
+	shared bool // with other hosts
 	mu     sync.Mutex
 	states map[string]*state
 	said   reported
@@ -65,6 +67,7 @@ type state struct {
 	readers int           // that need the daemon between their turns
 	key     *hostapi.VolumeEncryption
 	clients atomic.Pointer[map[string]client] // of the record; nil: not known yet
+	looked  time.Time                         // when it was last seen whose the volume is; under Backend.mu
 }
 
 // volume is a volume that somebody has the turn for.
@@ -79,6 +82,9 @@ func (v *volume) daemon() daemon { return served(v.b.cfg.RunDir, v.b.cfg.Name, v
 
 // save keeps the record, in the store and for the watch.
 func (v *volume) save(ctx context.Context) error {
+	if v.rec.Server = ""; v.b.shared && len(v.rec.Clients) > 0 {
+		v.rec.Server = v.b.cfg.Host
+	}
 	if err := v.b.store.save(ctx, v); err != nil {
 		return err
 	}
@@ -161,9 +167,12 @@ func (b *Backend) load(ctx context.Context, ref hostapi.VolumeRef, s *state) (*v
 	if err != nil {
 		return nil, err
 	}
-	clients := maps.Clone(rec.Clients)
-	s.clients.Store(&clients)
-	return &volume{b: b, dir: ref.ID, rec: rec, state: s}, nil
+	v := &volume{b: b, dir: ref.ID, rec: rec, state: s}
+	if !v.elsewhere() {
+		clients := maps.Clone(rec.Clients)
+		s.clients.Store(&clients)
+	}
+	return v, nil
 }
 
 // with works on a volume when it is its turn.
@@ -176,6 +185,9 @@ func (b *Backend) with(ctx context.Context, ref hostapi.VolumeRef, f func(v *vol
 	v, err := b.load(ctx, ref, s)
 	if err != nil {
 		return err
+	}
+	if v.elsewhere() {
+		return v.leave(ctx)
 	}
 	return f(v)
 }

@@ -22,7 +22,7 @@ func (b *Backend) ExportVolume(ctx context.Context, e *hostapi.VolumeExport) (*h
 		return nil, errs.New(errs.Invalid, "A volume is exported to a client with an id, on a host.")
 	}
 	var conn *hostapi.VolumeConnection
-	err := b.with(ctx, e.VolumeRef, func(v *volume) error {
+	err := b.take(ctx, e.VolumeRef, func(v *volume) error {
 		if err := v.checkKey(e.Encryption); err != nil {
 			return err
 		}
@@ -166,13 +166,25 @@ func (q *qmp) limit(ctx context.Context, l hostapi.VolumeLimits) error {
 	return err
 }
 
-// UnexportVolume ends a client's access before the record forgets it.
+// UnexportVolume ends a client's access before the record forgets it. A volume
+// that another host serves has no clients here.
 func (b *Backend) UnexportVolume(ctx context.Context, ref hostapi.VolumeRef, client string) error {
-	err := b.with(ctx, ref, func(v *volume) error { return v.unexport(ctx, client) })
-	if errs.Is(err, errs.NotFound) {
+	s, end, err := b.turn(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer end()
+	v, err := b.load(ctx, ref, s)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return nil
+	case err != nil:
+		return err
+	case v.elsewhere():
+		_ = v.leave(ctx) // the watch tries it again
 		return nil
 	}
-	return err
+	return v.unexport(ctx, client)
 }
 
 func (v *volume) unexport(ctx context.Context, id string) error {

@@ -45,7 +45,7 @@ func NewRBD(cfg Config, r RBD) (*Backend, error) {
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, servingDir), 0o700); err != nil {
 		return nil, fmt.Errorf("volumes: %w", err)
 	}
-	b.store = &images{b: b, RBD: r}
+	b.store, b.shared = &images{b: b, RBD: r}, true
 	return b, nil
 }
 

@@ -54,7 +54,7 @@ func NewNFS(cfg Config, s NFS) (*Backend, error) {
 		f.share = &unmounted{host: host, export: "/" + export, client: nfs3.New(host, "/"+export), scratch: cfg.Dir}
 		f.ready = func(context.Context) error { return needModule("nfs") }
 	}
-	b.store = f
+	b.store, b.shared = f, true
 	return b, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"kumoi/internal/agent/volume"
 	"kumoi/internal/agent/volume/nfs3"
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/nstest"
 	"kumoi/internal/kernel/waittest"
 	"kumoi/internal/volume/backend/backendtest"
@@ -196,4 +197,45 @@ func TestNFSAway(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// Of the hosts that have a share, one at a time serves a volume; which, the last
+// that was asked to.
+func TestNFSTwoHosts(t *testing.T) { twoHosts(t, "nfs", newGanesha(t).open) }
+
+func twoHosts(t *testing.T, backend string, open func(volume.Config) (*volume.Backend, error)) {
+	a, b := newShared(t, "host-a", backend, open), newShared(t, "host-b", backend, open)
+	ref := a.create(t, 1)
+	put(t, a.dial(t, "c", a.export(t, ref, "c", "host-a")), 0, "by host-a")
+	if err := b.ExtendVolume(t.Context(), ref, 2); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("host-b extends what host-a serves: %v", err)
+	}
+	if err := b.UnexportVolume(t.Context(), ref, "c"); err != nil {
+		t.Error(err)
+	}
+	if err := a.UnexportVolume(t.Context(), ref, "c"); err != nil {
+		t.Fatal(err)
+	}
+	conn := b.export(t, ref, "c", "host-b")
+	if conn.Host != "host-b" || conn.Address != "" {
+		t.Errorf("on the same host: %+v", conn)
+	}
+	d := b.dial(t, "c", conn)
+	get(t, d, 0, "by host-a")
+	put(t, d, 1<<20, "by host-b")
+	// host-b is down, says the control plane.
+	e := a.dial(t, "d", a.export(t, ref, "d", "host-a"))
+	get(t, e, 1<<20, "by host-b")
+	b.restart(t)
+	b.Watch(t.Context())
+	if left, _ := filepath.Glob(filepath.Join(b.run, "*.pid")); len(left) > 0 {
+		t.Errorf("host-b goes on serving: %v", left)
+	}
+	put(t, e, 2<<20, "by host-a again")
+	if err := a.UnexportVolume(t.Context(), ref, "d"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.DeleteVolume(t.Context(), ref); err != nil {
+		t.Error(err)
+	}
 }

@@ -128,6 +128,7 @@ func TestRBD(t *testing.T) {
 	})
 	t.Run("clones", c.clones)
 	t.Run("keys", c.keys)
+	t.Run("two hosts", func(t *testing.T) { twoHosts(t, "ceph", c.open) })
 	t.Run("away", c.away)
 }
 

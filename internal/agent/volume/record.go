@@ -22,11 +22,13 @@ type record struct {
 	// Image is the name of that image in a shared backend, which many may be based on.
 	Image string `json:"image,omitempty"`
 	// Depth is of how many clones, one of the other, the volume is one.
-	Depth   int                  `json:"depth,omitempty"`
-	Layers  []layer              `json:"layers"` // the lowest first; the last is written to
-	Next    int                  `json:"next"`   // number of the next layer
-	Clients map[string]client    `json:"clients,omitempty"`
-	Limits  hostapi.VolumeLimits `json:"limits"`
+	Depth   int               `json:"depth,omitempty"`
+	Layers  []layer           `json:"layers"` // the lowest first; the last is written to
+	Next    int               `json:"next"`   // number of the next layer
+	Clients map[string]client `json:"clients,omitempty"`
+	// Server is the host that serves them, of those that a shared backend has.
+	Server string               `json:"server,omitempty"`
+	Limits hostapi.VolumeLimits `json:"limits"`
 	// Bitmap is the backup since which the last layer's bitmap marks changes.
 	Bitmap string `json:"bitmap,omitempty"`
 }

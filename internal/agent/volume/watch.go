@@ -55,7 +55,8 @@ func (b *Backend) Watch(ctx context.Context) {
 
 // tend has one volume served if it has clients.
 func (b *Backend) tend(ctx context.Context, id string) {
-	if clients := b.clients(id); ctx.Err() != nil || clients != nil && (&volume{b: b, rec: &record{ID: id, Clients: *clients}}).served() {
+	known := b.settled(id, time.Now())
+	if ctx.Err() != nil || known != nil && (&volume{b: b, rec: &record{ID: id, Clients: known}}).served() {
 		return
 	}
 	err := b.with(ctx, hostapi.VolumeRef{Backend: b.cfg.Name, ID: id}, func(v *volume) error {
@@ -68,16 +69,6 @@ func (b *Backend) tend(ctx context.Context, id string) {
 	if err != nil && ctx.Err() == nil {
 		b.log.ErrorContext(ctx, "volume not served", "volume", id, "error", err)
 	}
-}
-
-// clients are those of a volume, if they are known.
-func (b *Backend) clients(id string) *map[string]client {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := b.states[id]; s != nil {
-		return s.clients.Load()
-	}
-	return nil
 }
 
 // served tells whether all daemons that the volume's clients need are there.

@@ -166,7 +166,7 @@ func (h *Host) CopyVolume(_ context.Context, c *hostapi.VolumeCopy) error {
 	if err != nil {
 		return err
 	}
-	if to.host != h {
+	if to.host.mu != h.mu {
 		to.host.mu.Lock()
 		defer to.host.mu.Unlock()
 	}

@@ -20,6 +20,8 @@ type Config struct {
 	TotalGiB int      // of each backend; default 1000
 	// Control is asked for images and backups.
 	Control hostapi.VolumeControl
+	// Shared is a host that has the same bytes; nil: this one has its own.
+	Shared *Host
 	// Net joins fakes that reach each other's volumes; default one of its own.
 	Net *Net
 }
@@ -27,10 +29,11 @@ type Config struct {
 // Host is a host's volumes.
 type Host struct {
 	cfg     Config
-	mu      sync.Mutex
+	mu      *sync.Mutex
 	volumes map[hostapi.VolumeRef]*volume
 	parked  map[hostapi.VolumeRef]*volume // released, by name
 	backups map[string]content
+	shared  bool
 }
 
 var _ hostapi.VolumeHost = (*Host)(nil)
@@ -62,7 +65,10 @@ func New(cfg Config) *Host {
 	if cfg.Net == nil {
 		cfg.Net = NewNet()
 	}
-	h := &Host{cfg: cfg, volumes: map[hostapi.VolumeRef]*volume{}, parked: map[hostapi.VolumeRef]*volume{}, backups: map[string]content{}}
+	h := &Host{cfg: cfg, mu: &sync.Mutex{}, volumes: map[hostapi.VolumeRef]*volume{}, parked: map[hostapi.VolumeRef]*volume{}, backups: map[string]content{}}
+	if with := cfg.Shared; with != nil {
+		h.mu, h.volumes, h.parked, h.backups, with.shared, h.shared = with.mu, with.volumes, with.parked, with.backups, true, true
+	}
 	cfg.Net.join(h)
 	return h
 }
@@ -102,7 +108,7 @@ func (h *Host) VolumeBackends(context.Context) ([]hostapi.VolumeBackend, error) 
 		}
 		out = append(out, hostapi.VolumeBackend{
 			Name: name, Driver: "fake", Pool: name, TotalGiB: h.cfg.TotalGiB, UsedGiB: used,
-			FreeGiB: max(h.cfg.TotalGiB-used, 0), Thin: true, Thick: true,
+			FreeGiB: max(h.cfg.TotalGiB-used, 0), Shared: h.shared, Thin: true, Thick: true,
 		})
 	}
 	return out, nil
