@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/store"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) unlessLost(ctx context.Context, place string, err error) error
 		b = backendOf(list, place)
 		return err
 	})
-	if e != nil || b == nil || !b.Report.Shared || b.Up(s.now()) {
+	if e != nil || b == nil || !b.Report.Shared || s.now().Sub(b.SeenAt) < hostapi.DownAfter {
 		return err
 	}
 	s.log.Warn("a host that is down is taken to serve no volumes of a shared backend", "place", place)

@@ -168,16 +168,37 @@ type Hosts struct {
 
 // Add adds a host with backends, "fake" if none is named, which reports them.
 func (h *Hosts) Add(name string, backends ...string) *fake.Host {
+	return h.add(fake.Config{Host: name, Backends: backends})
+}
+
+// Share adds a host that has the same bytes as another.
+func (h *Hosts) Share(name, with string) *fake.Host {
+	return h.add(fake.Config{Host: name, Shared: h.Host(with)})
+}
+
+func (h *Hosts) add(cfg fake.Config) *fake.Host {
+	name := cfg.Host
 	h.mu.Lock()
 	if h.net == nil {
 		h.net = fake.NewNet()
 	}
-	h.hosts[name] = fake.New(fake.Config{Host: name, Backends: backends, Control: h.control, Net: h.net})
+	cfg.Control, cfg.Net = h.control, h.net
+	h.hosts[name] = fake.New(cfg)
 	h.mu.Unlock()
 	if err := h.report(context.Background()); err != nil {
 		panic(err)
 	}
 	return h.Host(name)
+}
+
+// Lose has a host gone; the others report.
+func (h *Hosts) Lose(name string) {
+	h.mu.Lock()
+	delete(h.hosts, name)
+	h.mu.Unlock()
+	if err := h.report(context.Background()); err != nil {
+		panic(err)
+	}
 }
 
 // report has all hosts say what they have.
