@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/bus"
@@ -92,15 +93,21 @@ func at[In interface{ BackendName() string }, Out any](v volumes, f func(context
 	})
 }
 
-// backends are all backends of the host. One that cannot say how it is says why.
+// backends are all backends of the host. One that cannot say how it is says why,
+// and none waits for another.
 func (v volumes) backends(ctx context.Context) []hostapi.VolumeBackend {
-	out := []hostapi.VolumeBackend{}
-	for _, name := range slices.Sorted(maps.Keys(v)) {
-		list, err := v[name].VolumeBackends(ctx)
-		if err != nil {
-			list = []hostapi.VolumeBackend{{Name: name, Fault: errs.As(err).Msg}}
-		}
-		out = append(out, list...)
+	names := slices.Sorted(maps.Keys(v))
+	said := make([][]hostapi.VolumeBackend, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() {
+			list, err := v[name].VolumeBackends(ctx)
+			if err != nil {
+				list = []hostapi.VolumeBackend{{Name: name, Fault: errs.As(err).Msg}}
+			}
+			said[i] = list
+		})
 	}
-	return out
+	all.Wait()
+	return append([]hostapi.VolumeBackend{}, slices.Concat(said...)...)
 }

@@ -1,4 +1,9 @@
-// Package volume keeps volumes in files of the host and brings them to guests.
+// Package volume keeps volumes in files of the host, in an NFS share, or in a
+// Ceph pool, and brings them to guests.
+//
+// Backends differ in their store: where bytes and records lie, and how a daemon
+// opens them. Folders of a share (folders.go, share.go, nfs.go) and images of a
+// pool (images.go) are the two; the rest of the package is the same for all.
 //
 // # Files
 //

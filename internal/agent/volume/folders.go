@@ -25,9 +25,6 @@ type folders struct {
 	b      *Backend
 	share  share
 	driver string
-	// shared folders are those of several hosts. What this one serves of them it
-	// notes in its own folder "serving".
-	shared bool
 	thick  bool // set by prepare
 	// ready makes the share usable, if that takes something.
 	ready func(ctx context.Context) error
@@ -44,7 +41,8 @@ const (
 	// files (NAME.raw, NAME.qcow2) that an operator has put there to be taken over.
 	parkedDir = "parked"
 	// imagesDir holds the images that volumes of a shared backend are based on.
-	imagesDir  = "images"
+	imagesDir = "images"
+	// servingDir is the host's own, with notes of what it serves of a shared backend.
 	servingDir = "serving"
 )
 
@@ -90,15 +88,17 @@ func (f *folders) prepare(ctx context.Context) error {
 // aside is where something is made before it gets its name.
 func (f *folders) aside(id string) string { return ".new-" + f.b.cfg.Host + "-" + id }
 
-func (f *folders) report(ctx context.Context) (hostapi.VolumeBackend, error) {
-	out := hostapi.VolumeBackend{Name: f.b.cfg.Name, Driver: f.driver, Pool: f.b.cfg.Name, Shared: f.shared, Thin: true}
+func (f *folders) self() hostapi.VolumeBackend {
+	return hostapi.VolumeBackend{Name: f.b.cfg.Name, Driver: f.driver, Pool: f.b.cfg.Name, Shared: f.b.shared, Thin: true}
+}
+
+func (f *folders) report(ctx context.Context, to *hostapi.VolumeBackend) error {
 	if err := f.prepare(ctx); err != nil {
-		return out, err
+		return err
 	}
-	out.Thick = f.thick
 	total, free, err := f.share.room(ctx)
-	out.TotalGiB, out.FreeGiB, out.UsedGiB = int(total>>30), int(free>>30), int((total-free)>>30)
-	return out, err
+	to.Thick, to.TotalGiB, to.FreeGiB, to.UsedGiB = f.thick, int(total>>30), int(free>>30), int((total-free)>>30)
+	return err
 }
 
 func (f *folders) load(ctx context.Context, id string) (*record, error) { return f.loadAt(ctx, id) }
@@ -134,7 +134,7 @@ func (f *folders) save(ctx context.Context, v *volume) error {
 
 // noteServed keeps a note of a volume that has clients.
 func (f *folders) noteServed(v *volume) error {
-	if !f.shared {
+	if !f.b.shared {
 		return nil
 	}
 	return v.noteServed()
@@ -154,7 +154,7 @@ func (v *volume) noteServed() error {
 // served are all volumes of a folder of the host, and those of a shared one
 // that the host has noted.
 func (f *folders) served(ctx context.Context) ([]string, error) {
-	if f.shared {
+	if f.b.shared {
 		return volumesIn(ctx, folder(f.b.cfg.Dir), servingDir)
 	}
 	return volumesIn(ctx, f.share, "")

@@ -46,7 +46,7 @@ func (f *folders) addLayer(ctx context.Context, v *volume) error {
 // aside once for all volumes that are based on it.
 func (f *folders) base(ctx context.Context, v *volume, local, key string, image imagecache.Image) error {
 	v.rec.Base = image.Format
-	if !f.shared {
+	if !f.b.shared {
 		if err := f.share.put(ctx, local, v.in("base")); err != nil {
 			return err
 		}

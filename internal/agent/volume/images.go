@@ -66,14 +66,17 @@ func (i *images) node(name, snapshot string) object {
 	return n
 }
 
-func (i *images) report(ctx context.Context) (hostapi.VolumeBackend, error) {
-	out := hostapi.VolumeBackend{Name: i.b.cfg.Name, Driver: "rbd", Pool: i.Pool, Shared: true, Thin: true}
+func (i *images) self() hostapi.VolumeBackend {
+	return hostapi.VolumeBackend{Name: i.b.cfg.Name, Driver: "rbd", Pool: i.Pool, Shared: true, Thin: true}
+}
+
+func (i *images) report(ctx context.Context, to *hostapi.VolumeBackend) error {
 	if err := needModule("rbd"); err != nil {
-		return out, err
+		return err
 	}
 	total, free, err := i.room(ctx)
-	out.TotalGiB, out.FreeGiB, out.UsedGiB = int(total>>30), int(free>>30), int((total-free)>>30)
-	return out, err
+	to.TotalGiB, to.FreeGiB, to.UsedGiB = int(total>>30), int(free>>30), int((total-free)>>30)
+	return err
 }
 
 func (i *images) load(ctx context.Context, id string) (*record, error) {

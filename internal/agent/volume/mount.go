@@ -40,7 +40,7 @@ func NewNFS(cfg Config, s NFS) (*Backend, error) {
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, servingDir), 0o700); err != nil {
 		return nil, fmt.Errorf("volumes: %w", err)
 	}
-	f := &folders{b: b, driver: "nfs", shared: true}
+	f := &folders{b: b, driver: "nfs"}
 	host, export, ok := strings.Cut(s.Share, ":/")
 	switch {
 	case s.Path != "":

@@ -23,6 +23,8 @@ const (
 	reportTime = 3 * time.Second
 	// reportGood is how long what it said holds if it is slow. After that it is away.
 	reportGood = 20 * time.Second
+	// reportEvery is how often shared storage is asked, which takes some work.
+	reportEvery = 10 * time.Second
 )
 
 // VolumeBackends says how much room there is, and what is missing.
@@ -42,6 +44,10 @@ func (b *Backend) VolumeBackends(ctx context.Context) ([]hostapi.VolumeBackend, 
 // away may keep one waiting for long.
 func (b *Backend) report(ctx context.Context) (hostapi.VolumeBackend, bool) {
 	b.said.mu.Lock()
+	if b.shared && b.said.asking == nil && time.Since(b.said.at) < reportEvery {
+		defer b.said.mu.Unlock()
+		return b.said.last, true
+	}
 	asking := b.said.asking
 	if asking == nil {
 		asking = make(chan struct{})
@@ -61,13 +67,15 @@ func (b *Backend) report(ctx context.Context) (hostapi.VolumeBackend, bool) {
 	}
 	b.said.mu.Lock()
 	defer b.said.mu.Unlock()
-	out := b.said.last
-	out.Name = b.cfg.Name
-	return out, answered || time.Since(b.said.at) < reportGood
+	if b.said.at.IsZero() {
+		return b.store.self(), false
+	}
+	return b.said.last, answered || time.Since(b.said.at) < reportGood
 }
 
 func (b *Backend) ask(ctx context.Context, done chan struct{}) {
-	got, err := b.store.report(ctx)
+	got := b.store.self()
+	err := b.store.report(ctx, &got)
 	b.said.mu.Lock()
 	defer b.said.mu.Unlock()
 	if err != nil { // what it has is as it was

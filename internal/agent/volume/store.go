@@ -12,8 +12,10 @@ import (
 // daemon opens them. Everything that is done to a volume in use is done to the
 // daemon, whatever the store. Who calls with a volume has its turn.
 type store interface {
-	// report says how much room there is and what the store can do.
-	report(ctx context.Context) (hostapi.VolumeBackend, error)
+	// self is what the store always is; report adds how much room there is, and
+	// what the store can do now.
+	self() hostapi.VolumeBackend
+	report(ctx context.Context, to *hostapi.VolumeBackend) error
 
 	// load gives an error that is fs.ErrNotExist if there is no such volume.
 	load(ctx context.Context, id string) (*record, error)
