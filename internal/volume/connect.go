@@ -52,7 +52,7 @@ func (f *Attachments) connect(ctx context.Context, id string, client func(a *Att
 		if err := client(a, v); err != nil {
 			return err
 		}
-		if err := f.s.bringNear(ctx, tx, v, a); err != nil {
+		if err := f.bringNear(ctx, tx, v, a); err != nil {
 			return err
 		}
 		if v.ReadOnly {
@@ -131,7 +131,7 @@ func (f *Attachments) unexport(ctx context.Context, v *Volume, client string) er
 	}
 	err = gone(h.UnexportVolume(ctx, v.ref(), client))
 	if away(err) {
-		return s.unlessLost(ctx, v.Host, err)
+		return f.s.Backends.unlessLost(ctx, v.Host, err)
 	}
 	return err
 }

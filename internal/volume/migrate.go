@@ -294,7 +294,7 @@ func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 		return err
 	}
 	if w.Same { // one host at a time serves the same bytes
-		if err := f.s.shut(ctx, w, v); err != nil {
+		if err := f.shut(ctx, w, v); err != nil {
 			return err
 		}
 	}
