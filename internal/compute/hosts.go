@@ -159,3 +159,18 @@ func inventory(h *Host, cfg Config) HostInventory {
 		Traits: traits,
 	}
 }
+
+// HostStatus is the health of a server's host in Nova's words.
+func HostStatus(h *Host) string {
+	switch {
+	case h == nil:
+		return ""
+	case h.ForcedDown:
+		return "DOWN"
+	case h.Disabled:
+		return "MAINTENANCE"
+	case !h.Up:
+		return "UNKNOWN"
+	}
+	return "UP"
+}
