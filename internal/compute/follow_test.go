@@ -74,6 +74,20 @@ func TestVolumesOfServersChange(t *testing.T) {
 	v.Must(202, "POST", "/volumes/"+vol+"/action", object{"os-extend": object{"new_size": 2}})
 	waittest.True(t, 30*time.Second, "the guest is told of the size", func() bool { return guest().SizeGiB == 2 })
 	v.Wait(vol, "in-use")
+	waittest.True(t, 30*time.Second, "the history tells of it, ended", func() bool {
+		for _, a := range p.Must(200, "GET", "/v2.1/servers/"+server+"/os-instance-actions", nil)["instanceActions"].([]any) {
+			if a.(object)["action"] != "extend_volume" {
+				continue
+			}
+			one := p.Must(200, "GET", "/v2.1/servers/"+server+"/os-instance-actions/"+a.(object)["request_id"].(string), nil)["instanceAction"].(object)
+			for _, e := range one["events"].([]any) {
+				if e.(object)["event"] == "compute_extend_volume" && e.(object)["result"] == "Success" {
+					return true
+				}
+			}
+		}
+		return false
+	})
 	from := guest().Connection.Host
 	to := map[string]string{"h1": "h2", "h2": "h1"}[from]
 	admin := c.VolumeClient(t, "p:admin")

@@ -2,8 +2,11 @@ package compute
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
+	"kumoi/internal/kernel/actor"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/event"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
@@ -12,28 +15,42 @@ import (
 )
 
 // applySaga tells a server's host what its guest may read about itself now.
-// It is no action of the history, and it does not hold up any: a change that
-// comes while another saga runs is carried by the repair.
+// It does not hold up any action: a change that comes while another saga runs is
+// carried by the repair. Of what is applied, a volume's growth alone is an action
+// of the history, as Nova has it.
 func (s *refresh) applySaga() saga.Definition[job] {
+	grow := step(s.core, "compute_extend_volume", s.machines.spawn)
 	return saga.Definition[job]{
 		Kind: kindApply, Version: 1,
-		Steps: []saga.Step[job]{{Name: "ensure", Do: s.machines.spawn}},
+		Steps: []saga.Step[job]{{Name: "ensure", Do: func(ctx context.Context, j *job) error {
+			if j.Action == 0 {
+				return s.machines.spawn(ctx, j)
+			}
+			return grow(ctx, j)
+		}}},
+		Done: func(ctx context.Context, tx *store.Tx, j *job) error {
+			return s.journal.finishAction(ctx, tx, j.Action, "")
+		},
+		Failed: func(ctx context.Context, tx *store.Tx, j *job, cause *errs.Error) error {
+			return s.journal.finishAction(ctx, tx, j.Action, cause.Msg)
+		},
 	}
 }
 
 // apply begins the applying of a changed server, if it has a guest. The caller
-// has raised the generation and saves the server.
-func (s *refresh) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
+// has raised the generation and saves the server. action is the entry of the
+// history that this belongs to, or 0; begun says whether the saga will end it.
+func (s *refresh) apply(ctx context.Context, tx *store.Tx, srv *Server, action int64) (begun bool, err error) {
 	if srv.Host == "" || !settled(srv) || srv.TaskState != TaskNone {
-		return nil
+		return false, nil
 	}
 	_, busy, err := s.sagas.Active(ctx, tx, srv.ID+"/apply")
 	if err != nil || busy {
 		tx.AfterCommit(func() { s.tasks.Wake(repairTaskName) })
-		return err
+		return false, err
 	}
-	_, err = s.sagas.Start(ctx, tx, kindApply, srv.ID+"/apply", &job{Server: srv.ID, Host: srv.Host})
-	return err
+	_, err = s.sagas.Start(ctx, tx, kindApply, srv.ID+"/apply", &job{Server: srv.ID, Host: srv.Host, Action: action})
+	return err == nil, err
 }
 
 // follow has hosts apply what the network and the volume service change about their servers.
@@ -41,13 +58,69 @@ func (s *refresh) follow(l *event.Log) {
 	if l == nil {
 		return
 	}
-	for name, kind := range map[string]string{"compute": network.ServerChanged, "compute.volumes": volume.ServerChanged} {
-		l.Subscribe(event.Subscriber{
-			Name: name, Filter: event.Filter{Type: kind},
-			Handle: func(ctx context.Context, e event.Event) error { return s.server(ctx, e.Resource) },
-			Lost:   s.all,
-		})
-	}
+	l.Subscribe(event.Subscriber{
+		Name: "compute", Filter: event.Filter{Type: network.ServerChanged},
+		Handle: func(ctx context.Context, e event.Event) error { return s.server(ctx, e.Resource) },
+		Lost:   s.all,
+	}, event.Subscriber{
+		Name: "compute.volumes", Filter: event.Filter{Type: volume.ServerChanged},
+		Handle: func(ctx context.Context, e event.Event) error {
+			var grown volume.Grown
+			if len(e.State) > 0 {
+				if err := json.Unmarshal(e.State, &grown); err != nil {
+					s.log.WarnContext(ctx, "an event's state is not what it should be", "type", e.Type, "error", err)
+				}
+			}
+			if grown.VolumeID == "" {
+				return s.server(ctx, e.Resource)
+			}
+			return s.grown(actor.With(ctx, &actor.Actor{UserID: e.User, ProjectID: e.Project, RequestID: e.Request}), e.Resource)
+		},
+		Lost: s.all,
+	})
+}
+
+// grown is server, with an entry of the history. Every process is told; the
+// first to come writes it.
+func (s *refresh) grown(ctx context.Context, id string) error {
+	const extend = "extend_volume"
+	return s.write(ctx, func(tx *store.Tx) error {
+		srv, err := s.servers.Get(ctx, tx, id)
+		if errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known, err := s.actions.Any(ctx, tx, store.Eq("server_id", id), store.Eq("action", extend), store.Eq("request_id", actor.From(ctx).RequestID))
+		if err != nil {
+			return err
+		}
+		if known {
+			return s.serverTx(ctx, tx, id)
+		}
+		action, err := s.journal.record(ctx, tx, srv, extend)
+		if err != nil {
+			return err
+		}
+		srv.Generation++
+		begun, err := s.apply(ctx, tx, srv, action)
+		if err != nil {
+			return err
+		}
+		if !begun { // there is no guest, or the repair has it find the size
+			now := s.now().UTC()
+			if err := s.journal.recordEvent(ctx, tx, &Event{
+				ActionID: action, Name: "compute_extend_volume", Host: srv.Host, Result: "Success", StartedAt: now, EndedAt: now,
+			}); err != nil {
+				return err
+			}
+			if err := s.journal.finishAction(ctx, tx, action, ""); err != nil {
+				return err
+			}
+		}
+		return s.save(ctx, tx, srv)
+	})
 }
 
 // all refreshes every server that has a guest.
@@ -82,7 +155,7 @@ func (s *refresh) serverTx(ctx context.Context, tx *store.Tx, id string) error {
 		return err
 	}
 	srv.Generation++
-	if err := s.apply(ctx, tx, srv); err != nil {
+	if _, err := s.apply(ctx, tx, srv, 0); err != nil {
 		return err
 	}
 	return s.save(ctx, tx, srv)

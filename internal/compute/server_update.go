@@ -38,7 +38,8 @@ func (s *Servers) Update(ctx context.Context, id string, r UpdateServer) (*Serve
 			return nil
 		}
 		srv.Generation++
-		return s.refresh.apply(ctx, tx, srv)
+		_, err := s.refresh.apply(ctx, tx, srv, 0)
+		return err
 	})
 }
 
@@ -83,7 +84,8 @@ func (s *Servers) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, ne
 	}
 	srv.Metadata = next
 	srv.Generation++
-	return s.refresh.apply(ctx, tx, srv)
+	_, err := s.refresh.apply(ctx, tx, srv, 0)
+	return err
 }
 
 // maxTags is how many tags a server may have.

@@ -30,7 +30,7 @@ func (f *Contents) extendSaga() saga.Definition[Work] {
 		})}},
 		Done: f.s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.PreviousStatus, v.SizeGiB = w.Was, "", w.Size
-			return f.s.tellServers(ctx, tx, v)
+			return f.s.tellServers(ctx, tx, v, Grown{VolumeID: v.ID, SizeGiB: w.Size})
 		}),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
 			status := ErrorExtending

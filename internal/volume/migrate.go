@@ -155,13 +155,13 @@ func (f *Moves) migrateSaga() saga.Definition[Work] {
 				return nil
 			}
 			v.MigrationStatus = "success"
-			return f.s.tellServers(ctx, tx, v)
+			return f.s.tellServers(ctx, tx, v, nil)
 		}),
 		Failed: func(ctx context.Context, tx *store.Tx, w *Work, cause *errs.Error) error {
 			return f.s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 				v.Status, v.PreviousStatus, v.MigrationStatus = w.Was, "", Error
 				if v.Host == w.To { // it has moved, though not all of what it left is cleared away
-					if err := f.s.tellServers(ctx, tx, v); err != nil {
+					if err := f.s.tellServers(ctx, tx, v, nil); err != nil {
 						return err
 					}
 				}

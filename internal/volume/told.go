@@ -11,13 +11,20 @@ import (
 // otherwise: larger, or at another place. Its resource is the server.
 const ServerChanged = "volume.server.update"
 
-// tellServers publishes ServerChanged for the servers that have a volume.
-func (s *Service) tellServers(ctx context.Context, tx *store.Tx, v *Volume) error {
+// Grown is the state of a ServerChanged that tells of a larger volume.
+type Grown struct {
+	VolumeID string `json:"grown_volume_id"`
+	SizeGiB  int    `json:"size"`
+}
+
+// tellServers publishes ServerChanged for the servers that have a volume; state
+// is a Grown or nil.
+func (s *Service) tellServers(ctx context.Context, tx *store.Tx, v *Volume, state any) error {
 	for _, a := range v.Attachments {
 		if !a.OfServer || a.Status != Attached {
 			continue
 		}
-		if err := s.events.Publish(ctx, tx, event.Event{Type: ServerChanged, Resource: a.InstanceID, Project: v.ProjectID}, nil); err != nil {
+		if err := s.events.Publish(ctx, tx, event.Event{Type: ServerChanged, Resource: a.InstanceID, Project: v.ProjectID}, state); err != nil {
 			return err
 		}
 	}
