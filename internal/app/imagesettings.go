@@ -115,7 +115,7 @@ type ImageStore struct {
 
 // storeKeys are the keys of each type of store, beside those that all have.
 var storeKeys = settingKeys{
-	what:   "image store",
+	what:   "an image store",
 	common: []string{"id", "type", "description", "weight"},
 	types: map[string][]string{
 		"file": {"path"},

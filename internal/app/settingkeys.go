@@ -11,7 +11,7 @@ import (
 // settingKeys are the keys of something that a person describes in the settings
 // by key=value or a map, and that has a type with keys of its own.
 type settingKeys struct {
-	what   string
+	what   string // with its article
 	common []string
 	types  map[string][]string
 	order  string // the types, for people
@@ -41,15 +41,15 @@ func (k settingKeys) json(data []byte, field func(key string) any) error {
 
 // set takes the keys over; one that the type does not have is an error.
 func (k settingKeys) set(values map[string]any, field func(key string) any) error {
-	kind := fmt.Sprint(values["type"])
+	kind, _ := values["type"].(string)
 	keys, ok := k.types[kind]
 	if !ok {
-		return fmt.Errorf("the type of a %s must be %s, not %q", k.what, k.order, kind)
+		return fmt.Errorf("%s's type must be %s, not %q", k.what, k.order, kind)
 	}
 	known := slices.Concat(k.common, keys)
 	for key, v := range values {
 		if !slices.Contains(known, key) {
-			return fmt.Errorf("a %s of type %s has no key %q; it has %s", k.what, kind, key, strings.Join(known, ", "))
+			return fmt.Errorf("%s of type %s has no key %q; it has %s", k.what, kind, key, strings.Join(known, ", "))
 		}
 		text, err := fmt.Sprint(v), error(nil)
 		switch to := field(key).(type) {
@@ -63,7 +63,7 @@ func (k settingKeys) set(values map[string]any, field func(key string) any) erro
 			*to, err = strconv.ParseBool(text)
 		}
 		if err != nil {
-			return fmt.Errorf("the %s of a %s: %w", key, k.what, err)
+			return fmt.Errorf("%s's %s: %w", k.what, key, err)
 		}
 	}
 	return nil

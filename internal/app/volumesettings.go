@@ -29,7 +29,7 @@ type VolumeBackend struct {
 
 // volumeKeys are the keys of each type of backend, beside those that all have.
 var volumeKeys = settingKeys{
-	what:   "volume backend",
+	what:   "a volume backend",
 	common: []string{"name", "type", "reserved-percent", "over-subscription"},
 	types:  map[string][]string{"file": {}, "nfs": {"share", "options", "path"}, "rbd": {"pool", "user", "conf"}},
 	order:  "file, nfs or rbd",
