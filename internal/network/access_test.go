@@ -119,7 +119,7 @@ func TestSharingWithOneProject(t *testing.T) {
 // Quotas are counted in the transaction that takes from them.
 func TestQuota(t *testing.T) {
 	c, ctx := newCloud(t, storetest.SQLite(t)), as(t, "p")
-	if err := c.SetQuotas(admin(t), "p", map[string]int64{"network": 1}, false); err != nil {
+	if err := c.Quotas.Set(admin(t), "p", map[string]int64{"network": 1}, false); err != nil {
 		t.Fatal(err)
 	}
 	c.network(ctx, network.Network{})

@@ -25,7 +25,7 @@ func newAddressGroups(s *Service, t *store.Table[AddressGroup]) *AddressGroups {
 		target: func(g *AddressGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
 		valid: func(_ context.Context, tx *store.Tx, g, _ *AddressGroup) error {
 			g.Addresses = distinct(g.Addresses)
-			s.touchAddresses(tx, g.ID)
+			s.projector.touchAddresses(tx, g.ID)
 			return nil
 		},
 		gone: func(ctx context.Context, tx *store.Tx, g *AddressGroup) error {
@@ -36,8 +36,8 @@ func newAddressGroups(s *Service, t *store.Table[AddressGroup]) *AddressGroups {
 			if used {
 				return fault(errs.Conflict, "AddressGroupInUse", "Address group %s is in use on one or more security group rules.", g.ID)
 			}
-			s.touchAddresses(tx, g.ID)
-			return s.forgetGrants(ctx, tx, "address_group", g.ID)
+			s.projector.touchAddresses(tx, g.ID)
+			return s.grants.forget(ctx, tx, "address_group", g.ID)
 		},
 	}}
 }

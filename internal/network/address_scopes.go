@@ -26,7 +26,7 @@ func newAddressScopes(s *Service, t *store.Table[AddressScope]) *AddressScopes {
 			case old != nil && old.Shared && !a.Shared:
 				return fault(errs.Invalid, "AddressScopeUpdateError", "Unable to update address scope %s: Shared address scope can't be unshared.", a.ID)
 			case a.Shared && (old == nil || !old.Shared):
-				return s.grantAll(ctx, tx, "address_scope", a.ID, a.ProjectID, ActionShared)
+				return s.grants.grantAll(ctx, tx, "address_scope", a.ID, a.ProjectID, ActionShared)
 			}
 			return nil
 		},
@@ -38,7 +38,7 @@ func newAddressScopes(s *Service, t *store.Table[AddressScope]) *AddressScopes {
 			if used {
 				return fault(errs.Conflict, "AddressScopeInUse", "Unable to complete operation on address scope %s. There are one or more subnet pools in use on the address scope.", a.ID)
 			}
-			return s.forgetGrants(ctx, tx, "address_scope", a.ID)
+			return s.grants.forget(ctx, tx, "address_scope", a.ID)
 		},
 	}}
 }

@@ -31,11 +31,11 @@ type HostReport struct {
 
 // HostReport keeps the list of agents: of each host its controller, which
 // switches and routes, and the part of Kumoi's agent that serves metadata.
-func (s *Service) HostReport(ctx context.Context, r HostReport) error {
+func (f *Compute) HostReport(ctx context.Context, r HostReport) error {
 	if r.AZ == "" {
 		r.AZ = DefaultAZ
 	}
-	now := s.now()
+	now := f.s.now()
 	kinds := []struct{ id, kind, binary string }{
 		{ids.Derive("ovn-controller", r.Host), "OVN Controller Gateway agent", "ovn-controller"},
 		{ids.Derive("metadata-agent", r.Host), "OVN Metadata agent", "kumoi-agent"},
@@ -43,11 +43,11 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 	if len(r.Mappings) == 0 {
 		kinds[0].kind = "OVN Controller agent"
 	}
-	if known, err := s.reportKnown(ctx, r); err != nil || known {
+	if known, err := f.s.Agents.known(ctx, r); err != nil || known {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		have, err := s.Agents.table.All(ctx, tx, store.Eq("host", r.Host))
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		have, err := f.s.Agents.table.All(ctx, tx, store.Eq("host", r.Host))
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 				if !r.Alive {
 					continue
 				}
-				err = s.Agents.table.Insert(ctx, tx, &Agent{
+				err = f.s.Agents.table.Insert(ctx, tx, &Agent{
 					ID: k.id, Type: k.kind, Binary: k.binary, Host: r.Host, AZ: r.AZ, Topic: "n/a", AdminStateUp: true,
 					Configurations: agentConfig(r), CreatedAt: now, StartedAt: now, HeartbeatAt: now,
 				})
@@ -69,7 +69,7 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 				} else {
 					a.HeartbeatAt = time.Time{}
 				}
-				err = s.Agents.table.Update(ctx, tx, a)
+				err = f.s.Agents.table.Update(ctx, tx, a)
 			}
 			if err != nil {
 				return err
@@ -83,14 +83,14 @@ func (s *Service) HostReport(ctx context.Context, r HostReport) error {
 // come every few seconds from every host.
 const agentWriteEvery = 25 * time.Second
 
-// reportKnown tells whether the list says already what the report says.
-func (s *Service) reportKnown(ctx context.Context, r HostReport) (bool, error) {
+// known tells whether the list says already what the report says.
+func (f *Agents) known(ctx context.Context, r HostReport) (bool, error) {
 	known := false
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
-		have, err := s.Agents.table.All(ctx, tx, store.Eq("host", r.Host))
+	err := f.s.db.Read(ctx, func(tx *store.Tx) error {
+		have, err := f.table.All(ctx, tx, store.Eq("host", r.Host))
 		known = r.Alive && len(have) == 2
 		for _, a := range have {
-			known = known && a.AZ == r.AZ && s.now().Sub(a.HeartbeatAt) < agentWriteEvery &&
+			known = known && a.AZ == r.AZ && f.s.now().Sub(a.HeartbeatAt) < agentWriteEvery &&
 				fmt.Sprint(a.Configurations) == fmt.Sprint(agentConfig(r))
 		}
 		return err
@@ -113,7 +113,7 @@ type Agents struct {
 }
 
 func (f *Agents) may(ctx context.Context) bool {
-	return f.s.permits(ctx, "get_agent", policy.Target{"project_id": actor.From(ctx).ProjectID})
+	return f.s.Access.permits(ctx, "get_agent", policy.Target{"project_id": actor.From(ctx).ProjectID})
 }
 
 func (f *Agents) judge(as ...*Agent) {
@@ -169,7 +169,7 @@ func (f *Agents) Show(ctx context.Context, id string) (a *Agent, err error) {
 
 // Update changes an agent.
 func (f *Agents) Update(ctx context.Context, id string, p change.Patch[Agent]) (a *Agent, err error) {
-	if err := f.s.check(ctx, "update_agent", nil); err != nil {
+	if err := f.s.Access.check(ctx, "update_agent", nil); err != nil {
 		return nil, err
 	}
 	err = f.s.db.Write(ctx, func(tx *store.Tx) (err error) {
@@ -186,7 +186,7 @@ func (f *Agents) Update(ctx context.Context, id string, p change.Patch[Agent]) (
 
 // Delete forgets an agent that is no longer heard of; a living one comes back.
 func (f *Agents) Delete(ctx context.Context, id string) error {
-	if err := f.s.check(ctx, "delete_agent", nil); err != nil {
+	if err := f.s.Access.check(ctx, "delete_agent", nil); err != nil {
 		return err
 	}
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
@@ -203,14 +203,14 @@ type AvailabilityZone struct {
 	Available      bool
 }
 
-// AvailabilityZones lists the zones of the hosts.
-func (s *Service) AvailabilityZones(ctx context.Context) ([]AvailabilityZone, error) {
-	if err := s.check(ctx, "get_availability_zone", nil); err != nil {
+// Zones lists the zones of the hosts.
+func (f *Agents) Zones(ctx context.Context) ([]AvailabilityZone, error) {
+	if err := f.s.Access.check(ctx, "get_availability_zone", nil); err != nil {
 		return nil, err
 	}
 	var names []string
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		names, err = s.zones(ctx, tx)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		names, err = f.zoneNames(ctx, tx)
 		return err
 	})
 	if err != nil {
@@ -223,9 +223,9 @@ func (s *Service) AvailabilityZones(ctx context.Context) ([]AvailabilityZone, er
 	return out, nil
 }
 
-// zones lists the zones of the hosts; a cloud without hosts has the default one.
-func (s *Service) zones(ctx context.Context, tx *store.Tx) ([]string, error) {
-	as, err := s.Agents.table.All(ctx, tx)
+// zoneNames lists the zones of the hosts; a cloud without hosts has the default one.
+func (f *Agents) zoneNames(ctx context.Context, tx *store.Tx) ([]string, error) {
+	as, err := f.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -239,11 +239,11 @@ func (s *Service) zones(ctx context.Context, tx *store.Tx) ([]string, error) {
 	return names, nil
 }
 
-func (s *Service) checkAZHints(ctx context.Context, tx *store.Tx, hints []string) error {
+func (f *Agents) checkHints(ctx context.Context, tx *store.Tx, hints []string) error {
 	if len(hints) == 0 {
 		return nil
 	}
-	have, err := s.zones(ctx, tx)
+	have, err := f.zoneNames(ctx, tx)
 	if err != nil {
 		return err
 	}

@@ -18,36 +18,39 @@ const (
 	autoRouter  = "auto_allocated_router"
 )
 
-// AutoTopology returns the project's automatic network and makes it if there is
+// AutoTopologies are the networks that projects get when they ask for any.
+type AutoTopologies struct{ s *Service }
+
+// Ensure returns the project's automatic network and makes it if there is
 // none. A dry run makes nothing and says whether it could.
-func (s *Service) AutoTopology(ctx context.Context, projectID string, dryRun bool) (networkID string, err error) {
-	err = s.db.Write(ctx, func(tx *store.Tx) error {
-		networkID, err = s.AutoTopologyTx(ctx, tx, projectID, dryRun)
+func (f *AutoTopologies) Ensure(ctx context.Context, projectID string, dryRun bool) (networkID string, err error) {
+	err = f.s.db.Write(ctx, func(tx *store.Tx) error {
+		networkID, err = f.EnsureTx(ctx, tx, projectID, dryRun)
 		return err
 	})
 	return networkID, err
 }
 
-// AutoTopologyTx is AutoTopology inside the caller's transaction.
-func (s *Service) AutoTopologyTx(ctx context.Context, tx *store.Tx, projectID string, dryRun bool) (networkID string, err error) {
-	if err := s.Allow(ctx, "get_auto_allocated_topology", projectID); err != nil {
+// EnsureTx is AutoTopology inside the caller's transaction.
+func (f *AutoTopologies) EnsureTx(ctx context.Context, tx *store.Tx, projectID string, dryRun bool) (networkID string, err error) {
+	if err := f.s.Access.Allow(ctx, "get_auto_allocated_topology", projectID); err != nil {
 		return "", err
 	}
-	n, err := autoOf(ctx, tx, s.Networks.table, projectID, func(n *Network) bool { return n.AutoAllocated })
+	n, err := autoOf(ctx, tx, f.s.Networks.table, projectID, func(n *Network) bool { return n.AutoAllocated })
 	if err != nil {
 		return "", err
 	}
 	if n != nil && !dryRun {
 		return n.ID, nil
 	}
-	external, pools, err := s.autoGround(ctx, tx)
+	external, pools, err := f.ground(ctx, tx)
 	if err != nil || dryRun {
 		return "", err
 	}
-	if err := s.Allow(ctx, "create_network", projectID); err != nil {
+	if err := f.s.Access.Allow(ctx, "create_network", projectID); err != nil {
 		return "", err
 	}
-	return s.makeAutoTopology(ctx, tx, projectID, external, pools)
+	return f.build(ctx, tx, projectID, external, pools)
 }
 
 // autoOf finds the resource that was made for the project.
@@ -62,9 +65,9 @@ func autoOf[T any](ctx context.Context, tx *store.Tx, t *store.Table[T], project
 	return nil, nil
 }
 
-// autoGround is what the operator has to have made.
-func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Network, pools []*SubnetPool, err error) {
-	networks, err := s.Networks.table.All(ctx, tx)
+// ground is what the operator has to have made.
+func (f *AutoTopologies) ground(ctx context.Context, tx *store.Tx) (external *Network, pools []*SubnetPool, err error) {
+	networks, err := f.s.Networks.table.All(ctx, tx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +75,7 @@ func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Netwo
 	if i < 0 {
 		return nil, nil, fault(errs.Conflict, "AutoAllocationFailure", "Deployment error: No default router:external network.")
 	}
-	if pools, err = s.SubnetPools.table.All(ctx, tx); err != nil {
+	if pools, err = f.s.SubnetPools.table.All(ctx, tx); err != nil {
 		return nil, nil, err
 	}
 	pools = slices.DeleteFunc(pools, func(p *SubnetPool) bool { return !p.Default })
@@ -83,24 +86,24 @@ func (s *Service) autoGround(ctx context.Context, tx *store.Tx) (external *Netwo
 	return networks[i], pools, nil
 }
 
-// makeAutoTopology makes it in the name of the cloud, for the pools and the
+// build makes it in the name of the cloud, for the pools and the
 // external network may be invisible to the project, and for the project's account.
-func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID string, external *Network, pools []*SubnetPool) (string, error) {
+func (f *AutoTopologies) build(ctx context.Context, tx *store.Tx, projectID string, external *Network, pools []*SubnetPool) (string, error) {
 	ctx = actor.AsSystem(ctx, "auto-allocated-topology")
 	std := func(name string) Standard { return Standard{ProjectID: projectID, Name: name, Tags: []string{}} }
-	r, err := autoOf(ctx, tx, s.Routers.table, projectID, func(r *Router) bool { return r.AutoAllocated })
+	r, err := autoOf(ctx, tx, f.s.Routers.table, projectID, func(r *Router) bool { return r.AutoAllocated })
 	if err != nil {
 		return "", err
 	}
 	if r == nil { // it may have outlived its network
-		r, err = s.Routers.CreateTx(ctx, tx, change.New(func(r *NewRouter) {
+		r, err = f.s.Routers.CreateTx(ctx, tx, change.New(func(r *NewRouter) {
 			r.Standard, r.AutoAllocated, r.WantGateway = std(autoRouter), true, &GatewayRequest{NetworkID: external.ID}
 		}))
 		if err != nil {
 			return "", err
 		}
 	}
-	n, err := s.Networks.CreateTx(ctx, tx, change.New(func(n *Network) { n.Standard, n.AutoAllocated = std(autoNetwork), true }))
+	n, err := f.s.Networks.CreateTx(ctx, tx, change.New(func(n *Network) { n.Standard, n.AutoAllocated = std(autoNetwork), true }))
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +112,7 @@ func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID 
 		if p.IPVersion == 6 {
 			name = "auto_allocated_subnet_v6"
 		}
-		sub, err := s.Subnets.CreateTx(ctx, tx, change.New(func(x *NewSubnet) {
+		sub, err := f.s.Subnets.CreateTx(ctx, tx, change.New(func(x *NewSubnet) {
 			x.Standard, x.NetworkID, x.SubnetPoolID, x.IPVersion = std(name), n.ID, p.ID, p.IPVersion
 			if p.IPVersion == 6 {
 				x.IPv6RA, x.IPv6Address = "slaac", "slaac"
@@ -118,44 +121,44 @@ func (s *Service) makeAutoTopology(ctx context.Context, tx *store.Tx, projectID 
 		if err != nil {
 			return "", err
 		}
-		if _, err := s.Routers.AddInterfaceTx(ctx, tx, r.ID, sub.ID, ""); err != nil {
+		if _, err := f.s.Routers.AddInterfaceTx(ctx, tx, r.ID, sub.ID, ""); err != nil {
 			return "", err
 		}
 	}
 	return n.ID, nil
 }
 
-// DeleteAutoTopology removes what AutoTopology made; nothing is no error.
-func (s *Service) DeleteAutoTopology(ctx context.Context, projectID string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error { return s.deleteAutoTopology(ctx, tx, projectID) })
+// Delete removes what AutoTopology made; nothing is no error.
+func (f *AutoTopologies) Delete(ctx context.Context, projectID string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.remove(ctx, tx, projectID) })
 }
 
-func (s *Service) deleteAutoTopology(ctx context.Context, tx *store.Tx, projectID string) error {
-	if err := s.Allow(ctx, "delete_auto_allocated_topology", projectID); err != nil {
+func (f *AutoTopologies) remove(ctx context.Context, tx *store.Tx, projectID string) error {
+	if err := f.s.Access.Allow(ctx, "delete_auto_allocated_topology", projectID); err != nil {
 		return err
 	}
 	ctx = actor.AsSystem(ctx, "auto-allocated-topology")
-	r, err := autoOf(ctx, tx, s.Routers.table, projectID, func(r *Router) bool { return r.AutoAllocated })
+	r, err := autoOf(ctx, tx, f.s.Routers.table, projectID, func(r *Router) bool { return r.AutoAllocated })
 	if err != nil {
 		return err
 	}
 	if r != nil {
-		subs, err := s.interfaceSubnets(ctx, tx, r.ID)
+		subs, err := f.s.Routers.interfaceSubnets(ctx, tx, r.ID)
 		if err != nil {
 			return err
 		}
 		for _, sub := range subs {
-			if _, err := s.Routers.RemoveInterfaceTx(ctx, tx, r.ID, sub.ID, ""); err != nil {
+			if _, err := f.s.Routers.RemoveInterfaceTx(ctx, tx, r.ID, sub.ID, ""); err != nil {
 				return err
 			}
 		}
-		if err := s.Routers.DeleteTx(ctx, tx, r.ID); err != nil {
+		if err := f.s.Routers.DeleteTx(ctx, tx, r.ID); err != nil {
 			return err
 		}
 	}
-	n, err := autoOf(ctx, tx, s.Networks.table, projectID, func(n *Network) bool { return n.AutoAllocated })
+	n, err := autoOf(ctx, tx, f.s.Networks.table, projectID, func(n *Network) bool { return n.AutoAllocated })
 	if err != nil || n == nil {
 		return err
 	}
-	return s.Networks.DeleteTx(ctx, tx, n.ID)
+	return f.s.Networks.DeleteTx(ctx, tx, n.ID)
 }

@@ -25,17 +25,20 @@ type SubnetAvailability struct {
 	Used   int64
 }
 
-// IPAvailabilities counts addresses in networks.
-func (s *Service) IPAvailabilities(ctx context.Context, q store.Query) (page store.Page[IPAvailability], err error) {
-	if err := s.check(ctx, "get_network_ip_availability", policy.Target{"project_id": actor.From(ctx).ProjectID}); err != nil {
+// IPAvailabilities tell how many addresses networks have, and have given.
+type IPAvailabilities struct{ s *Service }
+
+// List counts addresses in networks.
+func (f *IPAvailabilities) List(ctx context.Context, q store.Query) (page store.Page[IPAvailability], err error) {
+	if err := f.s.Access.check(ctx, "get_network_ip_availability", policy.Target{"project_id": actor.From(ctx).ProjectID}); err != nil {
 		return page, err
 	}
-	err = s.db.Read(ctx, func(tx *store.Tx) error {
+	err = f.s.db.Read(ctx, func(tx *store.Tx) error {
 		page = store.Page[IPAvailability]{Rows: []*IPAvailability{}}
-		ns, err := s.Networks.listTx(ctx, tx, q)
+		ns, err := f.s.Networks.listTx(ctx, tx, q)
 		page.More, page.Truncated = ns.More, ns.Truncated
 		for _, n := range ns.Rows {
-			a, err := s.countAddresses(ctx, tx, n)
+			a, err := f.count(ctx, tx, n)
 			if err != nil {
 				return err
 			}
@@ -46,20 +49,20 @@ func (s *Service) IPAvailabilities(ctx context.Context, q store.Query) (page sto
 	return page, err
 }
 
-// IPAvailability counts addresses in one network.
-func (s *Service) IPAvailability(ctx context.Context, networkID string) (*IPAvailability, error) {
-	page, err := s.IPAvailabilities(ctx, store.Query{Where: []store.Cond{store.Eq("id", networkID)}})
+// Show counts addresses in one network.
+func (f *IPAvailabilities) Show(ctx context.Context, networkID string) (*IPAvailability, error) {
+	page, err := f.List(ctx, store.Query{Where: []store.Cond{store.Eq("id", networkID)}})
 	if err != nil {
 		return nil, err
 	}
 	if len(page.Rows) == 0 {
-		return nil, s.Networks.notFound(networkID)
+		return nil, f.s.Networks.notFound(networkID)
 	}
 	return page.Rows[0], nil
 }
 
-func (s *Service) countAddresses(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailability, error) {
-	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+func (f *IPAvailabilities) count(ctx context.Context, tx *store.Tx, n *Network) (*IPAvailability, error) {
+	subs, err := f.s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func (s *Service) countAddresses(ctx context.Context, tx *store.Tx, n *Network) 
 		for _, p := range sub.Pools {
 			c.Total.Add(c.Total, distance(p.Start, p.End))
 		}
-		if c.Used, err = s.allocations.Count(ctx, tx, store.Eq("subnet_id", sub.ID)); err != nil {
+		if c.Used, err = f.s.ipam.allocations.Count(ctx, tx, store.Eq("subnet_id", sub.ID)); err != nil {
 			return nil, err
 		}
 		a.Total.Add(a.Total, c.Total)

@@ -43,12 +43,15 @@ func (r AllocateRequest) owner() string {
 	return OwnerComputePrefix + az
 }
 
+// Compute is what the compute service asks of the network: ports for its servers.
+type Compute struct{ s *Service }
+
 // AllocatePortsTx makes or claims the server's ports inside the caller's
 // transaction, in the order asked. With neither Networks nor None nor Auto it
 // takes the project's only network; more than one is a Conflict, none gives no
 // ports, or with Auto a network made for the project. Security groups apply to the ports made, not to those given.
-func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]*Port, error) {
-	groupIDs, err := s.findGroups(ctx, tx, req.ProjectID, req.SecurityGroups)
+func (f *Compute) AllocatePortsTx(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]*Port, error) {
+	groupIDs, err := f.findGroups(ctx, tx, req.ProjectID, req.SecurityGroups)
 	if err != nil {
 		return nil, err
 	}
@@ -56,18 +59,18 @@ func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req Allocat
 		return nil, nil
 	}
 	if len(req.Networks) == 0 {
-		if req.Networks, err = s.onlyNetwork(ctx, tx, req); err != nil {
+		if req.Networks, err = f.onlyNetwork(ctx, tx, req); err != nil {
 			return nil, err
 		}
 	}
 	var out []*Port
 	for i, want := range req.Networks {
 		var p *Port
-		req.attached = store.Micros(s.now()) + int64(i)
+		req.attached = store.Micros(f.s.now()) + int64(i)
 		if want.PortID != "" {
-			p, err = s.claimPort(ctx, tx, req, want)
+			p, err = f.claimPort(ctx, tx, req, want)
 		} else {
-			p, err = s.makePort(ctx, tx, req, want, groupIDs)
+			p, err = f.makePort(ctx, tx, req, want, groupIDs)
 		}
 		if err != nil {
 			return nil, err
@@ -78,12 +81,12 @@ func (s *Service) AllocatePortsTx(ctx context.Context, tx *store.Tx, req Allocat
 }
 
 // onlyNetwork is the choice when the request leaves it to us.
-func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]RequestedNetwork, error) {
-	ns, err := s.Networks.table.All(ctx, tx, store.Or(store.Eq("project_id", req.ProjectID), store.Is("shared", req.ProjectID)))
+func (f *Compute) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]RequestedNetwork, error) {
+	ns, err := f.s.Networks.table.All(ctx, tx, store.Or(store.Eq("project_id", req.ProjectID), store.Is("shared", req.ProjectID)))
 	if err != nil {
 		return nil, err
 	}
-	if err := s.hydrateNetworks(ctx, tx, ns); err != nil {
+	if err := f.s.Networks.hydrated(ctx, tx, ns); err != nil {
 		return nil, err
 	}
 	ns = slices.DeleteFunc(ns, func(n *Network) bool { return n.External && !n.Shared || len(n.SubnetIDs) == 0 })
@@ -91,7 +94,7 @@ func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 	case len(ns) > 1:
 		return nil, fault(errs.Conflict, "NetworkAmbiguous", "Multiple possible networks found, use a Network ID to be more specific.")
 	case len(ns) == 0 && req.Auto:
-		id, err := s.AutoTopologyTx(ctx, tx, req.ProjectID, false)
+		id, err := f.s.AutoTopologies.EnsureTx(ctx, tx, req.ProjectID, false)
 		if errs.Is(err, errs.Conflict) || errs.Is(err, errs.Forbidden) {
 			return nil, errs.Wrap(errs.Invalid, err, "Unable to automatically allocate a network for project %s: %s", req.ProjectID, errs.As(err).Msg)
 		}
@@ -103,18 +106,18 @@ func (s *Service) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 }
 
 // makePort makes a port for the server, deleted with it.
-func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork, groupIDs []string) (*Port, error) {
-	n, err := s.Networks.visible(ctx, tx, want.NetworkID)
+func (f *Compute) makePort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork, groupIDs []string) (*Port, error) {
+	n, err := f.s.Networks.visible(ctx, tx, want.NetworkID)
 	if err != nil {
 		return nil, err
 	}
-	if n.External && !n.Shared && !s.isAdmin(ctx) {
+	if n.External && !n.Shared && !f.s.Access.isAdmin(ctx) {
 		return nil, fault(errs.Forbidden, "ExternalNetworkAttachForbidden", "It is not allowed to create an interface on external network %s", n.ID)
 	}
 	if len(n.SubnetIDs) == 0 {
 		return nil, fault(errs.Invalid, "NetworkRequiresSubnet", "Network %s requires a subnet in order to boot instances on.", n.ID)
 	}
-	now := s.now()
+	now := f.s.now()
 	p := &Port{
 		Standard:  Standard{ID: ids.New(), ProjectID: req.ProjectID, Tags: []string{}, Revision: 1, CreatedAt: now, UpdatedAt: now},
 		NetworkID: n.ID, AdminStateUp: true, DNSName: req.Hostname,
@@ -136,14 +139,14 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 		np.WantIPs, np.IPsGiven = []FixedIP{{IP: ip}}, true
 		// On a network of others the address is not for the server's owner to choose.
 		p.networkProject, p.networkShared = n.ProjectID, n.Shared
-		if err := s.check(ctx, "create_port:fixed_ips:ip_address", s.Ports.policyTarget(p)); err != nil {
+		if err := f.s.Access.check(ctx, "create_port:fixed_ips:ip_address", f.s.Ports.policyTarget(p)); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.countQuota(ctx, tx, p.ProjectID, "port", 1); err != nil {
+	if err := f.s.Quotas.count(ctx, tx, p.ProjectID, "port", 1); err != nil {
 		return nil, err
 	}
-	return p, s.insertPort(ctx, tx, n, p, np)
+	return p, f.s.Ports.insert(ctx, tx, n, p, np)
 }
 
 // groupsCannotBeApplied refuses groups that would filter nothing: who asks for
@@ -154,8 +157,8 @@ func groupsCannotBeApplied(kind, id string) error {
 }
 
 // claimPort gives the server a port that its owner made before.
-func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork) (*Port, error) {
-	p, err := s.Ports.visible(ctx, tx, want.PortID)
+func (f *Compute) claimPort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork) (*Port, error) {
+	p, err := f.s.Ports.visible(ctx, tx, want.PortID)
 	if err != nil {
 		return nil, err
 	}
@@ -173,16 +176,16 @@ func (s *Service) claimPort(ctx context.Context, tx *store.Tx, req AllocateReque
 	if p.DNSName == "" {
 		p.DNSName = req.Hostname
 	}
-	s.touchPort(tx, p)
-	return p, s.Ports.save(ctx, tx, p)
+	f.s.projector.touchPort(tx, p)
+	return p, f.s.Ports.save(ctx, tx, p)
 }
 
 // findGroups finds security groups by id or name in the project.
-func (s *Service) findGroups(ctx context.Context, tx *store.Tx, projectID string, names []string) ([]string, error) {
+func (f *Compute) findGroups(ctx context.Context, tx *store.Tx, projectID string, names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	own, err := s.SecurityGroups.table.All(ctx, tx, store.Is("visible", projectID))
+	own, err := f.s.SecurityGroups.table.All(ctx, tx, store.Is("visible", projectID))
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +204,7 @@ func (s *Service) findGroups(ctx context.Context, tx *store.Tx, projectID string
 			}
 		}
 		if i < 0 && name == "default" {
-			g, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, projectID)
+			g, err := f.s.SecurityGroups.EnsureDefaultTx(ctx, tx, projectID)
 			if err != nil {
 				return nil, err
 			}
@@ -219,8 +222,8 @@ func (s *Service) findGroups(ctx context.Context, tx *store.Tx, projectID string
 
 // AttachPortTx makes or claims one more port for the server: req names exactly
 // one network or port, or none for the project's only network.
-func (s *Service) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRequest) (*Port, error) {
-	ps, err := s.AllocatePortsTx(ctx, tx, req)
+func (f *Compute) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRequest) (*Port, error) {
+	ps, err := f.AllocatePortsTx(ctx, tx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -232,35 +235,35 @@ func (s *Service) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRe
 
 // DetachPortTx gives back one port of the server: deletes it if it was made
 // for the server, else frees it.
-func (s *Service) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
-	p, err := s.Ports.table.Get(ctx, tx, portID)
+func (f *Compute) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
+	p, err := f.s.Ports.table.Get(ctx, tx, portID)
 	if isNotFound(err) || err == nil && p.Server() != serverID {
-		return s.Ports.notFound(portID)
+		return f.s.Ports.notFound(portID)
 	}
 	if err != nil {
 		return err
 	}
-	return s.giveBack(ctx, tx, p)
+	return f.giveBack(ctx, tx, p)
 }
 
-func (s *Service) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
+func (f *Compute) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
 	if p.MadeFor == p.HeldBy {
-		return s.removePort(ctx, tx, p)
+		return f.s.Ports.remove(ctx, tx, p)
 	}
 	p.attach("", "", "")
 	p.Host, p.Tag, p.Attached, p.Status = "", "", 0, StatusDown
-	s.touchPort(tx, p)
-	return s.Ports.save(ctx, tx, p)
+	f.s.projector.touchPort(tx, p)
+	return f.s.Ports.save(ctx, tx, p)
 }
 
 // ReleasePortsTx gives back all ports of the server; repeating it is harmless.
-func (s *Service) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID string) error {
-	ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+func (f *Compute) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID string) error {
+	ps, err := f.PortsOfServerTx(ctx, tx, serverID)
 	if err != nil {
 		return err
 	}
 	for _, p := range ps {
-		if err := s.giveBack(ctx, tx, p); err != nil {
+		if err := f.giveBack(ctx, tx, p); err != nil {
 			return err
 		}
 	}
@@ -268,43 +271,43 @@ func (s *Service) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID str
 }
 
 // ReleasePorts is ReleasePortsTx in a transaction of its own.
-func (s *Service) ReleasePorts(ctx context.Context, serverID string) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error { return s.ReleasePortsTx(ctx, tx, serverID) })
+func (f *Compute) ReleasePorts(ctx context.Context, serverID string) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.ReleasePortsTx(ctx, tx, serverID) })
 }
 
 // BindPorts says on which host the server's ports will be plugged; the ports
 // are in the fabric when it returns. Repeating it is harmless.
-func (s *Service) BindPorts(ctx context.Context, serverID, host string) error {
-	return s.bind(ctx, serverID, host)
+func (f *Compute) BindPorts(ctx context.Context, serverID, host string) error {
+	return f.bind(ctx, serverID, host)
 }
 
 // UnbindPorts forgets the host of the server's ports.
-func (s *Service) UnbindPorts(ctx context.Context, serverID string) error {
-	return s.bind(ctx, serverID, "")
+func (f *Compute) UnbindPorts(ctx context.Context, serverID string) error {
+	return f.bind(ctx, serverID, "")
 }
 
-func (s *Service) bind(ctx context.Context, serverID, host string) error {
-	err := s.db.Write(ctx, func(tx *store.Tx) error { return s.BindPortsTx(ctx, tx, serverID, host) })
+func (f *Compute) bind(ctx context.Context, serverID, host string) error {
+	err := f.s.db.Write(ctx, func(tx *store.Tx) error { return f.BindPortsTx(ctx, tx, serverID, host) })
 	if err != nil {
 		return err
 	}
-	return s.Sync(ctx)
+	return f.s.Sync(ctx)
 }
 
 // BindPortsTx is BindPorts inside the caller's transaction; the fabric follows
 // after the commit, and Sync waits for it.
-func (s *Service) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host string) error {
-	ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+func (f *Compute) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host string) error {
+	ps, err := f.PortsOfServerTx(ctx, tx, serverID)
 	if err != nil {
 		return err
 	}
 	for _, p := range ps {
-		s.touchPort(tx, p)
+		f.s.projector.touchPort(tx, p)
 		if p.Host == host {
 			continue
 		}
 		p.Host, p.Status = host, StatusDown
-		if err := s.Ports.save(ctx, tx, p); err != nil {
+		if err := f.s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
 	}
@@ -312,23 +315,23 @@ func (s *Service) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host 
 }
 
 // PortsOfServer returns the server's ports in the order they were attached.
-func (s *Service) PortsOfServer(ctx context.Context, serverID string) ([]*Port, error) {
+func (f *Compute) PortsOfServer(ctx context.Context, serverID string) ([]*Port, error) {
 	var out []*Port
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.PortsOfServerTx(ctx, tx, serverID)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = f.PortsOfServerTx(ctx, tx, serverID)
 		return err
 	})
 	return out, err
 }
 
 // PortsOfServerTx is PortsOfServer inside the caller's transaction.
-func (s *Service) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID string) ([]*Port, error) {
-	ps, err := s.portsOfServers(ctx, tx, []string{serverID})
+func (f *Compute) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID string) ([]*Port, error) {
+	ps, err := f.portsOfServers(ctx, tx, []string{serverID})
 	return ps[serverID], err
 }
 
-func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
-	ps, err := s.Ports.table.All(ctx, tx, store.In("held_by", serverIDs))
+func (f *Compute) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
+	ps, err := f.s.Ports.table.All(ctx, tx, store.In("held_by", serverIDs))
 	if err != nil {
 		return nil, err
 	}
@@ -348,8 +351,8 @@ func (s *Service) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []
 }
 
 // AddSecurityGroup puts a group (id or name in the caller's project) on all ports of the server.
-func (s *Service) AddSecurityGroup(ctx context.Context, serverID, group string) error {
-	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
+func (f *Compute) AddSecurityGroup(ctx context.Context, serverID, group string) error {
+	return f.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
 		if !p.PortSecurity {
 			return false, groupsCannotBeApplied("Port", p.ID)
 		}
@@ -362,8 +365,8 @@ func (s *Service) AddSecurityGroup(ctx context.Context, serverID, group string) 
 }
 
 // RemoveSecurityGroup takes a group off all ports of the server; NotFound if no port has it.
-func (s *Service) RemoveSecurityGroup(ctx context.Context, serverID, group string) error {
-	return s.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
+func (f *Compute) RemoveSecurityGroup(ctx context.Context, serverID, group string) error {
+	return f.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
 		i := slices.Index(p.SecurityGroups, id)
 		if i < 0 {
 			return false, nil
@@ -373,13 +376,13 @@ func (s *Service) RemoveSecurityGroup(ctx context.Context, serverID, group strin
 	}, fault(errs.NotFound, "SecurityGroupNotFound", "Security group %s not associated with the instance %s", group, serverID))
 }
 
-func (s *Service) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) (bool, error), none error) error {
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		found, err := s.findGroups(ctx, tx, actor.From(ctx).ProjectID, []string{group})
+func (f *Compute) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) (bool, error), none error) error {
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		found, err := f.findGroups(ctx, tx, actor.From(ctx).ProjectID, []string{group})
 		if err != nil {
 			return err
 		}
-		ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+		ps, err := f.PortsOfServerTx(ctx, tx, serverID)
 		if err != nil {
 			return err
 		}
@@ -393,11 +396,11 @@ func (s *Service) changeGroups(ctx context.Context, serverID, group string, chan
 				continue
 			}
 			changed = true
-			if err := s.linkGroups(ctx, tx, p); err != nil {
+			if err := f.s.Ports.linkGroups(ctx, tx, p); err != nil {
 				return err
 			}
-			s.touchPort(tx, p)
-			if err := s.Ports.save(ctx, tx, p); err != nil {
+			f.s.projector.touchPort(tx, p)
+			if err := f.s.Ports.save(ctx, tx, p); err != nil {
 				return err
 			}
 		}

@@ -20,10 +20,10 @@ type ServerAddress struct {
 
 // ServerAddresses returns the addresses of many servers, by server id, fixed
 // before floating.
-func (s *Service) ServerAddresses(ctx context.Context, serverIDs []string) (map[string][]ServerAddress, error) {
+func (f *Compute) ServerAddresses(ctx context.Context, serverIDs []string) (map[string][]ServerAddress, error) {
 	out := map[string][]ServerAddress{}
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.ServerAddressesTx(ctx, tx, serverIDs)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = f.ServerAddressesTx(ctx, tx, serverIDs)
 		return err
 	})
 	return out, err
@@ -36,8 +36,8 @@ type FixedAddress struct {
 }
 
 // ServerAddressesTx is ServerAddresses inside the caller's transaction.
-func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
-	rows, err := s.tables.ServerAddresses(ctx, tx, serverIDs)
+func (f *Compute) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
+	rows, err := f.s.tables.ServerAddresses(ctx, tx, serverIDs)
 	if err != nil || len(rows) == 0 {
 		return map[string][]ServerAddress{}, err
 	}
@@ -54,23 +54,23 @@ func (s *Service) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs
 		}
 		out[r.Server] = append(out[r.Server], ServerAddress{r.NetworkName, r.MAC, keyIP(r.IP), false})
 	}
-	fs, err := s.FloatingIPs.table.All(ctx, tx, store.In("port_id", portIDs))
+	fs, err := f.s.FloatingIPs.table.All(ctx, tx, store.In("port_id", portIDs))
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range fs {
-		r := rows[byPort[f.PortID]]
-		out[r.Server] = append(out[r.Server], ServerAddress{r.NetworkName, r.MAC, f.Address, true})
+	for _, fip := range fs {
+		r := rows[byPort[fip.PortID]]
+		out[r.Server] = append(out[r.Server], ServerAddress{r.NetworkName, r.MAC, fip.Address, true})
 	}
 	return out, nil
 }
 
 // ServerSecurityGroups returns the groups of many servers' ports, by server id,
 // each group once.
-func (s *Service) ServerSecurityGroups(ctx context.Context, serverIDs []string) (map[string][]*SecurityGroup, error) {
+func (f *Compute) ServerSecurityGroups(ctx context.Context, serverIDs []string) (map[string][]*SecurityGroup, error) {
 	out := map[string][]*SecurityGroup{}
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.ServerSecurityGroupsTx(ctx, tx, serverIDs)
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = f.ServerSecurityGroupsTx(ctx, tx, serverIDs)
 		return err
 	})
 	return out, err
@@ -80,8 +80,8 @@ func (s *Service) ServerSecurityGroups(ctx context.Context, serverIDs []string) 
 type ServerGroup struct{ Server, Group string }
 
 // ServerSecurityGroupsTx is ServerSecurityGroups inside the caller's transaction.
-func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
-	rows, err := s.tables.ServerGroups(ctx, tx, serverIDs)
+func (f *Compute) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
+	rows, err := f.s.tables.ServerGroups(ctx, tx, serverIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serv
 			need = append(need, r.Group)
 		}
 	}
-	gs, err := s.SecurityGroups.table.All(ctx, tx, store.In("id", need))
+	gs, err := f.s.SecurityGroups.table.All(ctx, tx, store.In("id", need))
 	if err != nil {
 		return nil, err
 	}
@@ -110,16 +110,16 @@ func (s *Service) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serv
 }
 
 // NICSpecs returns the server's network cards as its host must make them.
-func (s *Service) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error) {
+func (f *Compute) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error) {
 	var out []hostapi.NIC
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
+	err := f.s.db.Read(ctx, func(tx *store.Tx) error {
 		out = nil
-		ps, err := s.PortsOfServerTx(ctx, tx, serverID)
+		ps, err := f.PortsOfServerTx(ctx, tx, serverID)
 		if err != nil {
 			return err
 		}
 		for _, p := range ps {
-			nic, err := s.nic(ctx, tx, p)
+			nic, err := f.nic(ctx, tx, p)
 			if err != nil {
 				return err
 			}
@@ -130,31 +130,31 @@ func (s *Service) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC,
 	return out, err
 }
 
-func (s *Service) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC, error) {
-	n, err := s.Networks.table.Get(ctx, tx, p.NetworkID)
+func (f *Compute) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC, error) {
+	n, err := f.s.Networks.table.Get(ctx, tx, p.NetworkID)
 	if err != nil {
 		return nil, err
 	}
-	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+	subs, err := f.s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return nil, err
 	}
-	meta, err := s.metadataPort(ctx, tx, n.ID)
+	meta, err := f.s.Subnets.metadataPort(ctx, tx, n.ID)
 	if err != nil {
 		return nil, err
 	}
 	nic := &hostapi.NIC{PortID: p.ID, NetworkID: n.ID, Network: n.Name, MAC: p.MAC, MTU: n.MTU, Tag: p.Tag}
-	for _, f := range p.FixedIPs {
-		nic.FixedIPs = append(nic.FixedIPs, f.IP)
+	for _, fixed := range p.FixedIPs {
+		nic.FixedIPs = append(nic.FixedIPs, fixed.IP)
 	}
 	if meta != nil {
 		nic.MetadataPort = hostapi.MetadataPort{PortID: meta.ID, MAC: meta.MAC}
 	}
 	for _, sub := range subs {
 		if meta != nil {
-			for _, f := range meta.FixedIPs {
-				if f.SubnetID == sub.ID {
-					nic.MetadataPort.IPs = append(nic.MetadataPort.IPs, netip.PrefixFrom(f.IP, sub.CIDR.Bits()))
+			for _, fixed := range meta.FixedIPs {
+				if fixed.SubnetID == sub.ID {
+					nic.MetadataPort.IPs = append(nic.MetadataPort.IPs, netip.PrefixFrom(fixed.IP, sub.CIDR.Bits()))
 				}
 			}
 		}
@@ -163,7 +163,7 @@ func (s *Service) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC,
 		}
 		h := hostapi.Subnet{ID: sub.ID, CIDR: sub.CIDR, Gateway: sub.Gateway, DNS: sub.DNS, DHCP: sub.DHCP, IPv6: sub.IPv6Address}
 		if len(h.DNS) == 0 {
-			h.DNS = ofVersion(s.cfg.DNS, sub.Version())
+			h.DNS = ofVersion(f.s.cfg.DNS, sub.Version())
 		}
 		for _, r := range sub.HostRoutes {
 			h.Routes = append(h.Routes, hostapi.Route{Destination: r.Destination, NextHop: r.NextHop})

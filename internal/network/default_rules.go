@@ -25,7 +25,7 @@ func noDefaultRule(id string) error {
 }
 
 func (f *DefaultRules) mayRead(ctx context.Context) error {
-	return f.s.check(ctx, "get_default_security_group_rule", policy.Target{"project_id": actor.From(ctx).ProjectID})
+	return f.s.Access.check(ctx, "get_default_security_group_rule", policy.Target{"project_id": actor.From(ctx).ProjectID})
 }
 
 // List returns the rules that the query wants.
@@ -57,7 +57,7 @@ func (f *DefaultRules) Show(ctx context.Context, id string) (r *SecurityGroupRul
 
 // Create adds a rule for new groups.
 func (f *DefaultRules) Create(ctx context.Context, n change.Patch[SecurityGroupRule]) (r *SecurityGroupRule, err error) {
-	if err := f.s.check(ctx, "create_default_security_group_rule", nil); err != nil {
+	if err := f.s.Access.check(ctx, "create_default_security_group_rule", nil); err != nil {
 		return nil, err
 	}
 	err = f.s.db.Write(ctx, func(tx *store.Tx) error {
@@ -86,7 +86,7 @@ func (f *DefaultRules) Create(ctx context.Context, n change.Patch[SecurityGroupR
 
 // Delete removes a rule for new groups.
 func (f *DefaultRules) Delete(ctx context.Context, id string) error {
-	if err := f.s.check(ctx, "delete_default_security_group_rule", nil); err != nil {
+	if err := f.s.Access.check(ctx, "delete_default_security_group_rule", nil); err != nil {
 		return err
 	}
 	err := f.s.db.Write(ctx, func(tx *store.Tx) error { return f.table.Delete(ctx, tx, id) })

@@ -70,7 +70,7 @@ func (f *family[T, P]) List(ctx context.Context, q store.Query) (page store.Page
 
 func (f *family[T, P]) listTx(ctx context.Context, tx *store.Tx, q store.Query) (store.Page[T], error) {
 	project := actor.From(ctx).ProjectID
-	if !f.s.isAdmin(ctx) {
+	if !f.s.Access.isAdmin(ctx) {
 		q = q.Within(store.Is("visible", project))
 	}
 	q.Where = sharedWith(project, q.Where)
@@ -82,7 +82,7 @@ func (f *family[T, P]) listTx(ctx context.Context, tx *store.Tx, q store.Query) 
 		return slices.DeleteFunc(vs, func(v *T) bool {
 			clear(t)
 			f.describe(v, t)
-			return !f.s.policy.Allowed(ctx, rule, t)
+			return !f.s.Access.policy.Allowed(ctx, rule, t)
 		}), nil
 	})
 }
@@ -153,7 +153,7 @@ func (f *family[T, P]) createTx(ctx context.Context, tx *store.Tx, n change.Patc
 		return nil, err
 	}
 	if f.quota != "" {
-		if err := f.s.countQuota(ctx, tx, P(v).Std().ProjectID, f.quota, 1); err != nil {
+		if err := f.s.Quotas.count(ctx, tx, P(v).Std().ProjectID, f.quota, 1); err != nil {
 			return nil, err
 		}
 	}
@@ -175,7 +175,7 @@ func (f *family[T, P]) begin(ctx context.Context, v *T, named []string) error {
 	if std.ProjectID == "" {
 		std.ProjectID = a.ProjectID
 	}
-	if std.ProjectID != a.ProjectID && !f.s.isAdmin(ctx) && !f.s.permits(ctx, "create_"+f.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
+	if std.ProjectID != a.ProjectID && !f.s.Access.isAdmin(ctx) && !f.s.Access.permits(ctx, "create_"+f.name, policy.Target{"project_id": std.ProjectID, "tenant_id": std.ProjectID}) {
 		return invalid("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges")
 	}
 	if len(std.Tags) > maxTags {
@@ -183,7 +183,7 @@ func (f *family[T, P]) begin(ctx context.Context, v *T, named []string) error {
 	}
 	now := f.s.now()
 	std.ID, std.CreatedAt, std.UpdatedAt, std.Revision = ids.New(), now, now, 1
-	return f.s.allow(ctx, "create_"+f.name, named, f.policyTarget(v))
+	return f.s.Access.allow(ctx, "create_"+f.name, named, f.policyTarget(v))
 }
 
 // Update changes one.
@@ -274,8 +274,8 @@ func (f *family[T, P]) act(ctx context.Context, tx *store.Tx, rule, id string) (
 		return nil, err
 	}
 	t := f.policyTarget(v)
-	if err := f.s.allow(ctx, rule, nil, t); err != nil {
-		if !f.s.permits(ctx, "get_"+f.name, t) {
+	if err := f.s.Access.allow(ctx, rule, nil, t); err != nil {
+		if !f.s.Access.permits(ctx, "get_"+f.name, t) {
 			return nil, f.notFound(id)
 		}
 		return nil, err
@@ -308,7 +308,7 @@ func (f *family[T, P]) visible(ctx context.Context, tx *store.Tx, id string) (*T
 	if err != nil {
 		return nil, err
 	}
-	if !f.s.permits(ctx, "get_"+f.name, f.policyTarget(v)) {
+	if !f.s.Access.permits(ctx, "get_"+f.name, f.policyTarget(v)) {
 		return nil, f.notFound(id)
 	}
 	return v, nil
@@ -327,9 +327,9 @@ func (f *family[T, P]) openFor(ctx context.Context, tx *store.Tx, rule, id strin
 		return nil, err
 	}
 	std, t := P(v).Std(), f.policyTarget(v)
-	if err := f.s.allow(ctx, rule, named, t); err != nil {
+	if err := f.s.Access.allow(ctx, rule, named, t); err != nil {
 		// Of what is shared with it the actor learns no more than of what is not.
-		if std.ProjectID != actor.From(ctx).ProjectID || !f.s.permits(ctx, "get_"+f.name, t) {
+		if std.ProjectID != actor.From(ctx).ProjectID || !f.s.Access.permits(ctx, "get_"+f.name, t) {
 			return nil, f.notFound(id)
 		}
 		return nil, err

@@ -86,50 +86,50 @@ func (f *FloatingIPs) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch
 	if err := f.begin(ctx, &req.FloatingIP, p.Named); err != nil {
 		return nil, err
 	}
-	return &req.FloatingIP, f.s.createFloatingIP(ctx, tx, &req.FloatingIP)
+	return &req.FloatingIP, f.add(ctx, tx, &req.FloatingIP)
 }
 
-func (s *Service) createFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
-	n, err := s.Networks.visible(ctx, tx, f.NetworkID)
+func (f *FloatingIPs) add(ctx context.Context, tx *store.Tx, fip *FloatingIP) error {
+	n, err := f.s.Networks.visible(ctx, tx, fip.NetworkID)
 	if err != nil {
 		return err
 	}
-	if !s.mayGoOut(ctx, n) {
+	if !f.s.Networks.mayGoOut(ctx, n) {
 		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Network %s is not a valid external network.", n.ID)
 	}
-	if err := s.countQuota(ctx, tx, f.ProjectID, "floatingip", 1); err != nil {
+	if err := f.s.Quotas.count(ctx, tx, fip.ProjectID, "floatingip", 1); err != nil {
 		return err
 	}
-	p := newOwnPort(s, n, OwnerFloatingIP, f.ID)
+	p := newOwnPort(f.s, n, OwnerFloatingIP, fip.ID)
 	p.Revision, p.Status = 1, StatusNA
-	want, err := s.floatingAddress(ctx, tx, n, f)
+	want, err := f.address(ctx, tx, n, fip)
 	if err != nil {
 		return err
 	}
-	if err := s.insertPort(ctx, tx, n, p, PortWants{WantIPs: want, IPsGiven: want != nil}); err != nil {
+	if err := f.s.Ports.insert(ctx, tx, n, p, PortWants{WantIPs: want, IPsGiven: want != nil}); err != nil {
 		return err
 	}
 	p.Status = StatusNA
-	if err := s.Ports.table.Update(ctx, tx, p); err != nil {
+	if err := f.s.Ports.table.Update(ctx, tx, p); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP.Is4() })
 	if i < 0 {
 		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: External network %s does not contain any IPv4 subnet.", n.ID)
 	}
-	f.OutsidePort, f.Address, f.Status = p.ID, p.FixedIPs[i].IP, StatusDown
-	if f.PortID == "" && f.FixedIP.IsValid() {
+	fip.OutsidePort, fip.Address, fip.Status = p.ID, p.FixedIPs[i].IP, StatusDown
+	if fip.PortID == "" && fip.FixedIP.IsValid() {
 		return fixedWithoutPort()
 	}
-	if f.PortID != "" {
-		if err := s.associate(ctx, tx, f); err != nil {
+	if fip.PortID != "" {
+		if err := f.associate(ctx, tx, fip); err != nil {
 			return err
 		}
 	}
-	if err := s.FloatingIPs.table.Insert(ctx, tx, f); err != nil {
+	if err := f.table.Insert(ctx, tx, fip); err != nil {
 		return err
 	}
-	return s.tellServers(ctx, tx, f.PortID)
+	return f.tellServers(ctx, tx, fip.PortID)
 }
 
 func fixedWithoutPort() error {
@@ -141,17 +141,17 @@ func fixedWithoutPort() error {
 const ServerChanged = "network.server.update"
 
 // tellServers publishes whose ports have other floating IPs now.
-func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...string) error {
-	if s.events == nil {
+func (f *FloatingIPs) tellServers(ctx context.Context, tx *store.Tx, portIDs ...string) error {
+	if f.s.events == nil {
 		return nil
 	}
-	ps, err := s.Ports.table.All(ctx, tx, store.In("id", portIDs))
+	ps, err := f.s.Ports.table.All(ctx, tx, store.In("id", portIDs))
 	if err != nil {
 		return err
 	}
 	for _, p := range ps {
 		if server := p.Server(); server != "" {
-			if err := s.events.Publish(ctx, tx, event.Event{Type: ServerChanged, Resource: server, Project: p.ProjectID}, nil); err != nil {
+			if err := f.s.events.Publish(ctx, tx, event.Event{Type: ServerChanged, Resource: server, Project: p.ProjectID}, nil); err != nil {
 				return err
 			}
 		}
@@ -159,25 +159,25 @@ func (s *Service) tellServers(ctx context.Context, tx *store.Tx, portIDs ...stri
 	return nil
 }
 
-// floatingAddress says which address to take: the one named, or one of the
+// address says which address to take: the one named, or one of the
 // subnet named, or any IPv4 one.
-func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network, f *FloatingIP) ([]FixedIP, error) {
-	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+func (f *FloatingIPs) address(ctx context.Context, tx *store.Tx, n *Network, fip *FloatingIP) ([]FixedIP, error) {
+	subs, err := f.s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return nil, err
 	}
-	if f.SubnetID != "" {
-		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == f.SubnetID })
+	if fip.SubnetID != "" {
+		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == fip.SubnetID })
 		if i < 0 {
-			if _, err := s.Subnets.visible(ctx, tx, f.SubnetID); err != nil {
+			if _, err := f.s.Subnets.visible(ctx, tx, fip.SubnetID); err != nil {
 				return nil, err
 			}
-			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Subnet %s is not a subnet of network %s.", f.SubnetID, n.ID)
+			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Subnet %s is not a subnet of network %s.", fip.SubnetID, n.ID)
 		}
-		return []FixedIP{{f.SubnetID, f.Address}}, nil
+		return []FixedIP{{fip.SubnetID, fip.Address}}, nil
 	}
-	if f.Address.IsValid() {
-		return []FixedIP{{"", f.Address}}, nil
+	if fip.Address.IsValid() {
+		return []FixedIP{{"", fip.Address}}, nil
 	}
 	v4 := slices.DeleteFunc(slices.Clone(subs), func(x *Subnet) bool { return x.Version() != 4 || !serves(x, OwnerFloatingIP, subs) })
 	if len(v4) == 0 {
@@ -185,7 +185,7 @@ func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network,
 	}
 	slices.SortFunc(v4, func(a, b *Subnet) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, sub := range v4 {
-		ip, err := s.freeAddress(ctx, tx, sub)
+		ip, err := f.s.ipam.freeAddress(ctx, tx, sub)
 		if err != nil {
 			return nil, err
 		}
@@ -198,13 +198,13 @@ func (s *Service) floatingAddress(ctx context.Context, tx *store.Tx, n *Network,
 
 // associate gives the floating IP to its port; FixedIP says which address of
 // it, the zero address the only IPv4 one.
-func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
-	p, err := s.Ports.visible(ctx, tx, f.PortID)
+func (f *FloatingIPs) associate(ctx context.Context, tx *store.Tx, fip *FloatingIP) error {
+	p, err := f.s.Ports.visible(ctx, tx, fip.PortID)
 	if err != nil {
 		return err
 	}
-	if p.ProjectID != f.ProjectID && !s.isAdmin(ctx) {
-		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Port %s is associated with a different tenant than Floating IP %s and therefore cannot be bound.", p.ID, f.ID)
+	if p.ProjectID != fip.ProjectID && !f.s.Access.isAdmin(ctx) {
+		return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Port %s is associated with a different tenant than Floating IP %s and therefore cannot be bound.", p.ID, fip.ID)
 	}
 	var v4 []FixedIP
 	for _, x := range p.FixedIPs {
@@ -214,10 +214,10 @@ func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) er
 	}
 	var inside FixedIP
 	switch {
-	case f.FixedIP.IsValid():
-		i := slices.IndexFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP == f.FixedIP })
+	case fip.FixedIP.IsValid():
+		i := slices.IndexFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP == fip.FixedIP })
 		if i < 0 {
-			return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Port %s does not have fixed ip %s.", p.ID, f.FixedIP)
+			return fault(errs.Invalid, "BadRequest", "Bad floatingip request: Port %s does not have fixed ip %s.", p.ID, fip.FixedIP)
 		}
 		inside = p.FixedIPs[i]
 	case len(v4) == 0:
@@ -227,51 +227,51 @@ func (s *Service) associate(ctx context.Context, tx *store.Tx, f *FloatingIP) er
 	default:
 		inside = v4[0]
 	}
-	router, err := s.routerBetween(ctx, tx, inside.SubnetID, f.NetworkID)
+	router, err := f.s.Routers.between(ctx, tx, inside.SubnetID, fip.NetworkID)
 	if err != nil {
 		return err
 	}
 	if router == "" {
 		return fault(errs.NotFound, "ExternalGatewayForFloatingIPNotFound",
-			"External network %s is not reachable from subnet %s. Therefore, cannot associate Port %s with a Floating IP.", f.NetworkID, inside.SubnetID, p.ID)
+			"External network %s is not reachable from subnet %s. Therefore, cannot associate Port %s with a Floating IP.", fip.NetworkID, inside.SubnetID, p.ID)
 	}
-	have, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("port_id", p.ID))
+	have, err := f.table.All(ctx, tx, store.Eq("port_id", p.ID))
 	if err != nil {
 		return err
 	}
 	for _, o := range have {
-		if o.ID != f.ID && o.FixedIP == inside.IP && o.NetworkID == f.NetworkID {
+		if o.ID != fip.ID && o.FixedIP == inside.IP && o.NetworkID == fip.NetworkID {
 			return fault(errs.Conflict, "FloatingIPPortAlreadyAssociated",
 				"Cannot associate floating IP %s (%s) with port %s using fixed IP %s, as that fixed IP already has a floating IP on external network %s.",
-				f.Address, f.ID, p.ID, inside.IP, f.NetworkID)
+				fip.Address, fip.ID, p.ID, inside.IP, fip.NetworkID)
 		}
 	}
-	forwards, err := s.Forwardings.table.Any(ctx, tx, store.Eq("floatingip_id", f.ID))
+	forwards, err := f.s.Forwardings.table.Any(ctx, tx, store.Eq("floatingip_id", fip.ID))
 	if err != nil {
 		return err
 	}
 	if forwards {
-		return fault(errs.Conflict, "FloatingIPHasPortForwarding", "Cannot associate floating IP %s, it has port forwardings.", f.ID)
+		return fault(errs.Conflict, "FloatingIPHasPortForwarding", "Cannot associate floating IP %s, it has port forwardings.", fip.ID)
 	}
-	f.FixedIP, f.RouterID, f.Status = inside.IP, router, StatusActive
-	s.touchRouter(tx, router)
+	fip.FixedIP, fip.RouterID, fip.Status = inside.IP, router, StatusActive
+	f.s.projector.touchRouter(tx, router)
 	return nil
 }
 
-// routerBetween finds the router that leads from a subnet to an external network:
+// between finds the router that leads from a subnet to an external network:
 // rather the one that has the gateway's address, to which guests send. On a shared
 // network others may have routers too.
-func (s *Service) routerBetween(ctx context.Context, tx *store.Tx, subnetID, externalID string) (string, error) {
-	sub, err := s.Subnets.table.Get(ctx, tx, subnetID)
+func (f *Routers) between(ctx context.Context, tx *store.Tx, subnetID, externalID string) (string, error) {
+	sub, err := f.s.Subnets.table.Get(ctx, tx, subnetID)
 	if err != nil {
 		return "", err
 	}
-	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID), store.Eq("held_as", OwnerRouterInterface))
+	ps, err := f.s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID), store.Eq("held_as", OwnerRouterInterface))
 	if err != nil {
 		return "", err
 	}
 	ps = slices.DeleteFunc(ps, func(p *Port) bool { return !p.hasSubnet(subnetID) })
-	leading, err := s.Routers.table.All(ctx, tx, store.In("id", idsOf(ps, (*Port).router)), store.Eq("gateway_network_id", externalID))
+	leading, err := f.table.All(ctx, tx, store.In("id", idsOf(ps, (*Port).router)), store.Eq("gateway_network_id", externalID))
 	if err != nil || len(leading) == 0 {
 		return "", err
 	}
@@ -302,25 +302,25 @@ func (f *FloatingIPs) UpdateTx(ctx context.Context, tx *store.Tx, id string, p c
 	if !req.Associate {
 		return now, f.save(ctx, tx, now)
 	}
-	if err := f.s.reassociate(ctx, tx, now, old); err != nil {
+	if err := f.reassociate(ctx, tx, now, old); err != nil {
 		return nil, err
 	}
 	if err := f.save(ctx, tx, now); err != nil {
 		return nil, err
 	}
-	return now, f.s.tellServers(ctx, tx, old.PortID, now.PortID)
+	return now, f.tellServers(ctx, tx, old.PortID, now.PortID)
 }
 
 // reassociate takes a floating IP from where it was to where its request says.
-func (s *Service) reassociate(ctx context.Context, tx *store.Tx, f, old *FloatingIP) error {
+func (f *FloatingIPs) reassociate(ctx context.Context, tx *store.Tx, fip, old *FloatingIP) error {
 	if old.RouterID != "" {
-		s.touchRouter(tx, old.RouterID)
+		f.s.projector.touchRouter(tx, old.RouterID)
 	}
-	f.RouterID, f.Status = "", StatusDown
+	fip.RouterID, fip.Status = "", StatusDown
 	switch {
-	case f.PortID != "":
-		return s.associate(ctx, tx, f)
-	case f.FixedIP.IsValid():
+	case fip.PortID != "":
+		return f.associate(ctx, tx, fip)
+	case fip.FixedIP.IsValid():
 		return fixedWithoutPort()
 	}
 	return nil
@@ -344,67 +344,67 @@ func (f *FloatingIPs) DeleteTx(ctx context.Context, tx *store.Tx, id string) err
 	if forwards {
 		return fault(errs.Conflict, "FipInUseByPortForwarding", "Floating IP %s in use by Port Forwarding resources.", id)
 	}
-	if err := f.s.dropFloatingIP(ctx, tx, v); err != nil {
+	if err := f.drop(ctx, tx, v); err != nil {
 		return err
 	}
-	return f.s.tellServers(ctx, tx, v.PortID)
+	return f.tellServers(ctx, tx, v.PortID)
 }
 
-// dropSpareFloatingIPs deletes the floating IPs of a network that are given to
+// dropSpare deletes the floating IPs of a network that are given to
 // nobody: they do not keep the network.
-func (s *Service) dropSpareFloatingIPs(ctx context.Context, tx *store.Tx, networkID string) error {
-	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("network_id", networkID))
+func (f *FloatingIPs) dropSpare(ctx context.Context, tx *store.Tx, networkID string) error {
+	fs, err := f.table.All(ctx, tx, store.Eq("network_id", networkID))
 	if err != nil {
 		return err
 	}
-	for _, f := range fs {
-		if f.RouterID != "" {
+	for _, fip := range fs {
+		if fip.RouterID != "" {
 			continue
 		}
-		if err := s.dropFloatingIP(ctx, tx, f); err != nil {
+		if err := f.drop(ctx, tx, fip); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) dropFloatingIP(ctx context.Context, tx *store.Tx, f *FloatingIP) error {
-	if _, err := s.Forwardings.table.DeleteWhere(ctx, tx, store.Eq("floatingip_id", f.ID)); err != nil {
+func (f *FloatingIPs) drop(ctx context.Context, tx *store.Tx, fip *FloatingIP) error {
+	if _, err := f.s.Forwardings.table.DeleteWhere(ctx, tx, store.Eq("floatingip_id", fip.ID)); err != nil {
 		return err
 	}
-	if err := s.FloatingIPs.table.Delete(ctx, tx, f.ID); err != nil {
+	if err := f.table.Delete(ctx, tx, fip.ID); err != nil {
 		return err
 	}
-	if f.RouterID != "" {
-		s.touchRouter(tx, f.RouterID)
+	if fip.RouterID != "" {
+		f.s.projector.touchRouter(tx, fip.RouterID)
 	}
-	p, err := s.Ports.table.Get(ctx, tx, f.OutsidePort)
+	p, err := f.s.Ports.table.Get(ctx, tx, fip.OutsidePort)
 	if isNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.removePort(ctx, tx, p)
+	return f.s.Ports.remove(ctx, tx, p)
 }
 
 // disassociate takes floating IPs off a port: those of one address, or all.
-func (s *Service) disassociate(ctx context.Context, tx *store.Tx, portID string, fixed netip.Addr) error {
-	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("port_id", portID))
+func (f *FloatingIPs) disassociate(ctx context.Context, tx *store.Tx, portID string, fixed netip.Addr) error {
+	fs, err := f.table.All(ctx, tx, store.Eq("port_id", portID))
 	if err != nil {
 		return err
 	}
-	for _, f := range fs {
-		if fixed.IsValid() && f.FixedIP != fixed {
+	for _, fip := range fs {
+		if fixed.IsValid() && fip.FixedIP != fixed {
 			continue
 		}
-		s.touchRouter(tx, f.RouterID)
-		f.PortID, f.FixedIP, f.RouterID, f.Status = "", netip.Addr{}, "", StatusDown
-		if err := s.FloatingIPs.save(ctx, tx, f); err != nil {
+		f.s.projector.touchRouter(tx, fip.RouterID)
+		fip.PortID, fip.FixedIP, fip.RouterID, fip.Status = "", netip.Addr{}, "", StatusDown
+		if err := f.save(ctx, tx, fip); err != nil {
 			return err
 		}
 	}
-	pfs, err := s.Forwardings.table.All(ctx, tx, store.Eq("port_id", portID))
+	pfs, err := f.s.Forwardings.table.All(ctx, tx, store.Eq("port_id", portID))
 	if err != nil {
 		return err
 	}
@@ -412,22 +412,22 @@ func (s *Service) disassociate(ctx context.Context, tx *store.Tx, portID string,
 		if fixed.IsValid() && pf.InternalIP != fixed {
 			continue
 		}
-		if err := s.dropForwarding(ctx, tx, pf); err != nil {
+		if err := f.s.Forwardings.drop(ctx, tx, pf); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// floatingOn returns the floating IP whose inside is the address, "" if none.
-func (s *Service) floatingOn(ctx context.Context, tx *store.Tx, portID string, fixed netip.Addr) (string, error) {
-	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("port_id", portID))
+// on returns the floating IP whose inside is the address, "" if none.
+func (f *FloatingIPs) on(ctx context.Context, tx *store.Tx, portID string, fixed netip.Addr) (string, error) {
+	fs, err := f.table.All(ctx, tx, store.Eq("port_id", portID))
 	if err != nil {
 		return "", err
 	}
-	for _, f := range fs {
-		if f.FixedIP == fixed {
-			return f.ID, nil
+	for _, fip := range fs {
+		if fip.FixedIP == fixed {
+			return fip.ID, nil
 		}
 	}
 	return "", nil

@@ -93,28 +93,28 @@ func (f ForwardingsOf) Create(ctx context.Context, p change.Patch[PortForwarding
 		if err := f.all.begin(ctx, pf, p.Named); err != nil {
 			return nil, err
 		}
-		return pf, f.all.s.createForwarding(ctx, tx, parent, pf)
+		return pf, f.all.s.Forwardings.add(ctx, tx, parent, pf)
 	})
 }
 
-func (s *Service) createForwarding(ctx context.Context, tx *store.Tx, f *FloatingIP, pf *PortForwarding) error {
-	if f.PortID != "" {
-		return fault(errs.Conflict, "FloatingIPPortAlreadyAssociated", "Floating IP %s is in use by port %s: it cannot have port forwardings.", f.Address, f.PortID)
+func (f *Forwardings) add(ctx context.Context, tx *store.Tx, fip *FloatingIP, pf *PortForwarding) error {
+	if fip.PortID != "" {
+		return fault(errs.Conflict, "FloatingIPPortAlreadyAssociated", "Floating IP %s is in use by port %s: it cannot have port forwardings.", fip.Address, fip.PortID)
 	}
-	if err := s.placeForwarding(ctx, tx, f, pf); err != nil {
+	if err := f.judge(ctx, tx, fip, pf); err != nil {
 		return err
 	}
-	return s.Forwardings.table.Insert(ctx, tx, pf)
+	return f.table.Insert(ctx, tx, pf)
 }
 
-// placeForwarding checks a forwarding's inside and that its outside is free.
-func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *FloatingIP, pf *PortForwarding) error {
-	p, err := s.Ports.visible(ctx, tx, pf.PortID)
+// judge checks a forwarding's inside and that its outside is free.
+func (f *Forwardings) judge(ctx context.Context, tx *store.Tx, fip *FloatingIP, pf *PortForwarding) error {
+	p, err := f.s.Ports.visible(ctx, tx, pf.PortID)
 	if err != nil {
 		return err
 	}
-	if p.ProjectID != f.ProjectID && !s.isAdmin(ctx) {
-		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Port %s is associated with a different tenant than Floating IP %s and therefore cannot be bound.", p.ID, f.ID)
+	if p.ProjectID != fip.ProjectID && !f.s.Access.isAdmin(ctx) {
+		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Port %s is associated with a different tenant than Floating IP %s and therefore cannot be bound.", p.ID, fip.ID)
 	}
 	inside, insideLast := pf.Internal()
 	outside, outsideLast := pf.External()
@@ -125,20 +125,20 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 	if i < 0 {
 		return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: Requested internal IP address %s does not correspond to an address on the internal port %s.", pf.InternalIP, pf.PortID)
 	}
-	router, err := s.routerBetween(ctx, tx, p.FixedIPs[i].SubnetID, f.NetworkID)
+	router, err := f.s.Routers.between(ctx, tx, p.FixedIPs[i].SubnetID, fip.NetworkID)
 	if err != nil {
 		return err
 	}
 	if router == "" {
 		return fault(errs.NotFound, "ExternalGatewayForFloatingIPNotFound",
-			"External network %s is not reachable from subnet %s. Therefore, cannot associate Port %s with a Floating IP.", f.NetworkID, p.FixedIPs[i].SubnetID, p.ID)
+			"External network %s is not reachable from subnet %s. Therefore, cannot associate Port %s with a Floating IP.", fip.NetworkID, p.FixedIPs[i].SubnetID, p.ID)
 	}
-	if have, err := s.floatingOn(ctx, tx, p.ID, pf.InternalIP); err != nil {
+	if have, err := f.s.FloatingIPs.on(ctx, tx, p.ID, pf.InternalIP); err != nil {
 		return err
 	} else if have != "" {
-		return fault(errs.Conflict, "PortHasBindingFloatingIP", "Cannot create port forwarding to floating IP %s (%s) with port %s using fixed IP %s, as that port already has a binding floating IP.", f.Address, f.ID, p.ID, pf.InternalIP)
+		return fault(errs.Conflict, "PortHasBindingFloatingIP", "Cannot create port forwarding to floating IP %s (%s) with port %s using fixed IP %s, as that port already has a binding floating IP.", fip.Address, fip.ID, p.ID, pf.InternalIP)
 	}
-	others, err := s.Forwardings.table.All(ctx, tx, store.Eq("floatingip_id", f.ID))
+	others, err := f.table.All(ctx, tx, store.Eq("floatingip_id", fip.ID))
 	if err != nil {
 		return err
 	}
@@ -147,19 +147,19 @@ func (s *Service) placeForwarding(ctx context.Context, tx *store.Tx, f *Floating
 			continue
 		}
 		if overlap(o.External, pf.External) {
-			return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are {'floatingip_id': '%s', 'external_port': %d, 'protocol': '%s'}.", f.ID, pf.ExternalPort, pf.Protocol)
+			return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are {'floatingip_id': '%s', 'external_port': %d, 'protocol': '%s'}.", fip.ID, pf.ExternalPort, pf.Protocol)
 		}
 		if o.PortID == pf.PortID && o.InternalIP == pf.InternalIP && overlap(o.Internal, pf.Internal) {
-			return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are {'floatingip_id': '%s', 'internal_port': %d, 'protocol': '%s'}.", f.ID, pf.InternalPort, pf.Protocol)
+			return fault(errs.Invalid, "BadRequest", "Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are {'floatingip_id': '%s', 'internal_port': %d, 'protocol': '%s'}.", fip.ID, pf.InternalPort, pf.Protocol)
 		}
 	}
-	if f.RouterID != router {
-		f.RouterID, f.Status = router, StatusActive
-		if err := s.FloatingIPs.save(ctx, tx, f); err != nil {
+	if fip.RouterID != router {
+		fip.RouterID, fip.Status = router, StatusActive
+		if err := f.s.FloatingIPs.save(ctx, tx, fip); err != nil {
 			return err
 		}
 	}
-	s.touchRouter(tx, router)
+	f.s.projector.touchRouter(tx, router)
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (f ForwardingsOf) Update(ctx context.Context, id string, p change.Patch[Por
 		if err := p.To(pf); err != nil {
 			return nil, err
 		}
-		if err := f.all.s.placeForwarding(ctx, tx, parent, pf); err != nil {
+		if err := f.all.s.Forwardings.judge(ctx, tx, parent, pf); err != nil {
 			return nil, err
 		}
 		return pf, f.all.save(ctx, tx, pf)
@@ -194,7 +194,7 @@ func (f ForwardingsOf) Delete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return f.all.s.dropForwarding(ctx, tx, pf)
+		return f.all.s.Forwardings.drop(ctx, tx, pf)
 	})
 }
 
@@ -210,20 +210,20 @@ func (f ForwardingsOf) open(ctx context.Context, tx *store.Tx, action, id string
 	return parent, pf, err
 }
 
-// dropForwarding deletes one; with its last the floating IP leaves the router.
-func (s *Service) dropForwarding(ctx context.Context, tx *store.Tx, pf *PortForwarding) error {
-	if err := s.Forwardings.table.Delete(ctx, tx, pf.ID); err != nil {
+// drop deletes one; with its last the floating IP leaves the router.
+func (f *Forwardings) drop(ctx context.Context, tx *store.Tx, pf *PortForwarding) error {
+	if err := f.table.Delete(ctx, tx, pf.ID); err != nil {
 		return err
 	}
-	f, err := s.FloatingIPs.table.Get(ctx, tx, pf.FloatingIPID)
+	fip, err := f.s.FloatingIPs.table.Get(ctx, tx, pf.FloatingIPID)
 	if err != nil {
 		return err
 	}
-	s.touchRouter(tx, f.RouterID)
-	left, err := s.Forwardings.table.Any(ctx, tx, store.Eq("floatingip_id", f.ID))
+	f.s.projector.touchRouter(tx, fip.RouterID)
+	left, err := f.table.Any(ctx, tx, store.Eq("floatingip_id", fip.ID))
 	if err != nil || left {
 		return err
 	}
-	f.RouterID, f.Status = "", StatusDown
-	return s.FloatingIPs.save(ctx, tx, f)
+	fip.RouterID, fip.Status = "", StatusDown
+	return f.s.FloatingIPs.save(ctx, tx, fip)
 }

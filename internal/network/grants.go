@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"time"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/ids"
@@ -20,36 +21,43 @@ type Grant struct{ ObjectType, ObjectID, Action, Target string }
 // reaches finds what is granted to a project, by name or with everybody.
 func reaches(project string) store.Cond { return store.In("target", []string{project, "*"}) }
 
+// grants are what RBAC policies say, for families whose resources can be shared.
+type grants struct {
+	table    *store.Table[Grant]
+	policies *store.Table[RBACPolicy]
+	now      func() time.Time
+}
+
 // granted tells whether an object is granted to somebody.
-func (s *Service) granted(ctx context.Context, tx *store.Tx, objectType, objectID string, more ...store.Cond) (bool, error) {
-	return s.grants.Any(ctx, tx, append([]store.Cond{store.Eq("object_type", objectType), store.Eq("object_id", objectID)}, more...)...)
+func (f *grants) granted(ctx context.Context, tx *store.Tx, objectType, objectID string, more ...store.Cond) (bool, error) {
+	return f.table.Any(ctx, tx, append([]store.Cond{store.Eq("object_type", objectType), store.Eq("object_id", objectID)}, more...)...)
 }
 
 // grantAll lets every project use an object.
-func (s *Service) grantAll(ctx context.Context, tx *store.Tx, objectType, objectID, projectID, action string) error {
-	already, err := s.granted(ctx, tx, objectType, objectID, store.Eq("action", action), store.Eq("target", "*"))
+func (f *grants) grantAll(ctx context.Context, tx *store.Tx, objectType, objectID, projectID, action string) error {
+	already, err := f.granted(ctx, tx, objectType, objectID, store.Eq("action", action), store.Eq("target", "*"))
 	if err != nil || already {
 		return err
 	}
-	now := s.now()
-	return s.RBACPolicies.table.Insert(ctx, tx, &RBACPolicy{
+	now := f.now()
+	return f.policies.Insert(ctx, tx, &RBACPolicy{
 		Standard:   Standard{ID: ids.New(), ProjectID: projectID, Revision: 0, CreatedAt: now, UpdatedAt: now},
 		ObjectType: objectType, ObjectID: objectID, Action: action, TargetProject: "*",
 	})
 }
 
 // revokeAll is the inverse of grantAll.
-func (s *Service) revokeAll(ctx context.Context, tx *store.Tx, objectType, objectID, action string) error {
-	return s.revoke(ctx, tx, objectType, objectID, store.Eq("action", action), store.Eq("target", "*"))
+func (f *grants) revokeAll(ctx context.Context, tx *store.Tx, objectType, objectID, action string) error {
+	return f.revoke(ctx, tx, objectType, objectID, store.Eq("action", action), store.Eq("target", "*"))
 }
 
-// forgetGrants removes the policies of a deleted object.
-func (s *Service) forgetGrants(ctx context.Context, tx *store.Tx, objectType, objectID string) error {
-	return s.revoke(ctx, tx, objectType, objectID)
+// forget removes the policies of a deleted object.
+func (f *grants) forget(ctx context.Context, tx *store.Tx, objectType, objectID string) error {
+	return f.revoke(ctx, tx, objectType, objectID)
 }
 
-func (s *Service) revoke(ctx context.Context, tx *store.Tx, objectType, objectID string, more ...store.Cond) error {
-	_, err := s.RBACPolicies.table.DeleteWhere(ctx, tx, append([]store.Cond{store.Eq("object_type", objectType), store.Eq("object_id", objectID)}, more...)...)
+func (f *grants) revoke(ctx context.Context, tx *store.Tx, objectType, objectID string, more ...store.Cond) error {
+	_, err := f.policies.DeleteWhere(ctx, tx, append([]store.Cond{store.Eq("object_type", objectType), store.Eq("object_id", objectID)}, more...)...)
 	return err
 }
 
@@ -59,7 +67,7 @@ func hydrateShared[T any, P resource[T]](ctx context.Context, s *Service, tx *st
 	if len(vs) == 1 {
 		conds = append(conds, store.Eq("object_id", vs[0].Std().ID))
 	}
-	gs, err := s.grants.All(ctx, tx, conds...)
+	gs, err := s.grants.table.All(ctx, tx, conds...)
 	granted := make(map[string]bool, len(gs))
 	for _, g := range gs {
 		granted[g.ObjectID] = true

@@ -103,7 +103,7 @@ func (f *SecurityGroupRules) judge(ctx context.Context, tx *store.Tx, r, old *Se
 	if old != nil {
 		return nil
 	}
-	if r.groupProject != r.ProjectID && !f.s.isAdmin(ctx) {
+	if r.groupProject != r.ProjectID && !f.s.Access.isAdmin(ctx) {
 		return f.s.SecurityGroups.notFound(r.GroupID)
 	}
 	if r.RemoteGroupID != "" {
@@ -121,7 +121,7 @@ func (f *SecurityGroupRules) judge(ctx context.Context, tx *store.Tx, r, old *Se
 			return fault(errs.Conflict, "SecurityGroupRuleExists", "Security group rule already exists. Rule id is %s.", o.ID)
 		}
 	}
-	return f.s.countQuota(ctx, tx, r.ProjectID, "security_group_rule", 1)
+	return f.s.Quotas.count(ctx, tx, r.ProjectID, "security_group_rule", 1)
 }
 
 // sameRule tells whether two rules allow the same.
@@ -223,8 +223,8 @@ func validatePortRange(r *SecurityGroupRule, protocol int) error {
 }
 
 // addDefaultRules gives a new group the rules that every group starts with.
-func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *SecurityGroup) error {
-	templates, err := s.DefaultRules.table.All(ctx, tx)
+func (f *SecurityGroups) addDefaultRules(ctx context.Context, tx *store.Tx, g *SecurityGroup) error {
+	templates, err := f.s.DefaultRules.table.All(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *Security
 		return g.Default && !t.InDefaultGroup || !g.Default && !t.InCustomGroup
 	})
 	if !g.Default {
-		if err := s.countQuota(ctx, tx, g.ProjectID, "security_group_rule", int64(len(templates))); err != nil {
+		if err := f.s.Quotas.count(ctx, tx, g.ProjectID, "security_group_rule", int64(len(templates))); err != nil {
 			return err
 		}
 	}
@@ -244,7 +244,7 @@ func (s *Service) addDefaultRules(ctx context.Context, tx *store.Tx, g *Security
 		if r.RemoteGroupID == "PARENT" {
 			r.RemoteGroupID = g.ID
 		}
-		if err := s.SecurityGroupRules.table.Insert(ctx, tx, &r); err != nil {
+		if err := f.s.SecurityGroupRules.table.Insert(ctx, tx, &r); err != nil {
 			return err
 		}
 		g.Rules = append(g.Rules, &r)

@@ -22,9 +22,8 @@ func newSecurityGroups(s *Service, t *store.Table[SecurityGroup]) *SecurityGroup
 		s: s, table: t, name: "security_group", code: "SecurityGroupNotFound", say: "Security group %s does not exist",
 		fresh:  func() SecurityGroup { return SecurityGroup{Stateful: true} },
 		target: func(g *SecurityGroup, t policy.Target) { t["shared"] = flag(g.Shared) },
-		made:   s.addDefaultRules,
 	}}
-	f.hydrate, f.valid, f.gone = f.hydrated, f.judge, f.remove
+	f.hydrate, f.valid, f.made, f.gone = f.hydrated, f.judge, f.addDefaultRules, f.remove
 	return f
 }
 
@@ -63,10 +62,10 @@ func sortRules(rs []*SecurityGroupRule) {
 // made if it is not there yet.
 func (f *SecurityGroups) List(ctx context.Context, q store.Query) (store.Page[SecurityGroup], error) {
 	project := actor.From(ctx).ProjectID
-	if i := slices.IndexFunc(q.Where, func(c store.Cond) bool { return c.Field == "project_id" && c.Op == store.Equal }); i >= 0 && f.s.isAdmin(ctx) {
+	if i := slices.IndexFunc(q.Where, func(c store.Cond) bool { return c.Field == "project_id" && c.Op == store.Equal }); i >= 0 && f.s.Access.isAdmin(ctx) {
 		project, _ = q.Where[i].Value.(string)
 	}
-	if err := f.s.EnsureDefaultSecurityGroup(ctx, project); err != nil {
+	if err := f.EnsureDefault(ctx, project); err != nil {
 		return store.Page[SecurityGroup]{}, err
 	}
 	return f.family.List(ctx, q)
@@ -76,7 +75,7 @@ func (f *SecurityGroups) List(ctx context.Context, q store.Query) (store.Page[Se
 // makes another, and it keeps its name.
 func (f *SecurityGroups) judge(ctx context.Context, tx *store.Tx, g, old *SecurityGroup) error {
 	if old == nil {
-		if _, err := f.s.EnsureDefaultSecurityGroupTx(ctx, tx, g.ProjectID); err != nil {
+		if _, err := f.EnsureDefaultTx(ctx, tx, g.ProjectID); err != nil {
 			return err
 		}
 	}
@@ -86,18 +85,18 @@ func (f *SecurityGroups) judge(ctx context.Context, tx *store.Tx, g, old *Securi
 	if g.Name == "default" && !g.Default {
 		return fault(errs.Conflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
 	}
-	f.s.touchGroup(tx, g.ID)
+	f.s.projector.touchGroup(tx, g.ID)
 	switch {
 	case old == nil: // the default group counts, too
-		return f.s.countQuota(ctx, tx, g.ProjectID, "security_group", 1)
+		return f.s.Quotas.count(ctx, tx, g.ProjectID, "security_group", 1)
 	case g.Stateful != old.Stateful:
-		return f.s.groupUnused(ctx, tx, g.ID)
+		return f.unused(ctx, tx, g.ID)
 	}
 	return nil
 }
 
-func (s *Service) groupUnused(ctx context.Context, tx *store.Tx, id string) error {
-	used, err := s.portGroups.Any(ctx, tx, store.Eq("group_id", id))
+func (f *SecurityGroups) unused(ctx context.Context, tx *store.Tx, id string) error {
+	used, err := f.s.portGroups.Any(ctx, tx, store.Eq("group_id", id))
 	if err == nil && used {
 		return fault(errs.Conflict, "SecurityGroupInUse", "Security Group %s in use.", id)
 	}
@@ -106,10 +105,10 @@ func (s *Service) groupUnused(ctx context.Context, tx *store.Tx, id string) erro
 
 // remove clears what hangs from a group that no port uses.
 func (f *SecurityGroups) remove(ctx context.Context, tx *store.Tx, g *SecurityGroup) error {
-	if err := f.s.groupUnused(ctx, tx, g.ID); err != nil {
+	if err := f.unused(ctx, tx, g.ID); err != nil {
 		return err
 	}
-	if g.Default && !f.s.isAdmin(ctx) {
+	if g.Default && !f.s.Access.isAdmin(ctx) {
 		return fault(errs.Conflict, "SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
 	}
 	// Rules of other groups that name this one can match nothing any more.
@@ -119,18 +118,18 @@ func (f *SecurityGroups) remove(ctx context.Context, tx *store.Tx, g *SecurityGr
 		return err
 	}
 	for _, r := range others {
-		f.s.touchGroup(tx, r.GroupID)
+		f.s.projector.touchGroup(tx, r.GroupID)
 	}
 	if _, err := rules.DeleteWhere(ctx, tx, store.Or(store.Eq("group_id", g.ID), store.Eq("remote_group_id", g.ID))); err != nil {
 		return err
 	}
-	f.s.touchGroup(tx, g.ID)
-	return f.s.forgetGrants(ctx, tx, "security_group", g.ID)
+	f.s.projector.touchGroup(tx, g.ID)
+	return f.s.grants.forget(ctx, tx, "security_group", g.ID)
 }
 
 // rulesChanged gives a group whose rules changed its next revision.
 func (f *SecurityGroups) rulesChanged(ctx context.Context, tx *store.Tx, id string) error {
-	f.s.touchGroup(tx, id)
+	f.s.projector.touchGroup(tx, id)
 	g, err := f.table.Get(ctx, tx, id)
 	if err != nil {
 		return err
@@ -138,36 +137,36 @@ func (f *SecurityGroups) rulesChanged(ctx context.Context, tx *store.Tx, id stri
 	return f.save(ctx, tx, g)
 }
 
-// EnsureDefaultSecurityGroup makes the project's default group if it has none.
-func (s *Service) EnsureDefaultSecurityGroup(ctx context.Context, projectID string) error {
+// EnsureDefault makes the project's default group if it has none.
+func (f *SecurityGroups) EnsureDefault(ctx context.Context, projectID string) error {
 	if projectID == "" {
 		return nil
 	}
 	there := false
-	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		there, err = s.SecurityGroups.table.Any(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
+	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		there, err = f.table.Any(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
 		return err
 	})
 	if err != nil || there {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		_, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, projectID)
+	return f.s.db.Write(ctx, func(tx *store.Tx) error {
+		_, err := f.EnsureDefaultTx(ctx, tx, projectID)
 		return err
 	})
 }
 
-// EnsureDefaultSecurityGroupTx makes the project's default group if it has
+// EnsureDefaultTx makes the project's default group if it has
 // none, and returns it: everything out is allowed, and everything between its members.
-func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx, projectID string) (*SecurityGroup, error) {
+func (f *SecurityGroups) EnsureDefaultTx(ctx context.Context, tx *store.Tx, projectID string) (*SecurityGroup, error) {
 	if projectID == "" {
 		return nil, nil
 	}
-	have, err := s.SecurityGroups.table.First(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
+	have, err := f.table.First(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
 	if err == nil || !isNotFound(err) {
 		return have, err
 	}
-	now := s.now()
+	now := f.s.now()
 	g := &SecurityGroup{
 		Standard: Standard{
 			ID: ids.New(), ProjectID: projectID, Name: "default", Description: "Default security group",
@@ -175,15 +174,15 @@ func (s *Service) EnsureDefaultSecurityGroupTx(ctx context.Context, tx *store.Tx
 		},
 		Stateful: true, Default: true,
 	}
-	if err := s.SecurityGroups.table.Insert(ctx, tx, g); err != nil {
+	if err := f.table.Insert(ctx, tx, g); err != nil {
 		if store.Duplicate(err) {
 			return nil, store.ErrAgain
 		}
 		return nil, err
 	}
-	if err := s.addDefaultRules(ctx, tx, g); err != nil {
+	if err := f.addDefaultRules(ctx, tx, g); err != nil {
 		return nil, err
 	}
-	s.touchGroup(tx, g.ID)
+	f.s.projector.touchGroup(tx, g.ID)
 	return g, nil
 }

@@ -35,10 +35,17 @@ func keyIP(key string) netip.Addr {
 	return netip.AddrFrom16([16]byte(b)).Unmap()
 }
 
+// ipam gives addresses of subnets to ports, and takes them back.
+type ipam struct {
+	allocations *store.Table[Allocation]
+	ports       *store.Table[Port]
+	subnets     *Subnets
+}
+
 // reserve writes an allocation. The table's key makes it impossible to give
 // an address twice; losing a race runs the transaction again.
-func (s *Service) reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, portID string) error {
-	err := s.allocations.Insert(ctx, tx, &Allocation{subnetID, ipKey(ip), portID})
+func (f *ipam) reserve(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr, portID string) error {
+	err := f.allocations.Insert(ctx, tx, &Allocation{subnetID, ipKey(ip), portID})
 	if store.Duplicate(err) {
 		return fmt.Errorf("address %s: %w", ip, store.ErrAgain)
 	}
@@ -46,8 +53,8 @@ func (s *Service) reserve(ctx context.Context, tx *store.Tx, subnetID string, ip
 }
 
 // taken tells which port has the address.
-func (s *Service) taken(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr) (string, error) {
-	a, err := s.allocations.Get(ctx, tx, subnetID, ipKey(ip))
+func (f *ipam) taken(ctx context.Context, tx *store.Tx, subnetID string, ip netip.Addr) (string, error) {
+	a, err := f.allocations.Get(ctx, tx, subnetID, ipKey(ip))
 	if isNotFound(err) {
 		return "", nil
 	}
@@ -58,8 +65,8 @@ func (s *Service) taken(ctx context.Context, tx *store.Tx, subnetID string, ip n
 }
 
 // reserveThis reserves the address that a request names.
-func (s *Service) reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, portID string) error {
-	owner, err := s.taken(ctx, tx, sub.ID, ip)
+func (f *ipam) reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip netip.Addr, portID string) error {
+	owner, err := f.taken(ctx, tx, sub.ID, ip)
 	if err != nil {
 		return err
 	}
@@ -69,7 +76,7 @@ func (s *Service) reserveThis(ctx context.Context, tx *store.Tx, sub *Subnet, ip
 	if owner != "" {
 		return fault(errs.Conflict, "IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", ip, sub.ID)
 	}
-	return s.reserve(ctx, tx, sub.ID, ip, portID)
+	return f.reserve(ctx, tx, sub.ID, ip, portID)
 }
 
 // window is how many addresses are looked at in one query.
@@ -78,9 +85,9 @@ const window = 256
 // freeAddress finds an address of the subnet's pools that nobody has: one
 // above all that are given, which is found at once and leaves returned
 // addresses alone for a while, or else the first hole.
-func (s *Service) freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, error) {
+func (f *ipam) freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (netip.Addr, error) {
 	for _, pool := range sub.Pools {
-		a, err := s.aboveAll(ctx, tx, sub, pool)
+		a, err := f.aboveAll(ctx, tx, sub, pool)
 		if err != nil || a.IsValid() {
 			return a, err
 		}
@@ -91,7 +98,7 @@ func (s *Service) freeAddress(ctx context.Context, tx *store.Tx, sub *Subnet) (n
 			if !end.IsValid() || end.Compare(pool.End) > 0 {
 				end = pool.End
 			}
-			given, err := s.allocations.All(ctx, tx, within(sub, start, end)...)
+			given, err := f.allocations.All(ctx, tx, within(sub, start, end)...)
 			if err != nil {
 				return netip.Addr{}, err
 			}
@@ -118,8 +125,8 @@ func within(sub *Subnet, first, last netip.Addr) []store.Cond {
 }
 
 // aboveAll finds an address of the pool above every given one.
-func (s *Service) aboveAll(ctx context.Context, tx *store.Tx, sub *Subnet, pool Pool) (netip.Addr, error) {
-	last, err := s.allocations.List(ctx, tx, store.Query{
+func (f *ipam) aboveAll(ctx context.Context, tx *store.Tx, sub *Subnet, pool Pool) (netip.Addr, error) {
+	last, err := f.allocations.List(ctx, tx, store.Query{
 		Where: within(sub, pool.Start, pool.End), Sort: []store.Sort{{Field: "subnet_id", Desc: true}, {Field: "ip", Desc: true}}, Limit: 1,
 	})
 	if err != nil {
@@ -206,13 +213,13 @@ func eui64(prefix netip.Prefix, mac string) netip.Addr {
 }
 
 // freeMAC makes a MAC address that the network does not have.
-func (s *Service) freeMAC(ctx context.Context, tx *store.Tx, networkID string) (string, error) {
+func (f *ipam) freeMAC(ctx context.Context, tx *store.Tx, networkID string) (string, error) {
 	for {
 		var b [4]byte
 		_, _ = rand.Read(b[:])
 		v := binary.BigEndian.Uint32(b[:])
 		mac := fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", byte(v>>16), byte(v>>8), byte(v))
-		used, err := s.Ports.table.Any(ctx, tx, store.Eq("network_id", networkID), store.Eq("mac", mac))
+		used, err := f.ports.Any(ctx, tx, store.Eq("network_id", networkID), store.Eq("mac", mac))
 		if err != nil || !used {
 			return mac, err
 		}
@@ -221,8 +228,8 @@ func (s *Service) freeMAC(ctx context.Context, tx *store.Tx, networkID string) (
 
 // allocate gives the port its addresses: those it asks for in want, or one of
 // each IP version that the network has. given tells whether it asks at all.
-func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP, given bool) error {
-	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", p.NetworkID))
+func (f *ipam) allocate(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP, given bool) error {
+	subs, err := f.subnets.table.All(ctx, tx, store.Eq("network_id", p.NetworkID))
 	if err != nil {
 		return err
 	}
@@ -234,7 +241,7 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 	})
 	if given {
 		for _, w := range want {
-			if err := s.allocateOne(ctx, tx, p, subs, w); err != nil {
+			if err := f.allocateOne(ctx, tx, p, subs, w); err != nil {
 				return err
 			}
 		}
@@ -242,7 +249,7 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 			return nil
 		}
 		// A guest hears the advertisements of every such subnet and takes an address.
-		return s.allocateSLAAC(ctx, tx, p, subs)
+		return f.allocateSLAAC(ctx, tx, p, subs)
 	}
 	usable := slices.DeleteFunc(slices.Clone(subs), func(sub *Subnet) bool { return !serves(sub, p.DeviceOwner, subs) })
 	var choices [2][]*Subnet // by version: 4, 6
@@ -260,14 +267,14 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 		}
 		found := false
 		for _, sub := range choice {
-			ip, err := s.freeAddress(ctx, tx, sub)
+			ip, err := f.freeAddress(ctx, tx, sub)
 			if err != nil {
 				return err
 			}
 			if !ip.IsValid() {
 				continue
 			}
-			if err := s.reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
+			if err := f.reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
 				return err
 			}
 			p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
@@ -281,7 +288,7 @@ func (s *Service) allocate(ctx context.Context, tx *store.Tx, p *Port, want []Fi
 	if p.NetworkOwned() {
 		return nil
 	}
-	return s.allocateSLAAC(ctx, tx, p, usable)
+	return f.allocateSLAAC(ctx, tx, p, usable)
 }
 
 // serves tells whether the subnet gives addresses to ports of this owner:
@@ -298,13 +305,13 @@ func serves(sub *Subnet, owner string, all []*Subnet) bool {
 	return !slices.ContainsFunc(all, func(o *Subnet) bool { return o.Version() == sub.Version() && matches(o) })
 }
 
-func (s *Service) allocateSLAAC(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet) error {
+func (f *ipam) allocateSLAAC(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet) error {
 	for _, sub := range subs {
 		if !sub.SLAAC() || p.hasSubnet(sub.ID) {
 			continue
 		}
 		ip := eui64(sub.CIDR, p.MAC)
-		if err := s.reserveThis(ctx, tx, sub, ip, p.ID); err != nil {
+		if err := f.reserveThis(ctx, tx, sub, ip, p.ID); err != nil {
 			return err
 		}
 		p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
@@ -317,8 +324,8 @@ func (p *Port) hasSubnet(id string) bool {
 }
 
 // allocateOne gives the port one address that it asks for.
-func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet, w FixedIP) error {
-	sub, err := s.chooseSubnet(ctx, tx, p.NetworkID, subs, w)
+func (f *ipam) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs []*Subnet, w FixedIP) error {
+	sub, err := f.chooseSubnet(ctx, tx, p.NetworkID, subs, w)
 	if err != nil {
 		return err
 	}
@@ -334,16 +341,16 @@ func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs [
 			return nil
 		}
 		ip = auto
-		err = s.reserveThis(ctx, tx, sub, ip, p.ID)
+		err = f.reserveThis(ctx, tx, sub, ip, p.ID)
 	case ip.IsValid():
-		err = s.reserveThis(ctx, tx, sub, ip, p.ID)
+		err = f.reserveThis(ctx, tx, sub, ip, p.ID)
 	default:
-		ip, err = s.freeAddress(ctx, tx, sub)
+		ip, err = f.freeAddress(ctx, tx, sub)
 		if err == nil && !ip.IsValid() {
 			err = fault(errs.Conflict, "IpAddressGenerationFailure", "No more IP addresses available on network %s.", p.NetworkID)
 		}
 		if err == nil {
-			err = s.reserve(ctx, tx, sub.ID, ip, p.ID)
+			err = f.reserve(ctx, tx, sub.ID, ip, p.ID)
 		}
 	}
 	if err != nil {
@@ -353,11 +360,11 @@ func (s *Service) allocateOne(ctx context.Context, tx *store.Tx, p *Port, subs [
 	return nil
 }
 
-func (s *Service) chooseSubnet(ctx context.Context, tx *store.Tx, networkID string, subs []*Subnet, w FixedIP) (*Subnet, error) {
+func (f *ipam) chooseSubnet(ctx context.Context, tx *store.Tx, networkID string, subs []*Subnet, w FixedIP) (*Subnet, error) {
 	if w.SubnetID != "" {
 		i := slices.IndexFunc(subs, func(x *Subnet) bool { return x.ID == w.SubnetID })
 		if i < 0 {
-			if _, err := s.Subnets.visible(ctx, tx, w.SubnetID); err != nil {
+			if _, err := f.subnets.visible(ctx, tx, w.SubnetID); err != nil {
 				return nil, err
 			}
 			return nil, fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Failed to create port on network %s, because fixed_ips included invalid subnet %s.", networkID, w.SubnetID)
@@ -394,9 +401,9 @@ func usableIn(cidr netip.Prefix, ip netip.Addr) bool {
 }
 
 // release frees addresses of the port.
-func (s *Service) release(ctx context.Context, tx *store.Tx, portID string, ips ...FixedIP) error {
-	for _, f := range ips {
-		if _, err := s.allocations.DeleteWhere(ctx, tx, store.Eq("subnet_id", f.SubnetID), store.Eq("ip", ipKey(f.IP)), store.Eq("port_id", portID)); err != nil {
+func (f *ipam) release(ctx context.Context, tx *store.Tx, portID string, ips ...FixedIP) error {
+	for _, fixed := range ips {
+		if _, err := f.allocations.DeleteWhere(ctx, tx, store.Eq("subnet_id", fixed.SubnetID), store.Eq("ip", ipKey(fixed.IP)), store.Eq("port_id", portID)); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type Segment struct {
 func newNetworks(s *Service, t Tables) *Networks {
 	n := &Networks{segments: t.Segments}
 	n.family = family[Network, *Network]{
-		s: s, table: t.Networks, name: "network", code: "NetworkNotFound", say: "Network %s could not be found.", hydrate: s.hydrateNetworks,
+		s: s, table: t.Networks, name: "network", code: "NetworkNotFound", say: "Network %s could not be found.", hydrate: n.hydrated,
 		target: func(n *Network, t policy.Target) {
 			t["shared"], t["router:external"] = flag(n.Shared), flag(n.externalVisible)
 		},
@@ -38,8 +38,8 @@ func newNetworks(s *Service, t Tables) *Networks {
 	return n
 }
 
-// hydrateNetworks reads sharing.
-func (s *Service) hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Network) error {
+// hydrated reads sharing.
+func (f *Networks) hydrated(ctx context.Context, tx *store.Tx, vs []*Network) error {
 	project := actor.From(ctx).ProjectID
 	byID := make(map[string]*Network, len(vs))
 	for _, n := range vs {
@@ -50,7 +50,7 @@ func (s *Service) hydrateNetworks(ctx context.Context, tx *store.Tx, vs []*Netwo
 	if len(vs) == 1 {
 		conds = append(conds, store.Eq("object_id", vs[0].ID))
 	}
-	gs, err := s.grants.All(ctx, tx, conds...)
+	gs, err := f.s.grants.table.All(ctx, tx, conds...)
 	if err != nil {
 		return err
 	}
@@ -103,86 +103,86 @@ func (f *Networks) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[Ne
 	if err := f.begin(ctx, n, p.Named); err != nil {
 		return nil, err
 	}
-	return n, f.s.createNetwork(ctx, tx, n, !p.Has("qos_policy_id"))
+	return n, f.add(ctx, tx, n, !p.Has("qos_policy_id"))
 }
 
-// createNetwork makes a network that the actor may make; inherit gives it its
+// add makes a network that the actor may make; inherit gives it its
 // project's default limits.
-func (s *Service) createNetwork(ctx context.Context, tx *store.Tx, n *Network, inherit bool) error {
-	if err := s.countQuota(ctx, tx, n.ProjectID, "network", 1); err != nil {
+func (f *Networks) add(ctx context.Context, tx *store.Tx, n *Network, inherit bool) error {
+	if err := f.s.Quotas.count(ctx, tx, n.ProjectID, "network", 1); err != nil {
 		return err
 	}
-	if err := s.checkAZHints(ctx, tx, n.AZHints); err != nil {
+	if err := f.s.Agents.checkHints(ctx, tx, n.AZHints); err != nil {
 		return err
 	}
-	if err := s.placeSegment(ctx, tx, n); err != nil {
+	if err := f.placeSegment(ctx, tx, n); err != nil {
 		return err
 	}
-	if err := s.setMTU(n); err != nil {
+	if err := f.setMTU(n); err != nil {
 		return err
 	}
 	if n.Default {
-		if err := s.oneDefaultNetwork(ctx, tx, n); err != nil {
+		if err := f.oneDefault(ctx, tx, n); err != nil {
 			return err
 		}
 	}
 	if n.QoSPolicyID == "" && inherit {
 		var err error
-		if n.QoSPolicyID, err = s.defaultQoS(ctx, tx, n.ProjectID); err != nil {
+		if n.QoSPolicyID, err = f.s.QoSPolicies.defaultOf(ctx, tx, n.ProjectID); err != nil {
 			return err
 		}
 	}
-	if err := s.Networks.table.Insert(ctx, tx, n); err != nil {
+	if err := f.table.Insert(ctx, tx, n); err != nil {
 		return err
 	}
-	if err := s.bindQoS(ctx, tx, "network", n.ID, "", n.QoSPolicyID); err != nil {
+	if err := f.s.QoSPolicies.bind(ctx, tx, "network", n.ID, "", n.QoSPolicyID); err != nil {
 		return err
 	}
-	if _, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, n.ProjectID); err != nil {
+	if _, err := f.s.SecurityGroups.EnsureDefaultTx(ctx, tx, n.ProjectID); err != nil {
 		return err
 	}
 	if n.Shared {
-		if err := s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionShared); err != nil {
+		if err := f.s.grants.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionShared); err != nil {
 			return err
 		}
 	}
 	if n.External {
-		if err := s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal); err != nil {
+		if err := f.s.grants.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal); err != nil {
 			return err
 		}
 	}
-	s.touchNetwork(tx, n.ID)
+	f.s.projector.touchNetwork(tx, n.ID)
 	return nil
 }
 
 // chooseType gives a network that names no provider its type: an external one
 // is the outside network while nobody has that, so that it leads somewhere.
-func (s *Service) chooseType(ctx context.Context, tx *store.Tx, n *Network) error {
+func (f *Networks) chooseType(ctx context.Context, tx *store.Tx, n *Network) error {
 	n.Type = TypeGeneve
-	if !n.External || s.cfg.ExternalPhysical == "" {
+	if !n.External || f.s.cfg.ExternalPhysical == "" {
 		return nil
 	}
-	taken, err := s.Networks.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", s.cfg.ExternalPhysical))
+	taken, err := f.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", f.s.cfg.ExternalPhysical))
 	if err == nil && !taken {
-		n.Type, n.Physical = TypeFlat, s.cfg.ExternalPhysical
+		n.Type, n.Physical = TypeFlat, f.s.cfg.ExternalPhysical
 	}
 	return err
 }
 
 // placeSegment checks what the request says of the provider network, or chooses.
-func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) error {
+func (f *Networks) placeSegment(ctx context.Context, tx *store.Tx, n *Network) error {
 	if n.Type == "" {
 		if n.Physical != "" || n.Segment != 0 {
 			return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: network_type required.")
 		}
-		if err := s.chooseType(ctx, tx, n); err != nil {
+		if err := f.chooseType(ctx, tx, n); err != nil {
 			return err
 		}
 	}
 	bad := func(format string, args ...any) error {
 		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: "+format+".", args...)
 	}
-	bounds := s.cfg.VNIs
+	bounds := f.s.cfg.VNIs
 	switch n.Type {
 	case TypeGeneve, "vxlan", "gre":
 		if n.Physical != "" {
@@ -193,7 +193,7 @@ func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) er
 		}
 		n.Type = TypeGeneve
 	case TypeVLAN:
-		bounds = s.cfg.VLANs
+		bounds = f.s.cfg.VLANs
 		if n.Physical == "" {
 			return bad("physical_network required for vlan provider network")
 		}
@@ -210,7 +210,7 @@ func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) er
 		if n.Physical == "" {
 			return bad("physical_network required for flat provider network")
 		}
-		taken, err := s.Networks.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", n.Physical), store.Ne("id", n.ID))
+		taken, err := f.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", n.Physical), store.Ne("id", n.ID))
 		if err == nil && taken {
 			return fault(errs.Conflict, "FlatNetworkInUse", "Unable to create the flat network. Physical network %s is in use.", n.Physical)
 		}
@@ -218,7 +218,7 @@ func (s *Service) placeSegment(ctx context.Context, tx *store.Tx, n *Network) er
 	default:
 		return bad("network_type value '%s' not supported", n.Type)
 	}
-	used, err := s.Networks.usedSegments(ctx, tx, n)
+	used, err := f.usedSegments(ctx, tx, n)
 	if err != nil {
 		return err
 	}
@@ -256,15 +256,15 @@ func (f *Networks) usedSegments(ctx context.Context, tx *store.Tx, n *Network) (
 }
 
 // maxMTU is what a network of this type can carry.
-func (s *Service) maxMTU(n *Network) int {
+func (f *Networks) maxMTU(n *Network) int {
 	if n.Type == TypeGeneve {
-		return s.cfg.MTU - geneveOverhead
+		return f.s.cfg.MTU - geneveOverhead
 	}
-	return s.cfg.MTU
+	return f.s.cfg.MTU
 }
 
-func (s *Service) setMTU(n *Network) error {
-	top := s.maxMTU(n)
+func (f *Networks) setMTU(n *Network) error {
+	top := f.maxMTU(n)
 	if n.MTU == 0 {
 		n.MTU = top
 	}
@@ -274,11 +274,11 @@ func (s *Service) setMTU(n *Network) error {
 	return nil
 }
 
-func (s *Service) oneDefaultNetwork(ctx context.Context, tx *store.Tx, n *Network) error {
+func (f *Networks) oneDefault(ctx context.Context, tx *store.Tx, n *Network) error {
 	if !n.External {
 		return fault(errs.Invalid, "DefaultExternalNetworkNotExternal", "The default external network must be external.")
 	}
-	all, err := s.Networks.table.All(ctx, tx)
+	all, err := f.table.All(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -301,23 +301,23 @@ func (f *Networks) Update(ctx context.Context, id string, p change.Patch[Network
 		if err := p.To(n); err != nil {
 			return nil, err
 		}
-		return n, f.s.updateNetwork(ctx, tx, n, &old, p.Has("is_default"))
+		return n, f.change(ctx, tx, n, &old, p.Has("is_default"))
 	})
 }
 
-// updateNetwork judges what became of a network, writes it and brings along
+// change judges what became of a network, writes it and brings along
 // what depends on it; asked tells whether to be the default was asked for.
-func (s *Service) updateNetwork(ctx context.Context, tx *store.Tx, n, old *Network, asked bool) error {
+func (f *Networks) change(ctx context.Context, tx *store.Tx, n, old *Network, asked bool) error {
 	if n.Type != old.Type || n.Physical != old.Physical || n.Segment != old.Segment {
-		if err := s.placeSegment(ctx, tx, n); err != nil {
+		if err := f.placeSegment(ctx, tx, n); err != nil {
 			return err
 		}
 	}
-	if err := s.setMTU(n); err != nil {
+	if err := f.setMTU(n); err != nil {
 		return err
 	}
 	if n.MTU < minMTU6 && n.MTU != old.MTU {
-		subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+		subs, err := f.s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 		if err != nil {
 			return err
 		}
@@ -326,72 +326,72 @@ func (s *Service) updateNetwork(ctx context.Context, tx *store.Tx, n, old *Netwo
 		}
 	}
 	if n.Default && (!old.Default || !n.External && asked) {
-		if err := s.oneDefaultNetwork(ctx, tx, n); err != nil {
+		if err := f.oneDefault(ctx, tx, n); err != nil {
 			return err
 		}
 	}
 	if n.Shared != old.Shared {
-		if err := s.setShared(ctx, tx, n); err != nil {
+		if err := f.setShared(ctx, tx, n); err != nil {
 			return err
 		}
 	}
 	if n.External != old.External {
-		if err := s.setExternal(ctx, tx, n); err != nil {
+		if err := f.setExternal(ctx, tx, n); err != nil {
 			return err
 		}
 	}
-	if err := s.Networks.save(ctx, tx, n); err != nil {
+	if err := f.save(ctx, tx, n); err != nil {
 		return err
 	}
-	s.touchNetwork(tx, n.ID)
+	f.s.projector.touchNetwork(tx, n.ID)
 	if n.QoSPolicyID != old.QoSPolicyID {
-		if err := s.bindQoS(ctx, tx, "network", n.ID, old.QoSPolicyID, n.QoSPolicyID); err != nil {
+		if err := f.s.QoSPolicies.bind(ctx, tx, "network", n.ID, old.QoSPolicyID, n.QoSPolicyID); err != nil {
 			return err
 		}
-		if err := s.touchQoSOfNetwork(ctx, tx, n.ID); err != nil {
+		if err := f.s.QoSPolicies.touchNetwork(ctx, tx, n.ID); err != nil {
 			return err
 		}
 	}
 	if n.MTU != old.MTU {
-		if err := s.touchRoutersOfNetwork(ctx, tx, n.ID); err != nil {
+		if err := f.s.projector.touchRoutersOf(ctx, tx, n.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) setShared(ctx context.Context, tx *store.Tx, n *Network) error {
+func (f *Networks) setShared(ctx context.Context, tx *store.Tx, n *Network) error {
 	if n.Shared {
-		return s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionShared)
+		return f.s.grants.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionShared)
 	}
-	if err := s.networkUnusedByOthers(ctx, tx, n, "*", ""); err != nil {
+	if err := f.unusedByOthers(ctx, tx, n, "*", ""); err != nil {
 		return err
 	}
-	return s.revokeAll(ctx, tx, "network", n.ID, ActionShared)
+	return f.s.grants.revokeAll(ctx, tx, "network", n.ID, ActionShared)
 }
 
-// bumpNetwork gives a network its next revision, because what belongs to it changed.
-func (s *Service) bumpNetwork(ctx context.Context, tx *store.Tx, id string) error {
-	n, err := s.Networks.table.Get(ctx, tx, id)
+// bump gives a network its next revision, because what belongs to it changed.
+func (f *Networks) bump(ctx context.Context, tx *store.Tx, id string) error {
+	n, err := f.table.Get(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	return s.Networks.save(ctx, tx, n)
+	return f.save(ctx, tx, n)
 }
 
-// networkUnusedByOthers makes sure that sharing with target ("*" or a project)
+// unusedByOthers makes sure that sharing with target ("*" or a project)
 // can end, or go over to next alone.
-func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target, next string) error {
+func (f *Networks) unusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target, next string) error {
 	conds := []store.Cond{store.Eq("network_id", n.ID), store.Ne("project_id", n.ProjectID), store.Ne("project_id", ""), store.Ne("project_id", next)}
 	if target != "*" {
 		conds = append(conds, store.Eq("project_id", target))
 	}
-	users, err := s.Ports.table.All(ctx, tx, conds...)
+	users, err := f.s.Ports.table.All(ctx, tx, conds...)
 	if err != nil {
 		return err
 	}
 	for _, u := range users {
-		otherwise, err := s.granted(ctx, tx, "network", n.ID, store.Eq("action", ActionShared), store.Ne("target", target), reaches(u.ProjectID))
+		otherwise, err := f.s.grants.granted(ctx, tx, "network", n.ID, store.Eq("action", ActionShared), store.Ne("target", target), reaches(u.ProjectID))
 		if err != nil {
 			return err
 		}
@@ -403,12 +403,12 @@ func (s *Service) networkUnusedByOthers(ctx context.Context, tx *store.Tx, n *Ne
 	return nil
 }
 
-func (s *Service) setExternal(ctx context.Context, tx *store.Tx, n *Network) error {
+func (f *Networks) setExternal(ctx context.Context, tx *store.Tx, n *Network) error {
 	if n.External {
 		n.externalVisible = true
-		return s.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal)
+		return f.s.grants.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal)
 	}
-	used, err := s.Ports.table.Any(ctx, tx, store.Eq("network_id", n.ID), store.Eq("held_as", OwnerRouterGateway))
+	used, err := f.s.Ports.table.Any(ctx, tx, store.Eq("network_id", n.ID), store.Eq("held_as", OwnerRouterGateway))
 	if err != nil {
 		return err
 	}
@@ -417,7 +417,7 @@ func (s *Service) setExternal(ctx context.Context, tx *store.Tx, n *Network) err
 			"External network %s cannot be updated to be made non-external, since it has existing gateway ports.", n.ID)
 	}
 	n.Default = false
-	return s.revoke(ctx, tx, "network", n.ID, store.Eq("action", ActionExternal))
+	return f.s.grants.revoke(ctx, tx, "network", n.ID, store.Eq("action", ActionExternal))
 }
 
 // Delete deletes a network, its subnets and the ports that exist only to serve it.
@@ -432,7 +432,7 @@ func (f *Networks) DeleteTx(ctx context.Context, tx *store.Tx, id string) error 
 	if err != nil {
 		return err
 	}
-	if err := s.dropSpareFloatingIPs(ctx, tx, n.ID); err != nil {
+	if err := s.FloatingIPs.dropSpare(ctx, tx, n.ID); err != nil {
 		return err
 	}
 	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", n.ID))
@@ -450,7 +450,7 @@ func (f *Networks) DeleteTx(ctx context.Context, tx *store.Tx, id string) error 
 			id, strings.Join(inUse[:min(len(inUse), 10)], ","))
 	}
 	for _, p := range ps {
-		if err := s.removePort(ctx, tx, p); err != nil {
+		if err := s.Ports.remove(ctx, tx, p); err != nil {
 			return err
 		}
 	}
@@ -463,13 +463,13 @@ func (f *Networks) DeleteTx(ctx context.Context, tx *store.Tx, id string) error 
 			return err
 		}
 	}
-	if err := s.forgetGrants(ctx, tx, "network", id); err != nil {
+	if err := s.grants.forget(ctx, tx, "network", id); err != nil {
 		return err
 	}
-	if err := s.unbindQoS(ctx, tx, id); err != nil {
+	if err := s.QoSPolicies.unbind(ctx, tx, id); err != nil {
 		return err
 	}
-	s.touchNetwork(tx, id)
+	s.projector.touchNetwork(tx, id)
 	return s.Networks.table.Delete(ctx, tx, id)
 }
 

@@ -156,8 +156,11 @@ func Rules() []policy.Rule {
 	return out
 }
 
-func (s *Service) permits(ctx context.Context, rule string, t policy.Target) bool {
-	return s.policy.Allowed(ctx, ruleName(rule), t)
+// Access asks the policy what actors may do.
+type Access struct{ policy *policy.Engine }
+
+func (f *Access) permits(ctx context.Context, rule string, t policy.Target) bool {
+	return f.policy.Allowed(ctx, ruleName(rule), t)
 }
 
 // ruleName is the name that the engine keeps a rule by: other services have
@@ -170,18 +173,18 @@ func ruleName(rule string) string {
 }
 
 // isAdmin tells whether the actor sees everything.
-func (s *Service) isAdmin(ctx context.Context) bool {
-	return s.permits(ctx, "context_is_admin", nil)
+func (f *Access) isAdmin(ctx context.Context) bool {
+	return f.permits(ctx, "context_is_admin", nil)
 }
 
 // allow asks for an action and for each named attribute that has a rule of its own.
-func (s *Service) allow(ctx context.Context, action string, attrs []string, t policy.Target) error {
-	if err := s.check(ctx, action, t); err != nil {
+func (f *Access) allow(ctx context.Context, action string, attrs []string, t policy.Target) error {
+	if err := f.check(ctx, action, t); err != nil {
 		return err
 	}
 	for _, a := range attrs {
 		if rule := action + ":" + a; attrRules[rule] {
-			if err := s.check(ctx, rule, t); err != nil {
+			if err := f.check(ctx, rule, t); err != nil {
 				return err
 			}
 		}
@@ -189,8 +192,8 @@ func (s *Service) allow(ctx context.Context, action string, attrs []string, t po
 	return nil
 }
 
-func (s *Service) check(ctx context.Context, rule string, t policy.Target) error {
-	if s.permits(ctx, rule, t) {
+func (f *Access) check(ctx context.Context, rule string, t policy.Target) error {
+	if f.permits(ctx, rule, t) {
 		return nil
 	}
 	if !actor.From(ctx).Authenticated() {
@@ -200,11 +203,11 @@ func (s *Service) check(ctx context.Context, rule string, t policy.Target) error
 }
 
 // Allow asks the policy, for handlers of operations that have no resource.
-func (s *Service) Allow(ctx context.Context, rule, projectID string) error {
-	return s.check(ctx, rule, policy.Target{"project_id": projectID, "tenant_id": projectID})
+func (f *Access) Allow(ctx context.Context, rule, projectID string) error {
+	return f.check(ctx, rule, policy.Target{"project_id": projectID, "tenant_id": projectID})
 }
 
 // Sees tells whether the actor may read an attribute of a resource.
-func (s *Service) Sees(ctx context.Context, rule string, projectID string) bool {
-	return !attrRules[rule] || s.permits(ctx, rule, policy.Target{"project_id": projectID, "tenant_id": projectID})
+func (f *Access) Sees(ctx context.Context, rule string, projectID string) bool {
+	return !attrRules[rule] || f.permits(ctx, rule, policy.Target{"project_id": projectID, "tenant_id": projectID})
 }

@@ -10,13 +10,13 @@ import (
 
 // changeIPs makes the port's addresses those wanted, in their order, keeping what
 // stays. A guest keeps the addresses that it gives itself, asked for or not.
-func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP) error {
+func (f *Ports) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []FixedIP) error {
 	have := slices.Clone(p.FixedIPs)
 	kept := make([]FixedIP, len(want))
 	var add []FixedIP
 	for n, w := range want {
-		i := slices.IndexFunc(have, func(f FixedIP) bool {
-			return (w.IP.IsValid() && f.IP == w.IP && (w.SubnetID == "" || w.SubnetID == f.SubnetID)) || (!w.IP.IsValid() && f.SubnetID == w.SubnetID)
+		i := slices.IndexFunc(have, func(fixed FixedIP) bool {
+			return (w.IP.IsValid() && fixed.IP == w.IP && (w.SubnetID == "" || w.SubnetID == fixed.SubnetID)) || (!w.IP.IsValid() && fixed.SubnetID == w.SubnetID)
 		})
 		if i < 0 {
 			add = append(add, w)
@@ -25,33 +25,33 @@ func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []F
 		kept[n] = have[i]
 		have = slices.Delete(have, i, i+1)
 	}
-	automatic, err := s.automatic(ctx, tx, p, have)
+	automatic, err := f.automatic(ctx, tx, p, have)
 	if err != nil {
 		return err
 	}
 	p.FixedIPs = automatic // so that they are not given twice
-	for _, f := range have {
-		if slices.Contains(automatic, f) {
+	for _, fixed := range have {
+		if slices.Contains(automatic, fixed) {
 			continue
 		}
-		inUse, err := s.floatingOn(ctx, tx, p.ID, f.IP)
+		inUse, err := f.s.FloatingIPs.on(ctx, tx, p.ID, fixed.IP)
 		if err != nil {
 			return err
 		}
 		if inUse != "" && p.HeldAs == OwnerRouterInterface {
-			return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", f.SubnetID, p.HeldBy)
+			return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", fixed.SubnetID, p.HeldBy)
 		}
-		if err := s.release(ctx, tx, p.ID, f); err != nil {
+		if err := f.s.ipam.release(ctx, tx, p.ID, fixed); err != nil {
 			return err
 		}
 	}
-	for _, f := range kept {
-		if f.IP.IsValid() {
-			p.FixedIPs = append(p.FixedIPs, f)
+	for _, fixed := range kept {
+		if fixed.IP.IsValid() {
+			p.FixedIPs = append(p.FixedIPs, fixed)
 		}
 	}
 	if len(add) > 0 {
-		if err := s.allocate(ctx, tx, p, add, true); err != nil {
+		if err := f.s.ipam.allocate(ctx, tx, p, add, true); err != nil {
 			return err
 		}
 	}
@@ -60,18 +60,18 @@ func (s *Service) changeIPs(ctx context.Context, tx *store.Tx, p *Port, want []F
 }
 
 // automatic are those of the addresses that a guest gives itself.
-func (s *Service) automatic(ctx context.Context, tx *store.Tx, p *Port, ips []FixedIP) ([]FixedIP, error) {
+func (f *Ports) automatic(ctx context.Context, tx *store.Tx, p *Port, ips []FixedIP) ([]FixedIP, error) {
 	if p.NetworkOwned() {
 		return nil, nil
 	}
 	var out []FixedIP
-	for _, f := range ips {
-		sub, err := s.Subnets.table.Get(ctx, tx, f.SubnetID)
+	for _, fixed := range ips {
+		sub, err := f.s.Subnets.table.Get(ctx, tx, fixed.SubnetID)
 		if err != nil {
 			return nil, err
 		}
-		if sub.SLAAC() && f.IP == eui64(sub.CIDR, p.MAC) {
-			out = append(out, f)
+		if sub.SLAAC() && fixed.IP == eui64(sub.CIDR, p.MAC) {
+			out = append(out, fixed)
 		}
 	}
 	return out, nil
@@ -100,23 +100,23 @@ func inOrder(have, kept, want []FixedIP) []FixedIP {
 }
 
 // afterAddressChange brings along what depends on a port's addresses.
-func (s *Service) afterAddressChange(ctx context.Context, tx *store.Tx, p, old *Port) error {
-	for _, f := range old.FixedIPs {
-		if slices.ContainsFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP == f.IP }) {
+func (f *Ports) afterAddressChange(ctx context.Context, tx *store.Tx, p, old *Port) error {
+	for _, fixed := range old.FixedIPs {
+		if slices.ContainsFunc(p.FixedIPs, func(x FixedIP) bool { return x.IP == fixed.IP }) {
 			continue
 		}
-		if err := s.disassociate(ctx, tx, p.ID, f.IP); err != nil {
+		if err := f.s.FloatingIPs.disassociate(ctx, tx, p.ID, fixed.IP); err != nil {
 			return err
 		}
 	}
 	if p.HeldAs == OwnerRouterGateway {
-		return s.gatewayMoved(ctx, tx, p)
+		return f.s.Routers.gatewayMoved(ctx, tx, p)
 	}
 	if p.HeldAs == OwnerRouterInterface {
-		s.touchRouter(tx, p.HeldBy)
+		f.s.projector.touchRouter(tx, p.HeldBy)
 	}
 	if p.HeldAs == OwnerDistributed {
-		s.touchNetwork(tx, p.NetworkID)
+		f.s.projector.touchNetwork(tx, p.NetworkID)
 	}
 	return nil
 }

@@ -9,15 +9,15 @@ import (
 )
 
 // setMAC checks the port's MAC address or makes one.
-func (s *Service) setMAC(ctx context.Context, tx *store.Tx, p *Port) (err error) {
+func (f *Ports) setMAC(ctx context.Context, tx *store.Tx, p *Port) (err error) {
 	if p.MAC == "" {
-		p.MAC, err = s.freeMAC(ctx, tx, p.NetworkID)
+		p.MAC, err = f.s.ipam.freeMAC(ctx, tx, p.NetworkID)
 		return err
 	}
 	if p.MAC, err = ParseMAC(p.MAC); err != nil {
 		return invalid("Invalid input for mac_address. Reason: %s.", err)
 	}
-	used, err := s.Ports.table.Any(ctx, tx, store.Eq("network_id", p.NetworkID), store.Eq("mac", p.MAC), store.Ne("id", p.ID))
+	used, err := f.table.Any(ctx, tx, store.Eq("network_id", p.NetworkID), store.Eq("mac", p.MAC), store.Ne("id", p.ID))
 	if err == nil && used {
 		err = fault(errs.Conflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", p.NetworkID, p.MAC)
 	}
@@ -25,10 +25,10 @@ func (s *Service) setMAC(ctx context.Context, tx *store.Tx, p *Port) (err error)
 }
 
 // setGroups checks the port's security groups or gives it the default one.
-func (s *Service) setGroups(ctx context.Context, tx *store.Tx, p *Port, given bool) error {
+func (f *Ports) setGroups(ctx context.Context, tx *store.Tx, p *Port, given bool) error {
 	if !given {
 		p.SecurityGroups = []string{}
-		g, err := s.EnsureDefaultSecurityGroupTx(ctx, tx, p.ProjectID)
+		g, err := f.s.SecurityGroups.EnsureDefaultTx(ctx, tx, p.ProjectID)
 		if err != nil {
 			return err
 		}
@@ -44,12 +44,12 @@ func (s *Service) setGroups(ctx context.Context, tx *store.Tx, p *Port, given bo
 		return dup
 	})
 	for _, id := range p.SecurityGroups {
-		g, err := s.SecurityGroups.load(ctx, tx, id)
+		g, err := f.s.SecurityGroups.load(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if g.ProjectID != p.ProjectID && !g.Shared && !s.isAdmin(ctx) {
-			return s.SecurityGroups.notFound(id)
+		if g.ProjectID != p.ProjectID && !g.Shared && !f.s.Access.isAdmin(ctx) {
+			return f.s.SecurityGroups.notFound(id)
 		}
 	}
 	return nil
@@ -85,12 +85,12 @@ func validatePort(p *Port) error {
 }
 
 // linkGroups writes down which security groups a port has.
-func (s *Service) linkGroups(ctx context.Context, tx *store.Tx, p *Port) error {
-	if _, err := s.portGroups.DeleteWhere(ctx, tx, store.Eq("port_id", p.ID)); err != nil {
+func (f *Ports) linkGroups(ctx context.Context, tx *store.Tx, p *Port) error {
+	if _, err := f.s.portGroups.DeleteWhere(ctx, tx, store.Eq("port_id", p.ID)); err != nil {
 		return err
 	}
 	for _, g := range p.SecurityGroups {
-		if err := s.portGroups.Insert(ctx, tx, &PortGroup{p.ID, g}); err != nil {
+		if err := f.s.portGroups.Insert(ctx, tx, &PortGroup{p.ID, g}); err != nil {
 			return err
 		}
 	}

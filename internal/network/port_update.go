@@ -21,32 +21,32 @@ func (f *Ports) Update(ctx context.Context, id string, p change.Patch[NewPort]) 
 		if err := p.To(req); err != nil {
 			return nil, err
 		}
-		return &req.Port, f.s.updatePort(ctx, tx, &req.Port, old, req.PortWants)
+		return &req.Port, f.change(ctx, tx, &req.Port, old, req.PortWants)
 	})
 }
 
-// updatePort judges what became of a port, writes it and brings along what
+// change judges what became of a port, writes it and brings along what
 // depends on it.
-func (s *Service) updatePort(ctx context.Context, tx *store.Tx, p, old *Port, want PortWants) error {
+func (f *Ports) change(ctx context.Context, tx *store.Tx, p, old *Port, want PortWants) error {
 	var ips *[]FixedIP // nil: as they are
 	if want.IPsGiven {
 		ips = &want.WantIPs
 	}
-	if err := s.relabelled(ctx, p, old); err != nil {
+	if err := f.relabelled(ctx, p, old); err != nil {
 		return err
 	}
 	if p.MAC != old.MAC {
 		if old.Bound() && old.Server() != "" {
 			return fault(errs.Conflict, "PortBound", "Unable to complete operation on port %s, port is already bound, port type: ovs, old_mac %s, new_mac %s.", p.ID, old.MAC, p.MAC)
 		}
-		if err := s.setMAC(ctx, tx, p); err != nil {
+		if err := f.setMAC(ctx, tx, p); err != nil {
 			return err
 		}
 	}
 	if want.GroupsGiven {
 		if p.NetworkOwned() {
 			p.SecurityGroups = nil
-		} else if err := s.setGroups(ctx, tx, p, true); err != nil {
+		} else if err := f.setGroups(ctx, tx, p, true); err != nil {
 			return err
 		}
 	}
@@ -54,16 +54,16 @@ func (s *Service) updatePort(ctx context.Context, tx *store.Tx, p, old *Port, wa
 		return fault(errs.Conflict, "PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security group is removed.")
 	}
 	if p.MAC != old.MAC && ips == nil {
-		automatic, err := s.automatic(ctx, tx, old, old.FixedIPs)
+		automatic, err := f.automatic(ctx, tx, old, old.FixedIPs)
 		if err != nil {
 			return err
 		}
 		if len(automatic) > 0 { // they follow from the MAC
-			rest := slices.DeleteFunc(slices.Clone(p.FixedIPs), func(f FixedIP) bool { return slices.Contains(automatic, f) })
-			for _, f := range automatic {
-				rest = append(rest, FixedIP{SubnetID: f.SubnetID, IP: netip.Addr{}})
+			rest := slices.DeleteFunc(slices.Clone(p.FixedIPs), func(fixed FixedIP) bool { return slices.Contains(automatic, fixed) })
+			for _, fixed := range automatic {
+				rest = append(rest, FixedIP{SubnetID: fixed.SubnetID, IP: netip.Addr{}})
 			}
-			if err := s.release(ctx, tx, p.ID, automatic...); err != nil {
+			if err := f.s.ipam.release(ctx, tx, p.ID, automatic...); err != nil {
 				return err
 			}
 			p.FixedIPs = rest[:len(rest)-len(automatic)]
@@ -71,7 +71,7 @@ func (s *Service) updatePort(ctx context.Context, tx *store.Tx, p, old *Port, wa
 		}
 	}
 	if ips != nil {
-		if err := s.changeIPs(ctx, tx, p, *ips); err != nil {
+		if err := f.changeIPs(ctx, tx, p, *ips); err != nil {
 			return err
 		}
 	}
@@ -79,22 +79,22 @@ func (s *Service) updatePort(ctx context.Context, tx *store.Tx, p, old *Port, wa
 		return err
 	}
 	if want.GroupsGiven {
-		if err := s.linkGroups(ctx, tx, p); err != nil {
+		if err := f.linkGroups(ctx, tx, p); err != nil {
 			return err
 		}
 	}
-	if err := s.bindQoS(ctx, tx, "port", p.ID, old.QoSPolicyID, p.QoSPolicyID); err != nil {
+	if err := f.s.QoSPolicies.bind(ctx, tx, "port", p.ID, old.QoSPolicyID, p.QoSPolicyID); err != nil {
 		return err
 	}
 	if p.Host != old.Host {
 		p.Status = StatusDown
 	}
-	if err := s.Ports.save(ctx, tx, p); err != nil {
+	if err := f.save(ctx, tx, p); err != nil {
 		return err
 	}
-	s.touchPort(tx, p)
+	f.s.projector.touchPort(tx, p)
 	if ips != nil || p.MAC != old.MAC {
-		return s.afterAddressChange(ctx, tx, p, old)
+		return f.afterAddressChange(ctx, tx, p, old)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (s *Service) updatePort(ctx context.Context, tx *store.Tx, p, old *Port, wa
 // relabelled checks what a request writes into device_id and device_owner: the
 // network's own owners are not for users, and what the network itself has
 // attached says so.
-func (s *Service) relabelled(ctx context.Context, p, old *Port) error {
+func (f *Ports) relabelled(ctx context.Context, p, old *Port) error {
 	if p.DeviceID == old.DeviceID && p.DeviceOwner == old.DeviceOwner {
 		return nil
 	}
@@ -112,5 +112,5 @@ func (s *Service) relabelled(ctx context.Context, p, old *Port) error {
 	if p.DeviceOwner == old.DeviceOwner {
 		return nil
 	}
-	return s.check(ctx, "update_port:device_owner", s.Ports.policyTarget(p))
+	return f.s.Access.check(ctx, "update_port:device_owner", f.policyTarget(p))
 }

@@ -17,22 +17,24 @@ type Ports struct {
 }
 
 func newPorts(s *Service, t Tables) *Ports {
-	return &Ports{family[Port, *Port]{
-		s: s, table: t.Ports, name: "port", code: "PortNotFound", say: "Port %s could not be found.", hydrate: s.hydratePorts,
+	f := &Ports{}
+	f.family = family[Port, *Port]{
+		s: s, table: t.Ports, name: "port", code: "PortNotFound", say: "Port %s could not be found.", hydrate: f.hydrated,
 		target: func(p *Port, t policy.Target) {
 			t["network:project_id"], t["network:tenant_id"] = p.networkProject, p.networkProject
 			t["network:shared"], t["device_owner"] = flag(p.networkShared), p.DeviceOwner
 			t["network_device"] = flag(p.NetworkOwned())
 		},
-	}}
+	}
+	return f
 }
 
-func (s *Service) hydratePorts(ctx context.Context, tx *store.Tx, vs []*Port) error {
-	byID, err := s.Networks.byID(ctx, tx, idsOf(vs, func(p *Port) string { return p.NetworkID }))
+func (f *Ports) hydrated(ctx context.Context, tx *store.Tx, vs []*Port) error {
+	byID, err := f.s.Networks.byID(ctx, tx, idsOf(vs, func(p *Port) string { return p.NetworkID }))
 	if err != nil {
 		return err
 	}
-	if err := s.Trunks.ofPorts(ctx, tx, vs); err != nil {
+	if err := f.s.Trunks.ofPorts(ctx, tx, vs); err != nil {
 		return err
 	}
 	for _, p := range vs {
@@ -86,40 +88,40 @@ func (f *Ports) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[NewPo
 	if err := p.To(req); err != nil {
 		return nil, err
 	}
-	return &req.Port, f.s.createPort(ctx, tx, &req.Port, req.PortWants, p.Named)
+	return &req.Port, f.add(ctx, tx, &req.Port, req.PortWants, p.Named)
 }
 
-func (s *Service) createPort(ctx context.Context, tx *store.Tx, p *Port, want PortWants, named []string) error {
-	n, err := s.Networks.visible(ctx, tx, p.NetworkID)
+func (f *Ports) add(ctx context.Context, tx *store.Tx, p *Port, want PortWants, named []string) error {
+	n, err := f.s.Networks.visible(ctx, tx, p.NetworkID)
 	if err != nil {
 		return err
 	}
 	p.networkProject, p.networkShared, p.NetworkQoS = n.ProjectID, n.Shared, n.QoSPolicyID
-	if n.External && !n.Shared && !s.isAdmin(ctx) && n.ProjectID != p.ProjectID && p.ProjectID != "" {
-		return s.Networks.notFound(n.ID)
+	if n.External && !n.Shared && !f.s.Access.isAdmin(ctx) && n.ProjectID != p.ProjectID && p.ProjectID != "" {
+		return f.s.Networks.notFound(n.ID)
 	}
-	if err := s.Ports.begin(ctx, p, named); err != nil {
+	if err := f.begin(ctx, p, named); err != nil {
 		return err
 	}
-	if n.ProjectID != p.ProjectID && !n.Shared && !s.isAdmin(ctx) {
-		return s.Networks.notFound(n.ID)
+	if n.ProjectID != p.ProjectID && !n.Shared && !f.s.Access.isAdmin(ctx) {
+		return f.s.Networks.notFound(n.ID)
 	}
-	if err := s.countQuota(ctx, tx, p.ProjectID, "port", 1); err != nil {
+	if err := f.s.Quotas.count(ctx, tx, p.ProjectID, "port", 1); err != nil {
 		return err
 	}
 	p.PortSecurity = n.PortSecurity
 	if want.Security != nil {
 		p.PortSecurity = *want.Security
 	}
-	return s.insertPort(ctx, tx, n, p, want)
+	return f.insert(ctx, tx, n, p, want)
 }
 
-// insertPort completes and writes a port whose right to exist is established.
-func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, p *Port, want PortWants) error {
+// insert completes and writes a port whose right to exist is established.
+func (f *Ports) insert(ctx context.Context, tx *store.Tx, n *Network, p *Port, want PortWants) error {
 	if p.Tags == nil {
 		p.Tags = []string{}
 	}
-	if err := s.setMAC(ctx, tx, p); err != nil {
+	if err := f.setMAC(ctx, tx, p); err != nil {
 		return err
 	}
 	if p.VNICType == "" {
@@ -128,35 +130,35 @@ func (s *Service) insertPort(ctx context.Context, tx *store.Tx, n *Network, p *P
 	p.Status = StatusDown
 	if p.NetworkOwned() {
 		p.PortSecurity, p.SecurityGroups = false, nil
-	} else if err := s.setGroups(ctx, tx, p, want.GroupsGiven); err != nil {
+	} else if err := f.setGroups(ctx, tx, p, want.GroupsGiven); err != nil {
 		return err
 	}
 	// The row comes first: its allocations refer to it.
-	if err := s.Ports.table.Insert(ctx, tx, p); err != nil {
+	if err := f.table.Insert(ctx, tx, p); err != nil {
 		if store.Duplicate(err) {
 			return fault(errs.Conflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", n.ID, p.MAC)
 		}
 		return err
 	}
-	if err := s.bindQoS(ctx, tx, "port", p.ID, "", p.QoSPolicyID); err != nil {
+	if err := f.s.QoSPolicies.bind(ctx, tx, "port", p.ID, "", p.QoSPolicyID); err != nil {
 		return err
 	}
-	if err := s.allocate(ctx, tx, p, want.WantIPs, want.IPsGiven); err != nil {
+	if err := f.s.ipam.allocate(ctx, tx, p, want.WantIPs, want.IPsGiven); err != nil {
 		return err
 	}
 	if err := validatePort(p); err != nil {
 		return err
 	}
-	if err := s.linkGroups(ctx, tx, p); err != nil {
+	if err := f.linkGroups(ctx, tx, p); err != nil {
 		return err
 	}
 	if p.router() != "" {
 		p.Status = StatusActive
 	}
-	if err := s.Ports.table.Update(ctx, tx, p); err != nil {
+	if err := f.table.Update(ctx, tx, p); err != nil {
 		return err
 	}
-	s.touchPort(tx, p)
+	f.s.projector.touchPort(tx, p)
 	return nil
 }
 
@@ -167,25 +169,25 @@ func (f *Ports) Delete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := f.s.deletable(ctx, tx, p); err != nil {
+		if err := f.deletable(ctx, tx, p); err != nil {
 			return err
 		}
 		if err := f.s.Trunks.unneeded(ctx, tx, id); err != nil {
 			return err
 		}
-		return f.s.removePort(ctx, tx, p)
+		return f.remove(ctx, tx, p)
 	})
 }
 
 // deletable refuses to take away a port that a router or floating IP still has.
-func (s *Service) deletable(ctx context.Context, tx *store.Tx, p *Port) error {
+func (f *Ports) deletable(ctx context.Context, tx *store.Tx, p *Port) error {
 	used := false
 	var err error
 	switch p.HeldAs {
 	case OwnerRouterInterface, OwnerRouterGateway:
-		used, err = s.Routers.table.Any(ctx, tx, store.Eq("id", p.HeldBy))
+		used, err = f.s.Routers.table.Any(ctx, tx, store.Eq("id", p.HeldBy))
 	case OwnerFloatingIP:
-		used, err = s.FloatingIPs.table.Any(ctx, tx, store.Eq("id", p.HeldBy))
+		used, err = f.s.FloatingIPs.table.Any(ctx, tx, store.Eq("id", p.HeldBy))
 	}
 	if err == nil && used {
 		return fault(errs.Conflict, "ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device owner %s.", p.ID, p.DeviceOwner)
@@ -193,27 +195,27 @@ func (s *Service) deletable(ctx context.Context, tx *store.Tx, p *Port) error {
 	return err
 }
 
-// removePort deletes a port and everything that hangs on it.
-func (s *Service) removePort(ctx context.Context, tx *store.Tx, p *Port) error {
-	if err := s.disassociate(ctx, tx, p.ID, netip.Addr{}); err != nil {
+// remove deletes a port and everything that hangs on it.
+func (f *Ports) remove(ctx context.Context, tx *store.Tx, p *Port) error {
+	if err := f.s.FloatingIPs.disassociate(ctx, tx, p.ID, netip.Addr{}); err != nil {
 		return err
 	}
-	if err := s.Trunks.leave(ctx, tx, p.ID); err != nil {
+	if err := f.s.Trunks.leave(ctx, tx, p.ID); err != nil {
 		return err
 	}
 	of := store.Eq("port_id", p.ID)
-	if _, err := s.Forwardings.table.DeleteWhere(ctx, tx, of); err != nil {
+	if _, err := f.s.Forwardings.table.DeleteWhere(ctx, tx, of); err != nil {
 		return err
 	}
-	if _, err := s.allocations.DeleteWhere(ctx, tx, of); err != nil {
+	if _, err := f.s.ipam.allocations.DeleteWhere(ctx, tx, of); err != nil {
 		return err
 	}
-	if _, err := s.portGroups.DeleteWhere(ctx, tx, of); err != nil {
+	if _, err := f.s.portGroups.DeleteWhere(ctx, tx, of); err != nil {
 		return err
 	}
-	if err := s.unbindQoS(ctx, tx, p.ID); err != nil {
+	if err := f.s.QoSPolicies.unbind(ctx, tx, p.ID); err != nil {
 		return err
 	}
-	s.touchPort(tx, p)
-	return s.Ports.table.Delete(ctx, tx, p.ID)
+	f.s.projector.touchPort(tx, p)
+	return f.table.Delete(ctx, tx, p.ID)
 }

@@ -118,9 +118,9 @@ func (p *projector) statement(ctx context.Context, keys map[fabric.Key]bool, ful
 	var st *fabric.Statement
 	err := p.s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if full {
-			st, err = p.s.stateAll(ctx, tx)
+			st, err = p.stateAll(ctx, tx)
 		} else {
-			st, err = p.s.stateSome(ctx, tx, keys)
+			st, err = p.stateSome(ctx, tx, keys)
 		}
 		return err
 	})

@@ -64,13 +64,13 @@ func (f *QoSPolicies) judge(ctx context.Context, tx *store.Tx, p, old *QoSPolicy
 	was := old != nil && old.Shared
 	switch {
 	case p.Shared && !was:
-		return f.s.grantAll(ctx, tx, "qos_policy", p.ID, p.ProjectID, ActionShared)
+		return f.s.grants.grantAll(ctx, tx, "qos_policy", p.ID, p.ProjectID, ActionShared)
 	case !p.Shared && was:
 		all := RBACPolicy{Standard: Standard{ProjectID: p.ProjectID}, ObjectType: "qos_policy", ObjectID: p.ID, Action: ActionShared, TargetProject: "*"}
-		if err := f.s.unused(ctx, tx, &all, ""); err != nil {
+		if err := f.s.RBACPolicies.unused(ctx, tx, &all, ""); err != nil {
 			return err
 		}
-		return f.s.revokeAll(ctx, tx, "qos_policy", p.ID, ActionShared)
+		return f.s.grants.revokeAll(ctx, tx, "qos_policy", p.ID, ActionShared)
 	}
 	return nil
 }
@@ -87,39 +87,39 @@ func (f *QoSPolicies) remove(ctx context.Context, tx *store.Tx, p *QoSPolicy) er
 	if _, err := f.rules.DeleteWhere(ctx, tx, store.Eq("policy_id", p.ID)); err != nil {
 		return err
 	}
-	return f.s.forgetGrants(ctx, tx, "qos_policy", p.ID)
+	return f.s.grants.forget(ctx, tx, "qos_policy", p.ID)
 }
 
-// bindQoS gives a network or port a policy, or takes it away. What it was before
+// bind gives a network or port a policy, or takes it away. What it was before
 // is old.
-func (s *Service) bindQoS(ctx context.Context, tx *store.Tx, objectType, objectID, old, policyID string) error {
+func (f *QoSPolicies) bind(ctx context.Context, tx *store.Tx, objectType, objectID, old, policyID string) error {
 	if policyID == old {
 		return nil
 	}
 	if old != "" {
-		if _, err := s.QoSPolicies.visible(ctx, tx, old); isNotFound(err) {
+		if _, err := f.visible(ctx, tx, old); isNotFound(err) {
 			return fault(errs.Forbidden, "PolicyRemoveAuthorizationError", "Failed to remove provided policy %s because you are not authorized.", old)
 		} else if err != nil {
 			return err
 		}
 	}
-	if err := s.unbindQoS(ctx, tx, objectID); err != nil || policyID == "" {
+	if err := f.unbind(ctx, tx, objectID); err != nil || policyID == "" {
 		return err
 	}
-	if _, err := s.QoSPolicies.visible(ctx, tx, policyID); err != nil {
+	if _, err := f.visible(ctx, tx, policyID); err != nil {
 		return err
 	}
-	return s.QoSPolicies.bindings.Insert(ctx, tx, &QoSBinding{objectID, objectType, policyID})
+	return f.bindings.Insert(ctx, tx, &QoSBinding{objectID, objectType, policyID})
 }
 
-func (s *Service) unbindQoS(ctx context.Context, tx *store.Tx, objectID string) error {
-	_, err := s.QoSPolicies.bindings.DeleteWhere(ctx, tx, store.Eq("object_id", objectID))
+func (f *QoSPolicies) unbind(ctx context.Context, tx *store.Tx, objectID string) error {
+	_, err := f.bindings.DeleteWhere(ctx, tx, store.Eq("object_id", objectID))
 	return err
 }
 
-// defaultQoS is the policy that new networks of a project have.
-func (s *Service) defaultQoS(ctx context.Context, tx *store.Tx, projectID string) (string, error) {
-	p, err := s.QoSPolicies.table.First(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
+// defaultOf is the policy that new networks of a project have.
+func (f *QoSPolicies) defaultOf(ctx context.Context, tx *store.Tx, projectID string) (string, error) {
+	p, err := f.table.First(ctx, tx, store.Eq("project_id", projectID), store.Eq("is_default", true))
 	if isNotFound(err) {
 		return "", nil
 	}
@@ -129,24 +129,24 @@ func (s *Service) defaultQoS(ctx context.Context, tx *store.Tx, projectID string
 	return p.ID, nil
 }
 
-// touchQoS marks every port that a policy is in force on.
-func (s *Service) touchQoS(ctx context.Context, tx *store.Tx, policyID string) error {
-	bound, err := s.QoSPolicies.bindings.All(ctx, tx, store.Eq("policy_id", policyID))
+// touch marks every port that a policy is in force on.
+func (f *QoSPolicies) touch(ctx context.Context, tx *store.Tx, policyID string) error {
+	bound, err := f.bindings.All(ctx, tx, store.Eq("policy_id", policyID))
 	for _, b := range bound {
 		if b.ObjectType == "port" {
-			s.touch(tx, fabric.KindPort, b.ObjectID)
-		} else if err := s.touchQoSOfNetwork(ctx, tx, b.ObjectID); err != nil {
+			f.s.projector.touch(tx, fabric.KindPort, b.ObjectID)
+		} else if err := f.touchNetwork(ctx, tx, b.ObjectID); err != nil {
 			return err
 		}
 	}
 	return err
 }
 
-// touchQoSOfNetwork marks the ports of a network that has another policy now.
-func (s *Service) touchQoSOfNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
-	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", networkID))
+// touchNetwork marks the ports of a network that has another policy now.
+func (f *QoSPolicies) touchNetwork(ctx context.Context, tx *store.Tx, networkID string) error {
+	ps, err := f.s.Ports.table.All(ctx, tx, store.Eq("network_id", networkID))
 	for _, p := range ps {
-		s.touch(tx, fabric.KindPort, p.ID)
+		f.s.projector.touch(tx, fabric.KindPort, p.ID)
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func (r *QoSRules) parent(ctx context.Context, tx *store.Tx, action string) (*Qo
 		// Who may do it to no policy at all is told so, whichever it asks for.
 		own := actor.From(ctx).ProjectID
 		t := policy.Target{"project_id": own, "tenant_id": own, "ext_parent:project_id": own, "ext_parent:tenant_id": own}
-		if err := r.f.s.check(ctx, rule, t); err != nil {
+		if err := r.f.s.Access.check(ctx, rule, t); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +50,7 @@ func (r *QoSRules) parent(ctx context.Context, tx *store.Tx, action string) (*Qo
 	}
 	t := r.f.policyTarget(p)
 	t["ext_parent:project_id"], t["ext_parent:tenant_id"] = p.ProjectID, p.ProjectID
-	return p, r.f.s.check(ctx, rule, t)
+	return p, r.f.s.Access.check(ctx, rule, t)
 }
 
 // List returns the rules that the query wants.
@@ -162,7 +162,7 @@ func (r *QoSRules) changed(ctx context.Context, tx *store.Tx, p *QoSPolicy) erro
 	if err := r.f.save(ctx, tx, p); err != nil {
 		return err
 	}
-	return r.f.s.touchQoS(ctx, tx, p.ID)
+	return r.f.s.QoSPolicies.touch(ctx, tx, p.ID)
 }
 
 // fits tells whether a rule goes with the others of its policy: one of a kind

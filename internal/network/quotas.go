@@ -18,73 +18,79 @@ var DefaultQuotas = map[string]int64{
 	"security_group_rule": 100, "subnetpool": -1, "rbac_policy": 10,
 }
 
-// newQuotas are the limits of projects. Neutron knows neither classes nor users.
-func newQuotas(t Tables) *quota.Quotas {
-	return quota.New(quota.Deps{Table: t.Quotas, Families: []quota.Family{
+// Quotas are the limits of projects. Neutron knows neither classes nor users.
+type Quotas struct {
+	db     *store.DB
+	access *Access
+	quotas *quota.Quotas
+}
+
+func newQuotas(db *store.DB, access *Access, t Tables) *Quotas {
+	return &Quotas{db, access, quota.New(quota.Deps{Table: t.Quotas, Families: []quota.Family{
 		rows("network", t.Networks), rows("subnet", t.Subnets), rows("port", t.Ports), rows("router", t.Routers), rows("floatingip", t.FloatingIPs),
 		rows("security_group", t.SecurityGroups), rows("security_group_rule", t.SecurityGroupRules), rows("subnetpool", t.SubnetPools),
 		rows("rbac_policy", t.RBACPolicies),
-	}})
+	}})}
 }
 
 func rows[T any](resource string, t *store.Table[T]) quota.Family {
 	return quota.Rows(resource, DefaultQuotas[resource], t)
 }
 
-// countQuota makes sure that a project may have n more.
-func (s *Service) countQuota(ctx context.Context, tx *store.Tx, projectID, resource string, n int64) error {
-	over, err := s.quotas.Check(ctx, tx, quota.Holder{Project: projectID}, quota.Want{Resource: resource, N: n})
+// count makes sure that a project may have n more.
+func (f *Quotas) count(ctx context.Context, tx *store.Tx, projectID, resource string, n int64) error {
+	over, err := f.quotas.Check(ctx, tx, quota.Holder{Project: projectID}, quota.Want{Resource: resource, N: n})
 	if err == nil && len(over) > 0 {
 		err = fault(errs.OverQuota, "OverQuota", "Quota exceeded for resources: ['%s'].", resource)
 	}
 	return err
 }
 
-// Quotas returns the limits of a project and what it uses.
-func (s *Service) Quotas(ctx context.Context, projectID string) (out quota.Account, err error) {
-	if err := s.mayReadQuota(ctx, projectID); err != nil {
+// Show returns the limits of a project and what it uses.
+func (f *Quotas) Show(ctx context.Context, projectID string) (out quota.Account, err error) {
+	if err := f.mayRead(ctx, projectID); err != nil {
 		return nil, err
 	}
-	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		out, err = s.quotas.Account(ctx, tx, quota.Holder{Project: projectID})
+	err = f.db.Read(ctx, func(tx *store.Tx) error {
+		out, err = f.quotas.Account(ctx, tx, quota.Holder{Project: projectID})
 		return err
 	})
 	return out, err
 }
 
-func (s *Service) mayReadQuota(ctx context.Context, projectID string) error {
-	if s.permits(ctx, "get_own_quota", policy.Target{"project_id": projectID}) {
+func (f *Quotas) mayRead(ctx context.Context, projectID string) error {
+	if f.access.permits(ctx, "get_own_quota", policy.Target{"project_id": projectID}) {
 		return nil
 	}
-	return s.check(ctx, "get_quota", policy.Target{"project_id": projectID})
+	return f.access.check(ctx, "get_quota", policy.Target{"project_id": projectID})
 }
 
-// QuotaDefaults returns what a project has that has no limits of its own.
-func (s *Service) QuotaDefaults(ctx context.Context, projectID string) (out map[string]int64, err error) {
-	if err := s.mayReadQuota(ctx, projectID); err != nil {
+// Defaults returns what a project has that has no limits of its own.
+func (f *Quotas) Defaults(ctx context.Context, projectID string) (out map[string]int64, err error) {
+	if err := f.mayRead(ctx, projectID); err != nil {
 		return nil, err
 	}
-	err = s.db.Read(ctx, func(tx *store.Tx) error {
-		out, err = s.quotas.Defaults(ctx, tx)
+	err = f.db.Read(ctx, func(tx *store.Tx) error {
+		out, err = f.quotas.Defaults(ctx, tx)
 		return err
 	})
 	return out, err
 }
 
-// ProjectQuotas returns the limits of projects that have their own.
-func (s *Service) ProjectQuotas(ctx context.Context) (map[string]map[string]int64, error) {
-	if err := s.check(ctx, "get_quota", policy.Target{"project_id": actor.From(ctx).ProjectID}); err != nil {
+// List returns the limits of projects that have their own.
+func (f *Quotas) List(ctx context.Context) (map[string]map[string]int64, error) {
+	if err := f.access.check(ctx, "get_quota", policy.Target{"project_id": actor.From(ctx).ProjectID}); err != nil {
 		return nil, err
 	}
 	out := map[string]map[string]int64{}
-	err := s.db.Read(ctx, func(tx *store.Tx) error {
+	err := f.db.Read(ctx, func(tx *store.Tx) error {
 		clear(out)
-		projects, err := s.quotas.Owners(ctx, tx, quota.Project)
+		projects, err := f.quotas.Owners(ctx, tx, quota.Project)
 		if err != nil {
 			return err
 		}
 		for _, p := range projects {
-			if out[p], err = s.quotas.Limits(ctx, tx, quota.Holder{Project: p}); err != nil {
+			if out[p], err = f.quotas.Limits(ctx, tx, quota.Holder{Project: p}); err != nil {
 				return err
 			}
 		}
@@ -93,9 +99,9 @@ func (s *Service) ProjectQuotas(ctx context.Context) (map[string]map[string]int6
 	return out, err
 }
 
-// SetQuotas gives a project limits of its own; with checkUsed none below what it uses.
-func (s *Service) SetQuotas(ctx context.Context, projectID string, limits map[string]int64, checkUsed bool) error {
-	if err := s.check(ctx, "update_quota", nil); err != nil {
+// Set gives a project limits of its own; with checkUsed none below what it uses.
+func (f *Quotas) Set(ctx context.Context, projectID string, limits map[string]int64, checkUsed bool) error {
+	if err := f.access.check(ctx, "update_quota", nil); err != nil {
 		return err
 	}
 	names := slices.Sorted(maps.Keys(limits))
@@ -105,9 +111,9 @@ func (s *Service) SetQuotas(ctx context.Context, projectID string, limits map[st
 		}
 	}
 	h := quota.Holder{Project: projectID}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
+	return f.db.Write(ctx, func(tx *store.Tx) error {
 		if checkUsed {
-			now, err := s.quotas.Account(ctx, tx, h)
+			now, err := f.quotas.Account(ctx, tx, h)
 			if err != nil {
 				return err
 			}
@@ -117,17 +123,17 @@ func (s *Service) SetQuotas(ctx context.Context, projectID string, limits map[st
 				}
 			}
 		}
-		return s.quotas.Set(ctx, tx, h, limits)
+		return f.quotas.Set(ctx, tx, h, limits)
 	})
 }
 
-// ResetQuotas gives a project the default limits again.
-func (s *Service) ResetQuotas(ctx context.Context, projectID string) error {
-	if err := s.check(ctx, "delete_quota", nil); err != nil {
+// Reset gives a project the default limits again.
+func (f *Quotas) Reset(ctx context.Context, projectID string) error {
+	if err := f.access.check(ctx, "delete_quota", nil); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *store.Tx) error {
-		n, err := s.quotas.Reset(ctx, tx, quota.Holder{Project: projectID})
+	return f.db.Write(ctx, func(tx *store.Tx) error {
+		n, err := f.quotas.Reset(ctx, tx, quota.Holder{Project: projectID})
 		if err == nil && n == 0 {
 			err = fault(errs.NotFound, "TenantQuotaNotFound", "Quota for tenant %s could not be found.", projectID)
 		}

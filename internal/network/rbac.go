@@ -27,13 +27,15 @@ func newRBACPolicies(s *Service, t *store.Table[RBACPolicy]) *RBACPolicies {
 			}
 			return nil
 		},
-		made: func(ctx context.Context, tx *store.Tx, r *RBACPolicy) error { return s.grantsChanged(ctx, tx, r) },
+		made: func(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
+			return s.RBACPolicies.changed(ctx, tx, r)
+		},
 		// A grant is taken back only if nobody relies on it.
 		gone: func(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
-			if err := s.revocable(ctx, tx, r, ""); err != nil {
+			if err := s.RBACPolicies.revocable(ctx, tx, r, ""); err != nil {
 				return err
 			}
-			return s.grantsChanged(ctx, tx, r)
+			return s.RBACPolicies.changed(ctx, tx, r)
 		},
 	}}
 	f.valid = f.judge
@@ -58,54 +60,54 @@ func (f *RBACPolicies) judge(ctx context.Context, tx *store.Tx, r, old *RBACPoli
 		return fault(errs.Conflict, "DuplicateRBACPolicy", "An RBAC policy already exists with those values.")
 	}
 	if old != nil {
-		return f.s.grantsChanged(ctx, tx, r)
+		return f.changed(ctx, tx, r)
 	}
 	return nil
 }
 
 // grantable makes sure that the actor can grant this, and may.
 func (f *RBACPolicies) grantable(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
-	owner, err := f.s.objectOwner(ctx, tx, r)
+	owner, err := f.objectOwner(ctx, tx, r)
 	if err != nil {
 		return err
 	}
 	if r.Action != ActionShared && (r.Action != ActionExternal || r.ObjectType != "network") {
 		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Invalid action '%s' for object type '%s'. Valid actions: %s", r.Action, r.ObjectType, ActionShared)
 	}
-	if owner != actor.From(ctx).ProjectID && !f.s.isAdmin(ctx) {
+	if owner != actor.From(ctx).ProjectID && !f.s.Access.isAdmin(ctx) {
 		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Only admins can manipulate policies on objects they do not own.")
 	}
 	if r.ObjectType == "subnetpool" {
-		if err := f.s.scopeReaches(ctx, tx, r); err != nil {
+		if err := f.scopeReaches(ctx, tx, r); err != nil {
 			return err
 		}
 	}
-	return f.s.countQuota(ctx, tx, r.ProjectID, "rbac_policy", 1)
+	return f.s.Quotas.count(ctx, tx, r.ProjectID, "rbac_policy", 1)
 }
 
 // retarget makes sure that a policy can be about another project.
 func (f *RBACPolicies) retarget(ctx context.Context, tx *store.Tx, r, old *RBACPolicy) error {
-	if r.TargetProject == "*" && !f.s.isAdmin(ctx) {
+	if r.TargetProject == "*" && !f.s.Access.isAdmin(ctx) {
 		return fault(errs.Forbidden, "PolicyNotAuthorized", "(rule:update_rbac_policy:target_tenant) is disallowed by policy")
 	}
-	return f.s.revocable(ctx, tx, old, r.TargetProject)
+	return f.revocable(ctx, tx, old, r.TargetProject)
 }
 
 // objectOwner finds who owns the object of a policy.
-func (s *Service) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) (string, error) {
+func (f *RBACPolicies) objectOwner(ctx context.Context, tx *store.Tx, r *RBACPolicy) (string, error) {
 	switch r.ObjectType {
 	case "network":
-		return ownerOf(s.Networks.visible(ctx, tx, r.ObjectID))
+		return ownerOf(f.s.Networks.visible(ctx, tx, r.ObjectID))
 	case "security_group":
-		return ownerOf(s.SecurityGroups.visible(ctx, tx, r.ObjectID))
+		return ownerOf(f.s.SecurityGroups.visible(ctx, tx, r.ObjectID))
 	case "address_group":
-		return ownerOf(s.AddressGroups.visible(ctx, tx, r.ObjectID))
+		return ownerOf(f.s.AddressGroups.visible(ctx, tx, r.ObjectID))
 	case "address_scope":
-		return ownerOf(s.AddressScopes.visible(ctx, tx, r.ObjectID))
+		return ownerOf(f.s.AddressScopes.visible(ctx, tx, r.ObjectID))
 	case "subnetpool":
-		return ownerOf(s.SubnetPools.visible(ctx, tx, r.ObjectID))
+		return ownerOf(f.s.SubnetPools.visible(ctx, tx, r.ObjectID))
 	case "qos_policy":
-		return ownerOf(s.QoSPolicies.visible(ctx, tx, r.ObjectID))
+		return ownerOf(f.s.QoSPolicies.visible(ctx, tx, r.ObjectID))
 	}
 	return "", invalid("Invalid input for object_type. Reason: '%s' is not in ['address_group', 'address_scope', 'network', 'qos_policy', 'security_group', 'subnetpool'].", r.ObjectType)
 }
@@ -117,25 +119,25 @@ func ownerOf(r Resource, err error) (string, error) {
 	return r.Std().ProjectID, nil
 }
 
-// grantsChanged gives a network whose sharing changed its next revision.
-func (s *Service) grantsChanged(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
+// changed gives a network whose sharing changed its next revision.
+func (f *RBACPolicies) changed(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
 	if r.ObjectType != "network" {
 		return nil
 	}
-	return s.bumpNetwork(ctx, tx, r.ObjectID)
+	return f.s.Networks.bump(ctx, tx, r.ObjectID)
 }
 
 // scopeReaches makes sure that who may use a subnet pool may use its address scope.
-func (s *Service) scopeReaches(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
-	pool, err := s.SubnetPools.load(ctx, tx, r.ObjectID)
+func (f *RBACPolicies) scopeReaches(ctx context.Context, tx *store.Tx, r *RBACPolicy) error {
+	pool, err := f.s.SubnetPools.load(ctx, tx, r.ObjectID)
 	if err != nil || pool.AddressScopeID == "" {
 		return err
 	}
-	scope, err := s.AddressScopes.table.Get(ctx, tx, pool.AddressScopeID)
+	scope, err := f.s.AddressScopes.table.Get(ctx, tx, pool.AddressScopeID)
 	if err != nil || scope.ProjectID == r.TargetProject {
 		return err
 	}
-	reached, err := s.granted(ctx, tx, "address_scope", scope.ID, reaches(r.TargetProject))
+	reached, err := f.s.grants.granted(ctx, tx, "address_scope", scope.ID, reaches(r.TargetProject))
 	if err == nil && !reached {
 		err = fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Subnetpool %s cannot be shared with project %s: address scope %s is not.", pool.ID, r.TargetProject, scope.ID)
 	}

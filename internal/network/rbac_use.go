@@ -11,35 +11,35 @@ import (
 type use struct{ project, id string }
 
 // usesOf finds who uses an object by a grant; the conditions narrow the projects.
-func (s *Service) usesOf(ctx context.Context, tx *store.Tx, r *RBACPolicy, conds []store.Cond) ([]use, error) {
+func (f *RBACPolicies) usesOf(ctx context.Context, tx *store.Tx, r *RBACPolicy, conds []store.Cond) ([]use, error) {
 	by := func(field string) []store.Cond { return append([]store.Cond{store.Eq(field, r.ObjectID)}, conds...) }
 	among := func(ids []string) []store.Cond { return append([]store.Cond{store.In("id", ids)}, conds...) }
 	switch r.ObjectType {
 	case "network": // as external; sharing has a check of its own
-		return usersIn(ctx, tx, s.Routers.table, by("gateway_network_id"))
+		return usersIn(ctx, tx, f.s.Routers.table, by("gateway_network_id"))
 	case "security_group":
-		links, err := s.portGroups.All(ctx, tx, store.Eq("group_id", r.ObjectID))
+		links, err := f.s.portGroups.All(ctx, tx, store.Eq("group_id", r.ObjectID))
 		if err != nil || len(links) == 0 {
 			return nil, err
 		}
-		return usersIn(ctx, tx, s.Ports.table, among(idsOf(links, func(g *PortGroup) string { return g.PortID })))
+		return usersIn(ctx, tx, f.s.Ports.table, among(idsOf(links, func(g *PortGroup) string { return g.PortID })))
 	case "address_group":
-		return usersIn(ctx, tx, s.SecurityGroupRules.table, by("address_group_id"))
+		return usersIn(ctx, tx, f.s.SecurityGroupRules.table, by("address_group_id"))
 	case "address_scope":
-		return usersIn(ctx, tx, s.SubnetPools.table, by("address_scope_id"))
+		return usersIn(ctx, tx, f.s.SubnetPools.table, by("address_scope_id"))
 	case "subnetpool":
-		return usersIn(ctx, tx, s.Subnets.table, by("subnetpool_id"))
+		return usersIn(ctx, tx, f.s.Subnets.table, by("subnetpool_id"))
 	}
-	bound, err := s.QoSPolicies.bindings.All(ctx, tx, store.Eq("policy_id", r.ObjectID))
+	bound, err := f.s.QoSPolicies.bindings.All(ctx, tx, store.Eq("policy_id", r.ObjectID))
 	if err != nil || len(bound) == 0 {
 		return nil, err
 	}
 	users := idsOf(bound, func(b *QoSBinding) string { return b.ObjectID })
-	ports, err := usersIn(ctx, tx, s.Ports.table, among(users))
+	ports, err := usersIn(ctx, tx, f.s.Ports.table, among(users))
 	if err != nil {
 		return nil, err
 	}
-	networks, err := usersIn(ctx, tx, s.Networks.table, among(users))
+	networks, err := usersIn(ctx, tx, f.s.Networks.table, among(users))
 	return append(ports, networks...), err
 }
 
@@ -54,25 +54,25 @@ func usersIn[T any, P resource[T]](ctx context.Context, tx *store.Tx, t *store.T
 
 // revocable refuses to take back a grant that somebody relies on who has no
 // other; next is its target afterwards.
-func (s *Service) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
+func (f *RBACPolicies) revocable(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
 	if next == "*" {
 		return nil
 	}
 	if r.ObjectType != "network" || r.Action != ActionShared {
-		return s.unused(ctx, tx, r, next)
+		return f.unused(ctx, tx, r, next)
 	}
-	n, err := s.Networks.load(ctx, tx, r.ObjectID)
+	n, err := f.s.Networks.load(ctx, tx, r.ObjectID)
 	if err != nil {
 		return err
 	}
-	err = s.networkUnusedByOthers(ctx, tx, n, r.TargetProject, next)
+	err = f.s.Networks.unusedByOthers(ctx, tx, n, r.TargetProject, next)
 	if e, ok := asFault(err); ok && e.Code == "InvalidSharedSetting" {
 		return inUse(r, e.Msg)
 	}
 	return err
 }
 
-func (s *Service) unused(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
+func (f *RBACPolicies) unused(ctx context.Context, tx *store.Tx, r *RBACPolicy, next string) error {
 	var conds []store.Cond
 	// Of QoS policies Neutron counts the owner's use, too, and takes a change of
 	// target for a removal.
@@ -82,12 +82,12 @@ func (s *Service) unused(ctx context.Context, tx *store.Tx, r *RBACPolicy, next 
 	if r.TargetProject != "*" {
 		conds = append(conds, store.Eq("project_id", r.TargetProject))
 	}
-	used, err := s.usesOf(ctx, tx, r, conds)
+	used, err := f.usesOf(ctx, tx, r, conds)
 	if err != nil {
 		return err
 	}
 	for _, u := range used {
-		otherwise, err := s.granted(ctx, tx, r.ObjectType, r.ObjectID, store.Eq("action", r.Action), store.Ne("target", r.TargetProject), reaches(u.project))
+		otherwise, err := f.s.grants.granted(ctx, tx, r.ObjectType, r.ObjectID, store.Eq("action", r.Action), store.Ne("target", r.TargetProject), reaches(u.project))
 		if err != nil {
 			return err
 		}

@@ -35,28 +35,28 @@ func (f *Routers) AddInterfaceTx(ctx context.Context, tx *store.Tx, routerID, su
 	case subnetID != "" && portID != "":
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Cannot specify both subnet-id and port-id.")
 	case subnetID != "":
-		ri, err = s.addSubnet(ctx, tx, r, subnetID)
+		ri, err = s.Routers.addSubnet(ctx, tx, r, subnetID)
 	case portID != "":
-		ri, err = s.addPort(ctx, tx, r, portID)
+		ri, err = s.Routers.addPort(ctx, tx, r, portID)
 	default:
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Either subnet_id or port_id must be specified.")
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.touchRouter(tx, r.ID)
+	s.projector.touchRouter(tx, r.ID)
 	return ri, f.save(ctx, tx, r)
 }
 
 // connectable refuses subnets that collide with those the router has.
-func (s *Service) connectable(ctx context.Context, tx *store.Tx, r *Router, subs ...*Subnet) error {
-	ps, err := s.routerPorts(ctx, tx, r.ID)
+func (f *Routers) connectable(ctx context.Context, tx *store.Tx, r *Router, subs ...*Subnet) error {
+	ps, err := f.ports(ctx, tx, r.ID)
 	if err != nil {
 		return err
 	}
 	for _, p := range ps {
-		for _, f := range p.FixedIPs {
-			have, err := s.Subnets.table.Get(ctx, tx, f.SubnetID)
+		for _, fixed := range p.FixedIPs {
+			have, err := f.s.Subnets.table.Get(ctx, tx, fixed.SubnetID)
 			if err != nil {
 				return err
 			}
@@ -73,8 +73,8 @@ func (s *Service) connectable(ctx context.Context, tx *store.Tx, r *Router, subs
 	return nil
 }
 
-func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnetID string) (*RouterInterface, error) {
-	sub, err := s.Subnets.visible(ctx, tx, subnetID)
+func (f *Routers) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnetID string) (*RouterInterface, error) {
+	sub, err := f.s.Subnets.visible(ctx, tx, subnetID)
 	if err != nil {
 		return nil, err
 	}
@@ -84,39 +84,39 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 	if sub.Version() == 6 && sub.IPv6RA == "" && sub.IPv6Address != "" {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: IPv6 subnet %s configured to receive RAs from an external router cannot be added to Neutron Router.", sub.ID)
 	}
-	if err := s.mayLead(ctx, tx, sub); err != nil {
+	if err := f.mayLead(ctx, tx, sub); err != nil {
 		return nil, err
 	}
-	if err := s.connectable(ctx, tx, r, sub); err != nil {
+	if err := f.connectable(ctx, tx, r, sub); err != nil {
 		return nil, err
 	}
-	n, err := s.Networks.load(ctx, tx, sub.NetworkID)
+	n, err := f.s.Networks.load(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return nil, err
 	}
 	want := []FixedIP{{sub.ID, sub.Gateway}}
 	if sub.Version() == 6 {
 		// IPv6 prefixes of one network share the router's port on it.
-		ps, err := s.routerPorts(ctx, tx, r.ID)
+		ps, err := f.ports(ctx, tx, r.ID)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range ps {
-			if p.NetworkID == n.ID && p.HeldAs == OwnerRouterInterface && !slices.ContainsFunc(p.FixedIPs, func(f FixedIP) bool { return f.IP.Is4() }) {
-				if err := s.allocate(ctx, tx, p, want, true); err != nil {
+			if p.NetworkID == n.ID && p.HeldAs == OwnerRouterInterface && !slices.ContainsFunc(p.FixedIPs, func(fixed FixedIP) bool { return fixed.IP.Is4() }) {
+				if err := f.s.ipam.allocate(ctx, tx, p, want, true); err != nil {
 					return nil, err
 				}
-				s.touchPort(tx, p)
-				return &RouterInterface{r, p, subnetIDs(p)}, s.Ports.save(ctx, tx, p)
+				f.s.projector.touchPort(tx, p)
+				return &RouterInterface{r, p, subnetIDs(p)}, f.s.Ports.save(ctx, tx, p)
 			}
 		}
 	}
-	p := newOwnPort(s, n, OwnerRouterInterface, r.ID)
+	p := newOwnPort(f.s, n, OwnerRouterInterface, r.ID)
 	p.ProjectID, p.Revision = r.ProjectID, 1
-	if err := s.countQuota(ctx, tx, p.ProjectID, "port", 1); err != nil {
+	if err := f.s.Quotas.count(ctx, tx, p.ProjectID, "port", 1); err != nil {
 		return nil, err
 	}
-	if err := s.insertPort(ctx, tx, n, p, PortWants{WantIPs: want, IPsGiven: true}); err != nil {
+	if err := f.s.Ports.insert(ctx, tx, n, p, PortWants{WantIPs: want, IPsGiven: true}); err != nil {
 		return nil, err
 	}
 	return &RouterInterface{r, p, []string{sub.ID}}, nil
@@ -125,36 +125,36 @@ func (s *Service) addSubnet(ctx context.Context, tx *store.Tx, r *Router, subnet
 // mayLead lets a router take the gateway's address of the actor's own subnets, and
 // of those whose network is granted to its project by name. Who shares with
 // everybody does not mean that anybody may become the way out.
-func (s *Service) mayLead(ctx context.Context, tx *store.Tx, sub *Subnet) error {
+func (f *Routers) mayLead(ctx context.Context, tx *store.Tx, sub *Subnet) error {
 	project := actor.From(ctx).ProjectID
-	if sub.ProjectID == project || sub.networkProject == project || s.isAdmin(ctx) {
+	if sub.ProjectID == project || sub.networkProject == project || f.s.Access.isAdmin(ctx) {
 		return nil
 	}
-	granted, err := s.granted(ctx, tx, "network", sub.NetworkID, store.Eq("action", ActionShared), store.Eq("target", project))
+	granted, err := f.s.grants.granted(ctx, tx, "network", sub.NetworkID, store.Eq("action", ActionShared), store.Eq("target", project))
 	if err == nil && !granted {
 		err = fault(errs.Invalid, "BadRequest", "Bad router request: Cannot add interface to router because subnet %s is not owned by project making the request.", sub.ID)
 	}
 	return err
 }
 
-func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID string) (*RouterInterface, error) {
-	p, err := s.Ports.visible(ctx, tx, portID)
+func (f *Routers) addPort(ctx context.Context, tx *store.Tx, r *Router, portID string) (*RouterInterface, error) {
+	p, err := f.s.Ports.visible(ctx, tx, portID)
 	if err != nil {
 		return nil, err
 	}
-	if p.ProjectID != r.ProjectID && !s.isAdmin(ctx) {
-		return nil, s.Ports.notFound(portID)
+	if p.ProjectID != r.ProjectID && !f.s.Access.isAdmin(ctx) {
+		return nil, f.s.Ports.notFound(portID)
 	}
 	if err := p.free(); err != nil {
 		return nil, err
 	}
-	if err := s.Trunks.unneeded(ctx, tx, p.ID); err != nil {
+	if err := f.s.Trunks.unneeded(ctx, tx, p.ID); err != nil {
 		return nil, err
 	}
 	if len(p.FixedIPs) == 0 {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Router port must have at least one fixed IP.")
 	}
-	subs, err := s.Subnets.table.All(ctx, tx, store.In("id", subnetIDs(p)))
+	subs, err := f.s.Subnets.table.All(ctx, tx, store.In("id", subnetIDs(p)))
 	if err != nil {
 		return nil, err
 	}
@@ -167,17 +167,17 @@ func (s *Service) addPort(ctx context.Context, tx *store.Tx, r *Router, portID s
 	if v4 > 1 {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Cannot have multiple IPv4 subnets on router port.")
 	}
-	if err := s.connectable(ctx, tx, r, subs...); err != nil {
+	if err := f.connectable(ctx, tx, r, subs...); err != nil {
 		return nil, err
 	}
 	p.attach(OwnerRouterInterface, r.ID, OwnerRouterInterface)
 	p.Status = StatusActive
 	p.SecurityGroups, p.PortSecurity, p.AddressPairs = nil, false, nil
-	if err := s.linkGroups(ctx, tx, p); err != nil {
+	if err := f.s.Ports.linkGroups(ctx, tx, p); err != nil {
 		return nil, err
 	}
-	s.touchPort(tx, p)
-	return &RouterInterface{r, p, subnetIDs(p)}, s.Ports.save(ctx, tx, p)
+	f.s.projector.touchPort(tx, p)
+	return &RouterInterface{r, p, subnetIDs(p)}, f.s.Ports.save(ctx, tx, p)
 }
 
 func subnetIDs(p *Port) []string {
@@ -207,7 +207,7 @@ func (f *Routers) RemoveInterfaceTx(ctx context.Context, tx *store.Tx, routerID,
 	if subnetID == "" && portID == "" {
 		return nil, fault(errs.Invalid, "BadRequest", "Bad router request: Either subnet_id or port_id must be specified.")
 	}
-	p, err := s.findInterface(ctx, tx, r, subnetID, portID)
+	p, err := s.Routers.findInterface(ctx, tx, r, subnetID, portID)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (f *Routers) RemoveInterfaceTx(ctx context.Context, tx *store.Tx, routerID,
 		going = []string{subnetID}
 	}
 	for _, id := range going {
-		if err := s.disconnectable(ctx, tx, r, id); err != nil {
+		if err := s.Routers.disconnectable(ctx, tx, r, id); err != nil {
 			return nil, err
 		}
 	}
@@ -224,23 +224,23 @@ func (f *Routers) RemoveInterfaceTx(ctx context.Context, tx *store.Tx, routerID,
 	if len(going) < len(subnetIDs(p)) {
 		keep := slices.Clone(p.FixedIPs)
 		keep = slices.DeleteFunc(keep, func(f FixedIP) bool { return f.SubnetID == subnetID })
-		err = s.changeIPs(ctx, tx, p, keep)
+		err = s.Ports.changeIPs(ctx, tx, p, keep)
 		if err == nil {
 			err = s.Ports.save(ctx, tx, p)
 		}
-		s.touchPort(tx, p)
+		s.projector.touchPort(tx, p)
 	} else {
-		err = s.removePort(ctx, tx, p)
+		err = s.Ports.remove(ctx, tx, p)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.touchRouter(tx, r.ID)
+	s.projector.touchRouter(tx, r.ID)
 	return ri, s.Routers.save(ctx, tx, r)
 }
 
-func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, subnetID, portID string) (*Port, error) {
-	ps, err := s.routerPorts(ctx, tx, r.ID)
+func (f *Routers) findInterface(ctx context.Context, tx *store.Tx, r *Router, subnetID, portID string) (*Port, error) {
+	ps, err := f.ports(ctx, tx, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -259,24 +259,24 @@ func (s *Service) findInterface(ctx context.Context, tx *store.Tx, r *Router, su
 	if i >= 0 {
 		return ps[i], nil
 	}
-	if _, err := s.Subnets.visible(ctx, tx, subnetID); err != nil {
+	if _, err := f.s.Subnets.visible(ctx, tx, subnetID); err != nil {
 		return nil, err
 	}
 	return nil, fault(errs.NotFound, "RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", r.ID, subnetID)
 }
 
 // disconnectable refuses to cut a subnet whose floating IPs or routes need it.
-func (s *Service) disconnectable(ctx context.Context, tx *store.Tx, r *Router, subnetID string) error {
-	sub, err := s.Subnets.table.Get(ctx, tx, subnetID)
+func (f *Routers) disconnectable(ctx context.Context, tx *store.Tx, r *Router, subnetID string) error {
+	sub, err := f.s.Subnets.table.Get(ctx, tx, subnetID)
 	if err != nil {
 		return err
 	}
-	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("router_id", r.ID))
+	fs, err := f.s.FloatingIPs.table.All(ctx, tx, store.Eq("router_id", r.ID))
 	if err != nil {
 		return err
 	}
-	for _, f := range fs {
-		if f.PortID == "" || !sub.CIDR.Contains(f.FixedIP) {
+	for _, fip := range fs {
+		if fip.PortID == "" || !sub.CIDR.Contains(fip.FixedIP) {
 			continue
 		}
 		return fault(errs.Conflict, "RouterInterfaceInUseByFloatingIP",

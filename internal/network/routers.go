@@ -54,29 +54,29 @@ func (f *Routers) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[New
 	if err := f.begin(ctx, &req.Router, p.Named); err != nil {
 		return nil, err
 	}
-	return &req.Router, f.s.createRouter(ctx, tx, &req.Router, req.WantGateway)
+	return &req.Router, f.add(ctx, tx, &req.Router, req.WantGateway)
 }
 
-func (s *Service) createRouter(ctx context.Context, tx *store.Tx, r *Router, gateway *GatewayRequest) error {
-	if err := s.countQuota(ctx, tx, r.ProjectID, "router", 1); err != nil {
+func (f *Routers) add(ctx context.Context, tx *store.Tx, r *Router, gateway *GatewayRequest) error {
+	if err := f.s.Quotas.count(ctx, tx, r.ProjectID, "router", 1); err != nil {
 		return err
 	}
-	if err := s.checkAZHints(ctx, tx, r.AZHints); err != nil {
+	if err := f.s.Agents.checkHints(ctx, tx, r.AZHints); err != nil {
 		return err
 	}
 	r.Status = StatusActive
-	if err := s.Routers.table.Insert(ctx, tx, r); err != nil {
+	if err := f.table.Insert(ctx, tx, r); err != nil {
 		return err
 	}
 	if gateway != nil && gateway.NetworkID != "" {
-		if err := s.setGateway(ctx, tx, r, gateway); err != nil {
+		if err := f.setGateway(ctx, tx, r, gateway); err != nil {
 			return err
 		}
-		if err := s.Routers.table.Update(ctx, tx, r); err != nil {
+		if err := f.table.Update(ctx, tx, r); err != nil {
 			return err
 		}
 	}
-	s.touchRouter(tx, r.ID)
+	f.s.projector.touchRouter(tx, r.ID)
 	return nil
 }
 
@@ -96,16 +96,16 @@ func (f *Routers) Update(ctx context.Context, id string, p change.Patch[NewRoute
 			if want == nil {
 				want = &GatewayRequest{}
 			}
-			if err := f.s.setGateway(ctx, tx, &req.Router, want); err != nil {
+			if err := f.setGateway(ctx, tx, &req.Router, want); err != nil {
 				return nil, err
 			}
 		}
 		if !slices.Equal(old.Routes, req.Routes) {
-			if err := f.s.checkRoutes(ctx, tx, &req.Router); err != nil {
+			if err := f.checkRoutes(ctx, tx, &req.Router); err != nil {
 				return nil, err
 			}
 		}
-		f.s.touchRouter(tx, id)
+		f.s.projector.touchRouter(tx, id)
 		return &req.Router, f.save(ctx, tx, &req.Router)
 	})
 }
@@ -122,40 +122,40 @@ func (f *Routers) DeleteTx(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	ps, err := s.routerPorts(ctx, tx, id)
+	ps, err := s.Routers.ports(ctx, tx, id)
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(ps, func(p *Port) bool { return p.HeldAs != OwnerRouterGateway }) {
 		return fault(errs.Conflict, "RouterInUse", "Router %s still has ports", id)
 	}
-	if err := s.noFloatingIPs(ctx, tx, r); err != nil {
+	if err := s.Routers.noFloatingIPs(ctx, tx, r); err != nil {
 		return err
 	}
 	if err := s.Routers.table.Delete(ctx, tx, id); err != nil {
 		return err
 	}
 	for _, p := range ps {
-		if err := s.removePort(ctx, tx, p); err != nil {
+		if err := s.Ports.remove(ctx, tx, p); err != nil {
 			return err
 		}
 	}
-	s.touchRouter(tx, id)
+	s.projector.touchRouter(tx, id)
 	return nil
 }
 
 // routerOwners are how routers hold ports.
 var routerOwners = []string{OwnerRouterInterface, OwnerRouterGateway}
 
-func (s *Service) routerPorts(ctx context.Context, tx *store.Tx, routerID string) ([]*Port, error) {
-	return s.Ports.table.All(ctx, tx, store.Eq("held_by", routerID), store.In("held_as", routerOwners))
+func (f *Routers) ports(ctx context.Context, tx *store.Tx, routerID string) ([]*Port, error) {
+	return f.s.Ports.table.All(ctx, tx, store.Eq("held_by", routerID), store.In("held_as", routerOwners))
 }
 
-func (s *Service) noFloatingIPs(ctx context.Context, tx *store.Tx, r *Router) error {
+func (f *Routers) noFloatingIPs(ctx context.Context, tx *store.Tx, r *Router) error {
 	if r.Gateway == nil {
 		return nil
 	}
-	used, err := s.FloatingIPs.table.Any(ctx, tx, store.Eq("router_id", r.ID))
+	used, err := f.s.FloatingIPs.table.Any(ctx, tx, store.Eq("router_id", r.ID))
 	if err == nil && used {
 		return fault(errs.Conflict, "RouterExternalGatewayInUseByFloatingIp",
 			"Gateway cannot be updated for router %s, since a gateway to external network %s is required by one or more floating IPs.", r.ID, r.Gateway.NetworkID)
@@ -164,23 +164,23 @@ func (s *Service) noFloatingIPs(ctx context.Context, tx *store.Tx, r *Router) er
 }
 
 // setGateway gives the router the gateway asked for, or takes it away.
-func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *GatewayRequest) error {
+func (f *Routers) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *GatewayRequest) error {
 	if r.Gateway != nil && r.Gateway.NetworkID != req.NetworkID {
-		if err := s.noFloatingIPs(ctx, tx, r); err != nil {
+		if err := f.noFloatingIPs(ctx, tx, r); err != nil {
 			return err
 		}
 		for _, route := range r.Routes {
-			if s.routeThrough(ctx, tx, r.Gateway.FixedIPs, route) {
+			if f.routeThrough(ctx, tx, r.Gateway.FixedIPs, route) {
 				return fault(errs.Conflict, "RouterInterfaceInUseByRoute",
 					"Router gateway of router %s cannot be taken away, as it is required by one or more routes.", r.ID)
 			}
 		}
-		old, err := s.Ports.table.Get(ctx, tx, r.Gateway.PortID)
+		old, err := f.s.Ports.table.Get(ctx, tx, r.Gateway.PortID)
 		if err != nil && !isNotFound(err) {
 			return err
 		}
 		if err == nil {
-			if err := s.removePort(ctx, tx, old); err != nil {
+			if err := f.s.Ports.remove(ctx, tx, old); err != nil {
 				return err
 			}
 		}
@@ -189,29 +189,29 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 	if req.NetworkID == "" {
 		return nil
 	}
-	n, err := s.Networks.visible(ctx, tx, req.NetworkID)
+	n, err := f.s.Networks.visible(ctx, tx, req.NetworkID)
 	if err != nil {
 		return err
 	}
-	if !s.mayGoOut(ctx, n) {
+	if !f.s.Networks.mayGoOut(ctx, n) {
 		return fault(errs.Invalid, "BadRequest", "Bad router request: Network %s is not an external network.", n.ID)
 	}
 	if r.Gateway == nil {
-		if err := s.makeGateway(ctx, tx, r, n, req); err != nil {
+		if err := f.makeGateway(ctx, tx, r, n, req); err != nil {
 			return err
 		}
 	} else if req.IPsGiven {
-		p, err := s.Ports.load(ctx, tx, r.Gateway.PortID)
+		p, err := f.s.Ports.load(ctx, tx, r.Gateway.PortID)
 		if err != nil {
 			return err
 		}
-		if err := s.changeIPs(ctx, tx, p, req.FixedIPs); err != nil {
+		if err := f.s.Ports.changeIPs(ctx, tx, p, req.FixedIPs); err != nil {
 			return err
 		}
-		if err := s.Ports.save(ctx, tx, p); err != nil {
+		if err := f.s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
-		s.touchPort(tx, p)
+		f.s.projector.touchPort(tx, p)
 		r.Gateway.FixedIPs = p.FixedIPs
 	}
 	if req.SNAT != nil {
@@ -221,16 +221,16 @@ func (s *Service) setGateway(ctx context.Context, tx *store.Tx, r *Router, req *
 }
 
 // mayGoOut tells whether the network is external for the actor, not for others only.
-func (s *Service) mayGoOut(ctx context.Context, n *Network) bool {
-	return n.External && (n.externalVisible || n.ProjectID == actor.From(ctx).ProjectID || s.isAdmin(ctx))
+func (f *Networks) mayGoOut(ctx context.Context, n *Network) bool {
+	return n.External && (n.externalVisible || n.ProjectID == actor.From(ctx).ProjectID || f.s.Access.isAdmin(ctx))
 }
 
-func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *Network, req *GatewayRequest) error {
-	inside, err := s.interfaceSubnets(ctx, tx, r.ID)
+func (f *Routers) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *Network, req *GatewayRequest) error {
+	inside, err := f.interfaceSubnets(ctx, tx, r.ID)
 	if err != nil {
 		return err
 	}
-	outside, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+	outside, err := f.s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return err
 	}
@@ -241,9 +241,9 @@ func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *N
 			}
 		}
 	}
-	p := newOwnPort(s, n, OwnerRouterGateway, r.ID)
+	p := newOwnPort(f.s, n, OwnerRouterGateway, r.ID)
 	p.Revision = 1
-	if err := s.insertPort(ctx, tx, n, p, PortWants{WantIPs: req.FixedIPs, IPsGiven: req.IPsGiven && len(req.FixedIPs) > 0}); err != nil {
+	if err := f.s.Ports.insert(ctx, tx, n, p, PortWants{WantIPs: req.FixedIPs, IPsGiven: req.IPsGiven && len(req.FixedIPs) > 0}); err != nil {
 		return err
 	}
 	if len(p.FixedIPs) == 0 && len(outside) > 0 {
@@ -254,8 +254,8 @@ func (s *Service) makeGateway(ctx context.Context, tx *store.Tx, r *Router, n *N
 }
 
 // gatewayMoved copies a gateway port's addresses into its router.
-func (s *Service) gatewayMoved(ctx context.Context, tx *store.Tx, p *Port) error {
-	r, err := s.Routers.table.Get(ctx, tx, p.HeldBy)
+func (f *Routers) gatewayMoved(ctx context.Context, tx *store.Tx, p *Port) error {
+	r, err := f.table.Get(ctx, tx, p.HeldBy)
 	if isNotFound(err) || r != nil && r.Gateway == nil {
 		return nil
 	}
@@ -263,14 +263,14 @@ func (s *Service) gatewayMoved(ctx context.Context, tx *store.Tx, p *Port) error
 		return err
 	}
 	r.Gateway.FixedIPs = p.FixedIPs
-	s.touchRouter(tx, r.ID)
-	return s.Routers.save(ctx, tx, r)
+	f.s.projector.touchRouter(tx, r.ID)
+	return f.save(ctx, tx, r)
 }
 
 // routeThrough tells whether the route's next hop is on a subnet of the addresses.
-func (s *Service) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP, route Route) bool {
-	for _, f := range ips {
-		sub, err := s.Subnets.table.Get(ctx, tx, f.SubnetID)
+func (f *Routers) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP, route Route) bool {
+	for _, fixed := range ips {
+		sub, err := f.s.Subnets.table.Get(ctx, tx, fixed.SubnetID)
 		if err == nil && sub.CIDR.Contains(route.NextHop) {
 			return true
 		}
@@ -279,8 +279,8 @@ func (s *Service) routeThrough(ctx context.Context, tx *store.Tx, ips []FixedIP,
 }
 
 // interfaceSubnets are the subnets that the router is in, the gateway's excepted.
-func (s *Service) interfaceSubnets(ctx context.Context, tx *store.Tx, routerID string) ([]*Subnet, error) {
-	ps, err := s.Ports.table.All(ctx, tx, store.Eq("held_by", routerID), store.Eq("held_as", OwnerRouterInterface))
+func (f *Routers) interfaceSubnets(ctx context.Context, tx *store.Tx, routerID string) ([]*Subnet, error) {
+	ps, err := f.s.Ports.table.All(ctx, tx, store.Eq("held_by", routerID), store.Eq("held_as", OwnerRouterInterface))
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func (s *Service) interfaceSubnets(ctx context.Context, tx *store.Tx, routerID s
 	for _, p := range ps {
 		in = append(in, subnetIDs(p)...)
 	}
-	return s.Subnets.table.All(ctx, tx, store.In("id", in))
+	return f.s.Subnets.table.All(ctx, tx, store.In("id", in))
 }
 
 func overlapFault(a, b *Subnet) error {
@@ -296,11 +296,11 @@ func overlapFault(a, b *Subnet) error {
 }
 
 // checkRoutes makes sure that every next hop is a neighbour of the router and not itself.
-func (s *Service) checkRoutes(ctx context.Context, tx *store.Tx, r *Router) error {
+func (f *Routers) checkRoutes(ctx context.Context, tx *store.Tx, r *Router) error {
 	if len(r.Routes) > 30 {
 		return fault(errs.Invalid, "RoutesExhausted", "Unable to complete operation for %s. The number of routes exceeds the maximum 30.", r.ID)
 	}
-	ps, err := s.routerPorts(ctx, tx, r.ID)
+	ps, err := f.ports(ctx, tx, r.ID)
 	if err != nil {
 		return err
 	}
@@ -309,10 +309,10 @@ func (s *Service) checkRoutes(ctx context.Context, tx *store.Tx, r *Router) erro
 		for _, p := range ps {
 			own = append(own, p.FixedIPs...)
 		}
-		if slices.ContainsFunc(own, func(f FixedIP) bool { return f.IP == route.NextHop }) {
+		if slices.ContainsFunc(own, func(fixed FixedIP) bool { return fixed.IP == route.NextHop }) {
 			return fault(errs.Invalid, "InvalidRoutes", "Invalid format for routes: %v, the nexthop is used by router", route.NextHop)
 		}
-		if !s.routeThrough(ctx, tx, own, route) {
+		if !f.routeThrough(ctx, tx, own, route) {
 			return fault(errs.Invalid, "InvalidRoutes", "Invalid format for routes: %v, the nexthop is not connected with router", route.NextHop)
 		}
 	}
@@ -327,7 +327,7 @@ func (f *Routers) AddRoutes(ctx context.Context, id string, routes []Route) (*Ro
 				r.Routes = append(r.Routes, route)
 			}
 		}
-		return f.s.checkRoutes(ctx, tx, r)
+		return f.checkRoutes(ctx, tx, r)
 	})
 }
 
@@ -348,7 +348,7 @@ func (f *Routers) changeRoutes(ctx context.Context, rule, id string, change func
 		if err := change(r, tx); err != nil {
 			return nil, err
 		}
-		f.s.touchRouter(tx, id)
+		f.s.projector.touchRouter(tx, id)
 		return r, f.save(ctx, tx, r)
 	})
 }

@@ -95,13 +95,14 @@ func (c Config) withDefaults() Config {
 // Service is the network service. Make it with New, then Start it.
 type Service struct {
 	db     *store.DB
-	policy *policy.Engine
 	log    *slog.Logger
 	clock  func() time.Time
 	fabric fabric.Fabric
 	cfg    Config
 
 	events *event.Log
+	Access *Access
+	Quotas *Quotas
 	// The families, each with its use cases.
 	AddressScopes      *AddressScopes
 	AddressGroups      *AddressGroups
@@ -119,12 +120,16 @@ type Service struct {
 	Forwardings        *Forwardings
 	RBACPolicies       *RBACPolicies
 	Trunks             *Trunks
+	// What is asked across them.
+	Compute          *Compute
+	AutoTopologies   *AutoTopologies
+	IPAvailabilities *IPAvailabilities
+	Tags             *Tags
 
-	allocations *store.Table[Allocation]
-	portGroups  *store.Table[PortGroup]
-	grants      *store.Table[Grant]
-	tables      Tables
-	quotas      *quota.Quotas
+	ipam       *ipam
+	grants     *grants
+	portGroups *store.Table[PortGroup]
+	tables     Tables
 
 	projector *projector
 	status    *statusKeeper
@@ -142,12 +147,14 @@ func New(d Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		db: d.DB, policy: d.Policy, log: d.Log.With("component", "network"), clock: d.Clock,
+		db: d.DB, log: d.Log.With("component", "network"), clock: d.Clock,
 		fabric: d.Fabric, cfg: d.Config.withDefaults(), events: d.Events,
-		allocations: d.Tables.Allocations, portGroups: d.Tables.PortGroups, grants: d.Tables.Grants, tables: d.Tables,
+		portGroups: d.Tables.PortGroups, tables: d.Tables, Access: &Access{d.Policy},
 	}
 	t := d.Tables
-	s.quotas = newQuotas(t)
+	s.Quotas = newQuotas(d.DB, s.Access, t)
+	s.grants = &grants{t.Grants, t.RBACPolicies, s.now}
+	s.Compute, s.AutoTopologies, s.IPAvailabilities, s.Tags = &Compute{s}, &AutoTopologies{s}, &IPAvailabilities{s}, &Tags{s}
 	s.AddressScopes = newAddressScopes(s, t.AddressScopes)
 	s.AddressGroups = newAddressGroups(s, t.AddressGroups)
 	s.SecurityGroups = newSecurityGroups(s, t.SecurityGroups)
@@ -159,6 +166,7 @@ func New(d Deps) (*Service, error) {
 	s.RBACPolicies, s.Trunks = newRBACPolicies(s, t.RBACPolicies), newTrunks(s, t)
 	s.QoSPolicies = newQoSPolicies(s, t)
 	s.Agents = &Agents{s, t.Agents}
+	s.ipam = &ipam{t.Allocations, t.Ports, s.Subnets}
 	s.projector = newProjector(s)
 	s.status = newStatusKeeper(s)
 	s.tell(d.Events, d.Tables)

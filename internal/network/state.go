@@ -13,7 +13,7 @@ import (
 // This file turns stored resources into the fabric's words.
 
 // stateSome states the keys; a resource that is not there any more is gone.
-func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.Key]bool) (*fabric.Statement, error) {
+func (p *projector) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.Key]bool) (*fabric.Statement, error) {
 	by := map[string][]string{}
 	for k := range keys {
 		by[k.Kind] = append(by[k.Kind], k.ID)
@@ -21,24 +21,24 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 	for _, list := range by {
 		slices.Sort(list)
 	}
-	v := &stater{s: s, out: &fabric.Statement{}}
-	ns, err := s.Networks.table.All(ctx, tx, store.In("id", by[fabric.KindNetwork]))
+	v := &stater{s: p.s, out: &fabric.Statement{}}
+	ns, err := p.s.Networks.table.All(ctx, tx, store.In("id", by[fabric.KindNetwork]))
 	if err != nil {
 		return nil, err
 	}
-	ps, err := s.Ports.table.All(ctx, tx, store.In("id", by[fabric.KindPort]))
+	ps, err := p.s.Ports.table.All(ctx, tx, store.In("id", by[fabric.KindPort]))
 	if err != nil {
 		return nil, err
 	}
-	gs, err := s.SecurityGroups.table.All(ctx, tx, store.In("id", by[fabric.KindGroup]))
+	gs, err := p.s.SecurityGroups.table.All(ctx, tx, store.In("id", by[fabric.KindGroup]))
 	if err != nil {
 		return nil, err
 	}
-	as, err := s.AddressGroups.table.All(ctx, tx, store.In("id", by[fabric.KindAddresses]))
+	as, err := p.s.AddressGroups.table.All(ctx, tx, store.In("id", by[fabric.KindAddresses]))
 	if err != nil {
 		return nil, err
 	}
-	rs, err := s.Routers.table.All(ctx, tx, store.In("id", by[fabric.KindRouter]))
+	rs, err := p.s.Routers.table.All(ctx, tx, store.In("id", by[fabric.KindRouter]))
 	if err != nil {
 		return nil, err
 	}
@@ -54,25 +54,25 @@ func (s *Service) stateSome(ctx context.Context, tx *store.Tx, keys map[fabric.K
 }
 
 // stateAll states everything.
-func (s *Service) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement, error) {
-	v := &stater{s: s, out: &fabric.Statement{Full: true}}
-	ns, err := s.Networks.table.All(ctx, tx)
+func (p *projector) stateAll(ctx context.Context, tx *store.Tx) (*fabric.Statement, error) {
+	v := &stater{s: p.s, out: &fabric.Statement{Full: true}}
+	ns, err := p.s.Networks.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	ps, err := s.Ports.table.All(ctx, tx)
+	ps, err := p.s.Ports.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	gs, err := s.SecurityGroups.table.All(ctx, tx)
+	gs, err := p.s.SecurityGroups.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	as, err := s.AddressGroups.table.All(ctx, tx)
+	as, err := p.s.AddressGroups.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	rs, err := s.Routers.table.All(ctx, tx)
+	rs, err := p.s.Routers.table.All(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ type stater struct {
 
 func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*Port, gs []*SecurityGroup, as []*AddressGroup, rs []*Router) error {
 	v.stated = map[fabric.Key]bool{}
-	if err := v.s.hydrateNetworks(ctx, tx, ns); err != nil {
+	if err := v.s.Networks.hydrated(ctx, tx, ns); err != nil {
 		return err
 	}
 	subs, err := v.s.Subnets.table.All(ctx, tx, store.In("network_id", idsOf(ns, func(n *Network) string { return n.ID })))
@@ -99,12 +99,12 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		byNetwork[sub.NetworkID] = append(byNetwork[sub.NetworkID], sub)
 	}
 	for _, n := range ns {
-		meta, err := v.s.metadataPort(ctx, tx, n.ID)
+		meta, err := v.s.Subnets.metadataPort(ctx, tx, n.ID)
 		if err != nil {
 			return err
 		}
 		v.stated[fabric.Key{Kind: fabric.KindNetwork, ID: n.ID}] = true
-		v.out.Networks = append(v.out.Networks, v.s.stateNetwork(n, byNetwork[n.ID], meta))
+		v.out.Networks = append(v.out.Networks, v.network(n, byNetwork[n.ID], meta))
 	}
 	ps, trunked, err := v.s.Trunks.carriedAmong(ctx, tx, ps)
 	if err != nil {
@@ -119,7 +119,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 			continue // holds an address in the model only
 		}
 		v.stated[fabric.Key{Kind: fabric.KindPort, ID: p.ID}] = true
-		port := v.s.statePort(p)
+		port := v.port(p)
 		port.QoS = limits[p.ID]
 		if c, ok := trunked[p.ID]; ok {
 			port.Parent, port.Tag, port.Host = c.parent, c.tag, c.host
@@ -138,7 +138,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 		v.out.Addresses = append(v.out.Addresses, fabric.Addresses{ID: a.ID, Name: a.Name, Prefixes: a.Addresses})
 	}
 	for _, r := range rs {
-		fr, err := v.s.stateRouter(ctx, tx, r)
+		fr, err := v.router(ctx, tx, r)
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (v *stater) state(ctx context.Context, tx *store.Tx, ns []*Network, ps []*P
 	return nil
 }
 
-func (s *Service) stateNetwork(n *Network, subs []*Subnet, meta *Port) fabric.Network {
+func (v *stater) network(n *Network, subs []*Subnet, meta *Port) fabric.Network {
 	out := fabric.Network{
 		ID: n.ID, Name: n.Name, ProjectID: n.ProjectID, MTU: n.MTU, External: n.External, AdminUp: n.AdminStateUp,
 		DNSDomain: n.DNSDomain, Revision: n.Revision,
@@ -160,13 +160,13 @@ func (s *Service) stateNetwork(n *Network, subs []*Subnet, meta *Port) fabric.Ne
 	for _, sub := range subs {
 		f := fabric.Subnet{
 			ID: sub.ID, Name: sub.Name, CIDR: sub.CIDR, Gateway: sub.Gateway, DNS: sub.DNS, DHCP: sub.DHCP,
-			IPv6: sub.IPv6Address, MTU: n.MTU, Domain: strings.TrimSuffix(s.cfg.DNSDomain, "."),
+			IPv6: sub.IPv6Address, MTU: n.MTU, Domain: strings.TrimSuffix(v.s.cfg.DNSDomain, "."),
 		}
 		if n.DNSDomain != "" {
 			f.Domain = strings.TrimSuffix(n.DNSDomain, ".")
 		}
 		if len(f.DNS) == 0 {
-			f.DNS = ofVersion(s.cfg.DNS, sub.Version())
+			f.DNS = ofVersion(v.s.cfg.DNS, sub.Version())
 		}
 		for _, r := range sub.HostRoutes {
 			f.Routes = append(f.Routes, fabric.Route(r))
@@ -193,7 +193,7 @@ func ofVersion(addrs []netip.Addr, version int) []netip.Addr {
 	return out
 }
 
-func (s *Service) statePort(p *Port) fabric.Port {
+func (v *stater) port(p *Port) fabric.Port {
 	out := fabric.Port{
 		ID: p.ID, Name: p.Name, ProjectID: p.ProjectID, NetworkID: p.NetworkID, DeviceID: p.DeviceID, DeviceOwner: p.DeviceOwner,
 		MAC: p.MAC, AdminUp: p.AdminStateUp, PortSecurity: p.PortSecurity, Groups: p.SecurityGroups, Host: p.Host,
@@ -235,9 +235,9 @@ func stateGroup(g *SecurityGroup) fabric.Group {
 	return out
 }
 
-func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fabric.Router, error) {
+func (v *stater) router(ctx context.Context, tx *store.Tx, r *Router) (*fabric.Router, error) {
 	out := &fabric.Router{ID: r.ID, Name: r.Name, ProjectID: r.ProjectID, AdminUp: r.AdminStateUp, Revision: r.Revision}
-	ps, err := s.routerPorts(ctx, tx, r.ID)
+	ps, err := v.s.Routers.ports(ctx, tx, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -246,11 +246,11 @@ func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fa
 		subnetList = append(subnetList, subnetIDs(p)...)
 		networkList = append(networkList, p.NetworkID)
 	}
-	subs, err := s.Subnets.table.All(ctx, tx, store.In("id", subnetList))
+	subs, err := v.s.Subnets.table.All(ctx, tx, store.In("id", subnetList))
 	if err != nil {
 		return nil, err
 	}
-	nets, err := s.Networks.table.All(ctx, tx, store.In("id", networkList))
+	nets, err := v.s.Networks.table.All(ctx, tx, store.In("id", networkList))
 	if err != nil {
 		return nil, err
 	}
@@ -292,12 +292,12 @@ func (s *Service) stateRouter(ctx context.Context, tx *store.Tx, r *Router) (*fa
 	for _, route := range r.Routes {
 		out.Routes = append(out.Routes, fabric.Route(route))
 	}
-	return out, s.stateFloating(ctx, tx, r, out)
+	return out, v.floating(ctx, tx, r, out)
 }
 
-// stateFloating adds the router's floating IPs and their forwardings.
-func (s *Service) stateFloating(ctx context.Context, tx *store.Tx, r *Router, out *fabric.Router) error {
-	fs, err := s.FloatingIPs.table.All(ctx, tx, store.Eq("router_id", r.ID))
+// floating adds the router's floating IPs and their forwardings.
+func (v *stater) floating(ctx context.Context, tx *store.Tx, r *Router, out *fabric.Router) error {
+	fs, err := v.s.FloatingIPs.table.All(ctx, tx, store.Eq("router_id", r.ID))
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (s *Service) stateFloating(ctx context.Context, tx *store.Tx, r *Router, ou
 			})
 			continue
 		}
-		pfs, err := s.Forwardings.table.All(ctx, tx, store.Eq("floatingip_id", f.ID))
+		pfs, err := v.s.Forwardings.table.All(ctx, tx, store.Eq("floatingip_id", f.ID))
 		if err != nil {
 			return err
 		}

@@ -122,10 +122,10 @@ func (k *statusKeeper) next() <-chan struct{} {
 const lookAgain = time.Second
 
 // WaitPortsUp returns when all ports of the server are ACTIVE, or with the context's error.
-func (s *Service) WaitPortsUp(ctx context.Context, serverID string) error {
+func (f *Compute) WaitPortsUp(ctx context.Context, serverID string) error {
 	for {
-		next := s.status.next()
-		ps, err := s.PortsOfServer(ctx, serverID)
+		next := f.s.status.next()
+		ps, err := f.PortsOfServer(ctx, serverID)
 		if err != nil {
 			return err
 		}

@@ -29,11 +29,11 @@ func newSubnetPools(s *Service, t Tables) *SubnetPools {
 					return err
 				}
 			}
-			if err := s.validatePool(ctx, tx, p); err != nil {
+			if err := s.SubnetPools.judge(ctx, tx, p); err != nil {
 				return err
 			}
 			if old == nil && p.Shared {
-				return s.grantAll(ctx, tx, "subnetpool", p.ID, p.ProjectID, ActionShared)
+				return s.grants.grantAll(ctx, tx, "subnetpool", p.ID, p.ProjectID, ActionShared)
 			}
 			return nil
 		},
@@ -45,7 +45,7 @@ func newSubnetPools(s *Service, t Tables) *SubnetPools {
 			if used {
 				return fault(errs.Conflict, "SubnetPoolInUse", "Unable to complete operation on subnet pool %s. because one or more subnets are allocated from it.", p.ID)
 			}
-			return s.forgetGrants(ctx, tx, "subnetpool", p.ID)
+			return s.grants.forget(ctx, tx, "subnetpool", p.ID)
 		},
 	}}
 }
@@ -60,8 +60,8 @@ func covers(p, old *SubnetPool) error {
 	return nil
 }
 
-// validatePool completes a pool's lengths and checks it against its scope.
-func (s *Service) validatePool(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
+// judge completes a pool's lengths and checks it against its scope.
+func (f *SubnetPools) judge(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
 	if len(p.Prefixes) == 0 {
 		return fault(errs.Invalid, "EmptySubnetPoolPrefixList", "Empty subnet pool prefix list.")
 	}
@@ -103,7 +103,7 @@ func (s *Service) validatePool(ctx context.Context, tx *store.Tx, p *SubnetPool)
 		return bad("default_prefixlen", p.DefaultPrefixLen, "<=", "max_prefixlen", p.MaxPrefixLen)
 	}
 	if p.Default {
-		all, err := s.SubnetPools.table.All(ctx, tx)
+		all, err := f.table.All(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -113,30 +113,30 @@ func (s *Service) validatePool(ctx context.Context, tx *store.Tx, p *SubnetPool)
 			}
 		}
 	}
-	return s.joinScope(ctx, tx, p)
+	return f.joinScope(ctx, tx, p)
 }
 
 // joinScope makes sure that the pool fits into its address scope.
-func (s *Service) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
+func (f *SubnetPools) joinScope(ctx context.Context, tx *store.Tx, p *SubnetPool) error {
 	if p.AddressScopeID == "" {
 		return nil
 	}
-	scope, err := s.AddressScopes.visible(ctx, tx, p.AddressScopeID)
+	scope, err := f.s.AddressScopes.visible(ctx, tx, p.AddressScopeID)
 	if err != nil {
 		return err
 	}
-	granted, err := s.granted(ctx, tx, "address_scope", scope.ID, store.Eq("target", p.ProjectID))
+	granted, err := f.s.grants.granted(ctx, tx, "address_scope", scope.ID, store.Eq("target", p.ProjectID))
 	if err != nil {
 		return err
 	}
-	if scope.ProjectID != p.ProjectID && !granted && !s.isAdmin(ctx) {
+	if scope.ProjectID != p.ProjectID && !granted && !f.s.Access.isAdmin(ctx) {
 		return fault(errs.Invalid, "IllegalSubnetPoolAssociationToAddressScope", "Illegal subnetpool association: subnetpool %s cannot be associated with address scope %s.", p.ID, scope.ID)
 	}
 	if scope.IPVersion != p.IPVersion {
 		return fault(errs.Invalid, "IllegalSubnetPoolIpVersionAssociationToAddressScope",
 			"Illegal subnetpool association: subnetpool %s cannot associate with address scope %s because subnetpool ip_version is not %d.", p.ID, scope.ID, scope.IPVersion)
 	}
-	others, err := s.SubnetPools.table.All(ctx, tx, store.Eq("address_scope_id", scope.ID))
+	others, err := f.table.All(ctx, tx, store.Eq("address_scope_id", scope.ID))
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (f *SubnetPools) AddPrefixes(ctx context.Context, id string, prefixes []net
 			return nil, err
 		}
 		p.Prefixes = append(p.Prefixes, prefixes...)
-		if err := f.s.validatePool(ctx, tx, p); err != nil {
+		if err := f.judge(ctx, tx, p); err != nil {
 			return nil, err
 		}
 		return p, f.save(ctx, tx, p)
@@ -227,10 +227,10 @@ func without(ps []netip.Prefix, gone netip.Prefix) []netip.Prefix {
 	return merged(out)
 }
 
-// carveFrom gives the subnet a prefix of the pool: the one it names, or the
+// carve gives the subnet a prefix of the pool: the one it names, or the
 // first free one of the length it wants.
-func (s *Service) carveFrom(ctx context.Context, tx *store.Tx, pool *SubnetPool, req *NewSubnet) error {
-	used, err := s.Subnets.table.All(ctx, tx, store.Eq("subnetpool_id", pool.ID))
+func (f *SubnetPools) carve(ctx context.Context, tx *store.Tx, pool *SubnetPool, req *NewSubnet) error {
+	used, err := f.s.Subnets.table.All(ctx, tx, store.Eq("subnetpool_id", pool.ID))
 	if err != nil {
 		return err
 	}

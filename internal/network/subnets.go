@@ -36,17 +36,19 @@ type Subnets struct {
 }
 
 func newSubnets(s *Service, t Tables) *Subnets {
-	return &Subnets{family[Subnet, *Subnet]{
-		s: s, table: t.Subnets, name: "subnet", code: "SubnetNotFound", say: "Subnet %s could not be found.", hydrate: s.hydrateSubnets,
+	f := &Subnets{}
+	f.family = family[Subnet, *Subnet]{
+		s: s, table: t.Subnets, name: "subnet", code: "SubnetNotFound", say: "Subnet %s could not be found.", hydrate: f.hydrated,
 		target: func(x *Subnet, t policy.Target) {
 			t["shared"], t["router:external"] = flag(x.Shared), flag(x.External)
 			t["network:project_id"], t["network:tenant_id"] = x.networkProject, x.networkProject
 		},
-	}}
+	}
+	return f
 }
 
-func (s *Service) hydrateSubnets(ctx context.Context, tx *store.Tx, vs []*Subnet) error {
-	byID, err := s.Networks.byID(ctx, tx, idsOf(vs, func(s *Subnet) string { return s.NetworkID }))
+func (f *Subnets) hydrated(ctx context.Context, tx *store.Tx, vs []*Subnet) error {
+	byID, err := f.s.Networks.byID(ctx, tx, idsOf(vs, func(s *Subnet) string { return s.NetworkID }))
 	for _, x := range vs {
 		if n := byID[x.NetworkID]; n != nil {
 			x.Shared, x.External, x.networkProject = n.Shared, n.externalVisible, n.ProjectID
@@ -71,30 +73,30 @@ func (f *Subnets) CreateTx(ctx context.Context, tx *store.Tx, p change.Patch[New
 	if err := p.To(req); err != nil {
 		return nil, err
 	}
-	return &req.Subnet, f.s.createSubnet(ctx, tx, req, p.Named)
+	return &req.Subnet, f.add(ctx, tx, req, p.Named)
 }
 
-func (s *Service) createSubnet(ctx context.Context, tx *store.Tx, req *NewSubnet, named []string) error {
+func (f *Subnets) add(ctx context.Context, tx *store.Tx, req *NewSubnet, named []string) error {
 	sub := &req.Subnet
-	n, err := s.Networks.visible(ctx, tx, sub.NetworkID)
+	n, err := f.s.Networks.visible(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return err
 	}
 	sub.networkProject, sub.Shared = n.ProjectID, n.Shared
-	if err := s.Subnets.begin(ctx, sub, named); err != nil {
+	if err := f.begin(ctx, sub, named); err != nil {
 		return err
 	}
 	// A subnet on somebody else's network is for that network's owner alone.
-	if n.ProjectID != sub.ProjectID && !s.isAdmin(ctx) {
-		return s.Networks.notFound(n.ID)
+	if n.ProjectID != sub.ProjectID && !f.s.Access.isAdmin(ctx) {
+		return f.s.Networks.notFound(n.ID)
 	}
-	if err := s.countQuota(ctx, tx, sub.ProjectID, "subnet", 1); err != nil {
+	if err := f.s.Quotas.count(ctx, tx, sub.ProjectID, "subnet", 1); err != nil {
 		return err
 	}
-	if err := s.carve(ctx, tx, req); err != nil {
+	if err := f.carve(ctx, tx, req); err != nil {
 		return err
 	}
-	if err := s.checkCIDR(ctx, tx, sub, req.IPVersion); err != nil {
+	if err := f.checkCIDR(ctx, tx, sub, req.IPVersion); err != nil {
 		return err
 	}
 	if !sub.Gateway.IsValid() && !req.NoGateway {
@@ -112,21 +114,21 @@ func (s *Service) createSubnet(ctx context.Context, tx *store.Tx, req *NewSubnet
 	if sub.Version() == 6 && n.MTU < minMTU6 {
 		return mtuConflict(n)
 	}
-	if err := s.Subnets.table.Insert(ctx, tx, sub); err != nil {
+	if err := f.table.Insert(ctx, tx, sub); err != nil {
 		return err
 	}
-	if err := s.joinSLAAC(ctx, tx, sub); err != nil {
+	if err := f.joinSLAAC(ctx, tx, sub); err != nil {
 		return err
 	}
-	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
+	if err := f.keepMetadataPort(ctx, tx, n); err != nil {
 		return err
 	}
-	s.touchNetwork(tx, n.ID)
-	return s.bumpNetwork(ctx, tx, n.ID)
+	f.s.projector.touchNetwork(tx, n.ID)
+	return f.s.Networks.bump(ctx, tx, n.ID)
 }
 
 // checkCIDR checks the prefix by itself and against its neighbours.
-func (s *Service) checkCIDR(ctx context.Context, tx *store.Tx, sub *Subnet, version int) error {
+func (f *Subnets) checkCIDR(ctx context.Context, tx *store.Tx, sub *Subnet, version int) error {
 	bad := func(format string, args ...any) error {
 		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: "+format, args...)
 	}
@@ -143,7 +145,7 @@ func (s *Service) checkCIDR(ctx context.Context, tx *store.Tx, sub *Subnet, vers
 	if sub.CIDR.Addr().IsMulticast() || sub.CIDR.Addr().IsLoopback() {
 		return bad("'%s' is not a network that hosts can have.", sub.CIDR)
 	}
-	others, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID))
+	others, err := f.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID))
 	if err != nil {
 		return err
 	}
@@ -247,11 +249,11 @@ func validatePools(sub *Subnet) error {
 }
 
 // joinSLAAC gives the ports already on the network their address of a new SLAAC subnet.
-func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) error {
+func (f *Subnets) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) error {
 	if !sub.SLAAC() {
 		return nil
 	}
-	ps, err := s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID))
+	ps, err := f.s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID))
 	if err != nil {
 		return err
 	}
@@ -259,13 +261,13 @@ func (s *Service) joinSLAAC(ctx context.Context, tx *store.Tx, sub *Subnet) erro
 		if p.NetworkOwned() {
 			continue
 		}
-		if err := s.allocateSLAAC(ctx, tx, p, []*Subnet{sub}); err != nil {
+		if err := f.s.ipam.allocateSLAAC(ctx, tx, p, []*Subnet{sub}); err != nil {
 			return err
 		}
-		if err := s.Ports.save(ctx, tx, p); err != nil {
+		if err := f.s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
-		s.touchPort(tx, p)
+		f.s.projector.touchPort(tx, p)
 	}
 	return nil
 }
@@ -281,13 +283,13 @@ func (f *Subnets) Update(ctx context.Context, id string, p change.Patch[NewSubne
 		if err := p.To(req); err != nil {
 			return nil, err
 		}
-		return &req.Subnet, f.s.updateSubnet(ctx, tx, &req.Subnet, sub)
+		return &req.Subnet, f.change(ctx, tx, &req.Subnet, sub)
 	})
 }
 
-func (s *Service) updateSubnet(ctx context.Context, tx *store.Tx, sub, old *Subnet) error {
+func (f *Subnets) change(ctx context.Context, tx *store.Tx, sub, old *Subnet) error {
 	if sub.Gateway != old.Gateway && old.Gateway.IsValid() {
-		owner, err := s.taken(ctx, tx, sub.ID, old.Gateway)
+		owner, err := f.s.ipam.taken(ctx, tx, sub.ID, old.Gateway)
 		if err != nil {
 			return err
 		}
@@ -298,21 +300,21 @@ func (s *Service) updateSubnet(ctx context.Context, tx *store.Tx, sub, old *Subn
 	if err := validateSubnet(sub); err != nil {
 		return err
 	}
-	if err := s.Subnets.save(ctx, tx, sub); err != nil {
+	if err := f.save(ctx, tx, sub); err != nil {
 		return err
 	}
-	n, err := s.Networks.load(ctx, tx, sub.NetworkID)
+	n, err := f.s.Networks.load(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return err
 	}
-	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
+	if err := f.keepMetadataPort(ctx, tx, n); err != nil {
 		return err
 	}
-	s.touchNetwork(tx, sub.NetworkID)
-	if err := s.bumpNetwork(ctx, tx, sub.NetworkID); err != nil {
+	f.s.projector.touchNetwork(tx, sub.NetworkID)
+	if err := f.s.Networks.bump(ctx, tx, sub.NetworkID); err != nil {
 		return err
 	}
-	return s.touchRoutersOfNetwork(ctx, tx, sub.NetworkID)
+	return f.s.projector.touchRoutersOf(ctx, tx, sub.NetworkID)
 }
 
 // Delete deletes a subnet that no port needs.
@@ -322,18 +324,18 @@ func (f *Subnets) Delete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return f.s.deleteSubnet(ctx, tx, sub)
+		return f.remove(ctx, tx, sub)
 	})
 }
 
-func (s *Service) deleteSubnet(ctx context.Context, tx *store.Tx, sub *Subnet) error {
+func (f *Subnets) remove(ctx context.Context, tx *store.Tx, sub *Subnet) error {
 	id := sub.ID
-	given, err := s.allocations.All(ctx, tx, store.Eq("subnet_id", id))
+	given, err := f.s.ipam.allocations.All(ctx, tx, store.Eq("subnet_id", id))
 	if err != nil {
 		return err
 	}
 	users := idsOf(given, func(a *Allocation) string { return a.PortID })
-	ps, err := s.Ports.table.All(ctx, tx, store.In("id", users))
+	ps, err := f.s.Ports.table.All(ctx, tx, store.In("id", users))
 	if err != nil {
 		return err
 	}
@@ -344,33 +346,33 @@ func (s *Service) deleteSubnet(ctx context.Context, tx *store.Tx, sub *Subnet) e
 		}
 	}
 	for _, p := range ps {
-		p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(f FixedIP) bool { return f.SubnetID == id })
-		if err := s.Ports.save(ctx, tx, p); err != nil {
+		p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(fixed FixedIP) bool { return fixed.SubnetID == id })
+		if err := f.s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
-		s.touchPort(tx, p)
+		f.s.projector.touchPort(tx, p)
 	}
-	if _, err := s.allocations.DeleteWhere(ctx, tx, store.Eq("subnet_id", id)); err != nil {
+	if _, err := f.s.ipam.allocations.DeleteWhere(ctx, tx, store.Eq("subnet_id", id)); err != nil {
 		return err
 	}
-	if err := s.Subnets.table.Delete(ctx, tx, id); err != nil {
+	if err := f.table.Delete(ctx, tx, id); err != nil {
 		return err
 	}
-	n, err := s.Networks.load(ctx, tx, sub.NetworkID)
+	n, err := f.s.Networks.load(ctx, tx, sub.NetworkID)
 	if err != nil {
 		return err
 	}
-	if err := s.keepMetadataPort(ctx, tx, n); err != nil {
+	if err := f.keepMetadataPort(ctx, tx, n); err != nil {
 		return err
 	}
-	s.touchNetwork(tx, sub.NetworkID)
-	return s.bumpNetwork(ctx, tx, sub.NetworkID)
+	f.s.projector.touchNetwork(tx, sub.NetworkID)
+	return f.s.Networks.bump(ctx, tx, sub.NetworkID)
 }
 
 // carve takes the subnet's prefix from its pool, if it names one.
-func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error {
+func (f *Subnets) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error {
 	if req.UseDefaultPool {
-		all, err := s.SubnetPools.table.All(ctx, tx)
+		all, err := f.s.SubnetPools.table.All(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -386,23 +388,23 @@ func (s *Service) carve(ctx context.Context, tx *store.Tx, req *NewSubnet) error
 	if req.SubnetPoolID == "prefix_delegation" {
 		return fault(errs.Invalid, "BadRequest", "Bad subnet request: prefix delegation is not supported.")
 	}
-	pool, err := s.SubnetPools.load(ctx, tx, req.SubnetPoolID)
+	pool, err := f.s.SubnetPools.load(ctx, tx, req.SubnetPoolID)
 	if err != nil {
 		return err
 	}
-	if !s.permits(ctx, "get_subnetpool", s.SubnetPools.policyTarget(pool)) {
-		return s.SubnetPools.notFound(req.SubnetPoolID)
+	if !f.s.Access.permits(ctx, "get_subnetpool", f.s.SubnetPools.policyTarget(pool)) {
+		return f.s.SubnetPools.notFound(req.SubnetPoolID)
 	}
 	if req.IPVersion != 0 && req.IPVersion != pool.IPVersion {
 		return fault(errs.Invalid, "BadRequest", "Bad subnet request: Cannot allocate IPv%d subnet from IPv%d subnet pool.", req.IPVersion, pool.IPVersion)
 	}
-	return s.carveFrom(ctx, tx, pool, req)
+	return f.s.SubnetPools.carve(ctx, tx, pool, req)
 }
 
 // keepMetadataPort makes the port behind which the metadata service answers on
 // this network, with an address in each subnet that hands out leases.
-func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network) error {
-	subs, err := s.Subnets.table.All(ctx, tx, store.Eq("network_id", n.ID))
+func (f *Subnets) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network) error {
+	subs, err := f.table.All(ctx, tx, store.Eq("network_id", n.ID))
 	if err != nil {
 		return err
 	}
@@ -412,7 +414,7 @@ func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network
 			want = append(want, sub)
 		}
 	}
-	p, err := s.metadataPort(ctx, tx, n.ID)
+	p, err := f.metadataPort(ctx, tx, n.ID)
 	if err != nil {
 		return err
 	}
@@ -420,47 +422,47 @@ func (s *Service) keepMetadataPort(ctx context.Context, tx *store.Tx, n *Network
 		if len(want) == 0 {
 			return nil
 		}
-		mac, err := s.freeMAC(ctx, tx, n.ID)
+		mac, err := f.s.ipam.freeMAC(ctx, tx, n.ID)
 		if err != nil {
 			return err
 		}
-		p = newOwnPort(s, n, OwnerDistributed, "ovnmeta-"+n.ID)
+		p = newOwnPort(f.s, n, OwnerDistributed, "ovnmeta-"+n.ID)
 		p.MAC, p.ProjectID, p.PortSecurity = mac, n.ProjectID, false
-		if err := s.Ports.table.Insert(ctx, tx, p); err != nil {
+		if err := f.s.Ports.table.Insert(ctx, tx, p); err != nil {
 			return err
 		}
 	}
-	for _, f := range slices.Clone(p.FixedIPs) {
-		if !slices.ContainsFunc(want, func(x *Subnet) bool { return x.ID == f.SubnetID }) {
-			if err := s.release(ctx, tx, p.ID, f); err != nil {
+	for _, fixed := range slices.Clone(p.FixedIPs) {
+		if !slices.ContainsFunc(want, func(x *Subnet) bool { return x.ID == fixed.SubnetID }) {
+			if err := f.s.ipam.release(ctx, tx, p.ID, fixed); err != nil {
 				return err
 			}
-			p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(x FixedIP) bool { return x == f })
+			p.FixedIPs = slices.DeleteFunc(p.FixedIPs, func(x FixedIP) bool { return x == fixed })
 		}
 	}
 	for _, sub := range want {
 		if p.hasSubnet(sub.ID) {
 			continue
 		}
-		ip, err := s.freeAddress(ctx, tx, sub)
+		ip, err := f.s.ipam.freeAddress(ctx, tx, sub)
 		if err != nil {
 			return err
 		}
 		if !ip.IsValid() {
 			continue // a subnet too small for it has no metadata, but it works
 		}
-		if err := s.reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
+		if err := f.s.ipam.reserve(ctx, tx, sub.ID, ip, p.ID); err != nil {
 			return err
 		}
 		p.FixedIPs = append(p.FixedIPs, FixedIP{sub.ID, ip})
 	}
-	s.touchPort(tx, p)
-	return s.Ports.save(ctx, tx, p)
+	f.s.projector.touchPort(tx, p)
+	return f.s.Ports.save(ctx, tx, p)
 }
 
 // metadataPort returns the network's metadata port, nil if there is none.
-func (s *Service) metadataPort(ctx context.Context, tx *store.Tx, networkID string) (*Port, error) {
-	p, err := s.Ports.table.First(ctx, tx, store.Eq("network_id", networkID), store.Eq("held_as", OwnerDistributed))
+func (f *Subnets) metadataPort(ctx context.Context, tx *store.Tx, networkID string) (*Port, error) {
+	p, err := f.s.Ports.table.First(ctx, tx, store.Eq("network_id", networkID), store.Eq("held_as", OwnerDistributed))
 	if isNotFound(err) {
 		return nil, nil
 	}

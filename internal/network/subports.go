@@ -37,7 +37,7 @@ func (f *Trunks) changeSubPorts(ctx context.Context, rule, id string, change fun
 		if err != nil {
 			return nil, err
 		}
-		if err := f.s.check(ctx, rule, f.policyTarget(t)); err != nil {
+		if err := f.s.Access.check(ctx, rule, f.policyTarget(t)); err != nil {
 			return nil, err
 		}
 		if !t.AdminStateUp {
@@ -87,7 +87,7 @@ func (f *Trunks) add(ctx context.Context, tx *store.Tx, t *Trunk, add []SubPort)
 		if err := f.s.Ports.save(ctx, tx, p); err != nil {
 			return err
 		}
-		f.s.touchPort(tx, p)
+		f.s.projector.touchPort(tx, p)
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (f *Trunks) freeSubPort(ctx context.Context, tx *store.Tx, portID string) e
 		return err
 	}
 	p.DeviceOwner, p.Status = "", StatusDown
-	f.s.touchPort(tx, p)
+	f.s.projector.touchPort(tx, p)
 	return f.s.Ports.save(ctx, tx, p)
 }
 

@@ -21,34 +21,37 @@ type taggable interface {
 // TagCollections lists the collections whose resources can have tags.
 func TagCollections() []string { return slices.Sorted(maps.Keys(tagChecks)) }
 
-func (s *Service) taggable(collection string) (taggable, error) {
-	f, ok := map[string]taggable{
-		"address-groups": s.AddressGroups, "address-scopes": s.AddressScopes, "floatingips": s.FloatingIPs, "networks": s.Networks,
-		"policies": s.QoSPolicies, "ports": s.Ports, "rbac-policies": s.RBACPolicies, "routers": s.Routers, "security-groups": s.SecurityGroups,
-		"security-group-rules": s.SecurityGroupRules, "subnetpools": s.SubnetPools, "subnets": s.Subnets, "trunks": s.Trunks,
+// Tags are the use cases of the tags of any resource.
+type Tags struct{ s *Service }
+
+func (f *Tags) of(collection string) (taggable, error) {
+	each, ok := map[string]taggable{
+		"address-groups": f.s.AddressGroups, "address-scopes": f.s.AddressScopes, "floatingips": f.s.FloatingIPs, "networks": f.s.Networks,
+		"policies": f.s.QoSPolicies, "ports": f.s.Ports, "rbac-policies": f.s.RBACPolicies, "routers": f.s.Routers, "security-groups": f.s.SecurityGroups,
+		"security-group-rules": f.s.SecurityGroupRules, "subnetpools": f.s.SubnetPools, "subnets": f.s.Subnets, "trunks": f.s.Trunks,
 	}[collection]
 	if !ok {
 		return nil, fault(errs.NotFound, "HTTPNotFound", "The resource could not be found.")
 	}
-	return f, nil
+	return each, nil
 }
 
-// Tags returns the tags of a resource.
-func (s *Service) Tags(ctx context.Context, collection, id string) ([]string, error) {
-	f, err := s.taggable(collection)
+// Show returns the tags of a resource.
+func (f *Tags) Show(ctx context.Context, collection, id string) ([]string, error) {
+	each, err := f.of(collection)
 	if err != nil {
 		return nil, err
 	}
-	return f.tags(ctx, TagRule("get", collection), id)
+	return each.tags(ctx, TagRule("get", collection), id)
 }
 
-// ChangeTags changes the tags of a resource; the verb is create, update or delete.
-func (s *Service) ChangeTags(ctx context.Context, verb, collection, id string, change func([]string) ([]string, error)) ([]string, error) {
-	f, err := s.taggable(collection)
+// Change changes the tags of a resource; the verb is create, update or delete.
+func (f *Tags) Change(ctx context.Context, verb, collection, id string, change func([]string) ([]string, error)) ([]string, error) {
+	each, err := f.of(collection)
 	if err != nil {
 		return nil, err
 	}
-	return f.changeTags(ctx, TagRule(verb, collection), id, change)
+	return each.changeTags(ctx, TagRule(verb, collection), id, change)
 }
 
 func (f *family[T, P]) tags(ctx context.Context, rule, id string) (out []string, err error) {
@@ -58,7 +61,7 @@ func (f *family[T, P]) tags(ctx context.Context, rule, id string) (out []string,
 			return err
 		}
 		out = P(v).Std().Tags
-		return f.s.check(ctx, rule, f.policyTarget(v))
+		return f.s.Access.check(ctx, rule, f.policyTarget(v))
 	})
 	return out, err
 }

@@ -151,7 +151,7 @@ func (f *Trunks) freePort(ctx context.Context, tx *store.Tx, t *Trunk, portID st
 	if err != nil {
 		return nil, err
 	}
-	if p.ProjectID != t.ProjectID && !f.s.isAdmin(ctx) {
+	if p.ProjectID != t.ProjectID && !f.s.Access.isAdmin(ctx) {
 		return nil, f.s.Ports.notFound(portID)
 	}
 	if p.HeldAs != "" && p.Server() == "" {

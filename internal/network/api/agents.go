@@ -48,7 +48,7 @@ func (a *api) agents() []httpx.Route {
 
 // zones is /v2.0/availability_zones.
 func (a *api) zones(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	zones, err := a.svc.AvailabilityZones(ctx)
+	zones, err := a.svc.Agents.Zones(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (a *api) zones(ctx context.Context, r *httpx.Request) (*httpx.Response, err
 
 // serviceProviders lists what implements the services: OVN, for routers.
 func (a *api) serviceProviders(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Allow(ctx, "get_service_provider", ""); err != nil {
+	if err := a.svc.Access.Allow(ctx, "get_service_provider", ""); err != nil {
 		return nil, err
 	}
 	return shortList(r, "service_providers", []short{{{"service_type", "L3_ROUTER_NAT"}, {"name", "ovn"}, {"default", true}}}, "service_type", "name", "default")

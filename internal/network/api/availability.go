@@ -17,7 +17,7 @@ func (a *api) ipAvailabilities() []httpx.Route {
 	}
 	return collection(a, &rest.Resource[A, change.Patch[A], change.Patch[A]]{
 		Path: "/v2.0/network-ip-availabilities", One: "network_ip_availability", Many: "network_ip_availabilities",
-		ID: func(v *A) string { return v.Network.ID }, List: a.svc.IPAvailabilities, Show: a.svc.IPAvailability,
+		ID: func(v *A) string { return v.Network.ID }, List: a.svc.IPAvailabilities.List, Show: a.svc.IPAvailabilities.Show,
 	}, rest.NewAttributes(
 		text("network_id", "id", func(v *A) string { return v.Network.ID }),
 		text("network_name", "name", func(v *A) string { return v.Network.Name }),

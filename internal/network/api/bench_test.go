@@ -21,7 +21,7 @@ import (
 func BenchmarkListPorts(b *testing.B) {
 	c := serve(b, storetest.SQLite(b))
 	ctx := actor.With(context.WithoutCancel(b.Context()), &actor.Actor{UserID: "u", ProjectID: "p", Roles: []string{"admin", "member", "reader"}})
-	if err := c.svc.SetQuotas(ctx, "p", map[string]int64{"port": -1}, false); err != nil {
+	if err := c.svc.Quotas.Set(ctx, "p", map[string]int64{"port": -1}, false); err != nil {
 		b.Fatal(err)
 	}
 	if err := c.svc.Write(ctx, func(tx *store.Tx) error {
@@ -32,7 +32,7 @@ func BenchmarkListPorts(b *testing.B) {
 		_, err = c.svc.Subnets.CreateTx(ctx, tx, change.New(func(n *network.NewSubnet) { n.NetworkID, n.CIDR = net.ID, netip.MustParsePrefix("10.0.0.0/8") }))
 		for range 1000 {
 			if err == nil {
-				_, err = c.svc.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p"})
+				_, err = c.svc.Compute.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p"})
 			}
 		}
 		return err

@@ -98,7 +98,7 @@ func toDSCP(v any) (int, error) {
 
 // ruleTypes are the kinds of rules.
 func (a *api) ruleTypes(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Allow(ctx, "get_rule_type", ""); err != nil {
+	if err := a.svc.Access.Allow(ctx, "get_rule_type", ""); err != nil {
 		return nil, err
 	}
 	var rows []short
@@ -110,7 +110,7 @@ func (a *api) ruleTypes(ctx context.Context, r *httpx.Request) (*httpx.Response,
 
 // ruleType tells administrators which values a kind of rule takes, as Neutron does.
 func (a *api) ruleType(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Allow(ctx, "context_is_admin", ""); err != nil {
+	if err := a.svc.Access.Allow(ctx, "context_is_admin", ""); err != nil {
 		return nil, err
 	}
 	kind := req.Var("rule_type")

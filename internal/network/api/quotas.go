@@ -26,7 +26,7 @@ func (a *api) quotaRoutes() []httpx.Route {
 }
 
 func (a *api) listQuotas(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
-	all, err := a.svc.ProjectQuotas(ctx)
+	all, err := a.svc.Quotas.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (a *api) ownProject(ctx context.Context, _ *httpx.Request) (*httpx.Response
 }
 
 func (a *api) showQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	qs, err := a.svc.Quotas(ctx, req.Var("project_id"))
+	qs, err := a.svc.Quotas.Show(ctx, req.Var("project_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (a *api) showQuota(ctx context.Context, req *httpx.Request) (*httpx.Respons
 }
 
 func (a *api) quotaDetails(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	qs, err := a.svc.Quotas(ctx, req.Var("project_id"))
+	qs, err := a.svc.Quotas.Show(ctx, req.Var("project_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (a *api) quotaDetails(ctx context.Context, req *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) defaultQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	limits, err := a.svc.QuotaDefaults(ctx, req.Var("project_id"))
+	limits, err := a.svc.Quotas.Defaults(ctx, req.Var("project_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -108,14 +108,14 @@ func (a *api) setQuota(ctx context.Context, req *httpx.Request) (*httpx.Response
 		}
 		limits[name] = int64(n)
 	}
-	if err := a.svc.SetQuotas(ctx, req.Var("project_id"), limits, check); err != nil {
+	if err := a.svc.Quotas.Set(ctx, req.Var("project_id"), limits, check); err != nil {
 		return nil, err
 	}
 	return a.showQuota(ctx, req)
 }
 
 func (a *api) resetQuota(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.ResetQuotas(ctx, req.Var("project_id")); err != nil {
+	if err := a.svc.Quotas.Reset(ctx, req.Var("project_id")); err != nil {
 		return nil, err
 	}
 	return httpx.NoContent(), nil

@@ -26,7 +26,7 @@ func (a *api) sees(ctx context.Context) func(string) bool {
 	return func(rule string) bool {
 		ok, known := memo[rule]
 		if !known {
-			ok = a.svc.Sees(ctx, rule, project)
+			ok = a.svc.Access.Sees(ctx, rule, project)
 			memo[rule] = ok
 		}
 		return ok

@@ -36,11 +36,11 @@ type tagHandlers struct {
 }
 
 func (h *tagHandlers) change(ctx context.Context, req *httpx.Request, verb string, f func([]string) ([]string, error)) ([]string, error) {
-	return h.svc.ChangeTags(ctx, verb, h.collection, req.Var("resource_id"), f)
+	return h.svc.Tags.Change(ctx, verb, h.collection, req.Var("resource_id"), f)
 }
 
 func (h *tagHandlers) list(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	tags, err := h.svc.Tags(ctx, h.collection, req.Var("resource_id"))
+	tags, err := h.svc.Tags.Show(ctx, h.collection, req.Var("resource_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (h *tagHandlers) list(ctx context.Context, req *httpx.Request) (*httpx.Resp
 }
 
 func (h *tagHandlers) check(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	tags, err := h.svc.Tags(ctx, h.collection, req.Var("resource_id"))
+	tags, err := h.svc.Tags.Show(ctx, h.collection, req.Var("resource_id"))
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func topologyProject(ctx context.Context, req *httpx.Request) string {
 func (a *api) showTopology(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
 	project := topologyProject(ctx, req)
 	dry := slices.Contains(req.Query["fields"], "dry-run")
-	id, err := a.svc.AutoTopology(ctx, project, dry)
+	id, err := a.svc.AutoTopologies.Ensure(ctx, project, dry)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (a *api) showTopology(ctx context.Context, req *httpx.Request) (*httpx.Resp
 }
 
 func (a *api) deleteTopology(ctx context.Context, req *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.DeleteAutoTopology(ctx, topologyProject(ctx, req)); err != nil {
+	if err := a.svc.AutoTopologies.Delete(ctx, topologyProject(ctx, req)); err != nil {
 		return nil, err
 	}
 	return httpx.Empty(http.StatusNoContent), nil
