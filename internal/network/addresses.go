@@ -1,7 +1,10 @@
 package network
 
 import (
+	"encoding/hex"
 	"fmt"
+	"math/big"
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -98,4 +101,76 @@ func ParseMAC(text string) (string, error) {
 		return strings.Join(pairs, ":"), nil
 	}
 	return "", bad
+}
+
+// ipKey is an address as its table keeps it: text order is address order.
+func ipKey(a netip.Addr) string {
+	b := a.As16()
+	return hex.EncodeToString(b[:])
+}
+
+// keyIP is the inverse of ipKey.
+func keyIP(key string) netip.Addr {
+	b, err := hex.DecodeString(key)
+	if err != nil || len(b) != 16 {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16([16]byte(b)).Unmap()
+}
+
+// addTo is a + n, or the zero address when there is none.
+func addTo(a netip.Addr, n uint64) netip.Addr {
+	b := new(big.Int).SetBytes(a.AsSlice())
+	b.Add(b, new(big.Int).SetUint64(n))
+	out := b.Bytes()
+	size := a.BitLen() / 8
+	if len(out) > size {
+		return netip.Addr{}
+	}
+	buf := make([]byte, size)
+	copy(buf[size-len(out):], out)
+	r, _ := netip.AddrFromSlice(buf)
+	return r
+}
+
+// distance is how many addresses lie from a to b, both counted.
+func distance(a, b netip.Addr) *big.Int {
+	d := new(big.Int).Sub(new(big.Int).SetBytes(b.AsSlice()), new(big.Int).SetBytes(a.AsSlice()))
+	return d.Add(d, big.NewInt(1))
+}
+
+// lastAddr is the highest address of a prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// eui64 is the address that a SLAAC guest gives itself.
+func eui64(prefix netip.Prefix, mac string) netip.Addr {
+	hw, err := net.ParseMAC(mac)
+	if err != nil || len(hw) != 6 {
+		return netip.Addr{}
+	}
+	b := prefix.Masked().Addr().As16()
+	copy(b[8:], []byte{hw[0] ^ 2, hw[1], hw[2], 0xff, 0xfe, hw[3], hw[4], hw[5]})
+	return netip.AddrFrom16(b)
+}
+
+// usableIn tells whether a host may have the address: inside the prefix, and of
+// IPv4 neither its first nor its last where those mean something.
+func usableIn(cidr netip.Prefix, ip netip.Addr) bool {
+	if !cidr.Contains(ip) {
+		return false
+	}
+	if cidr.Bits() >= ip.BitLen()-1 {
+		return true
+	}
+	if ip == cidr.Masked().Addr() {
+		return false
+	}
+	return !ip.Is4() || ip != lastAddr(cidr)
 }

@@ -12,19 +12,10 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// geneveOverhead is what OVN's encapsulation takes of a packet.
-const geneveOverhead = 58
-
 // Networks are the use cases of networks.
 type Networks struct {
 	family[Network, *Network]
 	segments *store.Table[Segment]
-}
-
-// Segment is what a network takes of the fabric.
-type Segment struct {
-	NetworkID, Type, Physical string
-	ID                        *int64 // nil: flat and local networks have none
 }
 
 func newNetworks(s *Service, t Tables) *Networks {
@@ -155,125 +146,6 @@ func (f *Networks) add(ctx context.Context, tx *store.Tx, n *Network, inherit bo
 	return nil
 }
 
-// chooseType gives a network that names no provider its type: an external one
-// is the outside network while nobody has that, so that it leads somewhere.
-func (f *Networks) chooseType(ctx context.Context, tx *store.Tx, n *Network) error {
-	n.Type = TypeGeneve
-	if !n.External || f.s.cfg.ExternalPhysical == "" {
-		return nil
-	}
-	taken, err := f.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", f.s.cfg.ExternalPhysical))
-	if err == nil && !taken {
-		n.Type, n.Physical = TypeFlat, f.s.cfg.ExternalPhysical
-	}
-	return err
-}
-
-// placeSegment checks what the request says of the provider network, or chooses.
-func (f *Networks) placeSegment(ctx context.Context, tx *store.Tx, n *Network) error {
-	if n.Type == "" {
-		if n.Physical != "" || n.Segment != 0 {
-			return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: network_type required.")
-		}
-		if err := f.chooseType(ctx, tx, n); err != nil {
-			return err
-		}
-	}
-	bad := func(format string, args ...any) error {
-		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: "+format+".", args...)
-	}
-	bounds := f.s.cfg.VNIs
-	switch n.Type {
-	case TypeGeneve, "vxlan", "gre":
-		if n.Physical != "" {
-			return bad("provider:physical_network specified for %s network", n.Type)
-		}
-		if n.Segment < 0 || n.Segment > 1<<24-1 {
-			return bad("segmentation_id %d is not between 1 and %d", n.Segment, 1<<24-1)
-		}
-		n.Type = TypeGeneve
-	case TypeVLAN:
-		bounds = f.s.cfg.VLANs
-		if n.Physical == "" {
-			return bad("physical_network required for vlan provider network")
-		}
-		if n.Segment < 0 || n.Segment > 4094 {
-			return bad("segmentation_id out of range (1 through 4094)")
-		}
-	case TypeFlat, TypeLocal:
-		if n.Segment != 0 {
-			return bad("segmentation_id specified for %s network", n.Type)
-		}
-		if n.Type == TypeLocal {
-			return nil
-		}
-		if n.Physical == "" {
-			return bad("physical_network required for flat provider network")
-		}
-		taken, err := f.segments.Any(ctx, tx, store.Eq("net_type", TypeFlat), store.Eq("physical", n.Physical), store.Ne("id", n.ID))
-		if err == nil && taken {
-			return fault(errs.Conflict, "FlatNetworkInUse", "Unable to create the flat network. Physical network %s is in use.", n.Physical)
-		}
-		return err
-	default:
-		return bad("network_type value '%s' not supported", n.Type)
-	}
-	used, err := f.usedSegments(ctx, tx, n)
-	if err != nil {
-		return err
-	}
-	if n.Segment != 0 {
-		if _, found := slices.BinarySearch(used, int64(n.Segment)); !found {
-			return nil
-		}
-		if n.Type == TypeVLAN {
-			return fault(errs.Conflict, "VlanIdInUse", "Unable to create the network. The VLAN %d on physical network %s is in use.", n.Segment, n.Physical)
-		}
-		return fault(errs.Conflict, "TunnelIdInUse", "Unable to create the network. The tunnel ID %d is in use.", n.Segment)
-	}
-	next := int64(bounds[0])
-	for _, u := range used {
-		if u == next {
-			next++
-		}
-	}
-	if next > int64(bounds[1]) {
-		return fault(errs.Conflict, "NoNetworkAvailable", "Unable to create the network. No tenant network is available for allocation.")
-	}
-	n.Segment = int(next)
-	return nil
-}
-
-// usedSegments are those that others of the network's type have, in order.
-func (f *Networks) usedSegments(ctx context.Context, tx *store.Tx, n *Network) ([]int64, error) {
-	taken, err := f.segments.All(ctx, tx, store.Eq("net_type", n.Type), store.Eq("physical", n.Physical), store.Ne("segment", nil), store.Ne("id", n.ID))
-	out := make([]int64, len(taken))
-	for i, t := range taken {
-		out[i] = *t.ID
-	}
-	slices.Sort(out)
-	return out, err
-}
-
-// maxMTU is what a network of this type can carry.
-func (f *Networks) maxMTU(n *Network) int {
-	if n.Type == TypeGeneve {
-		return f.s.cfg.MTU - geneveOverhead
-	}
-	return f.s.cfg.MTU
-}
-
-func (f *Networks) setMTU(n *Network) error {
-	top := f.maxMTU(n)
-	if n.MTU == 0 {
-		n.MTU = top
-	}
-	if n.MTU > top {
-		return fault(errs.Invalid, "InvalidInput", "Invalid input for operation: Requested MTU is too big, maximum is %d.", top)
-	}
-	return nil
-}
-
 func (f *Networks) oneDefault(ctx context.Context, tx *store.Tx, n *Network) error {
 	if !n.External {
 		return fault(errs.Invalid, "DefaultExternalNetworkNotExternal", "The default external network must be external.")
@@ -360,16 +232,6 @@ func (f *Networks) change(ctx context.Context, tx *store.Tx, n, old *Network, as
 	return nil
 }
 
-func (f *Networks) setShared(ctx context.Context, tx *store.Tx, n *Network) error {
-	if n.Shared {
-		return f.s.grants.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionShared)
-	}
-	if err := f.unusedByOthers(ctx, tx, n, "*", ""); err != nil {
-		return err
-	}
-	return f.s.grants.revokeAll(ctx, tx, "network", n.ID, ActionShared)
-}
-
 // bump gives a network its next revision, because what belongs to it changed.
 func (f *Networks) bump(ctx context.Context, tx *store.Tx, id string) error {
 	n, err := f.table.Get(ctx, tx, id)
@@ -377,47 +239,6 @@ func (f *Networks) bump(ctx context.Context, tx *store.Tx, id string) error {
 		return err
 	}
 	return f.save(ctx, tx, n)
-}
-
-// unusedByOthers makes sure that sharing with target ("*" or a project)
-// can end, or go over to next alone.
-func (f *Networks) unusedByOthers(ctx context.Context, tx *store.Tx, n *Network, target, next string) error {
-	conds := []store.Cond{store.Eq("network_id", n.ID), store.Ne("project_id", n.ProjectID), store.Ne("project_id", ""), store.Ne("project_id", next)}
-	if target != "*" {
-		conds = append(conds, store.Eq("project_id", target))
-	}
-	users, err := f.s.Ports.table.All(ctx, tx, conds...)
-	if err != nil {
-		return err
-	}
-	for _, u := range users {
-		otherwise, err := f.s.grants.granted(ctx, tx, "network", n.ID, store.Eq("action", ActionShared), store.Ne("target", target), reaches(u.ProjectID))
-		if err != nil {
-			return err
-		}
-		if !otherwise {
-			return fault(errs.Conflict, "InvalidSharedSetting",
-				"Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.", n.Name)
-		}
-	}
-	return nil
-}
-
-func (f *Networks) setExternal(ctx context.Context, tx *store.Tx, n *Network) error {
-	if n.External {
-		n.externalVisible = true
-		return f.s.grants.grantAll(ctx, tx, "network", n.ID, n.ProjectID, ActionExternal)
-	}
-	used, err := f.s.Ports.table.Any(ctx, tx, store.Eq("network_id", n.ID), store.Eq("held_as", OwnerRouterGateway))
-	if err != nil {
-		return err
-	}
-	if used {
-		return fault(errs.Conflict, "ExternalNetworkInUse",
-			"External network %s cannot be updated to be made non-external, since it has existing gateway ports.", n.ID)
-	}
-	n.Default = false
-	return f.s.grants.revoke(ctx, tx, "network", n.ID, store.Eq("action", ActionExternal))
 }
 
 // Delete deletes a network, its subnets and the ports that exist only to serve it.
@@ -476,4 +297,9 @@ func (f *Networks) DeleteTx(ctx context.Context, tx *store.Tx, id string) error 
 // autoDeleted tells whether the port goes with its network.
 func autoDeleted(p *Port) bool {
 	return p.DeviceOwner == OwnerDistributed || p.DeviceOwner == OwnerDHCP
+}
+
+// mayGoOut tells whether the network is external for the actor, not for others only.
+func (f *Networks) mayGoOut(ctx context.Context, n *Network) bool {
+	return n.External && (n.externalVisible || n.ProjectID == actor.From(ctx).ProjectID || f.s.Access.isAdmin(ctx))
 }

@@ -288,3 +288,28 @@ func (f *Routers) disconnectable(ctx context.Context, tx *store.Tx, r *Router, s
 	}
 	return nil
 }
+
+// between finds the router that leads from a subnet to an external network:
+// rather the one that has the gateway's address, to which guests send. On a shared
+// network others may have routers too.
+func (f *Routers) between(ctx context.Context, tx *store.Tx, subnetID, externalID string) (string, error) {
+	sub, err := f.s.Subnets.table.Get(ctx, tx, subnetID)
+	if err != nil {
+		return "", err
+	}
+	ps, err := f.s.Ports.table.All(ctx, tx, store.Eq("network_id", sub.NetworkID), store.Eq("held_as", OwnerRouterInterface))
+	if err != nil {
+		return "", err
+	}
+	ps = slices.DeleteFunc(ps, func(p *Port) bool { return !p.hasSubnet(subnetID) })
+	leading, err := f.table.All(ctx, tx, store.In("id", idsOf(ps, (*Port).router)), store.Eq("gateway_network_id", externalID))
+	if err != nil || len(leading) == 0 {
+		return "", err
+	}
+	at := slices.IndexFunc(leading, func(r *Router) bool {
+		return slices.ContainsFunc(ps, func(p *Port) bool {
+			return p.router() == r.ID && slices.Contains(p.FixedIPs, FixedIP{subnetID, sub.Gateway})
+		})
+	})
+	return leading[max(at, 0)].ID, nil
+}
