@@ -114,7 +114,7 @@ func (s *services) makeVolume(g ground) (d service.Descriptor, err error) {
 func (s *services) makeCompute(g ground) (d service.Descriptor, err error) {
 	s.compute, d, err = computeservice.New(compute.Deps{
 		DB: g.db, Policy: s.policy, Sagas: g.sagas, Tasks: g.tasks, Events: g.events, Bus: g.conn, Log: g.log,
-		Network: s.network.Compute, Placement: s.placement, Images: s.image.Images, ImageData: s.image.Hosts, Identity: s.identity, NetworkProxy: s.network, ImageProxy: s.image.Images,
+		Network: s.network.Servers, Placement: s.placement, Images: s.image.Images, ImageData: s.image.Hosts, Identity: s.identity, NetworkProxy: s.network, ImageProxy: s.image.Images,
 		Volumes: s.volume.Servers, VolumeProxy: s.volume,
 		Config: compute.Config{ConsoleTTL: g.cfg.ConsoleTTL},
 	}, console.Config{PublicURL: g.cfg.PublicURL, Dashboards: g.cfg.TrustedDashboards})

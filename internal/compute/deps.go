@@ -123,7 +123,7 @@ type Volumes interface {
 	DeleteSnapshotTx(ctx context.Context, tx *store.Tx, id string) error
 }
 
-// Network makes, binds and describes ports; *network.Compute is one.
+// Network makes, binds and describes ports; *network.Servers is one.
 type Network interface {
 	AllocatePortsTx(ctx context.Context, tx *store.Tx, req network.AllocateRequest) ([]*network.Port, error)
 	AttachPortTx(ctx context.Context, tx *store.Tx, req network.AllocateRequest) (*network.Port, error)

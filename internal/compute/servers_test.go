@@ -64,7 +64,7 @@ func TestCreateShowListDelete(t *testing.T) {
 		if c.Agent("h1").Guests() != 0 {
 			t.Error("the guest is left on the host")
 		}
-		ports, err := c.Network.Compute.PortsOfServer(t.Context(), id)
+		ports, err := c.Network.Servers.PortsOfServer(t.Context(), id)
 		if err != nil || len(ports) != 0 {
 			t.Errorf("ports left: %v %v", ports, err)
 		}
@@ -138,7 +138,7 @@ func TestInterfaces(t *testing.T) {
 		}
 		c.Agent("h1").Fail("ensure", errs.New(errs.Invalid, "no slot is free"))
 		p.Fails(409, "no slot is free", "POST", path, object{"interfaceAttachment": object{"net_id": net}})
-		if ports, err := c.Network.Compute.PortsOfServer(t.Context(), id); err != nil || len(ports) != before {
+		if ports, err := c.Network.Servers.PortsOfServer(t.Context(), id); err != nil || len(ports) != before {
 			t.Errorf("ports after the failure: %v %v", ports, err)
 		}
 		p.Fails(404, "could not be found", "DELETE", path+"/00000000-0000-0000-0000-000000000000", nil)

@@ -31,7 +31,7 @@ type HostReport struct {
 
 // HostReport keeps the list of agents: of each host its controller, which
 // switches and routes, and the part of Kumoi's agent that serves metadata.
-func (f *Compute) HostReport(ctx context.Context, r HostReport) error {
+func (f *Servers) HostReport(ctx context.Context, r HostReport) error {
 	if r.AZ == "" {
 		r.AZ = DefaultAZ
 	}

@@ -50,7 +50,7 @@ func benchCloud(b *testing.B, n int) (*network.Service, context.Context, []strin
 		}
 		for i := range servers {
 			servers[i] = ids.New()
-			if _, err := s.Compute.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: servers[i], ProjectID: "p"}); err != nil {
+			if _, err := s.Servers.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: servers[i], ProjectID: "p"}); err != nil {
 				return err
 			}
 		}
@@ -66,11 +66,11 @@ func BenchmarkServerAddresses(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s, ctx, servers := benchCloud(b, n)
 			for b.Loop() {
-				got, err := s.Compute.ServerAddresses(ctx, servers)
+				got, err := s.Servers.ServerAddresses(ctx, servers)
 				if err != nil || len(got) != n {
 					b.Fatal(len(got), err)
 				}
-				if _, err := s.Compute.ServerSecurityGroups(ctx, servers); err != nil {
+				if _, err := s.Servers.ServerSecurityGroups(ctx, servers); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -85,7 +85,7 @@ func BenchmarkBindPorts(b *testing.B) {
 			s, ctx, servers := benchCloud(b, n)
 			i := 0
 			for b.Loop() {
-				if err := s.Compute.BindPorts(ctx, servers[i%n], fmt.Sprint("host", i)); err != nil {
+				if err := s.Servers.BindPorts(ctx, servers[i%n], fmt.Sprint("host", i)); err != nil {
 					b.Fatal(err)
 				}
 				i++
@@ -99,7 +99,7 @@ func BenchmarkAllocate(b *testing.B) {
 	s, ctx, _ := benchCloud(b, 100)
 	for b.Loop() {
 		if err := s.Write(ctx, func(tx *store.Tx) error {
-			_, err := s.Compute.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p"})
+			_, err := s.Servers.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p"})
 			return err
 		}); err != nil {
 			b.Fatal(err)

@@ -50,7 +50,7 @@ func TestOldPortsKeepTheirServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newCloud(t, db)
-		if ps, err := c.Compute.PortsOfServer(t.Context(), server); err != nil || len(ps) != 1 || ps[0].ID != "made" {
+		if ps, err := c.Servers.PortsOfServer(t.Context(), server); err != nil || len(ps) != 1 || ps[0].ID != "made" {
 			t.Fatalf("the server has %v, %v", ps, err)
 		}
 	})

@@ -21,7 +21,7 @@ import (
 func (c *cloud) allocate(ctx context.Context, req network.AllocateRequest) ([]*network.Port, error) {
 	var ps []*network.Port
 	err := c.Write(ctx, func(tx *store.Tx) (err error) {
-		ps, err = c.Compute.AllocatePortsTx(ctx, tx, req)
+		ps, err = c.Servers.AllocatePortsTx(ctx, tx, req)
 		return err
 	})
 	return ps, err
@@ -47,17 +47,17 @@ func TestPortsOfAServer(t *testing.T) {
 			t.Fatalf("a port in use was given again: %v", err)
 		}
 		for range 2 { // repeating is harmless
-			if err := c.Compute.BindPorts(ctx, server, "host1"); err != nil {
+			if err := c.Servers.BindPorts(ctx, server, "host1"); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if p, ok := c.fabric.Port(own.ID); !ok || p.Host != "host1" {
 			t.Fatalf("the fabric has %+v when BindPorts returns", p)
 		}
-		if err := c.Compute.WaitPortsUp(ctx, server); err != nil {
+		if err := c.Servers.WaitPortsUp(ctx, server); err != nil {
 			t.Fatal(err)
 		}
-		nics, err := c.Compute.NICSpecs(ctx, server)
+		nics, err := c.Servers.NICSpecs(ctx, server)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestPortsOfAServer(t *testing.T) {
 			t.Errorf("NIC %+v", nic)
 		}
 		f := c.floating(ctx, r.outside.ID, own.ID)
-		addrs, err := c.Compute.ServerAddresses(ctx, []string{server, "another"})
+		addrs, err := c.Servers.ServerAddresses(ctx, []string{server, "another"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestPortsOfAServer(t *testing.T) {
 			t.Errorf("addresses %+v", got)
 		}
 		for range 2 {
-			if err := c.Compute.ReleasePorts(ctx, server); err != nil {
+			if err := c.Servers.ReleasePorts(ctx, server); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -155,11 +155,11 @@ func TestFabricComesBack(t *testing.T) {
 	if _, err := c.allocate(ctx, network.AllocateRequest{ServerID: server, ProjectID: "p", Networks: []network.RequestedNetwork{{NetworkID: r.inside.ID}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Compute.BindPorts(ctx, server, "host1"); !errs.Is(err, errs.Unavailable) {
+	if err := c.Servers.BindPorts(ctx, server, "host1"); !errs.Is(err, errs.Unavailable) {
 		t.Fatalf("binding without a fabric: %v", err)
 	}
 	c.fabric.Fail(nil)
-	if err := c.Compute.WaitPortsUp(ctx, server); err != nil {
+	if err := c.Servers.WaitPortsUp(ctx, server); err != nil {
 		t.Fatal(err)
 	}
 	c.fabric.Forget()
@@ -261,7 +261,7 @@ func TestBindingIsQuick(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if err := c.Compute.BindPorts(ctx, server, "host1"); err != nil {
+		if err := c.Servers.BindPorts(ctx, server, "host1"); err != nil {
 			t.Fatal(err)
 		}
 		best = min(best, time.Since(start))

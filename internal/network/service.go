@@ -121,7 +121,7 @@ type Service struct {
 	RBACPolicies       *RBACPolicies
 	Trunks             *Trunks
 	// What is asked across them.
-	Compute          *Compute
+	Servers          *Servers
 	AutoTopologies   *AutoTopologies
 	IPAvailabilities *IPAvailabilities
 	Tags             *Tags
@@ -154,7 +154,7 @@ func New(d Deps) (*Service, error) {
 	t := d.Tables
 	s.Quotas = newQuotas(d.DB, s.Access, t)
 	s.grants = &grants{t.Grants, t.RBACPolicies, s.now}
-	s.Compute, s.AutoTopologies, s.IPAvailabilities, s.Tags = &Compute{s}, &AutoTopologies{s}, &IPAvailabilities{s}, &Tags{s}
+	s.Servers, s.AutoTopologies, s.IPAvailabilities, s.Tags = &Servers{s}, &AutoTopologies{s}, &IPAvailabilities{s}, &Tags{s}
 	s.AddressScopes = newAddressScopes(s, t.AddressScopes)
 	s.AddressGroups = newAddressGroups(s, t.AddressGroups)
 	s.SecurityGroups = newSecurityGroups(s, t.SecurityGroups)

@@ -122,7 +122,7 @@ func (k *statusKeeper) next() <-chan struct{} {
 const lookAgain = time.Second
 
 // WaitPortsUp returns when all ports of the server are ACTIVE, or with the context's error.
-func (f *Compute) WaitPortsUp(ctx context.Context, serverID string) error {
+func (f *Servers) WaitPortsUp(ctx context.Context, serverID string) error {
 	for {
 		next := f.s.status.next()
 		ps, err := f.PortsOfServer(ctx, serverID)

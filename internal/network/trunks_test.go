@@ -44,16 +44,16 @@ func TestTrunkFollowsItsServer(t *testing.T) {
 	}
 	carried(parent.ID, "", 7)
 	status(network.StatusDown)
-	if err := c.Compute.BindPorts(ctx, server, "host-1"); err != nil {
+	if err := c.Servers.BindPorts(ctx, server, "host-1"); err != nil {
 		t.Fatal(err)
 	}
 	carried(parent.ID, "host-1", 7)
 	status(network.StatusActive)
-	if err := c.Compute.BindPorts(ctx, server, "host-2"); err != nil {
+	if err := c.Servers.BindPorts(ctx, server, "host-2"); err != nil {
 		t.Fatal(err)
 	}
 	carried(parent.ID, "host-2", 7)
-	if err := c.Compute.ReleasePorts(ctx, server); err != nil {
+	if err := c.Servers.ReleasePorts(ctx, server); err != nil {
 		t.Fatal(err)
 	}
 	carried("", "", 0)

@@ -16,7 +16,7 @@ const mostMethods = 60
 // crowded are types with more, and how many they may have until they are parted.
 var crowded = map[string]int{
 	"agent.Agent": 70, "hoststack.Stack": 75, "identity/api.handlers": 100,
-	"network.Service": 180, "volume/api.api": 170,
+	"volume/api.api": 170,
 }
 
 // A family of use cases, or of handlers, is a type of its own.

@@ -97,7 +97,7 @@ func New(t testing.TB, db *store.DB, open bool, hosts []string, options ...Optio
 	c.Tasks.Add(c.Backends.reports(c.Volumes))
 	deps := compute.Deps{
 		DB: db, Store: sqlstore.New(), Tables: sqlstore.Tables(), Policy: rules, Sagas: c.Sagas, Tasks: c.Tasks, Bus: conn,
-		Network: c.Network.Compute, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes.Servers, VolumeProxy: c.Volumes,
+		Network: c.Network.Servers, Images: c.Images, ImageData: c.Images, Placement: c.Placement, NetworkProxy: c.Network, Volumes: c.Volumes.Servers, VolumeProxy: c.Volumes,
 		Config: compute.Config{MaxBuildAttempts: 3},
 	}
 	for _, o := range options {

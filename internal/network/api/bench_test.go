@@ -32,7 +32,7 @@ func BenchmarkListPorts(b *testing.B) {
 		_, err = c.svc.Subnets.CreateTx(ctx, tx, change.New(func(n *network.NewSubnet) { n.NetworkID, n.CIDR = net.ID, netip.MustParsePrefix("10.0.0.0/8") }))
 		for range 1000 {
 			if err == nil {
-				_, err = c.svc.Compute.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p"})
+				_, err = c.svc.Servers.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: ids.New(), ProjectID: "p"})
 			}
 		}
 		return err

@@ -33,14 +33,14 @@ func (c *client) boot(want network.RequestedNetwork) (server string, err error) 
 	ctx := actor.With(c.t.Context(), &actor.Actor{ProjectID: c.http.Token(), Roles: []string{"member", "reader"}})
 	server = ids.New()
 	return server, c.svc.Write(ctx, func(tx *store.Tx) error {
-		_, err := c.svc.Compute.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: server, ProjectID: c.http.Token(), Networks: []network.RequestedNetwork{want}})
+		_, err := c.svc.Servers.AllocatePortsTx(ctx, tx, network.AllocateRequest{ServerID: server, ProjectID: c.http.Token(), Networks: []network.RequestedNetwork{want}})
 		return err
 	})
 }
 
 func (c *client) portsOf(server string) int {
 	c.t.Helper()
-	ps, err := c.svc.Compute.PortsOfServer(c.t.Context(), server)
+	ps, err := c.svc.Servers.PortsOfServer(c.t.Context(), server)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -70,19 +70,19 @@ func TestWordsAttachNothing(t *testing.T) {
 		if n := victim.portsOf(server); n != 1 {
 			t.Errorf("the server has %d ports", n)
 		}
-		addrs, err := victim.svc.Compute.ServerAddresses(t.Context(), []string{server})
+		addrs, err := victim.svc.Servers.ServerAddresses(t.Context(), []string{server})
 		if err != nil || len(addrs[server]) != 1 {
 			t.Errorf("addresses %v, %v", addrs, err)
 		}
-		groups, err := victim.svc.Compute.ServerSecurityGroups(t.Context(), []string{server})
+		groups, err := victim.svc.Servers.ServerSecurityGroups(t.Context(), []string{server})
 		if err != nil || len(groups[server]) != 1 {
 			t.Errorf("groups %v, %v", groups, err)
 		}
-		if nics, err := victim.svc.Compute.NICSpecs(t.Context(), server); err != nil || len(nics) != 1 {
+		if nics, err := victim.svc.Servers.NICSpecs(t.Context(), server); err != nil || len(nics) != 1 {
 			t.Errorf("cards %v, %v", nics, err)
 		}
 		// Nor does the end of the server end what was never its.
-		if err := victim.svc.Compute.ReleasePorts(t.Context(), server); err != nil {
+		if err := victim.svc.Servers.ReleasePorts(t.Context(), server); err != nil {
 			t.Fatal(err)
 		}
 		attacker.must(200, "GET", "/v2.0/ports/"+later, nil)

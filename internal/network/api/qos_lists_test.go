@@ -56,7 +56,7 @@ func TestShortLists(t *testing.T) {
 		c := serve(t, db)
 		admin := c.as("p:admin")
 		for _, h := range []string{"h2", "h1"} {
-			if err := c.svc.Compute.HostReport(context.Background(), network.HostReport{Host: h, AZ: "z-" + h, Alive: h == "h1"}); err != nil {
+			if err := c.svc.Servers.HostReport(context.Background(), network.HostReport{Host: h, AZ: "z-" + h, Alive: h == "h1"}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -17,7 +17,7 @@ func groupsCannotBeApplied(kind, id string) error {
 }
 
 // findGroups finds security groups by id or name in the project.
-func (f *Compute) findGroups(ctx context.Context, tx *store.Tx, projectID string, names []string) ([]string, error) {
+func (f *Servers) findGroups(ctx context.Context, tx *store.Tx, projectID string, names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -57,7 +57,7 @@ func (f *Compute) findGroups(ctx context.Context, tx *store.Tx, projectID string
 }
 
 // AddSecurityGroup puts a group (id or name in the caller's project) on all ports of the server.
-func (f *Compute) AddSecurityGroup(ctx context.Context, serverID, group string) error {
+func (f *Servers) AddSecurityGroup(ctx context.Context, serverID, group string) error {
 	return f.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
 		if !p.PortSecurity {
 			return false, groupsCannotBeApplied("Port", p.ID)
@@ -71,7 +71,7 @@ func (f *Compute) AddSecurityGroup(ctx context.Context, serverID, group string) 
 }
 
 // RemoveSecurityGroup takes a group off all ports of the server; NotFound if no port has it.
-func (f *Compute) RemoveSecurityGroup(ctx context.Context, serverID, group string) error {
+func (f *Servers) RemoveSecurityGroup(ctx context.Context, serverID, group string) error {
 	return f.changeGroups(ctx, serverID, group, func(p *Port, id string) (bool, error) {
 		i := slices.Index(p.SecurityGroups, id)
 		if i < 0 {
@@ -82,7 +82,7 @@ func (f *Compute) RemoveSecurityGroup(ctx context.Context, serverID, group strin
 	}, fault(errs.NotFound, "SecurityGroupNotFound", "Security group %s not associated with the instance %s", group, serverID))
 }
 
-func (f *Compute) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) (bool, error), none error) error {
+func (f *Servers) changeGroups(ctx context.Context, serverID, group string, change func(*Port, string) (bool, error), none error) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
 		found, err := f.findGroups(ctx, tx, actor.From(ctx).ProjectID, []string{group})
 		if err != nil {

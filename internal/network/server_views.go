@@ -20,7 +20,7 @@ type ServerAddress struct {
 
 // ServerAddresses returns the addresses of many servers, by server id, fixed
 // before floating.
-func (f *Compute) ServerAddresses(ctx context.Context, serverIDs []string) (map[string][]ServerAddress, error) {
+func (f *Servers) ServerAddresses(ctx context.Context, serverIDs []string) (map[string][]ServerAddress, error) {
 	out := map[string][]ServerAddress{}
 	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		out, err = f.ServerAddressesTx(ctx, tx, serverIDs)
@@ -36,7 +36,7 @@ type FixedAddress struct {
 }
 
 // ServerAddressesTx is ServerAddresses inside the caller's transaction.
-func (f *Compute) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
+func (f *Servers) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]ServerAddress, error) {
 	rows, err := f.s.tables.ServerAddresses(ctx, tx, serverIDs)
 	if err != nil || len(rows) == 0 {
 		return map[string][]ServerAddress{}, err
@@ -67,7 +67,7 @@ func (f *Compute) ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs
 
 // ServerSecurityGroups returns the groups of many servers' ports, by server id,
 // each group once.
-func (f *Compute) ServerSecurityGroups(ctx context.Context, serverIDs []string) (map[string][]*SecurityGroup, error) {
+func (f *Servers) ServerSecurityGroups(ctx context.Context, serverIDs []string) (map[string][]*SecurityGroup, error) {
 	out := map[string][]*SecurityGroup{}
 	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		out, err = f.ServerSecurityGroupsTx(ctx, tx, serverIDs)
@@ -80,7 +80,7 @@ func (f *Compute) ServerSecurityGroups(ctx context.Context, serverIDs []string) 
 type ServerGroup struct{ Server, Group string }
 
 // ServerSecurityGroupsTx is ServerSecurityGroups inside the caller's transaction.
-func (f *Compute) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
+func (f *Servers) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*SecurityGroup, error) {
 	rows, err := f.s.tables.ServerGroups(ctx, tx, serverIDs)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (f *Compute) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serv
 }
 
 // NICSpecs returns the server's network cards as its host must make them.
-func (f *Compute) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error) {
+func (f *Servers) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error) {
 	var out []hostapi.NIC
 	err := f.s.db.Read(ctx, func(tx *store.Tx) error {
 		out = nil
@@ -130,7 +130,7 @@ func (f *Compute) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC,
 	return out, err
 }
 
-func (f *Compute) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC, error) {
+func (f *Servers) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC, error) {
 	n, err := f.s.Networks.table.Get(ctx, tx, p.NetworkID)
 	if err != nil {
 		return nil, err

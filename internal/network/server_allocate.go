@@ -41,14 +41,14 @@ func (r AllocateRequest) owner() string {
 	return OwnerComputePrefix + az
 }
 
-// Compute is what the compute service asks of the network: ports for its servers.
-type Compute struct{ s *Service }
+// Servers are what the compute service asks of the network: ports for its servers, and to hear of its hosts.
+type Servers struct{ s *Service }
 
 // AllocatePortsTx makes or claims the server's ports inside the caller's
 // transaction, in the order asked. With neither Networks nor None nor Auto it
 // takes the project's only network; more than one is a Conflict, none gives no
 // ports, or with Auto a network made for the project. Security groups apply to the ports made, not to those given.
-func (f *Compute) AllocatePortsTx(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]*Port, error) {
+func (f *Servers) AllocatePortsTx(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]*Port, error) {
 	groupIDs, err := f.findGroups(ctx, tx, req.ProjectID, req.SecurityGroups)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (f *Compute) AllocatePortsTx(ctx context.Context, tx *store.Tx, req Allocat
 }
 
 // onlyNetwork is the choice when the request leaves it to us.
-func (f *Compute) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]RequestedNetwork, error) {
+func (f *Servers) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateRequest) ([]RequestedNetwork, error) {
 	ns, err := f.s.Networks.table.All(ctx, tx, store.Or(store.Eq("project_id", req.ProjectID), store.Is("shared", req.ProjectID)))
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (f *Compute) onlyNetwork(ctx context.Context, tx *store.Tx, req AllocateReq
 }
 
 // makePort makes a port for the server, deleted with it.
-func (f *Compute) makePort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork, groupIDs []string) (*Port, error) {
+func (f *Servers) makePort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork, groupIDs []string) (*Port, error) {
 	n, err := f.s.Networks.visible(ctx, tx, want.NetworkID)
 	if err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (f *Compute) makePort(ctx context.Context, tx *store.Tx, req AllocateReques
 }
 
 // claimPort gives the server a port that its owner made before.
-func (f *Compute) claimPort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork) (*Port, error) {
+func (f *Servers) claimPort(ctx context.Context, tx *store.Tx, req AllocateRequest, want RequestedNetwork) (*Port, error) {
 	p, err := f.s.Ports.visible(ctx, tx, want.PortID)
 	if err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (f *Compute) claimPort(ctx context.Context, tx *store.Tx, req AllocateReque
 
 // AttachPortTx makes or claims one more port for the server: req names exactly
 // one network or port, or none for the project's only network.
-func (f *Compute) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRequest) (*Port, error) {
+func (f *Servers) AttachPortTx(ctx context.Context, tx *store.Tx, req AllocateRequest) (*Port, error) {
 	ps, err := f.AllocatePortsTx(ctx, tx, req)
 	if err != nil {
 		return nil, err

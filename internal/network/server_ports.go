@@ -10,7 +10,7 @@ import (
 
 // DetachPortTx gives back one port of the server: deletes it if it was made
 // for the server, else frees it.
-func (f *Compute) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
+func (f *Servers) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, portID string) error {
 	p, err := f.s.Ports.table.Get(ctx, tx, portID)
 	if isNotFound(err) || err == nil && p.Server() != serverID {
 		return f.s.Ports.notFound(portID)
@@ -21,7 +21,7 @@ func (f *Compute) DetachPortTx(ctx context.Context, tx *store.Tx, serverID, port
 	return f.giveBack(ctx, tx, p)
 }
 
-func (f *Compute) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
+func (f *Servers) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
 	if p.MadeFor == p.HeldBy {
 		return f.s.Ports.remove(ctx, tx, p)
 	}
@@ -32,7 +32,7 @@ func (f *Compute) giveBack(ctx context.Context, tx *store.Tx, p *Port) error {
 }
 
 // ReleasePortsTx gives back all ports of the server; repeating it is harmless.
-func (f *Compute) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID string) error {
+func (f *Servers) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID string) error {
 	ps, err := f.PortsOfServerTx(ctx, tx, serverID)
 	if err != nil {
 		return err
@@ -46,22 +46,22 @@ func (f *Compute) ReleasePortsTx(ctx context.Context, tx *store.Tx, serverID str
 }
 
 // ReleasePorts is ReleasePortsTx in a transaction of its own.
-func (f *Compute) ReleasePorts(ctx context.Context, serverID string) error {
+func (f *Servers) ReleasePorts(ctx context.Context, serverID string) error {
 	return f.s.db.Write(ctx, func(tx *store.Tx) error { return f.ReleasePortsTx(ctx, tx, serverID) })
 }
 
 // BindPorts says on which host the server's ports will be plugged; the ports
 // are in the fabric when it returns. Repeating it is harmless.
-func (f *Compute) BindPorts(ctx context.Context, serverID, host string) error {
+func (f *Servers) BindPorts(ctx context.Context, serverID, host string) error {
 	return f.bind(ctx, serverID, host)
 }
 
 // UnbindPorts forgets the host of the server's ports.
-func (f *Compute) UnbindPorts(ctx context.Context, serverID string) error {
+func (f *Servers) UnbindPorts(ctx context.Context, serverID string) error {
 	return f.bind(ctx, serverID, "")
 }
 
-func (f *Compute) bind(ctx context.Context, serverID, host string) error {
+func (f *Servers) bind(ctx context.Context, serverID, host string) error {
 	err := f.s.db.Write(ctx, func(tx *store.Tx) error { return f.BindPortsTx(ctx, tx, serverID, host) })
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (f *Compute) bind(ctx context.Context, serverID, host string) error {
 
 // BindPortsTx is BindPorts inside the caller's transaction; the fabric follows
 // after the commit, and Sync waits for it.
-func (f *Compute) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host string) error {
+func (f *Servers) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host string) error {
 	ps, err := f.PortsOfServerTx(ctx, tx, serverID)
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (f *Compute) BindPortsTx(ctx context.Context, tx *store.Tx, serverID, host 
 }
 
 // PortsOfServer returns the server's ports in the order they were attached.
-func (f *Compute) PortsOfServer(ctx context.Context, serverID string) ([]*Port, error) {
+func (f *Servers) PortsOfServer(ctx context.Context, serverID string) ([]*Port, error) {
 	var out []*Port
 	err := f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		out, err = f.PortsOfServerTx(ctx, tx, serverID)
@@ -100,12 +100,12 @@ func (f *Compute) PortsOfServer(ctx context.Context, serverID string) ([]*Port, 
 }
 
 // PortsOfServerTx is PortsOfServer inside the caller's transaction.
-func (f *Compute) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID string) ([]*Port, error) {
+func (f *Servers) PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID string) ([]*Port, error) {
 	ps, err := f.portsOfServers(ctx, tx, []string{serverID})
 	return ps[serverID], err
 }
 
-func (f *Compute) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
+func (f *Servers) portsOfServers(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*Port, error) {
 	ps, err := f.s.Ports.table.All(ctx, tx, store.In("held_by", serverIDs))
 	if err != nil {
 		return nil, err
