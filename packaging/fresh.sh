@@ -3,7 +3,8 @@
 # or the ones named, in a clone of this checkout on a Debian that has nothing: a
 # root made by debootstrap from the packages that this machine's apt uses, in
 # mount, process and network-name spaces of its own. Only what is committed is
-# tried. Needs root. FRESH is the folder of the root; KEEP=1 leaves it.
+# tried. Needs root. FRESH is the folder of the root; KEEP=1 leaves it; CACHE is a
+# folder of build caches to use, such as ~/.cache: nothing of a machine is in them.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
 suite=bookworm
@@ -64,7 +65,7 @@ done
 inside() {
   mkdir -p "$root/old"
   unshare --mount --pid --uts --ipc --fork --kill-child bash -ec '
-    root=$1 command=$2; shift 2
+    root=$1 command=$2 cache=$3; shift 3
     mount --make-rprivate /
     mount --bind "$root" "$root"
     cd "$root"
@@ -77,13 +78,14 @@ inside() {
     mkdir -p dev/pts dev/shm run/lock
     mount -t devpts devpts dev/pts -o ptmxmode=666
     mount -t tmpfs tmpfs dev/shm
+    [ -z "$cache" ] || { mkdir -p root/.cache && mount --rbind "$cache" root/.cache; }
     hostname fresh
     pivot_root . old
     cd /
     umount -l /old
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@" \
       bash -c "cd /root/kumoi && $command"
-  ' fresh "$root" "$1" "${pass[@]}"
+  ' fresh "$root" "$1" "${CACHE:-}" "${pass[@]}"
 }
 
 start=$SECONDS
