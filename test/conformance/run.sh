@@ -19,7 +19,8 @@ kumoi=${KUMOI:-$root/bin/kumoi}
 area=${1:-}
 case $area in
   identity) pattern='^(tempest\.api\.identity\.(admin\.)?v3|keystone_tempest_plugin\.tests\.(api|scenario))\.' ;;
-  network | compute | volume) pattern="^tempest\.api\.$area\." ;;
+  network | compute) pattern="^tempest\.api\.$area\." ;;
+  volume) pattern='^(tempest\.api\.volume|tempest\.api\.compute\.(volumes|admin\.test_volume)|cinder_tempest_plugin)' ;;
   image) pattern='^(tempest\.api\.image|glance_tempest_plugin|tempest\.scenario\.test_unified_limits)\.' ;;
   smoke) pattern='^tempest\..*\[.*\bsmoke\b.*\]' ;;
   placement)
@@ -35,6 +36,7 @@ esac
 packages=(iputils-ping tempest python3-tempest python3-stestr python3-openstackclient jq)
 [ "$area" != identity ] || packages+=(keystone-tempest-plugin)
 [ "$area" = image ] && packages+=(glance-tempest-plugin)
+[ "$area" = volume ] && packages+=(cinder-tempest-plugin)
 need "${packages[@]}"
 
 # Real guests want namespaces of their own: start again inside them.
@@ -175,7 +177,7 @@ interface_attach = true
 config_drive = true
 metadata_service = true
 vnc_console = true
-attach_encrypted_volume = false
+attach_encrypted_volume = true
 [placement]
 max_microversion = latest
 [image]
@@ -209,7 +211,7 @@ run_validation = false
 nova = true
 neutron = true
 glance = true
-cinder = $([ "$area" = volume ] && echo true || echo false)
+cinder = true
 swift = false
 horizon = false
 [volume]
@@ -227,6 +229,7 @@ clone = true
 manage_volume = true
 manage_snapshot = false
 extend_attached_volume = true
+extend_attached_encrypted_volume = true
 volume_revert = true
 CONF
 
