@@ -69,8 +69,9 @@ func TestEveryPolicyRuleIsAsked(t *testing.T) {
 			t.Errorf("nothing asks the rule %s", name)
 		}
 	}
-	for _, name := range uncalled {
-		if !slices.Contains(odd, name) {
+	for _, name := range uncalled { // by its very name: parts of names meet by chance
+		_, plain, kept := strings.Cut(name, "/")
+		if asked[name] || words[name] || kept && (asked[plain] || words[plain]) {
 			t.Errorf("the rule %s is asked now; take it off the list", name)
 		}
 	}
