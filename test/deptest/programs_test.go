@@ -23,12 +23,14 @@ var programs = map[string]string{
 	"nft": "nftables", "openstack": "python3-openstackclient", "perl": "perl-base", "python3": "python3-openstackclient", "qemu-img": "qemu-utils", "qemu-io": "qemu-utils", "qemu-storage-daemon": "qemu-system-common",
 	"ovn-nbctl": "ovn-central", "ovs-vsctl": "openvswitch-switch", "ovsdb-client": "openvswitch-switch",
 	"ovsdb-server": "openvswitch-switch", "ovsdb-tool": "openvswitch-switch", "slapadd": "slapd", "slapd": "slapd",
+	"mount": "", "ceph-authtool": "ceph-common", "rbd": "ceph-common",
 }
 
 // elsewhere are programs that no package of ours brings, and why none has to.
 var elsewhere = map[string]string{
 	"exe":       "/proc/self/exe is the program itself",
 	"go":        "install-deps.sh sees to it by itself",
+	"modprobe":  "its absence is an answer: the NFS driver of QEMU is taken",
 	"guestfish": "kumoi image prepare says that it is missing, and no test needs it",
 	"systemctl": "its absence is an answer",
 	"versitygw": "its test builds it",
