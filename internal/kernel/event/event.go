@@ -23,6 +23,7 @@ import (
 	"embed"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,7 +78,7 @@ type Log struct {
 
 	mu          sync.Mutex
 	wake        chan struct{} // closed at the next commit
-	subscribers []Subscriber
+	subscribers []*subscription
 	cancel      context.CancelFunc
 	wg          sync.WaitGroup
 }
@@ -121,12 +122,17 @@ func (l *Log) Publish(ctx context.Context, tx *store.Tx, e Event, state any) err
 	return nil
 }
 
-// committed wakes those who wait for events.
-func (l *Log) committed() {
+// committed wakes those who wait for these events.
+func (l *Log) committed(events []Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.wake)
 	l.wake = make(chan struct{})
+	for _, s := range l.subscribers {
+		if slices.ContainsFunc(events, s.wants) {
+			s.stir()
+		}
+	}
 }
 
 // next is closed at the next commit of this process.

@@ -388,3 +388,40 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+// TestAPlaceFollowsWhatIsNotWanted has events that a subscriber has no interest in
+// around one that it wants: its place ends behind all of them, so that none is read
+// again, and more than a batch of them hides nothing.
+func TestAPlaceFollowsWhatIsNotWanted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l, h := newLog(t, db, "a"), newHeard()
+		start(t, l, h.subscriber("volumes", Filter{Type: "volume."}))
+		if err := db.Write(t.Context(), func(tx *store.Tx) error {
+			for i := range batch + 10 {
+				e := Event{Type: "compute.server.update", Resource: fmt.Sprint("s", i)}
+				if i == batch+5 {
+					e = Event{Type: "volume.volume.create", Resource: "v"}
+				}
+				if err := l.Publish(t.Context(), tx, e, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		h.untilIs(t, "v")
+		waittest.True(t, 2*time.Minute, "the place is the end", func() bool {
+			to, err := l.End(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var at Position
+			err = db.Read(t.Context(), func(tx *store.Tx) (err error) {
+				at, err = cursor(t.Context(), tx, "volumes", "a")
+				return err
+			})
+			return err == nil && at == to && to != Position{}
+		})
+	})
+}

@@ -55,6 +55,6 @@ func (p *pending) End(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
-	tx.AfterCommit(p.log.committed)
+	tx.AfterCommit(func() { p.log.committed(p.events) })
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/store"
@@ -53,20 +54,12 @@ const batch = 200
 
 // Since returns events that come after a place, oldest first and at most some
 // hundred, and how far it looked: all before that place were selected from.
-func (l *Log) Since(ctx context.Context, after Position, f Filter) ([]Event, Position, error) {
-	var all []Event
-	err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = since(ctx, tx, after)
+func (l *Log) Since(ctx context.Context, after Position, f Filter) (found []Event, looked Position, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) (err error) {
+		found, looked, err = since(ctx, tx, after, f)
 		return err
 	})
-	out := []Event{}
-	for _, e := range all {
-		after = e.At
-		if f.wants(e) {
-			out = append(out, e)
-		}
-	}
-	return out, after, err
+	return found, looked, err
 }
 
 // Wait is Since, but waits for some events until ctx ends.
@@ -107,7 +100,8 @@ func settled(d store.Dialect) string {
 	return "1 = 1"
 }
 
-func since(ctx context.Context, tx *store.Tx, after Position) ([]Event, error) {
+// since reads one batch of those that a filter wants, and tells how far it looked.
+func since(ctx context.Context, tx *store.Tx, after Position, f Filter) (found []Event, looked Position, err error) {
 	q := store.Select("SELECT transaction_id, number, time, type, notification, resource, project, user_id, request, state FROM event_log").
 		Where(settled(tx.Dialect())).Limit(batch)
 	if tx.Dialect() == store.Postgres {
@@ -115,7 +109,26 @@ func since(ctx context.Context, tx *store.Tx, after Position) ([]Event, error) {
 	} else {
 		q.Where("number > ?", after.Number).OrderBy("number")
 	}
-	return store.Find(ctx, tx, scan, q)
+	if f.Type != "" {
+		q.Where("substr(type, 1, ?) = ?", utf8.RuneCountInString(f.Type), f.Type)
+	}
+	if f.Resource != "" {
+		q.Where("resource = ?", f.Resource)
+	}
+	if f.Project != "" {
+		q.Where("project = ?", f.Project)
+	}
+	if found, err = store.Find(ctx, tx, scan, q); err != nil {
+		return nil, after, err
+	}
+	if len(found) == batch {
+		return found, found[batch-1].At, nil
+	}
+	looked, err = end(ctx, tx)
+	if looked.Before(after) { // nothing is left
+		looked = after
+	}
+	return found, looked, err
 }
 
 func end(ctx context.Context, tx *store.Tx) (Position, error) {

@@ -23,8 +23,25 @@ type Subscriber struct {
 	Lost func(ctx context.Context) error
 }
 
+// subscription is a subscriber while the log runs.
+type subscription struct {
+	Subscriber
+	news chan struct{} // this process has committed what the subscriber wants
+}
+
+func (s *subscription) stir() {
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
 // Subscribe adds subscribers, before Start.
-func (l *Log) Subscribe(s ...Subscriber) { l.subscribers = append(l.subscribers, s...) }
+func (l *Log) Subscribe(s ...Subscriber) {
+	for _, one := range s {
+		l.subscribers = append(l.subscribers, &subscription{one, make(chan struct{}, 1)})
+	}
+}
 
 // Start begins the delivery. A subscriber that was here before goes on where it
 // stopped, a new one with the next event.
@@ -68,19 +85,21 @@ func cursor(ctx context.Context, tx *store.Tx, name, host string) (Position, err
 	return store.One(ctx, tx, scanPosition, "SELECT transaction_id, number FROM event_cursor WHERE name = ? AND host = ?", name, host)
 }
 
-// deliver gives a subscriber one batch after the other until ctx ends.
-func (l *Log) deliver(ctx context.Context, s Subscriber) {
+// deliver gives a subscriber one batch after the other until ctx ends. A commit of
+// this process that the subscriber has no interest in does not wake it: its place
+// follows at the next look at what other processes have published.
+func (l *Log) deliver(ctx context.Context, s *subscription) {
 	pause := time.Duration(0)
 	for ctx.Err() == nil {
-		next := l.next()
-		n, err := l.round(ctx, s)
+		news := s.news
+		more, err := l.round(ctx, s)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			// Again and again, at most every few seconds: order comes first.
 			pause = min(max(2*pause, 50*time.Millisecond), 5*time.Second)
 			l.cfg.Log.Warn("an event was not taken in and is delivered again", "subscriber", s.Name, "error", err)
-			next = nil
-		case n > 0:
+			news = nil
+		case more:
 			pause = 0
 			continue
 		default:
@@ -88,32 +107,33 @@ func (l *Log) deliver(ctx context.Context, s Subscriber) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-next:
+		case <-news:
 		case <-time.After(pause):
 		}
 	}
 }
 
-// round delivers one batch and notes how far it came, even if not to its end.
-func (l *Log) round(ctx context.Context, s Subscriber) (int, error) {
-	var from, pruned Position
+// round delivers one batch and notes how far it came, even if not to its end. It
+// tells whether there may be more.
+func (l *Log) round(ctx context.Context, s *subscription) (more bool, err error) {
+	var from, pruned, upto Position
 	var events []Event
-	err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if from, err = cursor(ctx, tx, s.Name, l.cfg.Host); err != nil {
 			return err
 		}
 		if pruned, err = cursor(ctx, tx, "", ""); err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
-		events, err = since(ctx, tx, from)
+		events, upto, err = since(ctx, tx, from, s.Filter)
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	if from.Before(pruned) && s.Lost != nil {
 		if err := s.Lost(ctx); err != nil {
-			return 0, err
+			return false, err
 		}
 	}
 	at := from
@@ -122,12 +142,13 @@ func (l *Log) round(ctx context.Context, s Subscriber) (int, error) {
 	}
 	var failed error
 	for _, e := range events {
-		if s.wants(e) {
-			if failed = s.Handle(ctx, e); failed != nil {
-				break
-			}
+		if failed = s.Handle(ctx, e); failed != nil {
+			break
 		}
 		at = e.At
+	}
+	if failed == nil && at.Before(upto) {
+		at = upto
 	}
 	if at != from {
 		ctx := context.WithoutCancel(ctx) // what was taken in is noted, also at the end
@@ -137,7 +158,7 @@ func (l *Log) round(ctx context.Context, s Subscriber) (int, error) {
 		})
 	}
 	if failed != nil {
-		return 0, failed
+		return false, failed
 	}
-	return len(events), err
+	return len(events) == batch, err
 }
