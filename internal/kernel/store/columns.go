@@ -187,9 +187,12 @@ func (c *Columns) Doc(name string, v any) {
 		c.doc = v
 		c.to = append(c.to, &c.text)
 	case writing:
-		c.args = append(c.args, jsonField{v})
+		c.args = append(c.args, docField{jsonField{v}})
 	}
 }
+
+// docField is the document of a row.
+type docField struct{ jsonField }
 
 // scan reads a row that describe told the columns of.
 func (c *Columns) scan(r Row) error {

@@ -241,7 +241,7 @@ func (fs fields) or(d Dialect, c Cond) (term, error) {
 		all.args = append(all.args, t.args...)
 	}
 	if all.text == "" {
-		all.text = "1 = 0"
+		all.text = never
 	}
 	if c.Op == noneOf {
 		all.text = "NOT (" + all.text + ")"

@@ -14,13 +14,18 @@ type Selection struct {
 	order string
 	limit int
 	off   int
+	none  bool // no row can match
 }
+
+// never is a condition that no row meets.
+const never = "1 = 0"
 
 // Select starts a query: sel is everything before WHERE.
 func Select(sel string, args ...any) *Selection { return &Selection{sel: sel, args: args} }
 
 // Where adds a condition; all conditions must hold.
 func (q *Selection) Where(cond string, args ...any) *Selection {
+	q.none = q.none || cond == never
 	q.conds = append(q.conds, cond)
 	q.args = append(q.args, args...)
 	return q
@@ -39,7 +44,7 @@ func Among[T any](q *Selection, column string, list []T) *Selection {
 
 func in(q *Selection, column string, list []any) *Selection {
 	if len(list) == 0 {
-		return q.Where("1 = 0")
+		return q.Where(never)
 	}
 	n := 1
 	for n < len(list) {

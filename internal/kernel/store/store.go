@@ -99,7 +99,9 @@ func (db *DB) Close() error { return errors.Join(db.read.close(), db.write.close
 type Tx struct {
 	in          session
 	dialect     Dialect
+	writing     bool // it may change rows
 	wrote       bool
+	known       map[rowKey][]any // rows of sparing tables, as they are stored
 	afterCommit []func()
 	observers   map[string]Observer
 	endings     []ending
@@ -187,7 +189,7 @@ func (db *DB) once(ctx context.Context, from sessions, f func(tx *Tx) error) (*T
 	}
 	defer in.rollback()
 	in = interruptible(ctx, in)
-	tx := &Tx{in: in, dialect: db.dialect}
+	tx := &Tx{in: in, dialect: db.dialect, writing: from == db.write}
 	if o := db.observers.Load(); o != nil {
 		tx.observers = *o
 	}

@@ -30,6 +30,8 @@ type Table[T any] struct {
 	keys     []string
 	whole    bool // rows are read from a document
 	gen      bool
+	derives  bool // an UPDATE says more of a column than its value, or of the row
+	sparing  bool
 	then     func(ctx context.Context, tx *Tx, rows []*T) error
 	beside   func(ctx context.Context, tx *Tx, v *T) error
 	absent   func(key string) error
@@ -60,12 +62,12 @@ func NewTable[T any](name string, describe func(v *T, c *Columns)) *Table[T] {
 		if col.key {
 			t.keys, t.keyAt, isKey = append(t.keys, col.name), append(t.keyAt, i), append(isKey, col.name+" = ?")
 		} else if col.set != "" {
-			set = append(set, col.set)
+			set, t.derives = append(set, col.set), true
 		} else {
 			set = append(set, col.name+" = ?")
 		}
 		if col.gen {
-			t.gen, gen = true, " AND "+col.name+" = ?"
+			t.gen, t.derives, gen = true, true, " AND "+col.name+" = ?"
 		}
 		if !t.whole && col.role != derived || col.role == document {
 			read = append(read, full)
@@ -80,6 +82,18 @@ func NewTable[T any](name string, describe func(v *T, c *Columns)) *Table[T] {
 	t.insert = "INSERT INTO " + name + " (" + strings.Join(t.names, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(t.names)-1) + ")"
 	t.update = "UPDATE " + name + " SET " + strings.Join(set, ", ") + " WHERE " + t.isKey + gen
 	t.remove = "DELETE FROM " + name + " WHERE " + t.isKey
+	return t
+}
+
+// PartOf tells that the rows are another table's with fewer columns, for queries
+// that read less of them: an index may have it all. Conditions and orders name any
+// field of the other one.
+func (t *Table[T]) PartOf(whole *Table[T]) *Table[T] {
+	for name, f := range whole.fields {
+		if _, own := t.fields[name]; !own {
+			t.fields[name] = f
+		}
+	}
 	return t
 }
 
@@ -159,8 +173,14 @@ func (t *Table[T]) Select() *Selection { return Select(t.sel) }
 
 // Find runs a query made with Select.
 func (t *Table[T]) Find(ctx context.Context, tx *Tx, q *Selection) ([]*T, error) {
+	if q.none {
+		return nil, nil
+	}
 	text, args := q.SQL()
 	rows, err := All(ctx, tx, t.scanner(), text, args...)
+	if err == nil {
+		err = t.remember(tx, rows)
+	}
 	if err == nil && t.then != nil && len(rows) > 0 {
 		err = t.then(ctx, tx, rows)
 	}
@@ -184,6 +204,9 @@ func (t *Table[T]) scanner() func(Row) (*T, error) {
 // Get returns the row with the key, or ErrNoRows.
 func (t *Table[T]) Get(ctx context.Context, tx *Tx, key ...any) (*T, error) {
 	v, err := One(ctx, tx, t.scanner(), t.get, key...)
+	if err == nil {
+		err = t.remember(tx, []*T{v})
+	}
 	if err == nil && t.then != nil {
 		err = t.then(ctx, tx, []*T{v})
 	}
@@ -241,7 +264,11 @@ func (t *Table[T]) Any(ctx context.Context, tx *Tx, conds ...Cond) (bool, error)
 
 // Insert adds a row. For one that breaks a unique index, Duplicate(err) is true.
 func (t *Table[T]) Insert(ctx context.Context, tx *Tx, v *T) error {
-	_, err := tx.Exec(ctx, t.insert, t.row(v).args...)
+	c := t.row(v)
+	_, err := tx.Exec(ctx, t.insert, c.args...)
+	if t.sparing {
+		delete(tx.known, t.rowKey(c.args))
+	}
 	return t.wrote(ctx, tx, Created, v, err)
 }
 
@@ -252,6 +279,11 @@ var ErrStale = errs.New(errs.Conflict, "It was changed by another request meanwh
 // a generation, it must be the one that was read (else ErrStale), and grows by one.
 func (t *Table[T]) Update(ctx context.Context, tx *Tx, v *T) error {
 	c := t.row(v)
+	if t.sparing {
+		if was := tx.known[t.rowKey(c.args)]; was != nil {
+			return t.updateChanged(ctx, tx, v, was, c)
+		}
+	}
 	was := int64(0)
 	if t.gen { // the document must have the new one, too
 		was = *c.grows
@@ -360,6 +392,7 @@ func (t *Table[T]) change(ctx context.Context, tx *Tx, q *Selection, conds []Con
 	if len(q.conds) == 0 {
 		return 0, fmt.Errorf("change %s: no condition applies", t.name)
 	}
+	tx.forget(t.name)
 	text, args := q.SQL()
 	return tx.Exec(ctx, text, args...)
 }

@@ -445,3 +445,30 @@ func TestTableNamesWithoutCase(t *testing.T) {
 		})
 	})
 }
+
+// TestAPartOfATable reads some columns, by conditions and orders of all.
+func TestAPartOfATable(t *testing.T) {
+	inTables(t, func(t *testing.T, ctx context.Context, tx *store.Tx) {
+		for i, name := range []string{"plum", "fig", "date"} {
+			must(t, fruits.Insert(ctx, tx, &fruit{ID: name[:1], Name: name, Weight: i, Price: float64(i), Tags: []string{}}))
+		}
+		names := store.NewTable("test_fruit", func(f *fruit, c *store.Columns) {
+			c.Key("id", &f.ID)
+			c.Float("price", &f.Price)
+		}).PartOf(fruits)
+		page, err := names.List(ctx, tx, store.Query{
+			Where: []store.Cond{{Field: "weight", Op: store.GreaterEq, Value: 1}}, Sort: []store.Sort{{Field: "letters", Desc: true}},
+		})
+		must(t, err)
+		var got string
+		for _, f := range page.Rows {
+			got += fmt.Sprint(f.ID, f.Name, f.Weight, f.Price, " ")
+		}
+		if one, err := names.Get(ctx, tx, "p"); err != nil || one.ID != "p" || one.Name != "" || got != "d0 2 f0 1 " {
+			t.Errorf("%q, then %+v, %v", got, one, err)
+		}
+		if none, err := fruits.All(ctx, tx, store.In("id", []string{})); err != nil || len(none) != 0 {
+			t.Errorf("of none: %v, %v", none, err)
+		}
+	})
+}

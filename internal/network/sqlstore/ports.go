@@ -36,7 +36,7 @@ func ports() *store.Table[network.Port] {
 		c.Text("held_by", &p.HeldBy)
 		c.Int64("attached", &p.Attached)
 	}))
-	return t.
+	return t.Sparing().
 		Condition("visible", store.SQL("network_port.project_id = ? OR network_port.network_id IN (SELECT n.id FROM network n WHERE n.project_id = ?)")).
 		Set("fixed_subnet", fixedIP("SubnetID")).
 		Set("fixed_address", fixedIP("IP")).
