@@ -3,7 +3,6 @@ package compute
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"kumoi/internal/kernel/actor"
 	"kumoi/internal/kernel/errs"
@@ -18,7 +17,12 @@ func (s *journal) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, ac
 	if err := s.save(ctx, tx, srv); err != nil {
 		return err
 	}
-	id, err := s.record(ctx, tx, srv, action)
+	return s.launch(ctx, tx, srv, kind, action, v)
+}
+
+// launch is begin for a server that is saved.
+func (s *core) launch(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, v interface{ common() *job }) error {
+	id, err := s.journal.record(ctx, tx, srv, action)
 	if err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (s *journal) recordEvent(ctx context.Context, tx *store.Tx, e *Event) error
 }
 
 // step wraps a saga step so that the server's history shows it as an event,
-// well ended or not. An event that cannot be written is no reason to fail.
+// well ended or not.
 func step[S any, P state[S]](s *core, name string, do func(ctx context.Context, v *S) error) func(context.Context, *S) error {
 	return func(ctx context.Context, v *S) error {
 		j, start := P(v).common(), s.now().UTC()
@@ -85,11 +89,7 @@ func step[S any, P state[S]](s *core, name string, do func(ctx context.Context, 
 		if err != nil {
 			e.Result, e.Details, e.Traceback = "Error", errs.As(err).Msg, err.Error()
 		}
-		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if werr := s.write(logCtx, func(tx *store.Tx) error { return s.journal.recordEvent(logCtx, tx, &e) }); werr != nil {
-			s.log.WarnContext(ctx, "event not recorded", "server", j.Server, "event", name, "error", werr)
-		}
+		saga.Note(ctx, func(ctx context.Context, tx *store.Tx) error { return s.journal.recordEvent(ctx, tx, &e) })
 		return err
 	}
 }

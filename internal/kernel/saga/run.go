@@ -26,6 +26,8 @@ type run struct {
 	cur  cursor
 	next int64 // number of the next event
 	s    any   // *S
+	// What goes into the log's next transaction, too.
+	notes []func(ctx context.Context, tx *store.Tx) error
 
 	resource string
 	who      *actor.Actor
@@ -48,7 +50,7 @@ func (e *Engine) newRun(x row, def *definition, c cursor, next int64, s any, who
 func (r *run) start() {
 	ctx := actor.With(r.e.ctx, r.who)
 	ctx = logx.With(ctx, slog.String("saga_id", r.id), slog.String("saga_kind", r.def.kind), slog.String("resource", r.resource))
-	r.ctx, r.stop = context.WithCancelCause(context.WithValue(ctx, idKey{}, r.id))
+	r.ctx, r.stop = context.WithCancelCause(context.WithValue(ctx, runKey{}, r))
 	r.doCtx, r.interrupt = context.WithCancelCause(r.ctx)
 }
 
@@ -200,6 +202,22 @@ type hookError struct{ err error }
 func (h *hookError) Error() string { return h.err.Error() }
 func (h *hookError) Unwrap() error { return h.err }
 
+// noteError is why a note cannot be written.
+type noteError struct{ err error }
+
+func (n *noteError) Error() string { return n.err.Error() }
+func (n *noteError) Unwrap() error { return n.err }
+
+// note writes what the step noted.
+func (r *run) note(tx *store.Tx) error {
+	for _, f := range r.notes {
+		if err := f(r.ctx, tx); err != nil {
+			return &noteError{err}
+		}
+	}
+	return nil
+}
+
 // commit writes the outcome of a step, and what follows from it without work,
 // in one transaction. It tries until the database takes it; false means that
 // the saga is not this engine's any more.
@@ -214,15 +232,22 @@ func (r *run) commit(outcome ...event) bool {
 		err := r.e.db.Write(r.ctx, func(tx *store.Tx) (err error) {
 			c = r.cur.clone()
 			events, err = r.write(tx, &c, outcome)
-			if err == nil && len(events) > 0 && !noHook {
-				err = r.hook(r.ctx, tx, &c)
+			if err != nil || len(events) == 0 {
+				return err
 			}
-			return err
+			if err := r.note(tx); err != nil || noHook {
+				return err
+			}
+			return r.hook(r.ctx, tx, &c)
 		})
 		var hook *hookError
+		var note *noteError
 		switch {
 		case err == nil:
 			r.cur = c
+			if len(events) > 0 {
+				r.notes = nil
+			}
 			r.next += int64(len(events))
 			return len(events) == 0 || !r.crash(events[len(events)-1], true)
 		case r.ctx.Err() != nil:
@@ -230,6 +255,10 @@ func (r *run) commit(outcome ...event) bool {
 		case errors.Is(err, ErrLeaseLost):
 			r.e.log.WarnContext(r.ctx, "saga is run by another process now")
 			return false
+		case errors.As(err, &note) && !errs.Is(err, errs.Unavailable):
+			r.e.log.WarnContext(r.ctx, "what a step noted cannot be written", "error", note.err)
+			r.notes = nil
+			continue
 		case errors.As(err, &hook) && !errs.Is(err, errs.Unavailable):
 			r.e.log.ErrorContext(r.ctx, "end of the saga failed", "state", c.state, "error", err)
 			if c.state == Done {

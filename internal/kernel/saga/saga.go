@@ -174,10 +174,27 @@ func Cancelled(err error) bool {
 	return errors.As(err, &e) && e.Code == cancelledCode
 }
 
-type idKey struct{}
+type runKey struct{}
+
+func runOf(ctx context.Context) *run {
+	r, _ := ctx.Value(runKey{}).(*run)
+	return r
+}
 
 // ID is the saga in whose step ctx is; empty outside of any.
 func ID(ctx context.Context) string {
-	id, _ := ctx.Value(idKey{}).(string)
-	return id
+	if r := runOf(ctx); r != nil {
+		return r.id
+	}
+	return ""
+}
+
+// Note has f write something in the transaction that writes down how the step
+// went: as often as that and no more, and without a transaction of its own. What
+// cannot be noted is no reason for a step to fail. The step calls it itself, in
+// its own goroutine; outside of steps nothing is noted.
+func Note(ctx context.Context, f func(ctx context.Context, tx *store.Tx) error) {
+	if r := runOf(ctx); r != nil {
+		r.notes = append(r.notes, f)
+	}
 }
