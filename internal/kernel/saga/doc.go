@@ -25,7 +25,8 @@
 //
 //   - a step whose end is recorded never runs forward again, unless a Retry goes back over it;
 //   - the step that had begun runs again, with S as it was before;
-//   - nothing that came later has begun.
+//   - nothing that came later has begun;
+//   - what a step noted (see Note) is written if, and only if, its end is.
 //
 // The log is the truth: the position is always computed from the events (see
 // cursor), in the same way by who wrote them and by who reads them later.
