@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 // port each, over HTTP.
 func BenchmarkListDetail(b *testing.B) {
 	c := computetest.New(b, storetest.SQLite(b), true, []string{"h1"})
-	fill(b, c, 1000)
+	fill(b, c, 1000, true)
 	req, err := http.NewRequestWithContext(b.Context(), "GET", c.URL+"/v2.1/servers/detail", nil)
 	if err != nil {
 		b.Fatal(err)
@@ -45,8 +46,8 @@ func BenchmarkListDetail(b *testing.B) {
 	}
 }
 
-// fill puts servers with ports straight into the database.
-func fill(b *testing.B, c *computetest.Cloud, n int) {
+// fill puts servers straight into the database, with a port each or without.
+func fill(b *testing.B, c *computetest.Cloud, n int, ports bool) {
 	b.Helper()
 	ctx := actor.With(b.Context(), computetest.Actor("p", "admin"))
 	net, err := c.MakeNetwork(ctx, "p", "blue", "10.0.0.0/16")
@@ -67,6 +68,9 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 			if err := st.Insert(ctx, tx, s); err != nil {
 				return err
 			}
+			if !ports {
+				continue
+			}
 			if _, err := c.Network.Ports.CreateTx(ctx, tx, change.New(func(p *network.NewPort) {
 				p.NetworkID, p.DeviceID, p.DeviceOwner, p.HeldAs, p.HeldBy = net, s.ID, "compute:nova", network.HeldByServer, s.ID
 				p.ProjectID = fmt.Sprintf("p%d", i/400) // a project may have 500 ports
@@ -79,6 +83,54 @@ func fill(b *testing.B, c *computetest.Cloud, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkOperator asks what operators and dashboards ask about all servers of
+// a cloud, with few servers in it and with many.
+func BenchmarkOperator(b *testing.B) {
+	for _, n := range []int{500, 7500} {
+		c := computetest.New(b, storetest.SQLite(b), true, []string{"h1"})
+		fill(b, c, n, false)
+		for _, q := range []struct{ name, version, path string }{
+			{"hypervisors", "2.96", "/v2.1/os-hypervisors/detail"},
+			{"limits", "2.96", "/v2.1/limits"},
+			{"usage-list", "2.1", "/v2.1/os-simple-tenant-usage"},
+			{"usage-page", "2.96", "/v2.1/os-simple-tenant-usage"},
+			{"usage-project", "2.96", "/v2.1/os-simple-tenant-usage/p"},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", q.name, n), func(b *testing.B) {
+				req, err := http.NewRequestWithContext(b.Context(), "GET", c.URL+q.path, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				req.Header.Set("X-Auth-Token", "p:admin")
+				req.Header.Set("OpenStack-API-Version", "compute "+q.version)
+				before := processorTime(b)
+				for b.Loop() {
+					resp, err := http.DefaultClient.Do(req)
+					if err != nil {
+						b.Fatal(err)
+					}
+					_, err = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
+					if err != nil || resp.StatusCode != 200 {
+						b.Fatal(resp.Status, err)
+					}
+				}
+				b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-us/op")
+			})
+		}
+	}
+}
+
+// processorTime is what this process, client and server, has had.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkCreateToActive measures from the request to ACTIVE, one port each.

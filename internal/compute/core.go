@@ -47,7 +47,11 @@ func (s *core) checkProject(ctx context.Context, projectID string) error {
 // load reads a server for the context's actor and checks a rule about it.
 // Servers of other projects do not exist for anybody but administrators.
 func (s *core) load(ctx context.Context, tx *store.Tx, id, rule string) (*Server, error) {
-	srv, err := s.servers.Get(ctx, tx, id)
+	return s.loadFrom(ctx, tx, s.servers, id, rule)
+}
+
+func (s *core) loadFrom(ctx context.Context, tx *store.Tx, table *store.Table[Server], id, rule string) (*Server, error) {
+	srv, err := table.Get(ctx, tx, id)
 	if err != nil {
 		return nil, notFound(err, "Instance %s could not be found.", id)
 	}

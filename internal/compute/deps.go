@@ -136,8 +136,10 @@ type Network interface {
 	PortsOfServer(ctx context.Context, serverID string) ([]*network.Port, error)
 	PortsOfServerTx(ctx context.Context, tx *store.Tx, serverID string) ([]*network.Port, error)
 	ServerAddresses(ctx context.Context, serverIDs []string) (map[string][]network.ServerAddress, error)
+	ServerAddressesTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]network.ServerAddress, error)
 	ServerSecurityGroups(ctx context.Context, serverIDs []string) (map[string][]*network.SecurityGroup, error)
-	NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error)
+	ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serverIDs []string) (map[string][]*network.SecurityGroup, error)
+	NICSpecsTx(ctx context.Context, tx *store.Tx, serverID string) ([]hostapi.NIC, error)
 	AddSecurityGroup(ctx context.Context, serverID, group string) error
 	RemoveSecurityGroup(ctx context.Context, serverID, group string) error
 	HostReport(ctx context.Context, r network.HostReport) error

@@ -21,8 +21,8 @@ func (s *journal) begin(ctx context.Context, tx *store.Tx, srv *Server, kind, ac
 }
 
 // launch is begin for a server that is saved.
-func (s *core) launch(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, v interface{ common() *job }) error {
-	id, err := s.journal.record(ctx, tx, srv, action)
+func (s *journal) launch(ctx context.Context, tx *store.Tx, srv *Server, kind, action string, v interface{ common() *job }) error {
+	id, err := s.record(ctx, tx, srv, action)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package compute_test
 
 import (
+	"math"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"kumoi/internal/compute/computetest"
 )
@@ -61,7 +63,7 @@ func TestListParametersAreUsedOrRefused(t *testing.T) {
 // Usages are paged by servers, of whichever projects they are. The pages end,
 // and add up to the whole.
 func TestUsagePages(t *testing.T) {
-	each(t, func(t *testing.T, c *computetest.Cloud, p *computetest.Client) {
+	each(t, func(t *testing.T, _ *computetest.Cloud, p *computetest.Client) {
 		for i := range 5 {
 			who := []*computetest.Client{p, p.As("q")}[i%2]
 			who.Wait(who.Server(nil), "ACTIVE")
@@ -111,6 +113,27 @@ func TestUsagePages(t *testing.T) {
 				ops.Must(200, "GET", path+"&marker="+id, nil)
 			}
 		}
-		_ = c
+		// Before there were pages, what projects used was added up by the database.
+		const micros = "2006-01-02T15:04:05.000000"
+		now := time.Now().UTC()
+		period := "?start=" + now.Add(-time.Hour).Format(micros) + "&end=" + now.Format(micros)
+		totals := func(query string) (out []object) {
+			for _, u := range ops.At("2.1").Must(200, "GET", "/v2.1/os-simple-tenant-usage"+period+query, nil)["tenant_usages"].([]any) {
+				out = append(out, u.(object))
+			}
+			return out
+		}
+		sums, details := totals(""), totals("&detailed=1")
+		if len(sums) != 2 || len(details) != 2 {
+			t.Fatalf("%v, %v", sums, details)
+		}
+		for i, sum := range sums {
+			for _, key := range []string{"total_hours", "total_memory_mb_usage", "total_vcpus_usage", "total_local_gb_usage"} {
+				got, want := sum[key].(float64), details[i][key].(float64)
+				if math.Abs(got-want) > 1e-9*want || want == 0 || sum["tenant_id"] != details[i]["tenant_id"] {
+					t.Errorf("%s of %v: %v, its servers' %v", key, sum["tenant_id"], got, want)
+				}
+			}
+		}
 	})
 }

@@ -134,5 +134,5 @@ func (s *orders) insert(ctx context.Context, tx *store.Tx, srv *Server, r Create
 	if err != nil {
 		return err
 	}
-	return s.journal.begin(ctx, tx, srv, kindCreate, "create", &placing{})
+	return s.journal.launch(ctx, tx, srv, kindCreate, "create", &placing{})
 }

@@ -79,9 +79,12 @@ func (s *Servers) List(ctx context.Context, r ListServers, detail bool) (*Detail
 	if byAddress && q.Limit > 0 {
 		q.Limit = 0 // the network knows addresses
 	}
-	out := &Details{Shown: s.shown(ctx)}
+	out, table := &Details{Shown: s.shown(ctx)}, s.shownServers
+	if !detail && r.Hostname == "" && r.Description == "" && len(r.Metadata) == 0 {
+		table = s.namedServers
+	}
 	err = s.read(ctx, func(tx *store.Tx) error {
-		page, err := s.shownServers.ListKept(ctx, tx, q, match)
+		page, err := table.ListKept(ctx, tx, q, match)
 		out.Servers, out.More = page.Rows, page.More
 		if err != nil || !detail {
 			return err
@@ -113,7 +116,7 @@ func (s *Servers) List(ctx context.Context, r ListServers, detail bool) (*Detail
 func (s *Servers) Describe(ctx context.Context, id, rule string) (*Server, *Details, error) {
 	d := &Details{Shown: s.shown(ctx)}
 	err := s.read(ctx, func(tx *store.Tx) error {
-		srv, err := s.load(ctx, tx, id, rule)
+		srv, err := s.loadFrom(ctx, tx, s.shownServers, id, rule)
 		if err != nil {
 			return err
 		}
@@ -121,13 +124,19 @@ func (s *Servers) Describe(ctx context.Context, id, rule string) (*Server, *Deta
 		if d.Volumes, err = s.connections.ofServers(ctx, tx, d.Servers); err != nil {
 			return err
 		}
-		d.Hosts, err = s.hostsOf(ctx, tx, d.Servers)
+		if d.Hosts, err = s.hostsOf(ctx, tx, d.Servers); err != nil {
+			return err
+		}
+		if d.Addresses, err = s.network.ServerAddressesTx(ctx, tx, []string{id}); err != nil {
+			return err
+		}
+		d.Groups, err = s.network.ServerSecurityGroupsTx(ctx, tx, []string{id})
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return d.Servers[0], d, s.surround(ctx, d)
+	return d.Servers[0], d, nil
 }
 
 // surround asks the network about all servers at once.

@@ -110,6 +110,8 @@ type core struct {
 	db                    *store.DB
 	store                 Store
 	servers, shownServers *store.Table[Server]
+	namedServers          *store.Table[Server]
+	usedServers           *store.Table[Server]
 	actions               *store.Table[Action]
 	events                *store.Table[Event]
 	migrations            *store.Table[Migration]
@@ -154,7 +156,8 @@ func New(d Deps) (*Service, error) {
 	}
 	s.started = s.now()
 	t := d.Tables
-	s.servers, s.shownServers, s.actions, s.events, s.migrations = t.Servers, t.ShownServers, t.Actions, t.Events, t.Migrations
+	s.servers, s.shownServers, s.namedServers, s.usedServers = t.Servers, t.ShownServers, t.NamedServers, t.UsedServers
+	s.actions, s.events, s.migrations = t.Actions, t.Events, t.Migrations
 	s.consoles, s.hostTable, s.hostStates, s.guests = t.Consoles, t.Hosts, t.HostStates, t.Guests
 	s.devices = t.Devices
 	s.makeFamilies()

@@ -13,28 +13,35 @@ import (
 
 // spec describes a server to its host: everything an agent needs.
 func (s *machines) spec(ctx context.Context, id string) (*hostapi.ServerSpec, *Server, error) {
+	var spec *hostapi.ServerSpec
 	var srv *Server
+	var devices []*VolumeDevice
 	err := s.read(ctx, func(tx *store.Tx) (err error) {
-		srv, err = s.servers.Get(ctx, tx, id)
-		return notFound(err, "Instance %s could not be found.", id)
+		if srv, err = s.servers.Get(ctx, tx, id); err != nil {
+			return notFound(err, "Instance %s could not be found.", id)
+		}
+		nics, err := s.network.NICSpecsTx(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		groups, err := s.network.ServerSecurityGroupsTx(ctx, tx, []string{id})
+		if err != nil {
+			return err
+		}
+		addresses, err := s.network.ServerAddressesTx(ctx, tx, []string{id})
+		if err != nil {
+			return err
+		}
+		spec = buildSpec(srv, nics, groups[id], addresses[id], s.cfg)
+		if s.volumes != nil {
+			devices, err = s.connections.of(ctx, tx, id)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	nics, err := s.network.NICSpecs(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	groups, err := s.network.ServerSecurityGroups(ctx, []string{id})
-	if err != nil {
-		return nil, nil, err
-	}
-	addresses, err := s.network.ServerAddresses(ctx, []string{id})
-	if err != nil {
-		return nil, nil, err
-	}
-	spec := buildSpec(srv, nics, groups[id], addresses[id], s.cfg)
-	spec.Volumes, err = s.connections.specs(ctx, id)
+	spec.Volumes, err = s.connections.specs(ctx, id, devices)
 	return spec, srv, err
 }
 

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"time"
 
 	"kumoi/internal/compute/aggregate"
 	"kumoi/internal/compute/flavor"
@@ -16,6 +17,8 @@ import (
 type Tables struct {
 	Servers      *store.Table[Server]
 	ShownServers *store.Table[Server] // what lists show of them
+	NamedServers *store.Table[Server] // their ids and names
+	UsedServers  *store.Table[Server] // what reports of usage show of them
 	Actions      *store.Table[Action]
 	Events       *store.Table[Event]
 	Migrations   *store.Table[Migration]
@@ -35,6 +38,8 @@ type Tables struct {
 // Store is what of compute's persistence is no table: sums, and what lies across tables.
 type Store interface {
 	ServerTotals(ctx context.Context, tx *store.Tx, projectID, userID string) (ServerTotals, error)
+	// UsageTotals adds up what servers used between two times, by project.
+	UsageTotals(ctx context.Context, tx *store.Tx, start, stop, now time.Time) ([]*Usage, error)
 	GroupHosts(ctx context.Context, tx *store.Tx, groupID string) (map[string]int, error)
 	LeaveGroup(ctx context.Context, tx *store.Tx, id string) error
 	HostCounts(ctx context.Context, tx *store.Tx) (map[string]HostCount, error)

@@ -198,10 +198,9 @@ func (s *connections) release(ctx context.Context, tx *store.Tx, id string) erro
 
 // specs are the server's volumes as its host is to know them: those that
 // are connected, and not those that the guest is to lose.
-func (s *connections) specs(ctx context.Context, id string) ([]hostapi.Volume, error) {
-	list, err := s.readDevices(ctx, id)
-	if err != nil || len(list) == 0 {
-		return nil, err
+func (s *connections) specs(ctx context.Context, id string, list []*VolumeDevice) ([]hostapi.Volume, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
 	connections, err := s.volumes.Connections(ctx, id)
 	if err != nil {

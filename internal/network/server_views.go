@@ -110,24 +110,29 @@ func (f *Servers) ServerSecurityGroupsTx(ctx context.Context, tx *store.Tx, serv
 }
 
 // NICSpecs returns the server's network cards as its host must make them.
-func (f *Servers) NICSpecs(ctx context.Context, serverID string) ([]hostapi.NIC, error) {
-	var out []hostapi.NIC
-	err := f.s.db.Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		ps, err := f.PortsOfServerTx(ctx, tx, serverID)
-		if err != nil {
-			return err
-		}
-		for _, p := range ps {
-			nic, err := f.nic(ctx, tx, p)
-			if err != nil {
-				return err
-			}
-			out = append(out, *nic)
-		}
-		return nil
+func (f *Servers) NICSpecs(ctx context.Context, serverID string) (out []hostapi.NIC, err error) {
+	err = f.s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = f.NICSpecsTx(ctx, tx, serverID)
+		return err
 	})
 	return out, err
+}
+
+// NICSpecsTx is NICSpecs inside the caller's transaction.
+func (f *Servers) NICSpecsTx(ctx context.Context, tx *store.Tx, serverID string) ([]hostapi.NIC, error) {
+	ps, err := f.PortsOfServerTx(ctx, tx, serverID)
+	if err != nil {
+		return nil, err
+	}
+	var out []hostapi.NIC
+	for _, p := range ps {
+		nic, err := f.nic(ctx, tx, p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *nic)
+	}
+	return out, nil
 }
 
 func (f *Servers) nic(ctx context.Context, tx *store.Tx, p *Port) (*hostapi.NIC, error) {

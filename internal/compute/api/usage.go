@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/isotime"
 	"kumoi/internal/kernel/rest"
+	"kumoi/internal/kernel/store"
 )
 
 // usagePeriod reads ?start= and ?end=; by default the last four weeks.
@@ -39,29 +41,82 @@ func usagePeriod(r *httpx.Request) (start, end time.Time, detailed bool, err err
 	return start, end, r.Query.Get("detailed") == "1", nil
 }
 
-func usageDoc(u *compute.Usage, detailed bool) object {
-	doc := object{
-		"tenant_id": u.ProjectID, "start": rest.Micros.Of(u.Start), "stop": rest.Micros.Of(u.Stop), "total_hours": u.Hours,
-		"total_memory_mb_usage": u.RAMHours, "total_vcpus_usage": u.VCPUHours, "total_local_gb_usage": u.DiskHours,
-	}
+func usageRow(w *rest.Writer, u *compute.Usage, detailed bool) {
+	w.Text("tenant_id", u.ProjectID)
+	w.Time("start", u.Start, rest.Micros)
+	w.Time("stop", u.Stop, rest.Micros)
+	w.Any("total_hours", u.Hours)
+	w.Any("total_memory_mb_usage", u.RAMHours)
+	w.Any("total_vcpus_usage", u.VCPUHours)
+	w.Any("total_local_gb_usage", u.DiskHours)
 	if !detailed {
-		return doc
+		return
 	}
-	list := []object{}
-	for _, s := range u.Servers {
-		srv := s.Server
-		state := string(srv.VMState)
-		if srv.Deleted {
-			state = "terminated"
+	w.List("server_usages", func() {
+		for _, s := range u.Servers {
+			w.Object("", func() { serverUsageRow(w, s) })
 		}
-		list = append(list, object{
-			"instance_id": srv.ID, "name": srv.Name, "hours": s.Hours, "tenant_id": srv.ProjectID, "flavor": srv.Flavor.Name,
-			"vcpus": srv.Flavor.VCPUs, "memory_mb": srv.Flavor.RAM, "local_gb": srv.Flavor.Disk + srv.Flavor.Ephemeral,
-			"started_at": rest.Micros.Of(srv.LaunchedAt), "ended_at": rest.Micros.OrNull(srv.TerminatedAt), "state": state, "uptime": int64(s.Uptime.Seconds()),
-		})
+	})
+}
+
+func serverUsageRow(w *rest.Writer, s compute.ServerUsage) {
+	srv := s.Server
+	state := string(srv.VMState)
+	if srv.Deleted {
+		state = "terminated"
 	}
-	doc["server_usages"] = list
-	return doc
+	w.Text("instance_id", srv.ID)
+	w.Text("name", srv.Name)
+	w.Any("hours", s.Hours)
+	w.Text("tenant_id", srv.ProjectID)
+	w.Text("flavor", srv.Flavor.Name)
+	w.Int("vcpus", int64(srv.Flavor.VCPUs))
+	w.Int("memory_mb", int64(srv.Flavor.RAM))
+	w.Int("local_gb", int64(srv.Flavor.Disk+srv.Flavor.Ephemeral))
+	w.Time("started_at", srv.LaunchedAt, rest.Micros)
+	w.Time("ended_at", srv.TerminatedAt, rest.Micros)
+	w.Text("state", state)
+	w.Int("uptime", int64(s.Uptime.Seconds()))
+}
+
+// used reads what servers used: a page of them since 2.40, when reports add up
+// what their own page used, before that of all.
+func (a *usages) used(ctx context.Context, r *httpx.Request, projectID string, start, end time.Time, detailed bool) (of []*compute.Usage, next string, err error) {
+	if !r.AtLeast(2, 40) {
+		if detailed {
+			of, _, err = a.svc.Usages.Page(ctx, projectID, start, end, store.Query{})
+		} else {
+			of, err = a.svc.Usages.Totals(ctx, start, end)
+		}
+		return of, "", err
+	}
+	q := store.Query{Marker: r.Query.Get("marker")}
+	if q.Limit, err = pageLimit(r); err != nil {
+		return nil, "", err
+	}
+	empty := q.Limit == 0 // as asked for
+	if empty {
+		q.Limit = 1
+	}
+	of, more, err := a.svc.Usages.Page(ctx, projectID, start, end, q)
+	if errors.Is(err, store.ErrNoMarker) {
+		err = bad("marker [%s] not found", q.Marker)
+	}
+	if err != nil || empty {
+		return nil, "", err
+	}
+	if more {
+		servers := of[len(of)-1].Servers
+		next = r.PageURL(map[string]string{"marker": servers[len(servers)-1].Server.ID})
+	}
+	return of, next, nil
+}
+
+// usageLinks leads to the next page, if there is one.
+func usageLinks(w *rest.Writer, key, next string) {
+	if next != "" {
+		w.List(key, func() { w.Link("next", next) })
+	}
 }
 
 func (a *usages) list(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -72,53 +127,20 @@ func (a *usages) list(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	usages, err := a.svc.Usages.List(ctx, "", start, end)
+	usages, next, err := a.used(ctx, r, "", start, end, detailed)
 	if err != nil {
 		return nil, err
 	}
-	usages, next, err := pageUsage(r, usages)
-	if err != nil {
-		return nil, err
-	}
-	docs := []object{}
-	for _, u := range usages {
-		docs = append(docs, usageDoc(u, detailed))
-	}
-	out := object{"tenant_usages": docs}
-	if next != nil {
-		out["tenant_usages_links"] = next
-	}
-	return httpx.JSON(http.StatusOK, out), nil
-}
-
-// pageUsage cuts usages to a page of servers, of whichever projects they are:
-// since 2.40 what a page adds up is what its own servers used.
-func pageUsage(r *httpx.Request, usages []*compute.Usage) (of []*compute.Usage, next any, err error) {
-	if !r.AtLeast(2, 40) {
-		return usages, nil, nil
-	}
-	var all []compute.ServerUsage
-	for _, u := range usages {
-		all = append(all, u.Servers...)
-	}
-	kept, more, err := page(r, all, func(s compute.ServerUsage) string { return s.Server.ID })
-	if err != nil {
-		return nil, nil, err
-	}
-	if more {
-		next = []object{{"rel": "next", "href": r.PageURL(map[string]string{"marker": kept[len(kept)-1].Server.ID})}}
-	}
-	for _, u := range usages {
-		n := 0
-		for n < len(kept) && kept[n].Server.ProjectID == u.ProjectID {
-			n++
-		}
-		if n > 0 {
-			of = append(of, u.Only(kept[:n]))
-			kept = kept[n:]
-		}
-	}
-	return of, next, nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.List("tenant_usages", func() {
+				for _, u := range usages {
+					w.Object("", func() { usageRow(w, u, detailed) })
+				}
+			})
+			usageLinks(w, "tenant_usages_links", next)
+		})
+	}), nil
 }
 
 func (a *usages) show(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
@@ -126,22 +148,20 @@ func (a *usages) show(ctx context.Context, r *httpx.Request) (*httpx.Response, e
 	if err != nil {
 		return nil, err
 	}
-	usages, err := a.svc.Usages.List(ctx, r.Var("project_id"), start, end)
+	usages, next, err := a.used(ctx, r, r.Var("project_id"), start, end, true)
 	if err != nil {
 		return nil, err
 	}
-	usages, next, err := pageUsage(r, usages)
-	if err != nil {
-		return nil, err
-	}
-	if len(usages) == 0 {
-		return httpx.JSON(http.StatusOK, object{"tenant_usage": object{}}), nil
-	}
-	out := object{"tenant_usage": usageDoc(usages[0], true)}
-	if next != nil {
-		out["tenant_usage_links"] = next
-	}
-	return httpx.JSON(http.StatusOK, out), nil
+	return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+		w.Object("", func() {
+			w.Object("tenant_usage", func() {
+				for _, u := range usages { // one, or none
+					usageRow(w, u, true)
+				}
+			})
+			usageLinks(w, "tenant_usage_links", next)
+		})
+	}), nil
 }
 
 // auditLog is the log of periodic usage audits; usage is computed when asked

@@ -238,14 +238,13 @@ CREATE TABLE compute_server (
     deleted_at bigint NOT NULL,
     deleted boolean NOT NULL,
     local_disks text NOT NULL DEFAULT '{}'::text,
+    disk bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (id)
 );
 
 CREATE INDEX compute_server_changed ON compute_server USING btree (updated_at);
 
 CREATE INDEX compute_server_group_of ON compute_server USING btree (group_id, deleted);
-
-CREATE INDEX compute_server_host ON compute_server USING btree (host, deleted);
 
 CREATE INDEX compute_server_of_all ON compute_server USING btree (deleted, created_at, id, name, vm_state);
 
@@ -254,6 +253,8 @@ CREATE INDEX compute_server_of_project ON compute_server USING btree (project_id
 CREATE INDEX compute_server_on_host ON compute_server USING btree (deleted, host, task_state);
 
 CREATE INDEX compute_server_totals ON compute_server USING btree (project_id, deleted, user_id, vcpus, ram);
+
+CREATE INDEX compute_server_usage ON compute_server USING btree (project_id, id, launched_at, terminated_at, vcpus, ram, disk);
 
 CREATE TABLE compute_server_group (
     id text NOT NULL,

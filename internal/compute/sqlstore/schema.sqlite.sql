@@ -222,13 +222,11 @@ CREATE TABLE compute_server (
     terminated_at     BIGINT NOT NULL,
     deleted_at        BIGINT NOT NULL,
     deleted           BOOLEAN NOT NULL
-, local_disks TEXT NOT NULL DEFAULT '{}');
+, local_disks TEXT NOT NULL DEFAULT '{}', disk BIGINT NOT NULL DEFAULT 0);
 
 CREATE INDEX compute_server_changed ON compute_server (updated_at);
 
 CREATE INDEX compute_server_group_of ON compute_server (group_id, deleted);
-
-CREATE INDEX compute_server_host ON compute_server (host, deleted);
 
 CREATE INDEX compute_server_of_all ON compute_server (deleted, created_at, id, name, vm_state);
 
@@ -237,6 +235,8 @@ CREATE INDEX compute_server_of_project ON compute_server (project_id, deleted, c
 CREATE INDEX compute_server_on_host ON compute_server (deleted, host, task_state);
 
 CREATE INDEX compute_server_totals ON compute_server (project_id, deleted, user_id, vcpus, ram);
+
+CREATE INDEX compute_server_usage ON compute_server (project_id, id, launched_at, terminated_at, vcpus, ram, disk);
 
 CREATE TABLE compute_server_group (
     id         TEXT PRIMARY KEY,

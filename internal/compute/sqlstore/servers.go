@@ -17,7 +17,7 @@ func servers() *store.Table[compute.Server] {
 	return listable(store.NewTable("compute_server", func(s *compute.Server, c *store.Columns) {
 		shownColumns(s, c)
 		hiddenColumns(s, c)
-	}))
+	})).Sparing()
 }
 
 // shownServers are servers without what no list shows: what only hosts are told,
@@ -25,6 +25,14 @@ func servers() *store.Table[compute.Server] {
 // over columns.
 func shownServers() *store.Table[compute.Server] {
 	return listable(store.NewTable("compute_server", shownColumns))
+}
+
+// namedServers are what lists without details show.
+func namedServers() *store.Table[compute.Server] {
+	return store.NewTable("compute_server", func(s *compute.Server, c *store.Columns) {
+		c.Key("id", &s.ID)
+		c.Text("name", &s.Name)
+	}).PartOf(servers())
 }
 
 // listable adds what lists ask for beside columns.
@@ -91,6 +99,7 @@ func hiddenColumns(s *compute.Server, c *store.Columns) {
 	c.Custom("local_disks", store.KindText, sparse{&s.Local})
 	c.Derived("vcpus", store.KindInt, size.VCPUs)
 	c.Derived("ram", store.KindInt, size.RAM)
+	c.Derived("disk", store.KindInt, size.Disk+size.Ephemeral)
 	c.Text("key_type", &s.KeyType)
 	c.Text("public_key", &s.PublicKey)
 	c.Custom("files", store.KindText, sparse{&s.Files})

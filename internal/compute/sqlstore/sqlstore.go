@@ -20,7 +20,7 @@ func Migrations() store.Migrations { return store.Migrations{Service: "compute",
 // Tables are where compute keeps what it keeps.
 func Tables() compute.Tables {
 	return compute.Tables{
-		Servers: servers(), ShownServers: shownServers(), Actions: actions(), Events: events(), Migrations: migrations(), Consoles: consoles(),
+		Servers: servers(), ShownServers: shownServers(), NamedServers: namedServers(), UsedServers: usedServers(), Actions: actions(), Events: events(), Migrations: migrations(), Consoles: consoles(),
 		Flavors: flavors(), FlavorAccess: flavorAccess(), Keypairs: keypairs(), ServerGroups: serverGroups(), Quotas: quota.Table("compute_quota"),
 		Hosts: hosts(), HostStates: hostStates(), Guests: guests(), Aggregates: aggregates(), Devices: blockDevices(),
 	}
