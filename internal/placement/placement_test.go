@@ -173,6 +173,13 @@ func TestDecideExplains(t *testing.T) {
 		if d.Host != tc.want || d.Why == "" || len(d.Verdicts) != len(tc.hosts) {
 			t.Errorf("%s: %+v, want %q", tc.name, d, tc.want)
 		}
+		why := map[string]string{
+			"roomiest": "leaves 6 of 8 VCPU", "preferred": "leaves 2 of 8 VCPU, preference +10.0",
+			"full": "none of 1 host(s) has room (a: VCPU: needs 2, 1 of 8 are free)", "no hosts": "no host is up, enabled and allowed for this request",
+		}[tc.name]
+		if why != "" && d.Why != why {
+			t.Errorf("%s: because %q, want %q", tc.name, d.Why, why)
+		}
 	}
 }
 
