@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/network"
@@ -92,8 +93,11 @@ func (s *Explanations) lastReport(ctx context.Context, tx *store.Tx, srv *Server
 		return nil, nil
 	}
 	g, err := s.guests.Get(ctx, tx, srv.Host)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil // a host that was forgotten has nothing to say
+	}
 	if err != nil {
-		return nil, nil //nolint:nilerr // a host that was forgotten has nothing to say
+		return nil, err
 	}
 	for _, r := range g.Reports {
 		if r.ServerID == srv.ID {

@@ -91,8 +91,11 @@ func (a *floatingIPs) show(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		return nil, err
 	}
 	f, err := p.FloatingIPs.Show(ctx, r.Var("floating_ip_id"))
+	if errs.Is(err, errs.NotFound) {
+		err = errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
+	}
 	if err != nil {
-		return nil, errs.New(errs.NotFound, "Floating IP not found for ID %s", r.Var("floating_ip_id"))
+		return nil, err
 	}
 	return a.one(ctx, p, f)
 }
