@@ -105,9 +105,13 @@ func TestEveryVersionBringsItsOwn(t *testing.T) {
 			minor       int
 			path, field string
 		}{
-			{14, p, "parent_provider_uuid"}, {14, p, "root_provider_uuid"},
-			{12, "/allocations/" + c1, "project_id"}, {12, "/allocations/" + c1, "user_id"}, {28, "/allocations/" + c1, "consumer_generation"},
-			{38, "/allocations/" + c1, "consumer_type"}, {19, p + "/aggregates", "resource_provider_generation"},
+			{14, p, "parent_provider_uuid"},
+			{14, p, "root_provider_uuid"},
+			{12, "/allocations/" + c1, "project_id"},
+			{12, "/allocations/" + c1, "user_id"},
+			{28, "/allocations/" + c1, "consumer_generation"},
+			{38, "/allocations/" + c1, "consumer_type"},
+			{19, p + "/aggregates", "resource_provider_generation"},
 		} {
 			_, before := c.at(at(f.minor-1)).Want(200, "GET", f.path, nil).Object()[f.field]
 			_, since := c.at(at(f.minor)).Want(200, "GET", f.path, nil).Object()[f.field]
