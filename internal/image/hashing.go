@@ -110,8 +110,11 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func (f *Locations) done(ctx context.Context, tx *store.Tx, st *importState) error {
 	img, err := f.s.tables.Images.Get(ctx, tx, st.ImageID)
-	if err != nil {
+	if errs.Is(err, errs.NotFound) {
 		return errs.New(errs.Gone, "The image was deleted meanwhile.")
+	}
+	if err != nil {
+		return err
 	}
 	loc, err := f.foreign(st.URI)
 	if err != nil {

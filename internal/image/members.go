@@ -152,9 +152,10 @@ func (f MembersOf) Delete(ctx context.Context, memberID string) error {
 		if _, err := f.open(ctx, tx, "delete_member"); err != nil {
 			return err
 		}
-		if err := f.table.Delete(ctx, tx, f.image, memberID); err != nil {
+		err := f.table.Delete(ctx, tx, f.image, memberID)
+		if errs.Is(err, errs.NotFound) {
 			return f.missing(memberID)
 		}
-		return nil
+		return err
 	})
 }

@@ -52,8 +52,11 @@ func (f *Uploads) Stage(ctx context.Context, id string, r io.Reader, size int64)
 		return err
 	}, func(tx *store.Tx) error {
 		cur, err := f.s.tables.Images.Get(ctx, tx, img.ID)
-		if err != nil {
+		if errs.Is(err, errs.NotFound) {
 			return errs.New(errs.Gone, "Image %s could not be found after upload.", img.ID)
+		}
+		if err != nil {
+			return err
 		}
 		cur.Size, cur.UpdatedAt = &n, f.s.now()
 		return f.s.Images.save(ctx, tx, cur)

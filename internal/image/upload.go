@@ -77,8 +77,11 @@ func (f *Uploads) fill(ctx context.Context, img *Image, to NamedStore, r io.Read
 		return err
 	}, func(tx *store.Tx) error {
 		cur, err := f.s.tables.Images.Get(ctx, tx, img.ID)
-		if err != nil {
+		if errs.Is(err, errs.NotFound) {
 			return errs.New(errs.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.", img.ID)
+		}
+		if err != nil {
+			return err
 		}
 		if err := cur.setStatus(Active); err != nil {
 			return err
@@ -107,8 +110,12 @@ func (f *Uploads) leased(ctx context.Context, u Upload, write func(context.Conte
 	err := f.renewing(ctx, u.URL, write)
 	if err == nil {
 		err = f.s.db.Write(ctx, func(tx *store.Tx) error {
-			if err := f.s.tables.Uploads.Delete(ctx, tx, u.URL); err != nil {
+			err := f.s.tables.Uploads.Delete(ctx, tx, u.URL)
+			if errs.Is(err, errs.NotFound) {
 				return errs.New(errs.Conflict, "The data took too long without a sign of life and was given up.")
+			}
+			if err != nil {
+				return err
 			}
 			return finish(tx)
 		})
@@ -118,8 +125,11 @@ func (f *Uploads) leased(ctx context.Context, u Upload, write func(context.Conte
 	}
 	after := context.WithoutCancel(ctx)
 	if derr := f.s.db.Write(after, func(tx *store.Tx) error {
-		if derr := f.s.tables.Uploads.Delete(after, tx, u.URL); derr != nil {
-			return nil //nolint:nilerr // upkeep has taken it over already
+		switch derr := f.s.tables.Uploads.Delete(after, tx, u.URL); {
+		case errs.Is(derr, errs.NotFound):
+			return nil // upkeep has taken it over already
+		case derr != nil:
+			return derr
 		}
 		return f.s.Images.discard(after, tx, Location{Store: u.Store, URL: u.URL}, u.ImageID)
 	}); derr != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -59,6 +60,8 @@ type cloud struct {
 	tasks *task.Runner
 	url   string
 	db    *store.DB
+
+	gateway http.Handler
 }
 
 // option changes what a cloud is made of.
@@ -109,7 +112,7 @@ func newCloud(t testing.TB, db *store.DB, options ...option) *cloud {
 		svc.Stop()
 	})
 	url := server.URL + "/image"
-	return &cloud{Client: httpxtest.New(t, url), t: t, svc: svc, sagas: engine, tasks: runner, url: url, db: db}
+	return &cloud{Client: httpxtest.New(t, url), t: t, svc: svc, sagas: engine, tasks: runner, url: url, db: db, gateway: gateway}
 }
 
 type logWriter struct{ t testing.TB }
@@ -143,6 +146,15 @@ func (c *cloud) show(who, id string) map[string]any {
 	return c.As(who).Want(200, "GET", "/v2/images/"+id, nil).Object()
 }
 
-func each(t *testing.T, f func(t *testing.T, c *cloud)) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, newCloud(t, db)) })
+// each runs f against a fresh image service on each database, and on one that fails
+// every request at each of its statements.
+func each(t *testing.T, f func(t *testing.T, c *cloud), options ...option) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, newCloud(t, db, options...)) })
+	t.Run("failing", func(t *testing.T) {
+		c := newCloud(t, storetest.SQLite(t), options...)
+		c.url = "http://cloud.test/image"
+		c.Client = httpxtest.Direct(t, c.gateway, "/image").Failing()
+		f(t, c)
+	})
 }
