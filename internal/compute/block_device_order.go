@@ -98,8 +98,9 @@ func (r *CreateServer) bootDevice() *BlockDevice {
 }
 
 // bootVolume is what is known of the image that lies in the volume to boot from:
-// an Image without an id.
-func (s *orders) bootVolume(ctx context.Context, tx *store.Tx, d *BlockDevice, images map[string]*Image) (*Image, error) {
+// an Image without an id. Whoever names an image as well says that it boots: a
+// volume that is not known as bootable is refused to the others alone, as by Nova.
+func (s *orders) bootVolume(ctx context.Context, tx *store.Tx, r *CreateServer, d *BlockDevice, images map[string]*Image) (*Image, error) {
 	var v *volume.Volume
 	var err error
 	size := d.SizeGiB
@@ -129,7 +130,7 @@ func (s *orders) bootVolume(ctx context.Context, tx *store.Tx, d *BlockDevice, i
 	if err != nil {
 		return nil, noSource(err, d.SourceType, d.ID)
 	}
-	if !v.Bootable {
+	if !v.Bootable && r.ImageID == "" {
 		return nil, badDevices("Block Device %s is not bootable.", d.ID)
 	}
 	image := &Image{Properties: v.ImageMetadata, Status: "active"}

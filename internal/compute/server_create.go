@@ -73,7 +73,7 @@ func (s *Servers) Create(ctx context.Context, r CreateServer) ([]*Server, error)
 		out = nil
 		if d := r.bootDevice(); d != nil {
 			var err error
-			if image, err = s.orders.bootVolume(ctx, tx, d, images); err != nil {
+			if image, err = s.orders.bootVolume(ctx, tx, &r, d, images); err != nil {
 				return err
 			}
 		}

@@ -132,6 +132,12 @@ func TestBootFromVolume(t *testing.T) {
 		v.WaitGone(vols[0])
 		v.Wait(vols[1], "available")
 		v.Wait(vols[2], "available")
+		// Whoever names an image as well says that the volume boots.
+		named := p.Server(object{"flavorRef": "nodisk", "block_device_mapping_v2": []object{toVolume("volume", object{"uuid": data, "boot_index": 0})}})
+		p.Wait(named, "ACTIVE")
+		if guest := c.Agent("h1").Guest(named); len(guest.Volumes) != 1 || !guest.Volumes[0].Boot || guest.Root.ImageID != "" {
+			t.Errorf("guest: %+v %+v", guest.Root, guest.Volumes)
+		}
 	})
 }
 

@@ -43,6 +43,8 @@ type Cloud struct {
 	// its second, and so on; the answer that comes undisturbed counts, and each before
 	// must have been a fault of the server that left everything as it was.
 	Failing bool
+
+	ctx context.Context //nolint:containedctx // the test's, which a fuzz target may not ask for
 }
 
 // Clock is a clock that a test moves.
@@ -74,7 +76,7 @@ func New(t testing.TB, db *store.DB, configure ...func(d *identity.Deps)) *Cloud
 	if err := db.Migrate(ctx, audit.Migrations(), sqlstore.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	c := &Cloud{T: t, DB: db, Policy: policy.New(), Clock: &Clock{}}
+	c := &Cloud{T: t, DB: db, Policy: policy.New(), Clock: &Clock{}, ctx: t.Context()}
 	c.Audit = audit.New(db, audit.Config{Host: "test", Now: c.Clock.Now})
 	deps := identity.Deps{
 		DB: db, Store: sqlstore.New(), Policy: c.Policy, Clock: c.Clock.Now, MasterKey: [32]byte{1}, Audit: c.Audit,
@@ -137,10 +139,10 @@ func (a Answer) Text(path ...string) string {
 // becomes JSON. Headers come in pairs.
 func (c *Cloud) Do(method, path, token string, body any, headers ...string) Answer {
 	if !c.Failing {
-		return c.do(c.T.Context(), method, path, token, body, headers)
+		return c.do(c.ctx, method, path, token, body, headers)
 	}
 	for n := int64(1); ; n++ {
-		broken, ctx := storetest.FailAt(c.T.Context(), n)
+		broken, ctx := storetest.FailAt(c.ctx, n)
 		a := c.do(ctx, method, path, token, body, headers)
 		query := broken()
 		if query == "" {
