@@ -20,7 +20,7 @@ area=${1:-}
 case $area in
   identity) pattern='^(tempest\.api\.identity\.(admin\.)?v3|keystone_tempest_plugin\.tests\.(api|scenario))\.' ;;
   network | compute) pattern="^tempest\.api\.$area\." ;;
-  volume) pattern='^(tempest\.api\.volume|tempest\.api\.compute\.(volumes|admin\.test_volume)|cinder_tempest_plugin)' ;;
+  volume) pattern='^(tempest\.api\.volume|tempest\.api\.compute\.(volumes|admin\.test_volume)|cinder_tempest_plugin\.(api|rbac)\.)' ;;
   image) pattern='^(tempest\.api\.image|glance_tempest_plugin|tempest\.scenario\.test_unified_limits)\.' ;;
   smoke) pattern='^tempest\..*\[.*\bsmoke\b.*\]' ;;
   placement)
