@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"slices"
 
 	"kumoi/internal/identity/family"
@@ -116,9 +114,7 @@ func (f *AppCredentials) Create(ctx context.Context, in NewAppCredential) (*AppC
 	}
 	a.ID, a.ProjectID = ids.NewHex(), who.ProjectID
 	if a.Secret == "" {
-		raw := make([]byte, 64)
-		rand.Read(raw)
-		a.Secret = base64.RawURLEncoding.EncodeToString(raw)
+		a.Secret = opaque(86)
 	}
 	var err error
 	if a.SecretHash, err = f.s.hasher.hash(ctx, a.Secret); err != nil {

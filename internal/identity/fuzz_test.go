@@ -105,3 +105,15 @@ func TestMemoForgetsWhatChanged(t *testing.T) {
 		t.Errorf("%d entries with a size of 2", len(m.young)+len(m.old))
 	}
 }
+
+func TestOpaqueTextIsNoOption(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 1000 {
+		text := opaque(keyIDLen)
+		if len(text) != keyIDLen || text[0] == '-' || seen[text] {
+			t.Fatalf("%q", text)
+		}
+		seen[text] = true
+	}
+}

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -46,10 +45,8 @@ func (s *Service) RotateKeys(ctx context.Context) error {
 // opening; a token key goes when no token of it can live.
 func (f *sealer) rotate(ctx context.Context, purpose string, after time.Duration) error {
 	secret := make([]byte, chacha20poly1305.KeySize)
-	raw := make([]byte, keyIDLen*3/4)
 	rand.Read(secret)
-	rand.Read(raw)
-	key := Key{ID: base64.RawURLEncoding.EncodeToString(raw), Purpose: purpose}
+	key := Key{ID: opaque(keyIDLen), Purpose: purpose}
 	key.Sealed = seal(f.s.keys.master, secret, purpose+key.ID)
 	return f.s.db.Write(ctx, func(tx *store.Tx) error {
 		now := f.s.now()

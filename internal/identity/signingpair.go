@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/json"
 	"math/big"
 	"time"
@@ -83,9 +82,7 @@ func (f *sealer) newSigningPair() (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	raw := make([]byte, keyIDLen*3/4)
-	rand.Read(raw)
-	k := Key{ID: base64.RawURLEncoding.EncodeToString(raw), Purpose: signingKey, CreatedAt: now}
+	k := Key{ID: opaque(keyIDLen), Purpose: signingKey, CreatedAt: now}
 	k.Sealed = seal(f.s.keys.master, text, k.Purpose+k.ID)
 	return k, nil
 }

@@ -216,3 +216,16 @@ func newAuditID() string {
 	rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
+
+// opaque is random text of n characters that stand in a URL as they are. It does
+// not begin with a dash: a token, whose first characters are its key's id, or a
+// secret would be read as an option where a person gives it to a command.
+func opaque(n int) string {
+	b := make([]byte, n)
+	for {
+		rand.Read(b)
+		if text := base64.RawURLEncoding.EncodeToString(b)[:n]; text[0] != '-' {
+			return text
+		}
+	}
+}
