@@ -73,7 +73,10 @@ func (s *VolumeAttachments) Attach(ctx context.Context, id string, want AttachVo
 		if err := s.devices.Insert(ctx, tx, d); err != nil {
 			return err
 		}
-		if srv.Host == "" {
+		if srv.Host == "" { // nobody reaches it yet, but it is the server's: in use, as Nova says
+			if err := s.volumes.CompleteTx(ctx, tx, d.AttachmentID); err != nil {
+				return err
+			}
 			return s.journal.recordDone(ctx, tx, srv, "attach_volume")
 		}
 		at, err = s.start(ctx, tx, srv, "attach_volume", d)

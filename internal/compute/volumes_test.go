@@ -223,7 +223,7 @@ func TestVolumesMove(t *testing.T) {
 	more := v.Create(nil)
 	path := "/v2.1/servers/" + server + "/os-volume_attachments"
 	p.Must(200, "POST", path, object{"volumeAttachment": object{"volumeId": more}})
-	v.Wait(more, "reserved")
+	v.Wait(more, "in-use") // though no host reaches it, as by Nova
 	p.Must(202, "DELETE", path+"/"+vols[1], nil)
 	v.Wait(vols[1], "available")
 	p.Action(202, server, "unshelve", nil)
