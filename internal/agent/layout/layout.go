@@ -64,10 +64,10 @@ func Disks(spec *hostapi.ServerSpec, optical Optical) []Disk {
 	if spec.Swap != nil {
 		l.add(Disk{Kind: Swap, Bus: spec.Swap.Bus, Tag: spec.Swap.Tag}, "")
 	}
-	l.volumes(spec.Volumes, false, 0)
-	if spec.ConfigDrive {
+	if spec.ConfigDrive { // before the volumes, which come and go while the guest has it
 		l.add(Disk{Kind: Config, CDROM: true}, "")
 	}
+	l.volumes(spec.Volumes, false, 0)
 	return l.disks
 }
 
