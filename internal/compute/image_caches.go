@@ -21,7 +21,7 @@ const prefetchTimeout = 30 * time.Minute
 
 // namedHosts are the hosts with these names; all that are up without any.
 func (s *ImageCaches) namedHosts(ctx context.Context, names []string) ([]string, error) {
-	hosts, err := s.Hosts.List(ctx, "os_compute_api:os-hypervisors:list")
+	hosts, err := s.Hosts.List(ctx, "os-hypervisors:list")
 	if err != nil {
 		return nil, err
 	}

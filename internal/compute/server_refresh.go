@@ -28,19 +28,30 @@ func (s *refresh) applySaga() saga.Definition[job] {
 			}
 			return grow(ctx, j)
 		}}},
-		Done: func(ctx context.Context, tx *store.Tx, j *job) error {
-			return s.journal.finishAction(ctx, tx, j.Action, "")
-		},
+		Done: func(ctx context.Context, tx *store.Tx, j *job) error { return s.ended(ctx, tx, j, "") },
 		Failed: func(ctx context.Context, tx *store.Tx, j *job, cause *errs.Error) error {
-			return s.journal.finishAction(ctx, tx, j.Action, cause.Msg)
+			return s.ended(ctx, tx, j, cause.Msg)
 		},
 	}
 }
 
+// ended ends the action that the applying belongs to, if it belongs to one.
+func (s *refresh) ended(ctx context.Context, tx *store.Tx, j *job, message string) error {
+	if j.Action == 0 {
+		return nil
+	}
+	return s.journal.finishAction(ctx, tx, j.Action, message)
+}
+
 // apply begins the applying of a changed server, if it has a guest. The caller
-// has raised the generation and saves the server. action is the entry of the
-// history that this belongs to, or 0; begun says whether the saga will end it.
-func (s *refresh) apply(ctx context.Context, tx *store.Tx, srv *Server, action int64) (begun bool, err error) {
+// has raised the generation and saves the server.
+func (s *refresh) apply(ctx context.Context, tx *store.Tx, srv *Server) error {
+	_, err := s.applyFor(ctx, tx, srv, 0)
+	return err
+}
+
+// applyFor is apply for an entry of the history; begun says whether the saga will end that.
+func (s *refresh) applyFor(ctx context.Context, tx *store.Tx, srv *Server, action int64) (begun bool, err error) {
 	if srv.Host == "" || !settled(srv) || srv.TaskState != TaskNone {
 		return false, nil
 	}
@@ -85,41 +96,32 @@ func (s *refresh) follow(l *event.Log) {
 func (s *refresh) grown(ctx context.Context, id string) error {
 	const extend = "extend_volume"
 	return s.write(ctx, func(tx *store.Tx) error {
-		srv, err := s.servers.Get(ctx, tx, id)
-		if errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		known, err := s.actions.Any(ctx, tx, store.Eq("server_id", id), store.Eq("action", extend), store.Eq("request_id", actor.From(ctx).RequestID))
-		if err != nil {
-			return err
-		}
-		if known {
-			return s.serverTx(ctx, tx, id)
-		}
-		action, err := s.journal.record(ctx, tx, srv, extend)
-		if err != nil {
-			return err
-		}
-		srv.Generation++
-		begun, err := s.apply(ctx, tx, srv, action)
-		if err != nil {
-			return err
-		}
-		if !begun { // there is no guest, or the repair has it find the size
+		return s.changed(ctx, tx, id, func(srv *Server) error {
+			known, err := s.actions.Any(ctx, tx, store.Eq("server_id", id), store.Eq("action", extend), store.Eq("request_id", actor.From(ctx).RequestID))
+			if err != nil {
+				return err
+			}
+			if known {
+				return s.apply(ctx, tx, srv)
+			}
+			action, err := s.journal.record(ctx, tx, srv, extend)
+			if err != nil {
+				return err
+			}
+			begun, err := s.applyFor(ctx, tx, srv, action)
+			if err != nil || begun {
+				return err
+			}
+			// There is no guest, or the repair has it find the size.
 			now := s.now().UTC()
-			if err := s.journal.recordEvent(ctx, tx, &Event{
+			err = s.journal.recordEvent(ctx, tx, &Event{
 				ActionID: action, Name: "compute_extend_volume", Host: srv.Host, Result: "Success", StartedAt: now, EndedAt: now,
-			}); err != nil {
+			})
+			if err != nil {
 				return err
 			}
-			if err := s.journal.finishAction(ctx, tx, action, ""); err != nil {
-				return err
-			}
-		}
-		return s.save(ctx, tx, srv)
+			return s.journal.finishAction(ctx, tx, action, "")
+		})
 	})
 }
 
@@ -144,9 +146,14 @@ func (s *refresh) server(ctx context.Context, id string) error {
 	return s.write(ctx, func(tx *store.Tx) error { return s.serverTx(ctx, tx, id) })
 }
 
-// serverTx is Refresh inside the caller's transaction; a server that is gone
-// has nothing to refresh.
+// serverTx is server inside the caller's transaction.
 func (s *refresh) serverTx(ctx context.Context, tx *store.Tx, id string) error {
+	return s.changed(ctx, tx, id, func(srv *Server) error { return s.apply(ctx, tx, srv) })
+}
+
+// changed raises a server's generation, has it applied and saves it; a server that
+// is gone has nothing to refresh.
+func (s *refresh) changed(ctx context.Context, tx *store.Tx, id string, apply func(srv *Server) error) error {
 	srv, err := s.servers.Get(ctx, tx, id)
 	if errors.Is(err, store.ErrNoRows) || err == nil && srv.Deleted {
 		return nil
@@ -155,7 +162,7 @@ func (s *refresh) serverTx(ctx context.Context, tx *store.Tx, id string) error {
 		return err
 	}
 	srv.Generation++
-	if _, err := s.apply(ctx, tx, srv, 0); err != nil {
+	if err := apply(srv); err != nil {
 		return err
 	}
 	return s.save(ctx, tx, srv)

@@ -38,8 +38,7 @@ func (s *Servers) Update(ctx context.Context, id string, r UpdateServer) (*Serve
 			return nil
 		}
 		srv.Generation++
-		_, err := s.refresh.apply(ctx, tx, srv, 0)
-		return err
+		return s.refresh.apply(ctx, tx, srv)
 	})
 }
 
@@ -84,8 +83,7 @@ func (s *Servers) putMetadata(ctx context.Context, tx *store.Tx, srv *Server, ne
 	}
 	srv.Metadata = next
 	srv.Generation++
-	_, err := s.refresh.apply(ctx, tx, srv, 0)
-	return err
+	return s.refresh.apply(ctx, tx, srv)
 }
 
 // maxTags is how many tags a server may have.

@@ -175,8 +175,18 @@ func (b *Backend) load(ctx context.Context, ref hostapi.VolumeRef, s *state) (*v
 	return v, nil
 }
 
-// with works on a volume when it is its turn.
+// with works on a volume when it is its turn, unless another host serves it.
 func (b *Backend) with(ctx context.Context, ref hostapi.VolumeRef, f func(v *volume) error) error {
+	return b.loaded(ctx, ref, func(v *volume) error {
+		if v.elsewhere() {
+			return v.leave(ctx)
+		}
+		return f(v)
+	})
+}
+
+// loaded works on a volume when it is its turn, whoever serves it.
+func (b *Backend) loaded(ctx context.Context, ref hostapi.VolumeRef, f func(v *volume) error) error {
 	s, end, err := b.turn(ctx, ref)
 	if err != nil {
 		return err
@@ -185,9 +195,6 @@ func (b *Backend) with(ctx context.Context, ref hostapi.VolumeRef, f func(v *vol
 	v, err := b.load(ctx, ref, s)
 	if err != nil {
 		return err
-	}
-	if v.elsewhere() {
-		return v.leave(ctx)
 	}
 	return f(v)
 }

@@ -41,20 +41,13 @@ func (v *volume) leave(ctx context.Context) error {
 // take works on a volume that this host serves from now on. Whoever the clients
 // of another host were, they are its clients no more.
 func (b *Backend) take(ctx context.Context, ref hostapi.VolumeRef, f func(v *volume) error) error {
-	s, end, err := b.turn(ctx, ref)
-	if err != nil {
-		return err
-	}
-	defer end()
-	v, err := b.load(ctx, ref, s)
-	if err != nil {
-		return err
-	}
-	if v.elsewhere() {
-		b.log.WarnContext(ctx, "a volume is taken over from a host that has served it", "volume", ref.ID, "host", v.rec.Server)
-		v.rec.Clients = map[string]client{}
-	}
-	return f(v)
+	return b.loaded(ctx, ref, func(v *volume) error {
+		if v.elsewhere() {
+			b.log.WarnContext(ctx, "a volume is taken over from a host that has served it", "volume", ref.ID, "host", v.rec.Server)
+			v.rec.Clients = map[string]client{}
+		}
+		return f(v)
+	})
 }
 
 // lookEvery is how often a host looks whether a volume is still its own.
