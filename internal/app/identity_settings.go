@@ -12,6 +12,8 @@ import (
 type IdentitySettings struct {
 	TokenTTL        time.Duration `name:"token-ttl" env:"KUMOI_TOKEN_TTL" default:"1h" help:"How long a token is valid."`
 	ExpiredWindow   time.Duration `name:"allow-expired-window" env:"KUMOI_ALLOW_EXPIRED_WINDOW" default:"48h" help:"How long after its end services may still use a user's token."`
+	SessionIdle     time.Duration `name:"session-idle" env:"KUMOI_SESSION_IDLE" default:"1h" help:"How long a login of the web page lasts while no page of it is open."`
+	SessionLife     time.Duration `name:"session-life" env:"KUMOI_SESSION_LIFE" default:"12h" help:"How long a login of the web page lasts at all."`
 	MaxProjectDepth int           `name:"max-project-depth" env:"KUMOI_MAX_PROJECT_DEPTH" default:"5" help:"Levels of projects below a domain."`
 	ListLimit       int           `name:"list-limit" env:"KUMOI_LIST_LIMIT" help:"The most rows in one answer of an identity list, which then says that it is truncated; 0: no limit."`
 	LimitModel      string        `name:"limit-model" env:"KUMOI_LIMIT_MODEL" enum:"flat,strict_two_level" default:"flat" help:"How unified limits of a project relate to its parent's: flat, or strict_two_level."`
@@ -38,6 +40,11 @@ func (s *IdentitySettings) validate() error {
 	if _, err := identity.CompilePasswordRegex(s.PasswordRegex); err != nil {
 		return errs.Wrap(errs.Invalid, err, "password-regex: %q is not a regular expression", s.PasswordRegex)
 	}
+	for name, d := range map[string]time.Duration{"session-idle": s.SessionIdle, "session-life": s.SessionLife} {
+		if d < 0 {
+			return errs.New(errs.Invalid, "%s: %s is in the past", name, d)
+		}
+	}
 	for name, n := range map[string]int{
 		"max-project-depth": s.MaxProjectDepth, "list-limit": s.ListLimit, "password-expires-days": s.PasswordExpiresDays,
 		"password-minimum-age-days": s.PasswordMinimumDays, "password-unique-last": s.PasswordUniqueLast, "lockout-attempts": s.LockoutAttempts,
@@ -56,7 +63,7 @@ func (s *IdentitySettings) validate() error {
 
 func (s *IdentitySettings) config() identity.Config {
 	return identity.Config{
-		TokenTTL: s.TokenTTL, AllowExpiredWindow: s.ExpiredWindow, MaxProjectDepth: s.MaxProjectDepth, ListLimit: s.ListLimit,
+		TokenTTL: s.TokenTTL, AllowExpiredWindow: s.ExpiredWindow, SessionIdle: s.SessionIdle, SessionLife: s.SessionLife, MaxProjectDepth: s.MaxProjectDepth, ListLimit: s.ListLimit,
 		StrictLimits: s.LimitModel == "strict_two_level", AuditLogins: s.AuditLogins == "all", TOTPAlone: s.TOTPAlone,
 		Passwords: identity.PasswordRules{
 			Regex: s.PasswordRegex, RegexDescription: s.PasswordRegexText, ExpiresAfter: time.Duration(s.PasswordExpiresDays) * day,

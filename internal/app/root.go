@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
+	dashboardapi "kumoi/internal/dashboard/api"
 	identityapi "kumoi/internal/identity/api"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
@@ -12,7 +14,7 @@ import (
 
 // rootService answers at the cloud's own address. What it says is a version
 // document of identity's too, so that clients that were given this address to
-// log in at find the one that they need.
+// log in at find the one that they need. Browsers are sent to the page.
 func rootService(apis []*httpx.Service) *httpx.Service {
 	services := map[string]string{}
 	for _, s := range apis {
@@ -21,10 +23,13 @@ func rootService(apis []*httpx.Service) *httpx.Service {
 	return &httpx.Service{
 		Name: "root", Type: "root", OpenPaths: true,
 		Routes: []httpx.Route{{Method: http.MethodGet, Path: "/", Public: true, Handler: func(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
+			if strings.Contains(r.HTTP.Header.Get("Accept"), "text/html") {
+				return dashboardapi.ToPage(), nil
+			}
 			return httpx.JSON(http.StatusOK, map[string]any{
 				"cloud": "kumoi", "release": Version, "services": services,
 				"versions": map[string]any{"values": []any{identityapi.Version(r.Base() + identityapi.Prefix)}},
-			}), nil
+			}).With("Vary", "Accept"), nil
 		}}},
 	}
 }

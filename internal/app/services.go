@@ -8,9 +8,11 @@ import (
 	"kumoi/internal/compute"
 	"kumoi/internal/compute/console"
 	computeservice "kumoi/internal/compute/service"
+	dashboardservice "kumoi/internal/dashboard/service"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/hoststack"
 	"kumoi/internal/identity"
+	identityapi "kumoi/internal/identity/api"
 	"kumoi/internal/identity/ldap"
 	identityservice "kumoi/internal/identity/service"
 	"kumoi/internal/image"
@@ -31,6 +33,7 @@ import (
 	placementservice "kumoi/internal/placement/service"
 	"kumoi/internal/volume"
 	volumeservice "kumoi/internal/volume/service"
+	"kumoi/web"
 )
 
 // The list of the cloud's services, and what each gets of the others. To add one
@@ -60,6 +63,7 @@ var makers = []struct {
 	{"network", (*services).makeNetwork},
 	{"volume", (*services).makeVolume},
 	{"compute", (*services).makeCompute},
+	{"dashboard", (*services).makeDashboard},
 }
 
 func (s *services) makeIdentity(g ground) (d service.Descriptor, err error) {
@@ -121,6 +125,10 @@ func (s *services) makeCompute(g ground) (d service.Descriptor, err error) {
 	return d, err
 }
 
+func (s *services) makeDashboard(ground) (service.Descriptor, error) {
+	return dashboardservice.New(dashboardservice.Deps{Files: web.Dist(), Session: identityapi.Browser(s.identity), Fault: identityapi.Fault}), nil
+}
+
 // ground is what services are built on. Nothing of it is used before Start, so
 // that tables of routes and policies can be printed without a cloud.
 type ground struct {
@@ -165,7 +173,9 @@ func (s *services) apis() []*httpx.Service {
 func (s *services) migrations() []store.Migrations {
 	out := []store.Migrations{saga.Migrations(), audit.Migrations(), event.Migrations()}
 	for _, d := range s.list {
-		out = append(out, d.Migrations)
+		if d.Migrations.FS != nil {
+			out = append(out, d.Migrations)
+		}
 	}
 	return out
 }

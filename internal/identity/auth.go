@@ -91,6 +91,7 @@ type proof struct {
 	oauth   *oauth1.Token
 	idp     string
 	proto   string
+	browser *browserProof
 }
 
 // Login checks who asks and issues a token for the scope asked for.
@@ -235,6 +236,9 @@ func (s *Service) issue(ctx context.Context, p *proof, want ScopeRequest) (*Issu
 		t.ExpiresAt = p.parent.Token.ExpiresAt
 		t.AuditIDs = append(t.AuditIDs, p.parent.Token.chain())
 		t.IdPID, t.ProtocolID = p.parent.Token.IdPID, p.parent.Token.ProtocolID
+	}
+	if b := p.browser; b != nil {
+		b.bind(&t)
 	}
 	var err error
 	switch {

@@ -17,6 +17,8 @@ type Config struct {
 	TokenTTL           time.Duration // 1 h
 	AllowExpiredWindow time.Duration // how long services may use an expired token: 48 h
 	ReceiptTTL         time.Duration // 5 min
+	SessionIdle        time.Duration // how long a browser's session lasts without a token: 1 h
+	SessionLife        time.Duration // how long it lasts at all: 12 h
 	PasswordMemory     time.Duration // how long a verified password is remembered: 5 min; negative: not at all
 	CacheSize          int           // entries of each cache: 20,000
 	MaxProjectDepth    int           // levels of projects below a domain: 5
@@ -72,6 +74,8 @@ func (c *Config) setDefaults() error {
 	orDuration(&c.TokenTTL, time.Hour)
 	orDuration(&c.AllowExpiredWindow, 48*time.Hour)
 	orDuration(&c.ReceiptTTL, 5*time.Minute)
+	orDuration(&c.SessionIdle, time.Hour)
+	orDuration(&c.SessionLife, 12*time.Hour)
 	orDuration(&c.PasswordMemory, 5*time.Minute)
 	orInt(&c.CacheSize, 20_000)
 	orInt(&c.MaxProjectDepth, 5)

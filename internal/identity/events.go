@@ -144,16 +144,19 @@ func (s *Service) loadRevocations(ctx context.Context) error {
 	})
 }
 
-// purge forgets events that concern no living token.
+// purge forgets events that concern no living token and no browser's session.
 func (s *Service) purge(ctx context.Context) error {
 	now := s.now()
-	oldest := now.Add(-s.cfg.TokenTTL - s.cfg.AllowExpiredWindow - pollOverlap)
+	oldest := now.Add(-max(s.cfg.TokenTTL+s.cfg.AllowExpiredWindow, s.cfg.SessionLife) - pollOverlap)
 	s.revoked.forget(oldest)
 	return s.db.Write(ctx, func(tx *store.Tx) error {
 		if err := s.store.Users.PurgeUsed(ctx, tx, now); err != nil {
 			return err
 		}
 		if err := s.store.Guesses.Purge(ctx, tx, now, now.Add(-guessWindow)); err != nil {
+			return err
+		}
+		if err := s.Browsers.sessions.Purge(ctx, tx); err != nil {
 			return err
 		}
 		return s.store.Events.Purge(ctx, tx, now.Add(-noticesKept), oldest)

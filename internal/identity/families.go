@@ -1,5 +1,7 @@
 package identity
 
+import "kumoi/internal/identity/browser"
+
 // The families that are more than a Family. Each has the use cases of one kind of
 // resource; what several of them need are methods of Service.
 type (
@@ -44,6 +46,11 @@ type (
 	// SSO is single sign-on: logins that identity providers vouch for, and our own
 	// word for others.
 	SSO struct{ s *Service }
+	// Browsers log in and out, and get tokens as long as their sessions last.
+	Browsers struct {
+		s        *Service
+		sessions *browser.Service
+	}
 	// Signatures are logins by requests that are signed with EC2 key pairs.
 	Signatures struct{ s *Service }
 

@@ -79,17 +79,21 @@ func (f *shadows) mappedUser(ctx context.Context, tx *store.Tx, idp federation.I
 	if err != nil {
 		return u, err
 	}
-	ttl := f.s.cfg.TokenTTL
-	if idp.AuthorizationTTL != nil && *idp.AuthorizationTTL > 0 {
-		ttl = time.Duration(*idp.AuthorizationTTL) * time.Minute
-	}
-	if err := f.s.store.Groups.SetExpiring(ctx, tx, u.ID, idp.ID, groups, f.s.now().Add(ttl)); err != nil {
+	if err := f.s.store.Groups.SetExpiring(ctx, tx, u.ID, idp.ID, groups, f.s.now().Add(f.vouched(idp))); err != nil {
 		return u, err
 	}
 	if err := f.projects(ctx, tx, u, m); err != nil {
 		return u, err
 	}
 	return u, f.s.changed(ctx, tx, userTag(u.ID))
+}
+
+// vouched is how long a provider's word holds.
+func (f *shadows) vouched(idp federation.IdentityProvider) time.Duration {
+	if idp.AuthorizationTTL != nil && *idp.AuthorizationTTL > 0 {
+		return time.Duration(*idp.AuthorizationTTL) * time.Minute
+	}
+	return f.s.cfg.TokenTTL
 }
 
 // local finds a user that exists here already.

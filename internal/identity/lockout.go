@@ -69,6 +69,11 @@ func (f *passwords) verify(ctx context.Context, l *loginUser, password string) e
 			return err
 		}
 	}
+	return f.unexpired(u)
+}
+
+// unexpired refuses a user whose password must be changed.
+func (f *passwords) unexpired(u User) error {
 	if !u.PasswordExpiresAt.IsZero() && !f.s.now().Before(u.PasswordExpiresAt) && !exempt(u, "ignore_password_expiry") {
 		return errs.New(errs.Unauthenticated, "The password is expired and needs to be changed for user: %s.", u.ID)
 	}

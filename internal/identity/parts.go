@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"kumoi/internal/identity/browser"
 	"kumoi/internal/identity/catalog"
 	"kumoi/internal/identity/family"
 	"kumoi/internal/identity/federation"
@@ -60,6 +61,19 @@ func (s *Service) newOAuth1() *oauth1.Service {
 				out[i] = oauth1.Role{ID: r.ID, Name: r.Name}
 			}
 			return out, err
+		},
+	})
+}
+
+func (s *Service) newBrowsers() *browser.Service {
+	return browser.New(browser.Deps{
+		Base: s.base, Sessions: s.store.Browsers, Idle: s.cfg.SessionIdle, Life: s.cfg.SessionLife, Tag: chainTag,
+		Void: func(v *browser.Session) bool {
+			tags := []string{userTag(v.UserID), chainTag(v.AuditID)}
+			if v.IdPID != "" {
+				tags = append(tags, federation.Tag(v.IdPID))
+			}
+			return s.revoked.revoked(v.CreatedAt, tags)
 		},
 	})
 }

@@ -60,6 +60,7 @@ type Service struct {
 	DomainConfigs  *DomainConfigs
 	SSO            *SSO
 	Signatures     *Signatures
+	Browsers       *Browsers
 
 	passwords   *passwords
 	guesses     *guesses
@@ -141,6 +142,7 @@ func New(d Deps) (*Service, error) {
 	s.AppCredentials, s.AccessRules = &AppCredentials{s: s}, &AccessRules{s: s}
 	s.Assignments, s.Grants, s.Tokens, s.Scopes = &Assignments{s}, &Grants{s}, &Tokens{s}, &Scopes{s}
 	s.DomainConfigs, s.SSO, s.Signatures = &DomainConfigs{s}, &SSO{s}, &Signatures{s}
+	s.Browsers = &Browsers{s, s.newBrowsers()}
 	s.passwords, s.guesses, s.codes = &passwords{s}, &guesses{s}, &oneTimeCodes{s}
 	s.directories, s.shadows = &directories{s}, &shadows{s}
 	s.sealer, s.resolver, s.founder = &sealer{s}, &resolver{s}, &founder{s}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kumoi/internal/identity/browser"
 	"kumoi/internal/identity/catalog"
 	"kumoi/internal/identity/federation"
 	"kumoi/internal/identity/limit"
@@ -26,6 +27,7 @@ type Store struct {
 	Keys           *store.Table[Key]
 	Events         EventTable
 	Guesses        GuessTable
+	Browsers       *store.Table[browser.Session]
 
 	Catalog    catalog.Tables
 	Federation federation.Tables

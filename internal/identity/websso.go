@@ -75,13 +75,7 @@ func (f *SSO) Begin(ctx context.Context, idp, protocol, origin, redirect, browse
 	if !slices.Contains(f.s.cfg.TrustedDashboards, origin) {
 		return "", errs.New(errs.Unauthenticated, "%s is not a trusted dashboard host", origin)
 	}
-	var viaOIDC, viaSAML []string
-	if f.s.sso != nil {
-		viaOIDC = f.s.sso.ForProtocol(protocol)
-	}
-	if f.s.saml != nil {
-		viaSAML = f.s.saml.ForProtocol(protocol)
-	}
+	viaOIDC, viaSAML := f.speakers(protocol)
 	if idp == "" {
 		list := slices.Concat(viaOIDC, viaSAML)
 		if len(list) != 1 {
@@ -101,6 +95,23 @@ func (f *SSO) Begin(ctx context.Context, idp, protocol, origin, redirect, browse
 		return f.s.sso.Begin(ctx, idp, protocol, redirect, sealed, st.Nonce, st.Verifier)
 	}
 	return "", family.Unauthorized("no identity provider is configured for " + idp + " and " + protocol)
+}
+
+// speakers are the providers of a protocol whose addresses are configured.
+func (f *SSO) speakers(protocol string) (viaOIDC, viaSAML []string) {
+	if f.s.sso != nil {
+		viaOIDC = f.s.sso.ForProtocol(protocol)
+	}
+	if f.s.saml != nil {
+		viaSAML = f.s.saml.ForProtocol(protocol)
+	}
+	return viaOIDC, viaSAML
+}
+
+// reaches tells whether a browser can be sent to a provider.
+func (f *SSO) reaches(idp, protocol string) bool {
+	viaOIDC, viaSAML := f.speakers(protocol)
+	return slices.Contains(viaOIDC, idp) || slices.Contains(viaSAML, idp)
 }
 
 // Finish takes the browser's answer and returns the token and where it goes.

@@ -125,8 +125,7 @@ func (f *Connections) detach(ctx context.Context, rule, id, attachment string, f
 	if err := f.s.Attachments.mayEnd(ctx, v.Attachments[i]); err != nil {
 		return err
 	}
-	_, err = f.s.Attachments.drop(ctx, attachment, force)
-	return err
+	return f.s.Attachments.drop(ctx, attachment, force)
 }
 
 // Initialize lets a host open a volume, for services alone.

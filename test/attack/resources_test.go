@@ -50,6 +50,8 @@ var nobodys = map[string]string{
 	"identity identity_providers": "none", "identity protocols": "none", "identity mappings": "none", "identity service_providers": "none",
 	"identity websso": "none", "identity authorize": none,
 
+	"ui ": "p", // any place within the web page
+
 	"image tags": "red", "image stores": "file", "image tasks": none, "image objects": "none", "image properties": "none",
 	"image resource_types": "none",
 

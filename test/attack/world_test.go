@@ -212,7 +212,7 @@ func (r route) plain() string { return placeholder.ReplaceAllString(r.path, "{}"
 
 var placeholder = regexp.MustCompile(`\{[^}]*\}`)
 
-var typeOf = map[string]string{"keystone": "identity", "glance": "image", "neutron": "network", "nova": "compute", "cinder": "volume"}
+var typeOf = map[string]string{"keystone": "identity", "glance": "image", "neutron": "network", "nova": "compute", "cinder": "volume", "dashboard": "ui", "horizon": "auth"}
 
 // allRoutes is what "kumoi routes" prints.
 func allRoutes(t testing.TB) []route {

@@ -42,7 +42,7 @@ func New(svc *identity.Service) *httpx.Service {
 	return &httpx.Service{
 		Name: "keystone", Type: "identity", Prefix: Prefix,
 		Headers: map[string]string{"Vary": "X-Auth-Token"},
-		Fault:   fault, OpenPaths: true,
+		Fault:   Fault, OpenPaths: true,
 		Routes: slices.Concat(h.discoveryRoutes(), h.tokenRoutes(), h.projectRoutes(), h.userRoutes(), h.groupRoutes(), h.roleRoutes(),
 			h.grantRoutes(), h.catalogRoutes(), h.credentialRoutes(), h.delegationRoutes(), h.limitRoutes(), h.domainConfigRoutes(),
 			h.federationRoutes(), h.oauth1Routes(), h.oauth2Routes(), h.legacyRoutes()),
@@ -50,7 +50,7 @@ func New(svc *identity.Service) *httpx.Service {
 }
 
 // root is the cloud's address as the client reached it.
-func root(r *httpx.Request) string { return strings.TrimSuffix(r.Endpoint, Prefix) }
+func root(r *httpx.Request) string { return r.Base() }
 
 // v3 makes a link below /v3.
 func v3(r *httpx.Request, format string, args ...any) string {

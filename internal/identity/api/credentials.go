@@ -169,8 +169,9 @@ func (h *handlers) s3Token(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	return httpx.JSON(http.StatusOK, object{"token": view}), nil
 }
 
-// fault words errors; a login that needs more methods carries its receipt.
-func fault(w http.ResponseWriter, r *http.Request, status int, e *errs.Error, requestID string) {
+// Fault words errors as Keystone does: a login that needs more methods is told
+// which, and gets a receipt.
+func Fault(w http.ResponseWriter, r *http.Request, status int, e *errs.Error, requestID string) {
 	var more *identity.MoreMethods
 	if !errors.As(e, &more) {
 		httpx.ErrorEnvelope(w, r, status, e, requestID)

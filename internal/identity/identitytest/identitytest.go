@@ -100,7 +100,8 @@ func New(t testing.TB, db *store.DB, configure ...func(d *identity.Deps)) *Cloud
 	}
 	t.Cleanup(c.Svc.Stop)
 	c.API = api.New(c.Svc)
-	gw, err := httpx.NewGateway(httpx.Config{Services: []*httpx.Service{c.API}, Auth: c.Svc, Log: logx.Discard()})
+	page := &httpx.Service{Name: "dashboard", Type: "dashboard", Prefix: "/ui", Routes: api.Browser(c.Svc), Fault: api.Fault, OpenPaths: true}
+	gw, err := httpx.NewGateway(httpx.Config{Services: []*httpx.Service{c.API, page}, Auth: c.Svc, Log: logx.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,25 @@ CREATE INDEX identity_assignment_of_role ON identity_assignment USING btree (rol
 
 CREATE INDEX identity_assignment_on ON identity_assignment USING btree (target_id, target_kind, actor_id, role_id, inherited, actor_kind);
 
+CREATE TABLE identity_browser_session (
+    id text NOT NULL,
+    user_id text NOT NULL,
+    audit_id text NOT NULL,
+    methods text NOT NULL,
+    idp_id text NOT NULL,
+    protocol_id text NOT NULL,
+    created_at bigint NOT NULL,
+    seen_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX identity_browser_session_expires ON identity_browser_session USING btree (expires_at);
+
+CREATE INDEX identity_browser_session_seen ON identity_browser_session USING btree (seen_at);
+
+CREATE INDEX identity_browser_session_user ON identity_browser_session USING btree (user_id);
+
 CREATE TABLE identity_consumer (
     id text NOT NULL,
     description text NOT NULL,

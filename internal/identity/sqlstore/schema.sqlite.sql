@@ -42,6 +42,24 @@ CREATE INDEX identity_assignment_of_role ON identity_assignment (role_id, actor_
 
 CREATE INDEX identity_assignment_on ON identity_assignment (target_id, target_kind, actor_id, role_id, inherited, actor_kind);
 
+CREATE TABLE identity_browser_session (
+	id TEXT PRIMARY KEY,
+	user_id TEXT NOT NULL,
+	audit_id TEXT NOT NULL,
+	methods TEXT NOT NULL,
+	idp_id TEXT NOT NULL,
+	protocol_id TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	seen_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+
+CREATE INDEX identity_browser_session_expires ON identity_browser_session (expires_at);
+
+CREATE INDEX identity_browser_session_seen ON identity_browser_session (seen_at);
+
+CREATE INDEX identity_browser_session_user ON identity_browser_session (user_id);
+
 CREATE TABLE identity_consumer (
 	id TEXT PRIMARY KEY,
 	description TEXT NOT NULL,

@@ -27,6 +27,7 @@ func New() identity.Store {
 		Keys:           keys(),
 		Events:         events{},
 		Guesses:        guesses{},
+		Browsers:       browserSessions(),
 
 		Catalog: catalog.Tables{
 			Regions: regions(), Services: services(), Endpoints: endpoints(), EndpointGroups: endpointGroups(), Links: endpointLinks{},

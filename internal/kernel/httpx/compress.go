@@ -13,8 +13,8 @@ import (
 // compressFrom is the size from which compressing an answer is worth the work.
 const compressFrom = 1 << 10
 
-// takesGzip reads Accept-Encoding.
-func takesGzip(h http.Header) bool {
+// TakesGzip reads Accept-Encoding.
+func TakesGzip(h http.Header) bool {
 	named, any := -1.0, -1.0
 	for _, line := range h.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(line, ",") {

@@ -26,7 +26,7 @@ type recorder struct {
 func newRecorder(w http.ResponseWriter, r *http.Request, stall time.Duration) *recorder {
 	rec := &recorder{
 		ResponseWriter: w, rc: http.NewResponseController(w), r: r, stall: stall,
-		head: r.Method == http.MethodHead, gzip: takesGzip(r.Header),
+		head: r.Method == http.MethodHead, gzip: TakesGzip(r.Header),
 	}
 	// The last answer on this connection may have left its deadline.
 	_ = rec.rc.SetWriteDeadline(time.Time{})

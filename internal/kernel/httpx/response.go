@@ -56,7 +56,7 @@ func (r *Response) write(w http.ResponseWriter) error {
 	case r.Body != nil:
 		return writeJSON(w, r.Status, r.Body)
 	}
-	if r.Status != http.StatusNoContent {
+	if r.Status != http.StatusNoContent && r.Status != http.StatusNotModified {
 		w.Header().Set("Content-Length", "0")
 	}
 	w.WriteHeader(r.Status)

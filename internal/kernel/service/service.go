@@ -16,10 +16,10 @@ import (
 	"kumoi/internal/kernel/store"
 )
 
-// Descriptor is one service. Only Name and Migrations are needed.
+// Descriptor is one service. Only Name is needed.
 type Descriptor struct {
 	Name string // of its folder below internal, and of its tables
-	// Migrations make its tables.
+	// Migrations make its tables, if it has some.
 	Migrations store.Migrations
 	// APIs are what it serves, with their routes and the policy rule of each.
 	APIs []*httpx.Service
