@@ -65,6 +65,12 @@ func (v volumes) handlers() map[string]func(context.Context, *bus.Msg) (any, err
 		hostapi.VerbVolumeCopy: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeCopy) (*struct{}, error) {
 			return nil, b.CopyVolume(ctx, m)
 		}),
+		hostapi.VerbVolumeCopyFinish: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeRef) (*struct{}, error) {
+			return nil, b.FinishCopy(ctx, *m)
+		}),
+		hostapi.VerbVolumeCopyEnd: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeCopy) (*struct{}, error) {
+			return nil, b.EndCopy(ctx, m)
+		}),
 		hostapi.VerbVolumeManageable: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeRef) (*[]hostapi.ManageableVolume, error) {
 			out, err := b.ManageableVolumes(ctx, m.Backend)
 			return &out, err

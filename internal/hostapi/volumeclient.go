@@ -17,6 +17,8 @@ const (
 	VerbVolumeBackup         = "volume-backup"          // VolumeBackup → VolumeBackupMade, after the last WriteBackup
 	VerbVolumeRestore        = "volume-restore"         // VolumeRestore → nothing
 	VerbVolumeCopy           = "volume-copy"            // VolumeCopy → nothing
+	VerbVolumeCopyFinish     = "volume-copy-finish"     // VolumeRef → nothing
+	VerbVolumeCopyEnd        = "volume-copy-end"        // VolumeCopy → nothing
 	VerbVolumeBackends       = "volume-backends"        // nothing → []VolumeBackend
 	VerbVolumeManageable     = "volume-manageable"      // VolumeRef → []ManageableVolume
 	VerbVolumeAdopt          = "volume-adopt"           // VolumeName → VolumeBytes
@@ -109,6 +111,14 @@ func (v volumesOf) RestoreVolume(ctx context.Context, r *VolumeRestore) error {
 
 func (v volumesOf) CopyVolume(ctx context.Context, c *VolumeCopy) error {
 	return v.tell(ctx, VerbVolumeCopy, c)
+}
+
+func (v volumesOf) FinishCopy(ctx context.Context, from VolumeRef) error {
+	return v.tell(ctx, VerbVolumeCopyFinish, from)
+}
+
+func (v volumesOf) EndCopy(ctx context.Context, c *VolumeCopy) error {
+	return v.tell(ctx, VerbVolumeCopyEnd, c)
 }
 
 func (v volumesOf) VolumeBackends(ctx context.Context) ([]VolumeBackend, error) {

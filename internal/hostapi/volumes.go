@@ -32,8 +32,16 @@ type VolumeHost interface {
 	// CopyVolume copies this backend's volume From into the volume that the
 	// connection reaches, while From's clients write, and returns when both are
 	// equal. What is written to From after that is in both before it is
-	// acknowledged, until From is no longer exported: then its clients turn to To.
+	// acknowledged, for as long as the daemons live that do it.
 	CopyVolume(ctx context.Context, c *VolumeCopy) error
+	// FinishCopy shuts From to all its clients and returns when both volumes are
+	// equal and nothing can change that: whoever is let in to To has what From's
+	// clients wrote. If it is not known that both are equal (a daemon has died since
+	// CopyVolume) the answer is errs.Conflict, and the copy is to be made again.
+	FinishCopy(ctx context.Context, from VolumeRef) error
+	// EndCopy gives a copy up, also one that was finished: From's clients are let in
+	// again. Of c it uses From and its Encryption.
+	EndCopy(ctx context.Context, c *VolumeCopy) error
 	// VolumeBackends says what the host's backends are and how much room they have.
 	VolumeBackends(ctx context.Context) ([]VolumeBackend, error)
 	// ManageableVolumes lists what lies in a backend and may be taken over.

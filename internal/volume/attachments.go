@@ -93,7 +93,7 @@ func (f *Attachments) Create(ctx context.Context, n NewAttachment) (a *Attachmen
 
 // giveUp removes an attachment that did not come to be.
 func (f *Attachments) giveUp(ctx context.Context, id string) {
-	if err := f.drop(context.WithoutCancel(ctx), id, true); err != nil {
+	if _, err := f.drop(context.WithoutCancel(ctx), id, true); err != nil {
 		f.s.log.Warn("an attachment is left", "attachment", id, "error", err)
 	}
 }
@@ -211,17 +211,10 @@ func (f *Attachments) Delete(ctx context.Context, id string) (rest []*Attachment
 	if err == nil {
 		err = f.mayEnd(ctx, a)
 	}
-	if err == nil {
-		err = f.drop(ctx, id, false)
-	}
 	if err != nil {
 		return nil, err
 	}
-	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
-		rest, err = f.s.tables.Attachments.All(ctx, tx, store.Eq("volume_id", a.VolumeID))
-		return err
-	})
-	return rest, err
+	return f.drop(ctx, id, false)
 }
 
 // mayEnd refuses to detach behind a server's back: its host would go on with a
@@ -233,19 +226,19 @@ func (f *Attachments) mayEnd(ctx context.Context, a *Attachment) error {
 	return errs.New(errs.Conflict, "Detach volume from instance %s using the Compute API", a.InstanceID)
 }
 
-// drop ends an export and then forgets the attachment. With force it is
-// forgotten although its host does not answer.
-func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
+// drop ends an export and then forgets the attachment; those that the volume still
+// has are returned. With force it is forgotten although its host does not answer.
+func (f *Attachments) drop(ctx context.Context, id string, force bool) (rest []*Attachment, err error) {
 	a, v, err := f.find(ctx, id)
 	if err != nil {
-		return gone(err)
+		return nil, gone(err)
 	}
 	if a.Status != Reserved && v.Host != "" {
 		if err := f.s.Attachments.unexport(ctx, v, a.ID); err != nil && !force {
-			return err
+			return nil, err
 		}
 	}
-	return f.s.write(ctx, func(tx *store.Tx) error {
+	err = f.s.write(ctx, func(tx *store.Tx) (err error) {
 		if err := gone(f.s.tables.Attachments.Delete(ctx, tx, a.ID)); err != nil {
 			return err
 		}
@@ -254,8 +247,13 @@ func (f *Attachments) drop(ctx context.Context, id string, force bool) error {
 				return gone(err)
 			}
 		}
-		return gone(f.s.Volumes.restate(ctx, tx, a.VolumeID))
+		if err := gone(f.s.Volumes.restate(ctx, tx, a.VolumeID)); err != nil {
+			return err
+		}
+		rest, err = f.s.tables.Attachments.All(ctx, tx, store.Eq("volume_id", a.VolumeID))
+		return err
 	})
+	return rest, err
 }
 
 // forgive ends the error that an administrator has set.

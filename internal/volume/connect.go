@@ -86,6 +86,13 @@ func (f *Attachments) connect(ctx context.Context, id string, client func(a *Att
 		if err != nil {
 			return err
 		}
+		v, err := f.s.tables.Volumes.Get(ctx, tx, a.VolumeID)
+		if err != nil {
+			return err
+		}
+		if v.Host != place {
+			return errs.New(errs.Unavailable, "Volume %s has moved meanwhile; try again.", v.ID)
+		}
 		out, a.Connection = a, conn
 		return f.s.tables.Attachments.Update(ctx, tx, a)
 	})

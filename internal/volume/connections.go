@@ -125,7 +125,8 @@ func (f *Connections) detach(ctx context.Context, rule, id, attachment string, f
 	if err := f.s.Attachments.mayEnd(ctx, v.Attachments[i]); err != nil {
 		return err
 	}
-	return f.s.Attachments.drop(ctx, attachment, force)
+	_, err = f.s.Attachments.drop(ctx, attachment, force)
+	return err
 }
 
 // Initialize lets a host open a volume, for services alone.

@@ -107,6 +107,7 @@ func (f *Volumes) createTx(ctx context.Context, tx *store.Tx, n NewVolume, img *
 			return nil, err
 		}
 	}
+	v.TypeName = kind.Name
 	src.describe(v)
 	if err := f.s.keys.give(ctx, tx, v, kind, src); err != nil {
 		return nil, err

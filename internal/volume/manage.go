@@ -42,7 +42,7 @@ func (f *Managed) Create(ctx context.Context, n NewManaged) (v *Volume, err erro
 		who := actor.From(ctx)
 		v = &Volume{
 			ID: ids.New(), ProjectID: who.ProjectID, UserID: who.UserID, Name: n.DisplayName, Description: n.Description, Status: Managing,
-			Zone: f.s.cfg.Zone, TypeID: kind.ID, Host: b.Place().String(), Metadata: n.Metadata, Bootable: n.Bootable, AttachStatus: "detached", CreatedAt: f.s.now(),
+			Zone: f.s.cfg.Zone, TypeID: kind.ID, TypeName: kind.Name, Host: b.Place().String(), Metadata: n.Metadata, Bootable: n.Bootable, AttachStatus: "detached", CreatedAt: f.s.now(),
 		}
 		if err := f.s.parts.spend(ctx, tx, Demand{Project: v.ProjectID, Type: kind.Name, Volumes: 1}); err != nil {
 			return err

@@ -140,8 +140,8 @@ func (f *Moves) migrateSaga() saga.Definition[Work] {
 		Kind: kindMigrate, Version: 1,
 		Steps: []step{
 			{Name: "create", Do: f.makeCopy, Undo: f.dropCopy, Timeout: long, Skip: stays},
-			{Name: "copy", Do: f.copyBytes, Timeout: long, Skip: stays},
-			{Name: "switch", Do: f.switchPlace},
+			{Name: "copy", Do: f.copyBytes, Undo: f.endCopy, Timeout: long, Skip: stays},
+			{Name: "switch", Do: f.switchPlace, Timeout: long},
 		},
 		Done: f.s.finish(func(ctx context.Context, tx *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.PreviousStatus = w.Was, ""
@@ -208,21 +208,31 @@ func (f *Moves) makeCopy(ctx context.Context, w *Work) error {
 	return err
 }
 
-func (f *Moves) dropCopy(ctx context.Context, w *Work) error {
-	switched := false
-	err := f.s.read(ctx, func(tx *store.Tx) error {
-		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
-		switched = err == nil && v.Host == w.To // it is the volume now
+// moved reads a volume, and tells whether the copy is the volume now: then there
+// is no way back.
+func (f *Moves) moved(ctx context.Context, w *Work) (v *Volume, moved bool, err error) {
+	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
+		v, err = f.s.tables.Volumes.Get(ctx, tx, w.Volume)
 		return err
 	})
-	if switched || err != nil {
+	return v, err == nil && v.Host == w.To, err
+}
+
+func (f *Moves) dropCopy(ctx context.Context, w *Work) error {
+	v, moved, err := f.moved(ctx, w)
+	if moved || err != nil {
 		return gone(err)
 	}
 	h, err := f.s.host(w.To)
 	if err != nil {
 		return err
 	}
-	for _, err := range []error{gone(h.UnexportVolume(ctx, w.toRef(), mover)), gone(h.DeleteVolume(ctx, w.toRef()))} {
+	var ends []error
+	for _, a := range connected(v) { // who was let in there and has not turned
+		ends = append(ends, gone(h.UnexportVolume(ctx, w.toRef(), a.ID)))
+	}
+	ends = append(ends, gone(h.UnexportVolume(ctx, w.toRef(), mover)), gone(h.DeleteVolume(ctx, w.toRef())))
+	for _, err := range ends {
 		if away(err) {
 			f.s.log.Warn("a copy of a volume is left in a backend whose host does not answer", "volume", w.Volume, "place", w.To)
 			return nil
@@ -243,14 +253,7 @@ func (f *Moves) copyBytes(ctx context.Context, w *Work) error {
 	if err != nil {
 		return err
 	}
-	var key *hostapi.VolumeEncryption
-	err = f.s.read(ctx, func(tx *store.Tx) error {
-		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
-		if err == nil {
-			key, err = f.s.keys.encryption(ctx, tx, v)
-		}
-		return err
-	})
+	key, err := f.keyOf(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -261,8 +264,37 @@ func (f *Moves) copyBytes(ctx context.Context, w *Work) error {
 	return from.CopyVolume(ctx, &hostapi.VolumeCopy{From: w.ref(), To: *conn, Encryption: key})
 }
 
-// switchPlace lets the clients in at the new place and then shuts the old one,
-// which is when they turn. From the change of the record on there is no way back.
+func (f *Moves) keyOf(ctx context.Context, w *Work) (key *hostapi.VolumeEncryption, err error) {
+	err = f.s.read(ctx, func(tx *store.Tx) error {
+		v, err := f.s.tables.Volumes.Get(ctx, tx, w.Volume)
+		if err == nil {
+			key, err = f.s.keys.encryption(ctx, tx, v)
+		}
+		return err
+	})
+	return key, err
+}
+
+// endCopy lets the clients in again where the volume is and stays.
+func (f *Moves) endCopy(ctx context.Context, w *Work) error {
+	_, moved, err := f.moved(ctx, w)
+	if moved || err != nil {
+		return gone(err)
+	}
+	key, err := f.keyOf(ctx, w)
+	if err != nil {
+		return gone(err)
+	}
+	from, err := f.s.host(w.Place)
+	if err != nil {
+		return err
+	}
+	return from.EndCopy(ctx, &hostapi.VolumeCopy{From: w.ref(), Encryption: key})
+}
+
+// switchPlace shuts the old place, lets the clients in at the new one, and
+// tells them of it. Between the two nobody can write, so nothing is lost. From
+// the change of the record on there is no way back.
 func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 	if w.To == "" || w.To == w.Place {
 		return nil
@@ -275,7 +307,22 @@ func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 	if err != nil {
 		return err
 	}
-	var v *Volume
+	v, moved, err := f.moved(ctx, w)
+	if err != nil {
+		return err
+	}
+	if moved { // before a crash
+		return f.leave(ctx, w, v, from, to)
+	}
+	if !w.Same {
+		err := from.FinishCopy(ctx, w.ref())
+		if errs.Is(err, errs.Conflict) {
+			return saga.Retry("copy", err)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	exports := map[string]opening{}
 	err = f.s.read(ctx, func(tx *store.Tx) (err error) {
 		if v, err = f.s.tables.Volumes.Get(ctx, tx, w.Volume); err != nil {
@@ -309,12 +356,13 @@ func (f *Moves) switchPlace(ctx context.Context, w *Work) error {
 		if err != nil {
 			return err
 		}
-		for _, a := range v.Attachments {
-			if reach[a.ID] != nil {
-				a.Connection = reach[a.ID]
-				if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
-					return err
-				}
+		for _, a := range connected(v) {
+			if reach[a.ID] == nil { // it has come meanwhile
+				return errs.New(errs.Unavailable, "Volume %s has another client now.", v.ID)
+			}
+			a.Connection = reach[a.ID]
+			if err := f.s.tables.Attachments.Update(ctx, tx, a); err != nil {
+				return err
 			}
 		}
 		v.Host, v.MigrationStatus = w.To, "completing"

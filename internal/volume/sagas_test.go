@@ -1,9 +1,12 @@
 package volume_test
 
 import (
+	"context"
 	"testing"
 
+	"kumoi/internal/hostapi"
 	"kumoi/internal/image"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/saga/sagatest"
 	"kumoi/internal/kernel/store"
 	"kumoi/internal/volume"
@@ -217,6 +220,48 @@ func TestMigrateSaga(t *testing.T) {
 		}
 		return w.env(t, "volume.migrate", both(w.is(id, volume.Available), once), both(w.is(id, volume.Available), once))
 	})
+}
+
+// lossy is a host whose daemon has died by the time a copy is to be finished: what
+// clients have written after that is in the volume alone.
+type lossy struct {
+	hostapi.VolumeHost
+	left   int // copies to lose
+	copies int
+}
+
+func (h *lossy) CopyVolume(ctx context.Context, c *hostapi.VolumeCopy) error {
+	h.copies++
+	return h.VolumeHost.CopyVolume(ctx, c)
+}
+
+func (h *lossy) FinishCopy(ctx context.Context, ref hostapi.VolumeRef) error {
+	if h.left--; h.left >= 0 {
+		return errs.New(errs.Conflict, "The copy has ended.")
+	}
+	return h.VolumeHost.FinishCopy(ctx, ref)
+}
+
+// A copy that was not followed to its end is made again.
+func TestMigrateCopiesAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.volume(t, volume.NewVolume{})
+	w.Hosts.Add("other")
+	from := &lossy{left: 2}
+	w.Hosts.Wrap = func(host string, h hostapi.VolumeHost) hostapi.VolumeHost {
+		if host == "host" {
+			from.VolumeHost = h
+			return from
+		}
+		return h
+	}
+	w.must(t, w.Svc.Moves.Migrate(w.ctx, id, "other@fake#fake", false))
+	w.runAll(t)
+	v, err := w.row(t, id)
+	if err != nil || v.Host != "other@fake#fake" || v.MigrationStatus != "success" || from.copies != 3 {
+		t.Errorf("after %d copies the volume is %+v: %v", from.copies, v, err)
+	}
 }
 
 func TestManageSagas(t *testing.T) {

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"maps"
 
 	"kumoi/internal/kernel/policy"
 )
@@ -25,10 +26,12 @@ type Details struct {
 
 // Details returns those of volumes.
 func (f *Volumes) Details(ctx context.Context, list []*Volume) (*Details, error) {
-	d := &Details{Shown: map[string]Shown{}, Connections: f.s.confides(ctx)}
-	types := make([]string, len(list))
-	for i, v := range list {
-		types[i] = v.TypeID
+	d := &Details{Types: map[string]string{}, Shown: map[string]Shown{}, Connections: f.s.confides(ctx)}
+	var types []string
+	for _, v := range list {
+		if d.Types[v.TypeID] = v.TypeName; v.TypeName == "" && v.TypeID != "" {
+			types = append(types, v.TypeID)
+		}
 		if _, known := d.Shown[v.ProjectID]; known {
 			continue
 		}
@@ -40,8 +43,11 @@ func (f *Volumes) Details(ctx context.Context, list []*Volume) (*Details, error)
 			ImageMetadata: may("volume_extension:volume_image_metadata:show"),
 		}
 	}
-	var err error
-	d.Types, err = f.TypeNames(ctx, types)
+	if types == nil {
+		return d, nil
+	}
+	names, err := f.TypeNames(ctx, types)
+	maps.Copy(d.Types, names)
 	return d, err
 }
 

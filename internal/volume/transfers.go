@@ -164,8 +164,12 @@ func (f *Transfers) Accept(ctx context.Context, id, key string) (t *Transfer, er
 		if err != nil {
 			return err
 		}
-		if _, err := f.s.parts.typeOf(ctx, tx, v.TypeID); v.TypeID != "" && err != nil {
-			return invalid("Volume type %s is not one that this project may use.", v.TypeID)
+		if v.TypeID != "" {
+			if _, err := f.s.parts.typeOf(ctx, tx, v.TypeID); errs.Is(err, errs.NotFound) {
+				return invalid("Volume type %s is not one that this project may use.", v.TypeID)
+			} else if err != nil {
+				return err
+			}
 		}
 		return f.move(ctx, tx, t, v, kind)
 	})

@@ -45,6 +45,9 @@ type Volume struct {
 	SizeGiB        int
 	Zone           string
 	TypeID         string // "": of no type
+	// TypeName is filled in by those who make or change a volume, whose answer shows it:
+	// when that is committed nothing may fail any more.
+	TypeName string
 	// Host is where the bytes are: HOST@BACKEND#POOL; "" until the scheduler has chosen.
 	Host string
 

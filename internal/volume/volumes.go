@@ -105,11 +105,13 @@ type Patch struct {
 
 // Update changes a volume's name, description and metadata.
 func (f *Volumes) Update(ctx context.Context, id string, p Patch) (*Volume, error) {
-	return f.change(ctx, "volume:update", id, func(_ *store.Tx, v *Volume) error {
+	return f.change(ctx, "volume:update", id, func(tx *store.Tx, v *Volume) error {
 		p.Name.Into(&v.Name)
 		p.Description.Into(&v.Description)
 		p.Metadata.Into(&v.Metadata)
-		return nil
+		names, err := f.s.parts.typeNames(ctx, tx, []string{v.TypeID})
+		v.TypeName = names[v.TypeID]
+		return err
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"kumoi/internal/agent/volume/nbd"
 	"kumoi/internal/hostapi"
+	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/waittest"
 )
 
@@ -228,6 +229,9 @@ func TestCopyToAnotherHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, client, 1<<20, "after")
+	if err := from.FinishCopy(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
 	moved := to.export(t, ref, "c", "host-a")
 	if err := from.UnexportVolume(t.Context(), ref, "c"); err != nil {
 		t.Fatal(err)
@@ -240,5 +244,112 @@ func TestCopyToAnotherHost(t *testing.T) {
 	get(t, client, 1<<20, "after")
 	if err := from.DeleteVolume(t.Context(), ref); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// copying is a volume of one host with a client that writes, and a copy of it on
+// another host that has all its bytes.
+type copying struct {
+	from, to *host
+	ref      hostapi.VolumeRef
+	conn     *hostapi.VolumeConnection // the client's
+	order    *hostapi.VolumeCopy
+}
+
+func newCopying(t *testing.T) *copying {
+	t.Helper()
+	c := &copying{from: newHost(t, "host-a"), to: newHost(t, "host-b")}
+	c.ref = c.from.create(t, 1)
+	c.conn = c.from.export(t, c.ref, "c", "host-a")
+	put(t, c.from.dial(t, "c", c.conn), 0, "before")
+	if _, err := c.to.CreateVolume(t.Context(), &hostapi.VolumeCreate{VolumeRef: c.ref, SizeGiB: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c.order = &hostapi.VolumeCopy{From: c.ref, To: *c.to.export(t, c.ref, "copy", "host-a")}
+	if err := c.from.CopyVolume(t.Context(), c.order); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// shut fails the test if the volume's client is let in.
+func (c *copying) shut(t *testing.T) {
+	t.Helper()
+	c.from.Watch(t.Context())
+	if client, err := c.from.open(t.Context(), "c", c.conn); err == nil {
+		_ = client.Close()
+		t.Fatal("a client is let in that the copy would not hear of")
+	}
+}
+
+// The daemon that copies is killed: what is written after that is in the volume
+// alone, so the copy is not taken for it until it was made again. Once it is
+// finished no daemon lets a client in.
+func TestCopyOutlastsItsDaemons(t *testing.T) {
+	c := newCopying(t)
+	c.from.kill(t, "file-*")
+	c.from.restart(t)
+	c.from.Watch(t.Context())
+	put(t, c.from.dial(t, "c", c.conn), 1<<20, "after the kill")
+	if err := c.from.FinishCopy(t.Context(), c.ref); !errs.Is(err, errs.Conflict) {
+		t.Fatalf("a copy was finished that lacks a write: %v", err)
+	}
+	if err := c.from.CopyVolume(t.Context(), c.order); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c.from.dial(t, "c", c.conn), 2<<20, "after the second copy")
+	if err := c.from.FinishCopy(t.Context(), c.ref); err != nil {
+		t.Fatal(err)
+	}
+	c.shut(t)
+	c.from.kill(t, "file-*")
+	c.from.restart(t)
+	c.shut(t)
+	moved := c.to.export(t, c.ref, "c", "host-b")
+	there := c.to.dial(t, "c", moved)
+	get(t, there, 0, "before")
+	get(t, there, 1<<20, "after the kill")
+	get(t, there, 2<<20, "after the second copy")
+	if err := c.from.UnexportVolume(t.Context(), c.ref, "c"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.from.DeleteVolume(t.Context(), c.ref); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A copy that is given up leaves the volume as it was, whether it was finished or
+// its target is away.
+func TestEndCopyLetsClientsIn(t *testing.T) {
+	for name, before := range map[string]func(t *testing.T, c *copying){
+		"copied": func(*testing.T, *copying) {},
+		"finished": func(t *testing.T, c *copying) {
+			t.Helper()
+			if err := c.from.FinishCopy(t.Context(), c.ref); err != nil {
+				t.Fatal(err)
+			}
+			c.shut(t)
+		},
+		"finished and killed": func(t *testing.T, c *copying) {
+			t.Helper()
+			if err := c.from.FinishCopy(t.Context(), c.ref); err != nil {
+				t.Fatal(err)
+			}
+			c.from.kill(t, "file-*")
+			c.from.restart(t)
+			c.shut(t)
+		},
+		"target killed": func(t *testing.T, c *copying) { t.Helper(); c.to.kill(t, "file-*") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCopying(t)
+			before(t, c)
+			if err := c.from.EndCopy(t.Context(), c.order); err != nil {
+				t.Fatal(err)
+			}
+			client := c.from.dial(t, "c", c.conn)
+			get(t, client, 0, "before")
+			put(t, client, 1<<20, "goes on")
+		})
 	}
 }

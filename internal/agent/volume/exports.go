@@ -26,6 +26,9 @@ func (b *Backend) ExportVolume(ctx context.Context, e *hostapi.VolumeExport) (*h
 		if err := v.checkKey(e.Encryption); err != nil {
 			return err
 		}
+		if v.rec.Copied {
+			return errs.New(errs.Unavailable, "Volume %s is moving to another place; try again.", e.ID)
+		}
 		c, known := v.rec.Clients[e.Client]
 		if known && (c.Host != e.Host || c.ReadOnly != e.ReadOnly) {
 			return errs.New(errs.Conflict, "Volume %s is exported to %s on host %s already, otherwise than is asked.", e.ID, e.Client, c.Host)
@@ -76,6 +79,9 @@ func exportName(id string, readOnly bool) string {
 // export makes the daemon serve the clients of the record, all of them and no
 // other: it may be new, or have been told of fewer.
 func (v *volume) export(ctx context.Context, q *qmp) error {
+	if v.rec.Copied {
+		return nil
+	}
 	have, err := q.nodes(ctx)
 	if err != nil {
 		return err

@@ -74,6 +74,9 @@ func TestStorageMoves(t *testing.T) {
 			break
 		}
 		write(client, "after round "+name)
+		if err := from.FinishCopy(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
 		moved := to.export(t, there, "c", "host-a")
 		if err := from.UnexportVolume(t.Context(), ref, "c"); err != nil {
 			t.Fatal(err)

@@ -158,6 +158,14 @@ func (q *qmp) finish(ctx context.Context, id string, states ...string) error {
 	}
 }
 
+// complete ends a mirror that is ready, with both sides equal.
+func (q *qmp) complete(ctx context.Context, id string) error {
+	if err := q.do(ctx, "block-job-cancel", object{"device": id}, nil); err != nil { // without turning to the target
+		return err
+	}
+	return q.finish(ctx, id)
+}
+
 // end cancels a job, if there is one, and waits until it is gone.
 func (q *qmp) end(ctx context.Context, id string) error {
 	j, err := q.job(ctx, id)

@@ -29,6 +29,9 @@ type record struct {
 	// Server is the host that serves them, of those that a shared backend has.
 	Server string               `json:"server,omitempty"`
 	Limits hostapi.VolumeLimits `json:"limits"`
+	// Copied says that a copy has all the bytes and goes on in the volume's place: its
+	// clients are shut out, or writes would be lost.
+	Copied bool `json:"copied,omitempty"`
 	// Bitmap is the backup since which the last layer's bitmap marks changes.
 	Bitmap string `json:"bitmap,omitempty"`
 }

@@ -73,7 +73,7 @@ func (b *Backend) tend(ctx context.Context, id string) {
 
 // served tells whether all daemons that the volume's clients need are there.
 func (v *volume) served() bool {
-	if len(v.rec.Clients) == 0 {
+	if len(v.rec.Clients) == 0 || v.rec.Copied {
 		return true
 	}
 	if _, ok := v.daemon().pid(); !ok || !exists(v.daemon().socket()) {

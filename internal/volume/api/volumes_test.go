@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"kumoi/internal/kernel/httpx/httpxtest"
-	"kumoi/internal/kernel/store"
-	"kumoi/internal/kernel/store/storetest"
 	"kumoi/internal/volume/volumetest"
 )
 
@@ -14,7 +12,7 @@ type object = httpxtest.Object
 
 func each(t *testing.T, f func(t *testing.T, c *volumetest.Cloud)) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, volumetest.On(t, db)) })
+	volumetest.Each(t, f)
 }
 
 // A volume's life, as its owner, a stranger and an administrator see it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -40,6 +41,35 @@ type Cloud struct {
 	Tasks  *task.Runner
 	Hosts  *Hosts
 	Images *Images
+
+	gateway http.Handler
+}
+
+// Each runs f against a fresh cloud on each database; on one that fails every request
+// at each of its statements; and on one where somebody without a role in anything
+// sends every request first.
+func Each(t *testing.T, f func(t *testing.T, c *Cloud)) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, On(t, db)) })
+	t.Run("failing", func(t *testing.T) {
+		c := New(t)
+		c.Client = c.direct().Failing()
+		f(t, c)
+	})
+	t.Run("guarded", func(t *testing.T) {
+		c := New(t)
+		c.Client = c.direct().Guarded("none", forEverybody...)
+		f(t, c)
+	})
+}
+
+// forEverybody are requests that no role is needed for.
+var forEverybody = []string{
+	"GET /types", "GET /group_types", "GET /limits", "GET /os-availability-zone", "GET /resource_filters", "GET /extensions",
+}
+
+func (c *Cloud) direct() httpxtest.Client {
+	return httpxtest.Direct(c.T, c.gateway, "/volume/v3").At("volume " + api.MaxVersion.String())
 }
 
 // Tokens are the people: the token is the name, "p-NAME" the project.
@@ -84,6 +114,7 @@ func On(t testing.TB, db *store.DB, options ...func(*volume.Deps)) *Cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.gateway = gateway
 	server := httptest.NewServer(gateway)
 	t.Cleanup(func() {
 		server.Close()

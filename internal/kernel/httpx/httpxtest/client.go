@@ -29,6 +29,9 @@ type Client struct {
 	header http.Header
 	direct http.Handler // set: requests do not leave the process
 	breaks bool         // the database fails each request at one statement after the other (Failing)
+
+	stranger string   // who sends each request first and is refused (Guarded)
+	open     []string // requests that are for everybody
 }
 
 // New returns a client of an address that has no token.
@@ -71,6 +74,15 @@ func (c Client) Token() string { return c.header.Get("X-Auth-Token") }
 // Do sends a request. The body may be nil, text, bytes, a reader, or anything
 // that becomes JSON; headers come in pairs.
 func (c Client) Do(method, path string, body any, headers ...string) Answer {
+	c.t.Helper()
+	check := c.intruded(method, path, body, headers)
+	a := c.undisturbed(method, path, body, headers)
+	check(a)
+	return a
+}
+
+// undisturbed is what the client gets in the end, if its database fails before.
+func (c Client) undisturbed(method, path string, body any, headers []string) Answer {
 	c.t.Helper()
 	if _, once := body.(io.Reader); c.breaks && !once {
 		return c.failing(method, path, body, headers)

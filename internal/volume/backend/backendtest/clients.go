@@ -65,14 +65,34 @@ func (j *judge) copies() {
 	j.holds(target, 0, two)
 	j.holds(d, 0, two)
 
+	// Finished, it is shut: nobody writes what the copy does not have.
+	j.twice(func() error { return j.Host.FinishCopy(j.ctx, from) })
+	if _, err := d.WriteAt(one, 0); err == nil {
+		j.Error("a volume is written to that a copy has followed")
+	}
+	_, err := j.Host.ExportVolume(j.ctx, &hostapi.VolumeExport{VolumeRef: from, Client: "late", Host: j.Name})
+	j.is(err, errs.Unavailable)
+	j.holds(target, 0, two)
+	// Given up, it is as before, and a copy that ended is not finished.
+	j.twice(func() error { return j.Host.EndCopy(j.ctx, &hostapi.VolumeCopy{From: from}) })
+	d, _ = j.export(&hostapi.VolumeExport{VolumeRef: from})
+	j.write(d, 0, one)
+	j.is(j.Host.FinishCopy(j.ctx, from), errs.Conflict)
+	j.write(d, mib, two)
+
 	idle, copied := j.create(&hostapi.VolumeCreate{}), j.create(&hostapi.VolumeCreate{})
 	j.with(idle, nil, func(d Device) { j.write(d, gib/2, one) })
+	j.is(j.Host.FinishCopy(j.ctx, idle), errs.Conflict)
 	client := uuid.NewString()
 	_, conn = j.export(&hostapi.VolumeExport{VolumeRef: copied, Client: client})
 	j.twice(func() error { return j.Host.CopyVolume(j.ctx, &hostapi.VolumeCopy{From: idle, To: *conn}) })
+	_, err = j.Host.ExportVolume(j.ctx, &hostapi.VolumeExport{VolumeRef: idle, Client: "late", Host: j.Name})
+	j.is(err, errs.Unavailable)
+	j.twice(func() error { return j.Host.FinishCopy(j.ctx, idle) })
 	j.ok(j.Host.UnexportVolume(j.ctx, copied, client))
 	j.with(copied, nil, func(d Device) { j.holds(d, gib/2, one) })
 	j.delete(idle)
+	j.ok(j.Host.EndCopy(j.ctx, &hostapi.VolumeCopy{From: idle}))
 }
 
 // inUse takes snapshots of a volume that is written to.

@@ -42,9 +42,10 @@ func (h *Host) ExportVolume(_ context.Context, e *hostapi.VolumeExport) (*hostap
 	if v.key != "" && (e.Encryption == nil || string(e.Encryption.Key) != v.key) {
 		return nil, errs.New(errs.Invalid, "The key does not open the volume.")
 	}
-	if v.limits = e.Limits; len(v.clients) == 0 {
-		v.mirror = nil
+	if v.copied {
+		return nil, errs.New(errs.Unavailable, "Volume %s is moving; try again.", e.ID)
 	}
+	v.limits = e.Limits
 	conn, known := v.clients[e.Client]
 	if !known {
 		conn = hostapi.VolumeConnection{VolumeID: e.ID, Backend: e.Backend, Host: h.cfg.Host, Export: e.Backend + "/" + e.Client, ReadOnly: e.ReadOnly}
@@ -67,9 +68,7 @@ func (h *Host) UnexportVolume(_ context.Context, ref hostapi.VolumeRef, client s
 	if err != nil {
 		return err
 	}
-	if delete(v.clients, client); len(v.clients) == 0 {
-		v.mirror = nil
-	}
+	delete(v.clients, client)
 	return nil
 }
 
@@ -116,6 +115,9 @@ func (d *Device) use(f func(v *volume) error) error {
 	v := d.host.volumes[d.ref]
 	if _, ok := clientsOf(v)[d.client]; !ok {
 		return errs.New(errs.Gone, "The volume is no longer exported to %s.", d.client)
+	}
+	if v.copied {
+		return errs.New(errs.Gone, "The volume has moved.")
 	}
 	return f(v)
 }
@@ -177,12 +179,42 @@ func (h *Host) CopyVolume(_ context.Context, c *hostapi.VolumeCopy) error {
 		return err
 	}
 	target := to.host.volumes[to.ref]
-	if target.sizeGiB < from.sizeGiB {
+	switch {
+	case from.copied:
+		return nil
+	case target.sizeGiB < from.sizeGiB:
 		return errs.New(errs.Invalid, "A volume of %d GiB cannot hold %d GiB.", target.sizeGiB, from.sizeGiB)
 	}
 	target.content = from.content.clone()
-	if len(from.clients) > 0 {
-		from.mirror = target
-	}
+	from.mirror, from.copied = target, len(from.clients) == 0
 	return nil
+}
+
+// FinishCopy shuts a volume that was copied.
+func (h *Host) FinishCopy(_ context.Context, ref hostapi.VolumeRef) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	from, err := h.find(ref)
+	switch {
+	case err != nil:
+		return err
+	case from.mirror == nil:
+		return errs.New(errs.Conflict, "The copy of volume %s has ended; it is to be made again.", ref.ID)
+	}
+	from.copied = true
+	return nil
+}
+
+// EndCopy gives a copy up.
+func (h *Host) EndCopy(_ context.Context, c *hostapi.VolumeCopy) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	from, err := h.find(c.From)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err == nil {
+		from.mirror, from.copied = nil, false
+	}
+	return err
 }

@@ -45,7 +45,8 @@ type volume struct {
 	snapshots []snapshot // oldest first
 	clients   map[string]hostapi.VolumeConnection
 	limits    hostapi.VolumeLimits
-	mirror    *volume
+	mirror    *volume // that each write goes to as well
+	copied    bool    // its clients are shut out, for a copy goes on in its place
 }
 
 type snapshot struct {
