@@ -134,11 +134,6 @@ func setSize(dst *int64, name string, v any) error {
 		n = int64(v)
 	case int64:
 		n = v
-	case float64:
-		n = int64(v)
-		if float64(n) != v {
-			return mismatch(name, "an integer")
-		}
 	default:
 		return mismatch(name, "an integer")
 	}

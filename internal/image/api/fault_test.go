@@ -292,7 +292,8 @@ func TestStagingDiskFull(t *testing.T) {
 	}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(noise(4 << 20)) }))
 	defer web.Close()
-	twoStores(t, func(t *testing.T, c *cloud) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newCloud(t, db, inTwoStores(t))
 		dir := filepath.Join(c.svc.Config().DataDir, "staging")
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 			t.Skipf("mount: %v", err)

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"kumoi/internal/image"
-	"kumoi/internal/kernel/store"
-	"kumoi/internal/kernel/store/storetest"
 )
 
 // settle waits until no import runs.
@@ -42,13 +40,15 @@ func (c *cloud) importBy(status int, who, id, method string, more map[string]any
 
 // twoStores is a cloud with files in two places, which may fetch from this machine.
 func twoStores(t *testing.T, f func(t *testing.T, c *cloud), options ...option) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		f(t, newCloud(t, db, append([]option{func(d *image.Deps) {
-			d.Stores = []image.NamedStore{{ID: "one", Backend: fileStore(t)}, {ID: "two", Weight: 5, Backend: fileStore(t)}}
-			d.Config.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-			d.Config.Decompress = true
-		}}, options...)...))
-	})
+	each(t, f, append([]option{inTwoStores(t)}, options...)...)
+}
+
+func inTwoStores(t *testing.T) option {
+	return func(d *image.Deps) {
+		d.Stores = []image.NamedStore{{ID: "one", Backend: fileStore(t)}, {ID: "two", Weight: 5, Backend: fileStore(t)}}
+		d.Config.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		d.Config.Decompress = true
+	}
 }
 
 func TestImport(t *testing.T) {

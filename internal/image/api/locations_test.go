@@ -13,9 +13,16 @@ import (
 	"kumoi/internal/image"
 	"kumoi/internal/image/backend/web"
 	"kumoi/internal/image/webget"
-	"kumoi/internal/kernel/store"
-	"kumoi/internal/kernel/store/storetest"
 )
+
+// withWeb is a cloud that shows where images lie, and takes places on this machine.
+func withWeb(t *testing.T, f func(t *testing.T, c *cloud)) {
+	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	each(t, f, func(d *image.Deps) {
+		d.Stores = []image.NamedStore{{ID: "file", Backend: fileStore(t)}, {ID: "web", Backend: web.New(webget.Rules{Allow: allow})}}
+		d.Config.ShowLocations, d.Config.WebAllow, d.Config.CacheSize = true, allow, 0
+	})
+}
 
 func TestLocations(t *testing.T) {
 	t.Parallel()
@@ -24,17 +31,10 @@ func TestLocations(t *testing.T) {
 		http.ServeContent(w, r, "x", time.Time{}, bytes.NewReader(data))
 	}))
 	t.Cleanup(server.Close)
-	const v21 = "application/openstack-images-v2.1-json-patch"
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		c := newCloud(t, db, func(d *image.Deps) {
-			d.Stores = []image.NamedStore{{ID: "file", Backend: fileStore(t)}, {ID: "web", Backend: web.New(webget.Rules{Allow: allow})}}
-			d.Config.ShowLocations = true
-			d.Config.WebAllow = allow
-		})
+	withWeb(t, func(t *testing.T, c *cloud) {
 		patch := func(status int, who, id string, ops ...map[string]any) {
 			t.Helper()
-			c.As(who).Want(status, "PATCH", "/v2/images/"+id, ops, "Content-Type", v21)
+			c.As(who).Want(status, "PATCH", "/v2/images/"+id, ops, "Content-Type", patch21)
 		}
 		at := func(url string, meta map[string]any) map[string]any {
 			return map[string]any{"url": url, "metadata": meta}

@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,5 +98,138 @@ func TestParseSum(t *testing.T) {
 		if _, got := parseSum(line, "x.img"); got != ok {
 			t.Errorf("%q: %v", line, got)
 		}
+	}
+}
+
+// A mirror takes the place of the maker's server; the path, and the list of
+// hashes beside the data, stay.
+func TestMirror(t *testing.T) {
+	e, err := Find("debian-12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []string{"http://mirror.example", "https://mirror.example/", "https://mirror.example/debian/"} {
+		at, err := e.At(base)
+		if want := strings.TrimSuffix(base, "/") + "/images/cloud/bookworm/latest/debian-12-genericcloud-{arch}.qcow2"; err != nil || at.URL != want || at.Sums != e.Sums {
+			t.Errorf("%s: %s, %v, want %s", base, at.URL, err, want)
+		}
+	}
+	for _, base := range []string{"", "mirror.example", "ftp://mirror.example/", "http://", "https:///x", "http://%zz/"} {
+		if _, err := e.At(base); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%q: %v", base, err)
+		}
+	}
+	e.URL = "http://%zz/"
+	if _, err := e.At("http://mirror.example"); err == nil {
+		t.Error("an entry without a URL is taken")
+	}
+}
+
+// brokenWriter takes so many bytes.
+type brokenWriter int
+
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	if *w -= brokenWriter(len(p)); *w < 0 {
+		return 0, io.ErrShortWrite
+	}
+	return len(p), nil
+}
+
+// Every way that a download can go wrong is told; the bytes so far are told with their whole.
+func TestBrokenDownloads(t *testing.T) {
+	data := bytes.Repeat([]byte("x"), 3<<20)
+	sum := fmt.Sprintf("%x  disk\n", sha512.Sum512(data))
+	sums, length, status := sum, -1, 200
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/SUMS" {
+			fmt.Fprint(w, sums)
+			return
+		}
+		if length >= 0 {
+			w.Header().Set("Content-Length", fmt.Sprint(length))
+		}
+		w.WriteHeader(status)
+		w.(http.Flusher).Flush()
+		_, _ = w.Write(data)
+	}))
+	defer server.Close()
+	e := Entry{URL: server.URL + "/disk", Sums: "SUMS", Arches: plainArches}
+	fetch := func(w io.Writer, progress func(done, total int64)) error {
+		return e.Fetch(t.Context(), server.Client(), "x86_64", w, progress)
+	}
+	var told []int64
+	for _, length = range []int{-1, len(data)} {
+		told = nil
+		if err := fetch(io.Discard, func(done, total int64) {
+			if total != int64(length) {
+				t.Errorf("the whole is told as %d, want %d", total, length)
+			}
+			told = append(told, done)
+		}); err != nil || len(told) < 2 || !slices.IsSorted(told) || told[len(told)-1] != int64(len(data)) {
+			t.Errorf("with the length %d: %v, progress %v", length, err, told)
+		}
+	}
+	if err := fetch(io.Discard, nil); err != nil {
+		t.Errorf("without progress: %v", err)
+	}
+	w := brokenWriter(1000)
+	if err := fetch(&w, nil); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("to a disk that is full: %v", err)
+	}
+	length = len(data) + 1
+	if err := fetch(io.Discard, nil); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("cut: %v", err)
+	}
+	length, status = -1, 404
+	if err := fetch(io.Discard, nil); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "404") {
+		t.Errorf("not there: %v", err)
+	}
+	status, sums = 200, strings.Repeat("x", 100_000)
+	if err := fetch(io.Discard, nil); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("a list with a line that never ends: %v", err)
+	}
+	sums = strings.Repeat("0\n", 600_000) + sum
+	if err := fetch(io.Discard, nil); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "does not name") {
+		t.Errorf("a list that never ends: %v", err)
+	}
+	server.Close()
+	if err := fetch(io.Discard, nil); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "cannot be reached") {
+		t.Errorf("a server that is away: %v", err)
+	}
+	e.URL = "http://%zz/x"
+	if err := fetch(io.Discard, nil); err == nil {
+		t.Error("what is no URL is fetched")
+	}
+}
+
+// The kind of hash is known by its length; a list may have another's too.
+func TestKindsOfSums(t *testing.T) {
+	for digits, name := range map[int]string{32: "md5", 64: "sha256", 128: "sha512"} {
+		s, ok := parseSum(strings.Repeat("a", digits)+"  x", "x")
+		if !ok || s.algorithm().Size() != digits/2 {
+			t.Errorf("%d digits are not %s", digits, name)
+		}
+	}
+	if s, ok := parseSum("SHA256 (x) = "+strings.Repeat("A", 64), "x"); !ok || s.digest != strings.Repeat("a", 64) {
+		t.Errorf("in brackets: %v, %v", s.digest, ok)
+	}
+}
+
+// What a minimal disk and memory of an image are, as they are registered.
+func TestSizes(t *testing.T) {
+	got := map[string][2]any{}
+	for _, e := range List() {
+		a := e.Attributes("x86_64")
+		got[e.Name] = [2]any{a["min_disk"], a["min_ram"]}
+		if !strings.HasPrefix(e.String(), e.Name+" ") || !strings.HasSuffix(e.String(), e.Title) {
+			t.Errorf("described as %q", e)
+		}
+	}
+	want := map[string][2]any{
+		"debian-12": {2, 256}, "debian-13": {2, 256}, "ubuntu-22.04": {4, 512}, "ubuntu-24.04": {4, 512},
+		"rocky-9": {10, 1024}, "almalinux-9": {10, 1024}, "cirros-0.6.2": {1, 128},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("sizes are %v, want %v", got, want)
 	}
 }

@@ -2,7 +2,9 @@ package webget
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -80,5 +82,92 @@ func TestConnectionsAreChecked(t *testing.T) {
 	c := other.Client()
 	if err := c.CheckRedirect(httptest.NewRequest("GET", "http://127.0.0.1:"+port+"/", nil), nil); err == nil {
 		t.Error("a redirect to this machine passes")
+	}
+}
+
+// A URL may have 4096 bytes, and a server may redirect four times.
+func TestBounds(t *testing.T) {
+	allowed := Rules{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	at := "http://example.com/"
+	for n, ok := range map[int]bool{4096: true, 4097: false} {
+		if _, err := (Rules{}).Check(at + strings.Repeat("x", n-len(at))); (err == nil) != ok {
+			t.Errorf("a URL of %d bytes: %v", n, err)
+		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var left int
+		if _, _ = fmt.Sscanf(r.URL.Path, "/%d", &left); left > 0 {
+			http.Redirect(w, r, fmt.Sprintf("/%d", left-1), http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, "here")
+	}))
+	defer server.Close()
+	for n, ok := range map[int]bool{4: true, 5: false} {
+		body, size, err := Get(t.Context(), allowed.Client(), fmt.Sprintf("%s/%d", server.URL, n), nil)
+		if ok && (err != nil || size != 4) || !ok && (!errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "too often")) {
+			t.Errorf("%d redirects: %d bytes, %v", n, size, err)
+		}
+		if err == nil {
+			body.Close()
+		}
+	}
+	r := Rules{Hosts: []string{"good.example.com"}}
+	for u, ok := range map[string]bool{"http://good.example.com/": true, "http://GOOD.example.com./": true, "http://xgood.example.com/": false} {
+		if _, err := r.Check(u); (err == nil) != ok {
+			t.Errorf("%s of listed hosts: %v", u, err)
+		}
+	}
+	for u, ok := range map[string]bool{"http://example.com:8080/": true, "http://localhost:8080/": true, "http://127.0.0.1:8080/": true, "http://10.0.0.1/": false} {
+		if _, err := allowed.Check(u); (err == nil) != ok {
+			t.Errorf("%s, where networks are allowed: %v", u, err)
+		}
+	}
+}
+
+// Whose fault it is that nothing comes is told by the error's kind.
+func TestAnswers(t *testing.T) {
+	status := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Told") != "yes" {
+			status = http.StatusTeapot
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	c := Rules{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Client()
+	header := http.Header{"X-Told": {"yes"}}
+	for s, kind := range map[int]errs.Kind{201: errs.Invalid, 404: errs.Invalid, 499: errs.Invalid, 500: errs.Unavailable, 503: errs.Unavailable} {
+		status = s
+		if _, _, err := Get(t.Context(), c, server.URL, header); !errs.Is(err, kind) {
+			t.Errorf("%d: %v", s, err)
+		}
+	}
+	for _, s := range []int{200, 206} {
+		status = s
+		body, _, err := Get(t.Context(), c, server.URL, header)
+		if err != nil {
+			t.Fatalf("%d: %v", s, err)
+		}
+		body.Close()
+	}
+	if _, _, err := Get(t.Context(), c, "http://%zz/", nil); !errs.Is(err, errs.Invalid) {
+		t.Errorf("no URL: %v", err)
+	}
+	server.Close()
+	if _, _, err := Get(t.Context(), c, server.URL, header); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("a server that is away: %v", err)
+	}
+	lost := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.DNSError{IsNotFound: true}
+	}}}
+	if _, _, err := Get(t.Context(), lost, "http://example.com/", nil); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a name that nobody knows: %v", err)
+	}
+	silent := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.DNSError{IsTimeout: true}
+	}}}
+	if _, _, err := Get(t.Context(), silent, "http://example.com/", nil); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("a resolver that is silent: %v", err)
 	}
 }

@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -69,5 +71,49 @@ func TestRead(t *testing.T) {
 	}
 	if !s.Owns("https://example.com/x") || s.Owns("file:///etc/passwd") || !s.ReadOnly() {
 		t.Error("what the store owns")
+	}
+}
+
+// A server that broke is told as such; of what it still says nothing is made up.
+func TestBrokenServer(t *testing.T) {
+	size, broken := 10, false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if broken {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		_, _ = w.Write([]byte("0123456789")[:min(size, 4)])
+	}))
+	defer server.Close()
+	s, ctx := web.New(webget.Rules{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}), t.Context()
+	o, err := s.Open(ctx, server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Range(ctx, 5, 2); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("it breaks off before what is asked for: %v", err)
+	}
+	if n, err := o.ReadAt(make([]byte, 6), 2); n != 2 || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("it breaks off within: %d, %v", n, err)
+	}
+	for _, off := range []int64{10, 11} {
+		if n, err := o.ReadAt(make([]byte, 1), off); n != 0 || err != io.EOF { //nolint:errorlint // ReaderAt's contract
+			t.Errorf("at %d, behind the end: %d, %v", off, n, err)
+		}
+	}
+	broken = true
+	if _, err := o.Range(ctx, 0, 10); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("a range of a broken server: %v", err)
+	}
+	if n, err := o.ReadAt(make([]byte, 1), 0); n != 0 || !errs.Is(err, errs.Unavailable) {
+		t.Errorf("a read of a broken server: %d, %v", n, err)
+	}
+	broken, size = false, 0
+	if o, err := s.Open(ctx, server.URL); err != nil || o.Size() != 0 {
+		t.Errorf("nothing at all is a size: %v", err)
+	}
+	if s.Type() != "http" || s.URL("x") != "" || s.Check(ctx) != nil || s.Delete(ctx, server.URL) != nil || len(s.Properties()) != 0 {
+		t.Error("what the store says of itself")
 	}
 }
