@@ -3,8 +3,11 @@ package image_test
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,9 +88,15 @@ func TestUploadsGivenUp(t *testing.T) {
 		task          map[string]string
 		want          string
 	}{
-		{"saving", "one", past, nil, "queued"}, {"saving", "one", future, nil, "saving"}, {"uploading", "", past, nil, "queued"},
-		{"uploading", "one", past, nil, "uploading"}, {"saving", "one", past, task, "saving"}, {"active", "one", past, nil, "active"},
-		{"importing", "", past, task, "importing"}, {"active", "", past, nil, "active"}, {"saving", "", past, nil, "queued"},
+		{"saving", "one", past, nil, "queued"},
+		{"saving", "one", future, nil, "saving"},
+		{"uploading", "", past, nil, "queued"},
+		{"uploading", "one", past, nil, "uploading"},
+		{"saving", "one", past, task, "saving"},
+		{"active", "one", past, nil, "active"},
+		{"importing", "", past, task, "importing"},
+		{"active", "", past, nil, "active"},
+		{"saving", "", past, nil, "queued"},
 	} {
 		id := image1(tc.status, tc.task)
 		url := "staging:" + id
@@ -157,9 +166,12 @@ func TestGarbage(t *testing.T) {
 			return err
 		}
 		for _, g := range []image.Garbage{
-			{URL: at("due"), Store: "one", NotBefore: now.Add(-time.Minute)}, {URL: at("early"), Store: "one", NotBefore: now.Add(time.Hour)},
-			{URL: img.Locations[0].URL, Store: "one", NotBefore: now.Add(-time.Minute)}, {URL: at("uploading"), Store: "one", NotBefore: now.Add(-time.Minute)},
-			{URL: "x", Store: "gone", NotBefore: now.Add(-time.Minute)}, {URL: "y", Store: "gone", NotBefore: now.Add(-time.Minute), Attempts: 11},
+			{URL: at("due"), Store: "one", NotBefore: now.Add(-time.Minute)},
+			{URL: at("early"), Store: "one", NotBefore: now.Add(time.Hour)},
+			{URL: img.Locations[0].URL, Store: "one", NotBefore: now.Add(-time.Minute)},
+			{URL: at("uploading"), Store: "one", NotBefore: now.Add(-time.Minute)},
+			{URL: "x", Store: "gone", NotBefore: now.Add(-time.Minute)},
+			{URL: "y", Store: "gone", NotBefore: now.Add(-time.Minute), Attempts: 11},
 			{URL: "z", Store: "gone", NotBefore: now.Add(-time.Minute), Attempts: 50},
 		} {
 			g.ID = ids.New()
@@ -170,6 +182,9 @@ func TestGarbage(t *testing.T) {
 		return nil
 	})
 	w.upkeep(t, "reap")
+	if said := w.upkeep(t, "reap"); said != "0 uploads given up, 0 objects tried to remove" {
+		t.Errorf("with nothing to do upkeep says %q", said)
+	}
 	w.whole(t, 1)
 	if left := leftovers(t, w.dir); len(left) != 3 {
 		t.Errorf("in the stores are %v", left)
@@ -356,5 +371,203 @@ func TestDeletedMeanwhile(t *testing.T) {
 		if _, err := w.svc.Images.Show(ctx, crashID); !errs.Is(err, errs.NotFound) {
 			t.Errorf("%s: the image is back: %v", way, err)
 		}
+	}
+}
+
+// What is in the cache: who counts what is read, what goes first, what is forgotten.
+func TestCacheUpkeep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := asAdmin(t.Context())
+	at := func(id string) string { return filepath.Join(w.dir, "data", "cache", id) }
+	made := func(data string) string {
+		img, err := w.svc.Images.Create(ctx, map[string]any{"disk_format": "raw", "container_format": "bare"})
+		if err == nil && data != "" {
+			err = w.svc.Uploads.Create(ctx, img.ID, strings.NewReader(data), -1, "")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img.ID
+	}
+	file := func(id, data string) {
+		if err := os.WriteFile(at(id), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	read, lost, queued, empty, gone := made("0123"), made("4567"), made("89"), made(""), ids.New()
+	// Copies differ from the images, so that it is seen which is read.
+	file(read, "abcd")
+	file(gone, "x")
+	file(empty, "x")
+	w.write(t, func(ctx context.Context, tx *store.Tx, tables image.Tables) error {
+		for i, e := range []image.CacheEntry{
+			{ImageID: read, Cached: true, Size: 4},
+			{ImageID: lost, Cached: true, Size: 4},
+			{ImageID: queued},
+			{ImageID: empty},
+			{ImageID: gone, Cached: true, Size: 1},
+			{ImageID: read, Node: "other", Cached: true, Size: 4},
+			{ImageID: queued, Node: "other"},
+			{ImageID: lost, Node: "third", Cached: true},
+		} {
+			if e.Node == "" {
+				e.Node = "kumoi"
+			}
+			e.LastAccessed = now.Add(time.Duration(i-100) * time.Second)
+			if err := tables.Cache.Insert(ctx, tx, &e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	text := func(id string) string {
+		data, err := w.svc.Downloads.Open(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer data.Close()
+		b := make([]byte, data.Size())
+		if _, err := data.ReadAt(b, 0); err != nil && err != io.EOF { //nolint:errorlint // io.ReaderAt's contract
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if got := text(read); got != "abcd" {
+		t.Errorf("the copy is not read but %q", got)
+	}
+	list, err := w.svc.Cache.List(ctx)
+	if err != nil || len(list) != 5 || list[4].ImageID != read || list[4].Hits != 1 || list[4].LastAccessed.Before(now.Add(-time.Second)) {
+		t.Errorf("the cache holds %v, %v", list, err)
+	}
+	if err := storetest.Failing(t, func(ctx context.Context) error {
+		text(read) // a hit that could not be counted is lost
+		_, err := w.svc.Cache.List(asAdmin(ctx))
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	for id, want := range map[string]string{read: "kumoi other", lost: "kumoi third", queued: ""} {
+		if err := storetest.Failing(t, func(ctx context.Context) error {
+			nodes, err := w.svc.Cache.Nodes(asAdmin(ctx), id)
+			slices.Sort(nodes)
+			if got := strings.Join(nodes, " "); err == nil && got != want {
+				t.Errorf("on the nodes %q, want %q", got, want)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+
+	if said := w.upkeep(t, "cache"); said != "1 images cached, 0 with 0 bytes dropped" && said != "0 images cached, 0 with 0 bytes dropped" {
+		t.Errorf("upkeep says %q", said)
+	}
+	var have string
+	for _, e := range rows(t, w, sqlstore.Tables().Cache) {
+		if e.Node == "kumoi" {
+			have += fmt.Sprint(e.ImageID == read, e.ImageID == queued, e.Cached, e.Size, " ")
+		}
+	}
+	if have != "true false true 4 false true true 2 " && have != "false true true 2 true false true 4 " {
+		t.Errorf("after upkeep the cache holds %s", have)
+	}
+	for id, there := range map[string]bool{read: true, queued: true, gone: false, empty: false} {
+		if _, err := os.Stat(at(id)); (err == nil) != there {
+			t.Errorf("whether a copy is there is %v, want %v", err == nil, there)
+		}
+	}
+
+	// Cleaning leaves what is known, and what may be on its way in.
+	for name, age := range map[string]time.Duration{"unknown": 2 * time.Minute, "fresh": 30 * time.Second, lost + ".part": 2 * time.Minute} {
+		file(name, "x")
+		if err := os.Chtimes(at(name), now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(at(read), now.Add(-time.Hour), now.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := storetest.Failing(t, func(ctx context.Context) error { return w.svc.Cache.Clean(asAdmin(ctx)) }); err != nil {
+		t.Fatal(err)
+	}
+	for name, there := range map[string]bool{"unknown": false, "fresh": true, lost + ".part": false, read: true} {
+		if _, err := os.Stat(at(name)); (err == nil) != there {
+			t.Errorf("after cleaning, whether %q is there is %v, want %v", name, err == nil, there)
+		}
+	}
+
+	// Dropping is of what is known, whether there is an image or not.
+	drop := func(id string) error {
+		return storetest.Failing(t, func(ctx context.Context) error { return w.svc.Cache.Drop(asAdmin(ctx), id) })
+	}
+	for _, id := range []string{read, read, empty} {
+		if err := drop(id); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := drop(ids.New()); !errs.Is(err, errs.NotFound) {
+		t.Errorf("dropping nothing: %v", err)
+	}
+	if got := text(read); got != "0123" {
+		t.Errorf("after the copy is dropped, %q is read", got)
+	}
+}
+
+// The cache shrinks to its limit, what was used longest ago going first; what
+// just fits stays, and what is only queued is not in the way.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		sizes string // the oldest first; a dash: queued
+		want  string
+	}{
+		{"4 3 3", "0 0"}, {"4 3 4", "1 4"}, {"5 - 6", "1 5"}, {"1 11", "2 12"}, {"- 11", "1 11"}, {"2 9 1", "1 2"}, {"", "0 0"}, {"1 1 10 2", "3 12"},
+	} {
+		w := newWorldWith(t, func(c *image.Config) { c.CacheSize = 10 })
+		w.write(t, func(ctx context.Context, tx *store.Tx, tables image.Tables) error {
+			for i, size := range strings.Fields(tc.sizes) {
+				e := image.CacheEntry{ImageID: ids.New(), Node: "kumoi", Cached: size != "-", LastAccessed: time.Unix(int64(1000+i), 0)}
+				_, _ = fmt.Sscan(size, &e.Size)
+				if err := tables.Cache.Insert(ctx, tx, &e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		files, size, err := w.svc.Cache.Prune(asAdmin(t.Context()))
+		if got := fmt.Sprint(files, " ", size); err != nil || got != tc.want {
+			t.Errorf("of %q it drops %s, %v, want %s", tc.sizes, got, err, tc.want)
+		}
+	}
+	w := newWorldWith(t, func(c *image.Config) { c.CacheSize = 0 })
+	w.write(t, func(ctx context.Context, tx *store.Tx, tables image.Tables) error {
+		for _, e := range []image.CacheEntry{{ImageID: "a", Cached: true, Size: 1}, {ImageID: "b", Cached: true, Size: 1}, {ImageID: "c"}, {ImageID: "d"}} {
+			e.Node = "kumoi"
+			if err := tables.Cache.Insert(ctx, tx, &e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, half := range []bool{true, false} {
+		if err := storetest.Failing(t, func(ctx context.Context) error {
+			_, err := w.svc.Cache.Clear(asAdmin(ctx), half, !half)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range rows(t, w, sqlstore.Tables().Cache) {
+			if e.Cached == half {
+				t.Errorf("left is %+v", e)
+			}
+		}
+	}
+	if err := storetest.Failing(t, func(ctx context.Context) error {
+		_, _, err := w.svc.Cache.Prune(asAdmin(ctx))
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 }

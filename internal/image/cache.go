@@ -50,7 +50,7 @@ func (f *Cache) open(img *Image) backend.Object {
 		return nil
 	}
 	info, err := file.Stat()
-	if err != nil || img.Size == nil || info.Size() != *img.Size {
+	if err != nil || info.Size() != img.Bytes() {
 		file.Close()
 		return nil
 	}
@@ -296,11 +296,9 @@ func (f *Cache) Drop(ctx context.Context, id string) error {
 	for _, e := range entries {
 		known = known || e.ImageID == id
 	}
-	if _, err := f.s.Images.get(ctx, id); err != nil && !known {
-		return errs.New(errs.NotFound, "Image %s not found.", quotable(id))
-	}
 	if !known {
-		return nil
+		_, err := f.s.Images.get(ctx, id)
+		return err
 	}
 	f.drop(id)
 	return f.forget(ctx, id)

@@ -2,9 +2,11 @@ package image
 
 import (
 	"context"
+	"encoding/hex"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/ids"
@@ -163,10 +165,7 @@ func (f *Locations) parse(v any, have []Location) (Location, Validation, error) 
 	var loc Location
 	if i := slices.IndexFunc(have, func(l Location) bool { return l.URL == text }); i >= 0 {
 		loc = have[i]
-		loc.Metadata = map[string]any{}
-		if loc.Store != "" {
-			loc.Metadata["store"] = loc.Store
-		}
+		loc.Metadata = map[string]any{"store": loc.Store}
 	} else {
 		var err error
 		if loc, err = f.foreign(text); err != nil {
@@ -217,11 +216,11 @@ func parseValidation(v any) (Validation, error) {
 		}
 		switch k {
 		case "checksum":
-			out.Checksum = text
+			out.Checksum = strings.ToLower(text)
 		case "os_hash_algo":
 			out.HashAlgo = text
 		case "os_hash_value":
-			out.HashValue = text
+			out.HashValue = strings.ToLower(text)
 		default:
 			return out, mismatch("validation_data", "an object with os_hash_algo, os_hash_value and checksum only")
 		}
@@ -241,16 +240,10 @@ func parseValidation(v any) (Validation, error) {
 	return out, nil
 }
 
+// hexDigits tells whether s is a hash of n digits; none at all is well.
 func hexDigits(s string, n int) bool {
-	if s == "" {
-		return true
-	}
-	for _, c := range s {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
-			return false
-		}
-	}
-	return len(s) == n
+	_, err := hex.DecodeString(s)
+	return s == "" || err == nil && len(s) == n
 }
 
 // claim takes over what is claimed of a queued image's data; an image that has

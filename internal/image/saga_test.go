@@ -34,7 +34,9 @@ type world struct {
 	web string // where crashData is
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, func(*image.Config) {}) }
+
+func newWorldWith(t *testing.T, change func(*image.Config)) *world {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(crashData()))
@@ -49,6 +51,7 @@ func newWorld(t *testing.T) *world {
 	w.tasks, w.sagas = task.NewRunner(log), saga.NewEngine(w.db, saga.Config{})
 	cfg := image.DefaultConfig(filepath.Join(w.dir, "data"))
 	cfg.WebAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	change(&cfg)
 	stores := []image.NamedStore{{ID: "web", Backend: web.New(webget.Rules{Allow: cfg.WebAllow})}}
 	for _, id := range []string{"two", "one"} {
 		b, err := file.New(filepath.Join(w.dir, id))

@@ -132,7 +132,7 @@ func byteRange(h http.Header, size int64) (off, n int64, partial bool, err error
 		if text = h.Get("Content-Range"); text == "" {
 			return 0, size, false, nil
 		}
-		text, _, _ = strings.Cut(strings.Replace(text, "bytes ", "bytes=", 1), "/")
+		text, _, _ = strings.Cut(strings.ReplaceAll(text, "bytes ", "bytes="), "/")
 	}
 	bad := errs.New(errs.Range, "Invalid Range header %.100q for an image of %d bytes: one range of bytes is understood.", text, size)
 	spec, ok := strings.CutPrefix(strings.TrimSpace(text), "bytes=")

@@ -39,10 +39,20 @@ func TestOtherFilters(t *testing.T) {
 			c.As("admin").Want(201, "POST", all, n)
 		}
 		for _, tc := range []struct{ who, query, want string }{
-			{"admin", "resource_types=T1", "A"}, {"admin", "resource_types=T2", "A B"}, {"admin", "resource_types=T1,T3", "A C"}, {"admin", "resource_types=T4", ""},
-			{"admin", "resource_types=&owner=p-alice", "A B"}, {"admin", "owner=p-bob", "C"}, {"admin", "owner=nobody", ""},
-			{"admin", "visibility=private", "B C"}, {"admin", "visibility=public&owner=p-alice", "A"}, {"admin", "visibility=&owner=p-alice", "A B"},
-			{"alice", "owner=p-alice", "A B"}, {"alice", "owner=p-bob", ""}, {"bob", "visibility=private", "C"}, {"bob", "owner=p-alice", "A"},
+			{"admin", "resource_types=T1", "A"},
+			{"admin", "resource_types=T2", "A B"},
+			{"admin", "resource_types=T1,T3", "A C"},
+			{"admin", "resource_types=T4", ""},
+			{"admin", "resource_types=&owner=p-alice", "A B"},
+			{"admin", "owner=p-bob", "C"},
+			{"admin", "owner=nobody", ""},
+			{"admin", "visibility=private", "B C"},
+			{"admin", "visibility=public&owner=p-alice", "A"},
+			{"admin", "visibility=&owner=p-alice", "A B"},
+			{"alice", "owner=p-alice", "A B"},
+			{"alice", "owner=p-bob", ""},
+			{"bob", "visibility=private", "C"},
+			{"bob", "owner=p-alice", "A"},
 		} {
 			if got := c.names(tc.who, all+"?limit=1000&"+tc.query, "namespaces", "namespace"); got != tc.want {
 				t.Errorf("%s lists ?%s: %q, want %q", tc.who, tc.query, got, tc.want)
@@ -86,9 +96,14 @@ func TestOtherFilters(t *testing.T) {
 		c.As("admin").Want(404, "GET", "/v2/tasks/nothing", nil)
 		c.As("admin").Want(404, "DELETE", "/v2/tasks/nothing", nil)
 		for _, bad := range []any{
-			map[string]any{}, map[string]any{"type": "import"}, map[string]any{"type": "export", "input": body(web.URL)["input"]}, map[string]any{"type": 1, "input": map[string]any{}},
-			map[string]any{"type": "import", "input": map[string]any{"image_properties": map[string]any{}}}, map[string]any{"type": "import", "input": map[string]any{"import_from": web.URL}},
-			body("file:///etc/passwd"), map[string]any{"type": "import", "input": map[string]any{"import_from": web.URL, "image_properties": map[string]any{"min_disk": "x"}}},
+			map[string]any{},
+			map[string]any{"type": "import"},
+			map[string]any{"type": "export", "input": body(web.URL)["input"]},
+			map[string]any{"type": 1, "input": map[string]any{}},
+			map[string]any{"type": "import", "input": map[string]any{"image_properties": map[string]any{}}},
+			map[string]any{"type": "import", "input": map[string]any{"import_from": web.URL}},
+			body("file:///etc/passwd"),
+			map[string]any{"type": "import", "input": map[string]any{"import_from": web.URL, "image_properties": map[string]any{"min_disk": "x"}}},
 		} {
 			c.As("admin").Want(400, "POST", "/v2/tasks", bad)
 		}

@@ -111,8 +111,10 @@ func TestRefused(t *testing.T) {
 		code   string
 		kind   errs.Kind
 	}{
-		{http.StatusInsufficientStorage, "x", errs.TooLarge}, {http.StatusForbidden, "QuotaExceeded", errs.TooLarge},
-		{http.StatusBadRequest, "XMinioStorageFull", errs.TooLarge}, {http.StatusForbidden, "AccessDenied", errs.Unavailable},
+		{http.StatusInsufficientStorage, "x", errs.TooLarge},
+		{http.StatusForbidden, "QuotaExceeded", errs.TooLarge},
+		{http.StatusBadRequest, "XMinioStorageFull", errs.TooLarge},
+		{http.StatusForbidden, "AccessDenied", errs.Unavailable},
 		{http.StatusNotFound, "NoSuchBucket", errs.Unavailable},
 	} {
 		for name, where := range map[string]func(r *http.Request) bool{
@@ -163,11 +165,11 @@ func TestDelete(t *testing.T) {
 		code   string
 		fine   bool
 	}{
-		"it":                  {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery == "" }, 403, "AccessDenied", false},
-		"its uploads":         {func(r *http.Request) bool { return r.Method == http.MethodGet }, 403, "AccessDenied", false},
-		"an upload":           {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery != "" }, 403, "AccessDenied", false},
-		"what is gone":        {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery == "" }, 404, "NoSuchKey", true},
-		"an upload gone":      {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery != "" }, 404, "NoSuchUpload", true},
+		"it":                 {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery == "" }, 403, "AccessDenied", false},
+		"its uploads":        {func(r *http.Request) bool { return r.Method == http.MethodGet }, 403, "AccessDenied", false},
+		"an upload":          {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery != "" }, 403, "AccessDenied", false},
+		"what is gone":       {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery == "" }, 404, "NoSuchKey", true},
+		"an upload gone":     {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery != "" }, 404, "NoSuchUpload", true},
 		"a bucket not there": {func(r *http.Request) bool { return r.Method == http.MethodDelete && r.URL.RawQuery == "" }, 404, "NoSuchBucket", false},
 	} {
 		p.uploads["dead"], p.keys["dead"] = map[string][]byte{}, "bucket/images/key"
