@@ -81,6 +81,16 @@ func (v volumes) handlers() map[string]func(context.Context, *bus.Msg) (any, err
 		hostapi.VerbVolumeRelease: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeName) (*struct{}, error) {
 			return nil, b.ReleaseVolume(ctx, m.VolumeRef, m.Name)
 		}),
+		hostapi.VerbVolumeManageableSnapshots: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeRef) (*[]hostapi.ManageableSnapshot, error) {
+			out, err := b.ManageableSnapshots(ctx, m.Backend)
+			return &out, err
+		}),
+		hostapi.VerbVolumeAdoptSnapshot: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeSnapshotName) (*hostapi.VolumeBytes, error) {
+			return b.AdoptSnapshot(ctx, m.VolumeSnapshotRef, m.Name)
+		}),
+		hostapi.VerbVolumeReleaseSnapshot: at(v, func(ctx context.Context, b hostapi.VolumeHost, m *hostapi.VolumeSnapshotName) (*struct{}, error) {
+			return nil, b.ReleaseSnapshot(ctx, m.VolumeSnapshotRef, m.Name)
+		}),
 		hostapi.VerbVolumeBackends: verb(func(ctx context.Context, _ *struct{}) (*[]hostapi.VolumeBackend, error) {
 			out := v.backends(ctx)
 			return &out, nil

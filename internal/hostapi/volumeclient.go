@@ -24,6 +24,10 @@ const (
 	VerbVolumeAdopt          = "volume-adopt"           // VolumeName → VolumeBytes
 	VerbVolumeRelease        = "volume-release"         // VolumeName → nothing
 
+	VerbVolumeManageableSnapshots = "volume-manageable-snapshots" // VolumeRef → []ManageableSnapshot
+	VerbVolumeAdoptSnapshot       = "volume-adopt-snapshot"       // VolumeSnapshotName → VolumeBytes
+	VerbVolumeReleaseSnapshot     = "volume-release-snapshot"     // VolumeSnapshotName → nothing
+
 	ControlWriteBackup = "backup-write" // BackupWrite → nothing
 	ControlReadBackup  = "backup-read"  // BackupRead → BackupWrite
 )
@@ -49,6 +53,12 @@ type VolumeLimit struct {
 // VolumeName is the message of AdoptVolume and ReleaseVolume.
 type VolumeName struct {
 	VolumeRef
+	Name string `json:"name"`
+}
+
+// VolumeSnapshotName is the message of AdoptSnapshot and ReleaseSnapshot.
+type VolumeSnapshotName struct {
+	VolumeSnapshotRef
 	Name string `json:"name"`
 }
 
@@ -135,6 +145,18 @@ func (v volumesOf) AdoptVolume(ctx context.Context, ref VolumeRef, name string) 
 
 func (v volumesOf) ReleaseVolume(ctx context.Context, ref VolumeRef, name string) error {
 	return v.tell(ctx, VerbVolumeRelease, VolumeName{ref, name})
+}
+
+func (v volumesOf) ManageableSnapshots(ctx context.Context, backend string) ([]ManageableSnapshot, error) {
+	return list[ManageableSnapshot](ctx, v, VerbVolumeManageableSnapshots, VolumeRef{Backend: backend})
+}
+
+func (v volumesOf) AdoptSnapshot(ctx context.Context, s VolumeSnapshotRef, name string) (*VolumeBytes, error) {
+	return ask[VolumeBytes](ctx, v.client, v.host, VerbVolumeAdoptSnapshot, VolumeSnapshotName{s, name})
+}
+
+func (v volumesOf) ReleaseSnapshot(ctx context.Context, s VolumeSnapshotRef, name string) error {
+	return v.tell(ctx, VerbVolumeReleaseSnapshot, VolumeSnapshotName{s, name})
 }
 
 func (v volumesOf) tell(ctx context.Context, verb string, in any) error {

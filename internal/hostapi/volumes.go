@@ -49,6 +49,13 @@ type VolumeHost interface {
 	// AdoptVolume gives existing bytes a volume's id; ReleaseVolume forgets the id and keeps the bytes under Name.
 	AdoptVolume(ctx context.Context, v VolumeRef, name string) (*VolumeBytes, error)
 	ReleaseVolume(ctx context.Context, v VolumeRef, name string) error
+	// ManageableSnapshots lists snapshots of a backend's volumes that may be taken over, and those that are managed.
+	ManageableSnapshots(ctx context.Context, backend string) ([]ManageableSnapshot, error)
+	// AdoptSnapshot gives what a volume was once, kept under Name, a snapshot's id;
+	// ReleaseSnapshot forgets the id and keeps it under Name. It lives with its
+	// volume: while it is there the volume is not deleted.
+	AdoptSnapshot(ctx context.Context, s VolumeSnapshotRef, name string) (*VolumeBytes, error)
+	ReleaseSnapshot(ctx context.Context, s VolumeSnapshotRef, name string) error
 }
 
 // VolumeRef names a volume in one of a host's backends.
@@ -226,4 +233,14 @@ type ManageableVolume struct {
 	Safe    bool   `json:"safe"`
 	Reason  string `json:"reason,omitempty"` // why not
 	Volume  string `json:"volume,omitempty"` // the volume that owns it
+}
+
+// ManageableSnapshot is a snapshot of a backend's volume.
+type ManageableSnapshot struct {
+	Name     string `json:"name"`
+	Volume   string `json:"volume"` // whose it is
+	SizeGiB  int    `json:"size_gib"`
+	Safe     bool   `json:"safe"`
+	Reason   string `json:"reason,omitempty"`   // why not
+	Snapshot string `json:"snapshot,omitempty"` // the id that it is managed by
 }

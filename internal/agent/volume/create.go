@@ -219,6 +219,11 @@ func (b *Backend) DeleteVolume(ctx context.Context, ref hostapi.VolumeRef) error
 	if n := v.rec.snapshots(); n > 0 {
 		return errs.New(errs.Conflict, "Volume %s has %d snapshots.", ref.ID, n)
 	}
+	if strays, err := b.store.strays(ctx, v); err != nil {
+		return err
+	} else if len(strays) > 0 {
+		return errs.New(errs.Conflict, "Volume %s has %d snapshots that nobody manages, %q first; manage and delete them, then it can be deleted.", ref.ID, len(strays), strays[0].Name)
+	}
 	if err := v.daemon().stop(ctx); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (f *folders) unsnapshot(ctx context.Context, v *volume, id string) error {
 		}
 	}
 	for i := 0; i+1 < len(v.rec.Layers); i++ {
-		if v.rec.Layers[i].Snapshot != "" {
+		if v.rec.Layers[i].kept() {
 			continue
 		}
 		above, err := f.share.stat(ctx, v.in(v.rec.Layers[i+1].file()))

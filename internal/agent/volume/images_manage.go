@@ -22,10 +22,10 @@ func (i *images) manageable(ctx context.Context) ([]hostapi.ManageableVolume, er
 	if err := i.ask(ctx, &list, "rbd", "ls", "-l", i.Pool); err != nil {
 		return nil, err
 	}
-	snapshots := map[string]bool{}
+	clashes := map[string]string{}
 	for _, l := range list {
-		if l.Snapshot != "" {
-			snapshots[l.Image] = true
+		if marked.MatchString(l.Snapshot) {
+			clashes[l.Image] = l.Snapshot
 		}
 	}
 	var out []hostapi.ManageableVolume
@@ -34,8 +34,8 @@ func (i *images) manageable(ctx context.Context) ([]hostapi.ManageableVolume, er
 		switch {
 		case l.Snapshot != "", ours.MatchString(l.Image) && strings.HasPrefix(l.Image, "image-"):
 			continue
-		case snapshots[l.Image]:
-			m.Safe, m.Reason = false, "it has snapshots"
+		case clashes[l.Image] != "":
+			m.Safe, m.Reason = false, clashOf(clashes[l.Image])
 		}
 		if ours.MatchString(l.Image) {
 			id := strings.TrimPrefix(l.Image, "volume-")
@@ -46,6 +46,11 @@ func (i *images) manageable(ctx context.Context) ([]hostapi.ManageableVolume, er
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// clashOf says why an image with such a snapshot is left alone.
+func clashOf(snapshot string) string {
+	return "it has a snapshot " + snapshot + ", which is a name that the backend gives itself"
 }
 
 // parkedRecord is where the record of a released volume is, which knows its key.
@@ -70,7 +75,9 @@ func (i *images) adopt(ctx context.Context, id, name string) error {
 	case err != nil:
 		return err
 	case info.Snapshots > 0:
-		return errs.New(errs.Conflict, "Image %s has %d snapshots.", name, info.Snapshots)
+		if err := i.clash(ctx, from); err != nil {
+			return err
+		}
 	}
 	rec, err := i.loadAt(ctx, parkedRecord(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,6 +100,17 @@ func (i *images) adopt(ctx context.Context, id, name string) error {
 		return err
 	}
 	return i.forget(ctx, parkedRecord(name))
+}
+
+// clash refuses an image that has snapshots which the backend would take for its own.
+func (i *images) clash(ctx context.Context, name string) error {
+	list, err := i.marksOf(ctx, name)
+	for _, m := range list {
+		if marked.MatchString(m.Name) {
+			return errs.New(errs.Conflict, "Image %s cannot be managed: %s.", name, clashOf(m.Name))
+		}
+	}
+	return err
 }
 
 func (i *images) release(ctx context.Context, v *volume, name string) error {

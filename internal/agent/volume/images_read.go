@@ -1,8 +1,11 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 
 	"kumoi/internal/agent/volume/nbd"
@@ -63,8 +66,8 @@ func (i *images) read(ctx context.Context, ref hostapi.VolumeRef, want view, use
 // older one; nil: nobody knows.
 func (i *images) freeze(ctx context.Context, v *volume, want view, moment string) (changed func(func(nbd.Extent) error) error, err error) {
 	for _, old := range i.marks(ctx, v) {
-		if old == readMark || strings.HasPrefix(old, backupMark) && old != backupMark+v.rec.Bitmap { // of something that was cut short
-			if err := i.unmark(ctx, v, old); err != nil {
+		if !strings.HasPrefix(old.Name, "clone-") && marked.MatchString(old.Name) && old.Name != backupMark+v.rec.Bitmap { // of something that was cut short
+			if err := i.unmark(ctx, v, old.Name); err != nil {
 				return nil, err
 			}
 		}
@@ -93,19 +96,32 @@ func (i *images) freeze(ctx context.Context, v *volume, want view, moment string
 	}, nil
 }
 
-// marks are the names of a volume's snapshots; none if they cannot be told.
-func (i *images) marks(ctx context.Context, v *volume) (names []string) {
-	var list []struct {
-		Name string `json:"name"`
-	}
-	if err := i.ask(ctx, &list, "rbd", "snap", "ls", i.at(imageOf(v.rec.ID))); err != nil {
+// mark is a snapshot as Ceph knows it. Those that are made later have higher ids.
+type mark struct {
+	ID        int64  `json:"id"`
+	Name      string `json:"name"`
+	Size      int64  `json:"size"`
+	Protected string `json:"protected"`
+}
+
+// marksOf are an image's snapshots.
+func (i *images) marksOf(ctx context.Context, name string) (list []mark, err error) {
+	err = i.ask(ctx, &list, "rbd", "snap", "ls", i.at(name))
+	slices.SortFunc(list, func(a, b mark) int { return cmp.Compare(a.ID, b.ID) })
+	return list, err
+}
+
+// marks are a volume's snapshots; none if they cannot be told.
+func (i *images) marks(ctx context.Context, v *volume) []mark {
+	list, err := i.marksOf(ctx, imageOf(v.rec.ID))
+	if err != nil {
 		return nil
 	}
-	for _, s := range list {
-		names = append(names, s.Name)
-	}
-	return names
+	return list
 }
+
+// marked are the names of snapshots that the backend makes for itself.
+var marked = regexp.MustCompile(`^(read|(backup|clone)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`)
 
 // offerStill has a daemon serve the moment.
 func (i *images) offerStill(ctx context.Context, v *volume, q *qmp, d daemon, want view, moment string) error {

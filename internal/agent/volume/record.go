@@ -41,6 +41,7 @@ type layer struct {
 	N        int    `json:"n"`
 	Format   string `json:"format"`             // raw or qcow2
 	Snapshot string `json:"snapshot,omitempty"` // that it is; "" also once that was deleted
+	Released string `json:"released,omitempty"` // the name of a snapshot that nobody manages
 	SizeGiB  int    `json:"size_gib,omitempty"` // of the snapshot
 }
 
@@ -64,6 +65,14 @@ func (r *record) bytes() int64 { return int64(r.SizeGiB)<<30 + r.Header }
 func (r *record) snapshot(id string) int {
 	return slices.IndexFunc(r.Layers, func(l layer) bool { return l.Snapshot == id && id != "" })
 }
+
+// released is the layer that a snapshot is which nobody manages; -1 if there is none.
+func (r *record) released(name string) int {
+	return slices.IndexFunc(r.Layers, func(l layer) bool { return l.Released == name && name != "" })
+}
+
+// kept tells whether a layer is a snapshot, whoever manages it.
+func (l layer) kept() bool { return l.Snapshot != "" || l.Released != "" }
 
 func (r *record) snapshots() int {
 	n := 0

@@ -36,7 +36,7 @@ func (b *Backend) RevertVolume(ctx context.Context, s hostapi.VolumeSnapshotRef)
 		if at < 0 {
 			return errs.New(errs.NotFound, "Volume %s has no snapshot %s.", s.ID, s.SnapshotID)
 		}
-		if slices.ContainsFunc(v.rec.Layers[at+1:], func(l layer) bool { return l.Snapshot != "" }) {
+		if slices.ContainsFunc(v.rec.Layers[at+1:], layer.kept) {
 			return errs.New(errs.Conflict, "Snapshot %s is not the newest of volume %s.", s.SnapshotID, s.ID)
 		}
 		if err := v.idle(); err != nil {

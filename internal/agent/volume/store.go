@@ -56,6 +56,14 @@ type store interface {
 	manageable(ctx context.Context) ([]hostapi.ManageableVolume, error)
 	adopt(ctx context.Context, id, name string) error
 	release(ctx context.Context, v *volume, name string) error
+
+	// manageableSnapshots are those of all volumes, strays those of one that
+	// nobody manages. adoptSnapshot and releaseSnapshot give an error that is
+	// fs.ErrNotExist if there is none of that name or id.
+	manageableSnapshots(ctx context.Context) ([]hostapi.ManageableSnapshot, error)
+	strays(ctx context.Context, v *volume) ([]hostapi.ManageableSnapshot, error)
+	adoptSnapshot(ctx context.Context, v *volume, id, name string) error
+	releaseSnapshot(ctx context.Context, v *volume, id, name string) error
 }
 
 // view is what a reader wants to see.

@@ -45,7 +45,7 @@ func Run(t *testing.T, start func(t *testing.T) Harness) {
 	for name, test := range map[string]func(*judge){
 		"empty": (*judge).empty, "image": (*judge).image, "snapshots": (*judge).snapshots, "clones": (*judge).clones,
 		"extend": (*judge).extend, "exports": (*judge).exports, "limits": (*judge).limits, "copy": (*judge).copies,
-		"upload": (*judge).upload, "backups": (*judge).backups, "in use": (*judge).inUse, "manage": (*judge).manage,
+		"upload": (*judge).upload, "backups": (*judge).backups, "in use": (*judge).inUse, "manage": (*judge).manage, "manage snapshots": (*judge).manageSnapshots,
 		"not there": (*judge).notThere, "encryption": (*judge).encryption, "thick": (*judge).thick,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -161,6 +161,74 @@ func (j *judge) manage() {
 	}
 }
 
+// manageSnapshots has the older of two snapshots let go and taken over under another id.
+func (j *judge) manageSnapshots() {
+	ref, name := j.create(&hostapi.VolumeCreate{}), "kept-"+uuid.NewString()
+	one, two, three := text("one", mib), text("two", mib), text("three", mib)
+	d, _ := j.export(&hostapi.VolumeExport{VolumeRef: ref})
+	j.write(d, 0, one)
+	older := j.snapshot(ref)
+	j.write(d, 0, two)
+	newer := j.snapshot(ref)
+	j.write(d, 0, three)
+	listed := func(name, id string) {
+		j.Helper()
+		list, err := j.Host.ManageableSnapshots(j.ctx, j.Backend)
+		j.ok(err)
+		for _, m := range list {
+			if m.Volume == ref.ID && m.Name == name && m.Snapshot == id {
+				if m.Safe != (id == "") || m.Safe == (m.Reason != "") || m.SizeGiB != 1 {
+					j.Errorf("listed as %+v", m)
+				}
+				return
+			}
+		}
+		j.Errorf("%s %s is not listed: %+v", name, id, list)
+	}
+	listed(older.SnapshotID, older.SnapshotID)
+	j.twice(func() error { return j.Host.ReleaseSnapshot(j.ctx, older, name) })
+	listed(name, "")
+	j.is(j.Host.ReleaseSnapshot(j.ctx, newer, name), errs.Exists)
+	j.ok(j.Host.DeleteVolumeSnapshot(j.ctx, older)) // it is nobody's
+	listed(name, "")
+	_, err := j.Host.CreateVolume(j.ctx, &hostapi.VolumeCreate{VolumeRef: j.ref(), SizeGiB: 1, Snapshot: &older})
+	j.is(err, errs.NotFound)
+	another := hostapi.VolumeSnapshotRef{VolumeRef: ref, SnapshotID: uuid.NewString()}
+	j.twice(func() error {
+		got, err := j.Host.AdoptSnapshot(j.ctx, another, name)
+		if err == nil && got.SizeGiB != 1 {
+			j.Errorf("adopted as %+v", got)
+		}
+		return err
+	})
+	listed(another.SnapshotID, another.SnapshotID)
+	from := j.create(&hostapi.VolumeCreate{Snapshot: &another})
+	j.with(from, nil, func(d Device) { j.holds(d, 0, one) })
+	for _, none := range []string{name, newer.SnapshotID, "", "../../etc/passwd"} {
+		_, err := j.Host.AdoptSnapshot(j.ctx, hostapi.VolumeSnapshotRef{VolumeRef: ref, SnapshotID: uuid.NewString()}, none)
+		j.is(err, errs.NotFound)
+	}
+	j.is(j.Host.RevertVolume(j.ctx, another), errs.Conflict) // it is the older one still
+	j.twice(func() error { return j.Host.DeleteVolumeSnapshot(j.ctx, newer) })
+	j.holds(d, 0, three)
+
+	// What nobody manages keeps its volume, and goes with it where that goes.
+	alone := j.create(&hostapi.VolumeCreate{})
+	s := j.snapshot(alone)
+	j.twice(func() error { return j.Host.ReleaseSnapshot(j.ctx, s, name) })
+	j.is(j.Host.DeleteVolume(j.ctx, alone), errs.Conflict)
+	parked := "volume-of-" + name
+	j.ok(j.Host.ReleaseVolume(j.ctx, alone, parked))
+	adopted := j.ref()
+	_, err = j.Host.AdoptVolume(j.ctx, adopted, parked)
+	j.ok(err)
+	back := hostapi.VolumeSnapshotRef{VolumeRef: adopted, SnapshotID: uuid.NewString()}
+	_, err = j.Host.AdoptSnapshot(j.ctx, back, name)
+	j.ok(err)
+	j.ok(j.Host.DeleteVolumeSnapshot(j.ctx, back))
+	j.delete(adopted)
+}
+
 func (j *judge) notThere() {
 	ref := j.ref()
 	s := hostapi.VolumeSnapshotRef{VolumeRef: ref, SnapshotID: uuid.NewString()}

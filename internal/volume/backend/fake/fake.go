@@ -50,7 +50,8 @@ type volume struct {
 }
 
 type snapshot struct {
-	id      string
+	id      string // "": nobody manages it
+	name    string // then
 	sizeGiB int
 	content content
 }

@@ -68,7 +68,7 @@ func (h *Host) ReleaseVolume(_ context.Context, ref hostapi.VolumeRef, name stri
 		return err
 	case len(v.clients) > 0:
 		return errs.New(errs.Conflict, "The volume is exported to %d clients.", len(v.clients))
-	case len(v.snapshots) > 0:
+	case slices.ContainsFunc(v.snapshots, func(s snapshot) bool { return s.id != "" }):
 		return errs.New(errs.Conflict, "The volume has %d snapshots.", len(v.snapshots))
 	case h.parked[place] != nil:
 		return errs.New(errs.Exists, "Backend %s has a %s already.", ref.Backend, name)
@@ -76,4 +76,68 @@ func (h *Host) ReleaseVolume(_ context.Context, ref hostapi.VolumeRef, name stri
 	delete(h.volumes, ref)
 	h.parked[place] = v
 	return nil
+}
+
+// ManageableSnapshots lists the snapshots of all volumes.
+func (h *Host) ManageableSnapshots(_ context.Context, backend string) ([]hostapi.ManageableSnapshot, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []hostapi.ManageableSnapshot
+	for ref, v := range h.volumes {
+		if ref.Backend != backend {
+			continue
+		}
+		for _, s := range v.snapshots {
+			m := hostapi.ManageableSnapshot{Name: s.name, Volume: ref.ID, SizeGiB: s.sizeGiB, Safe: s.id == "", Snapshot: s.id}
+			if s.id != "" {
+				m.Name, m.Reason = s.id, "already managed"
+			}
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b hostapi.ManageableSnapshot) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// AdoptSnapshot gives a snapshot that nobody manages an id.
+func (h *Host) AdoptSnapshot(_ context.Context, s hostapi.VolumeSnapshotRef, name string) (*hostapi.VolumeBytes, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, at, err := h.snapshot(s)
+	if v == nil {
+		return nil, err
+	}
+	if at < 0 {
+		at = v.released(name)
+	}
+	if at < 0 {
+		return nil, errs.New(errs.NotFound, "Volume %s has no snapshot %s to manage.", s.ID, name)
+	}
+	kept := &v.snapshots[at]
+	kept.id, kept.name = s.SnapshotID, ""
+	return &hostapi.VolumeBytes{SizeGiB: kept.sizeGiB, UsedBytes: kept.content.used()}, nil
+}
+
+// ReleaseSnapshot forgets whose a snapshot is.
+func (h *Host) ReleaseSnapshot(_ context.Context, s hostapi.VolumeSnapshotRef, name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, at, err := h.snapshot(s)
+	switch {
+	case v == nil:
+		return err
+	case at < 0 && v.released(name) >= 0:
+		return nil
+	case at < 0:
+		return err
+	case v.released(name) >= 0:
+		return errs.New(errs.Exists, "Volume %s has a snapshot %s already.", s.ID, name)
+	}
+	v.snapshots[at].id, v.snapshots[at].name = "", name
+	return nil
+}
+
+// released is the snapshot that nobody manages of a name; -1 if there is none.
+func (v *volume) released(name string) int {
+	return slices.IndexFunc(v.snapshots, func(s snapshot) bool { return s.id == "" && s.name == name && name != "" })
 }

@@ -14,7 +14,7 @@ func (h *Host) snapshot(s hostapi.VolumeSnapshotRef) (*volume, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	at := slices.IndexFunc(v.snapshots, func(have snapshot) bool { return have.id == s.SnapshotID })
+	at := slices.IndexFunc(v.snapshots, func(have snapshot) bool { return have.id == s.SnapshotID && have.id != "" })
 	if at < 0 {
 		return v, at, errs.New(errs.NotFound, "Volume %s has no snapshot %s.", s.ID, s.SnapshotID)
 	}
@@ -29,7 +29,7 @@ func (h *Host) CreateVolumeSnapshot(_ context.Context, s hostapi.VolumeSnapshotR
 	if v == nil || err == nil {
 		return err
 	}
-	v.snapshots = append(v.snapshots, snapshot{s.SnapshotID, v.sizeGiB, v.content.clone()})
+	v.snapshots = append(v.snapshots, snapshot{id: s.SnapshotID, sizeGiB: v.sizeGiB, content: v.content.clone()})
 	return nil
 }
 
