@@ -163,34 +163,3 @@ func (f *Managed) List(ctx context.Context, place string) ([]hostapi.ManageableV
 	}
 	return h.ManageableVolumes(ctx, ParsePlace(place).Backend)
 }
-
-// Manage would take over a snapshot that no volume's record knows; the
-// backends keep none.
-func (f *Snapshots) Manage(ctx context.Context, volumeID string) error {
-	if err := f.s.Check(ctx, "snapshot_extension:snapshot_manage"); err != nil {
-		return err
-	}
-	if _, err := f.s.Volumes.Show(ctx, volumeID); err != nil {
-		return err
-	}
-	return errs.New(errs.Invalid, "Invalid input received: The backend keeps no snapshots that it could take over.")
-}
-
-// Manageable lists snapshots that may be taken over: none.
-func (f *Snapshots) Manageable(ctx context.Context, place string) error {
-	if err := f.s.Check(ctx, "snapshot_extension:list_manageable"); err != nil {
-		return err
-	}
-	return f.s.read(ctx, func(tx *store.Tx) error {
-		_, err := f.s.Managed.backend(ctx, tx, place)
-		return err
-	})
-}
-
-// Unmanage would let go of a snapshot and keep its bytes, which no backend can.
-func (f *Snapshots) Unmanage(ctx context.Context, id string) error {
-	if _, err := f.showBy(ctx, "snapshot_extension:snapshot_unmanage", id); err != nil {
-		return err
-	}
-	return errs.New(errs.Invalid, "Invalid snapshot: The backend keeps no snapshots apart from their volumes; delete it instead.")
-}

@@ -2,6 +2,7 @@ package volume_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"kumoi/internal/hostapi"
@@ -283,6 +284,49 @@ func TestManageSagas(t *testing.T) {
 			id := w.volume(t, volume.NewVolume{})
 			w.must(t, w.Svc.Managed.Release(w.ctx, id))
 			return w.env(t, "volume.release", both(w.is(id, ""), w.holds(id, false)), w.is(id, volume.Error))
+		})
+	})
+}
+
+func TestManageSnapshotSagas(t *testing.T) {
+	t.Parallel()
+	// made is a volume's snapshot that nobody manages, and its name.
+	released := func(t *testing.T) (w *world, id, name string) {
+		w = newWorld(t)
+		id = w.volume(t, volume.NewVolume{})
+		p, err := w.Svc.Snapshots.Create(w.ctx, volume.NewSnapshot{VolumeID: id})
+		w.must(t, err)
+		w.runAll(t)
+		w.must(t, w.Svc.Snapshots.Unmanage(w.ctx, p.ID))
+		return w, id, "snapshot-" + p.ID
+	}
+	// lies tells which id, if any, manages a snapshot, and under which name it lies.
+	lies := func(w *world, name, owner string) func(t *testing.T) {
+		return func(t *testing.T) {
+			t.Helper()
+			list, err := w.Hosts.Volumes("host").ManageableSnapshots(t.Context(), "fake")
+			if err != nil || len(list) != 1 || list[0].Name != name || list[0].Snapshot != owner {
+				t.Errorf("the backend has %+v: %v; want %s of %q", list, err, name, owner)
+			}
+		}
+	}
+	t.Run("adopt", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w, id, name := released(t)
+			w.runAll(t)
+			p, err := w.Svc.Snapshots.Manage(w.ctx, volume.NewManagedSnapshot{VolumeID: id, Ref: name})
+			w.must(t, err)
+			return w.env(t, "volume.snapshot.adopt", both(w.snapshotIs(p.ID, volume.Available), lies(w, p.ID, p.ID)),
+				both(w.snapshotIs(p.ID, volume.Error), lies(w, name, "")))
+		})
+	})
+	t.Run("release", func(t *testing.T) {
+		t.Parallel()
+		sagatest.Run(t, func(t *testing.T) sagatest.Env[volume.Work] {
+			w, _, name := released(t)
+			id := strings.TrimPrefix(name, "snapshot-")
+			return w.env(t, "volume.snapshot.release", both(w.snapshotIs(id, ""), lies(w, name, "")), w.snapshotIs(id, volume.ErrorDeleting))
 		})
 	})
 }

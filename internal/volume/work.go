@@ -25,16 +25,20 @@ const (
 	kindMigrate      = "volume.migrate"
 	kindAdopt        = "volume.adopt"
 	kindRelease      = "volume.release"
-	kindBackup       = "volume.backup.create"
-	kindDropBackup   = "volume.backup.delete"
-	kindRestore      = "volume.backup.restore"
+
+	kindAdoptSnapshot   = "volume.snapshot.adopt"
+	kindReleaseSnapshot = "volume.snapshot.release"
+
+	kindBackup     = "volume.backup.create"
+	kindDropBackup = "volume.backup.delete"
+	kindRestore    = "volume.backup.restore"
 )
 
 // definitions are all kinds of sagas.
 func (s *Service) definitions() []saga.Definition[Work] {
 	return []saga.Definition[Work]{
 		s.making.saga(), s.Volumes.deleteSaga(), s.Snapshots.createSaga(), s.Snapshots.deleteSaga(), s.Contents.extendSaga(), s.Contents.revertSaga(), s.Contents.reimageSaga(),
-		s.Contents.uploadSaga(), s.Moves.migrateSaga(), s.Managed.adoptSaga(), s.Managed.releaseSaga(), s.Backups.createSaga(), s.Backups.deleteSaga(), s.Backups.restoreSaga(),
+		s.Contents.uploadSaga(), s.Moves.migrateSaga(), s.Managed.adoptSaga(), s.Managed.releaseSaga(), s.Snapshots.adoptSaga(), s.Snapshots.releaseSaga(), s.Backups.createSaga(), s.Backups.deleteSaga(), s.Backups.restoreSaga(),
 	}
 }
 

@@ -287,3 +287,66 @@ func TestMoves(t *testing.T) {
 		t.Error("not managed")
 	}
 }
+
+// A snapshot that is let go stays with its volume, and comes back under another id.
+func TestManagedSnapshots(t *testing.T) {
+	t.Parallel()
+	c := volumetest.New(t)
+	admin := c.As("admin")
+	id := c.Volume("admin")
+	snap := admin.Want(202, "POST", "/snapshots", object{"snapshot": object{"volume_id": id}}).Text("snapshot.id")
+	c.Settle()
+	c.As("alice").Want(404, "POST", "/snapshots/"+snap+"/action", object{"os-unmanage": object{}})
+	const listed = "/manageable_snapshots/detail?host=host@fake%23fake"
+	one := admin.Want(200, "GET", listed, nil)
+	one.Same("manageable-snapshots.0.cinder_id", `"`+snap+`"`)
+	one.Same("manageable-snapshots.0.safe_to_manage", "false")
+	one.Same("manageable-snapshots.0.reason_not_safe", `"already managed"`)
+	one.Same("manageable-snapshots.0.source_reference", `{"source-name":"`+id+`"}`)
+	admin.Want(202, "POST", "/snapshots/"+snap+"/action", object{"os-unmanage": object{}})
+	c.Settle()
+	admin.Want(404, "GET", "/snapshots/"+snap, nil)
+	one = admin.Want(200, "GET", listed, nil)
+	one.Same("manageable-snapshots.0.safe_to_manage", "true")
+	one.Same("manageable-snapshots.0.cinder_id", "null")
+	one.Same("manageable-snapshots.0.size", "1")
+	name := one.Text("manageable-snapshots.0.reference.source-name")
+
+	body := func(ref any) object {
+		return object{"snapshot": object{"volume_id": id, "ref": ref, "name": "again", "metadata": object{"k": "v"}}}
+	}
+	admin.Want(400, "POST", "/manageable_snapshots", body(object{}))
+	lost := admin.Want(202, "POST", "/manageable_snapshots", body("nothing")).Text("snapshot.id")
+	c.Settle()
+	admin.Want(200, "GET", "/snapshots/"+lost, nil).Same("snapshot.status", `"error"`)
+	admin.Want(202, "DELETE", "/snapshots/"+lost, nil)
+	back := admin.Want(202, "POST", "/manageable_snapshots", body(object{"source-name": name})).Text("snapshot.id")
+	c.Settle()
+	shown := admin.Want(200, "GET", "/snapshots/"+back, nil)
+	shown.Same("snapshot.status", `"available"`)
+	shown.Same("snapshot.name", `"again"`)
+	shown.Same("snapshot.metadata", `{"k":"v"}`)
+	from := c.Volume("admin", "snapshot_id", back)
+	if got := c.Status(from); got != "available" {
+		t.Errorf("a volume of the snapshot is %s", got)
+	}
+
+	second := admin.Want(202, "POST", "/snapshots", object{"snapshot": object{"volume_id": id}}).Text("snapshot.id")
+	c.Settle()
+	low, high := min(back, second), max(back, second)
+	first := func(query string) string {
+		return admin.Want(200, "GET", listed+query, nil).Text("manageable-snapshots.0.cinder_id")
+	}
+	if got := first("&sort=reference:asc&limit=1"); got != low {
+		t.Errorf("first is %s, want %s", got, low)
+	}
+	if got := first("&sort=reference:desc"); got != high {
+		t.Errorf("first from behind is %s, want %s", got, high)
+	}
+	if got := first("&sort=reference:asc&marker=" + low); got != high {
+		t.Errorf("after %s comes %s", low, got)
+	}
+	admin.Want(400, "GET", listed+"&sort=name:asc", nil)
+	admin.Want(400, "GET", listed+"&limit=-1", nil)
+	admin.Want(400, "GET", "/manageable_snapshots?host=nowhere@fake", nil)
+}

@@ -1,10 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
+	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/rest"
 	"kumoi/internal/volume"
@@ -21,8 +25,8 @@ func (a *api) manageRoutes() []httpx.Route {
 			since(minor, route("GET", volumes, "volume_extension:list_manageable", a.listManageable(false))),
 			since(minor, route("GET", volumes+"/detail", "volume_extension:list_manageable", a.listManageable(true))),
 			since(minor, route("POST", snapshots, "snapshot_extension:snapshot_manage", a.manageSnapshot)),
-			since(minor, route("GET", snapshots, "snapshot_extension:list_manageable", a.listManageableSnapshots)),
-			since(minor, route("GET", snapshots+"/detail", "snapshot_extension:list_manageable", a.listManageableSnapshots)),
+			since(minor, route("GET", snapshots, "snapshot_extension:list_manageable", a.listManageableSnapshots(false))),
+			since(minor, route("GET", snapshots+"/detail", "snapshot_extension:list_manageable", a.listManageableSnapshots(true))),
 		)
 	}
 	add(8, "/v3/manageable_volumes", "/v3/manageable_snapshots")
@@ -52,14 +56,7 @@ func (a *api) manageVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		return nil, err
 	}
 	in := b.Volume
-	name, _ := in.Ref.(string)
-	if m, ok := in.Ref.(map[string]any); ok {
-		for _, key := range []string{"source-name", "source-id"} {
-			if text, ok := m[key].(string); ok {
-				name = text
-			}
-		}
-	}
+	name := refName(in.Ref)
 	if name == "" {
 		return nil, bad("Invalid input received: The ref must have a source-name, which GET /manageable_volumes lists.")
 	}
@@ -73,6 +70,9 @@ func (a *api) manageVolume(ctx context.Context, r *httpx.Request) (*httpx.Respon
 func (a *api) listManageable(detail bool) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		rows, err := a.svc.Managed.List(ctx, r.Query.Get("host"))
+		if err == nil {
+			rows, err = window(r, rows, func(m hostapi.ManageableVolume) (string, int) { return m.Name, m.SizeGiB })
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -97,25 +97,129 @@ func (a *api) listManageable(detail bool) httpx.Handler {
 	}
 }
 
-var manageSnapshotSchema = fixed(wrapped("snapshot", open(list{"ref", "volume_id"}, object{"volume_id": idText})))
+// window sorts and pages what a host has listed, by reference or size.
+func window[T any](r *httpx.Request, rows []T, of func(T) (name string, size int)) ([]T, error) {
+	keys, dirs := r.Query.Get("sort_key"), r.Query.Get("sort_dir")
+	if both := r.Query.Get("sort"); both != "" {
+		keys, dirs, _ = strings.Cut(both, ":")
+	}
+	up := dirs == "asc"
+	switch {
+	case keys != "" && keys != "reference" && keys != "size":
+		return nil, bad("Invalid input received: Invalid sort keys passed: %.100s", keys)
+	case dirs != "" && dirs != "asc" && dirs != "desc":
+		return nil, bad("Invalid input received: Invalid sort dirs passed: %.100s", dirs)
+	}
+	slices.SortStableFunc(rows, func(x, y T) int {
+		n, s := of(x)
+		m, t := of(y)
+		order := strings.Compare(n, m)
+		if keys == "size" {
+			order = cmp.Or(cmp.Compare(s, t), order)
+		}
+		if !up {
+			order = -order
+		}
+		return order
+	})
+	if marker := r.Query.Get("marker"); marker != "" {
+		at := slices.IndexFunc(rows, func(row T) bool { name, _ := of(row); return name == marker })
+		if at < 0 {
+			return nil, bad("Invalid input received: marker not found: %.100s", marker)
+		}
+		rows = rows[at+1:]
+	}
+	if err := whole(r, "offset", func(n int) { rows = rows[min(n, len(rows)):] }); err != nil {
+		return nil, err
+	}
+	err := whole(r, "limit", func(n int) { rows = rows[:min(n, len(rows))] })
+	return rows, err
+}
+
+// whole hands on a parameter that is a number, if the query has it.
+func whole(r *httpx.Request, name string, use func(n int)) error {
+	text := r.Query.Get(name)
+	if text == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return bad("Invalid input received: %s must be a number that is not negative.", name)
+	}
+	use(n)
+	return nil
+}
+
+var manageSnapshotSchema = fixed(wrapped("snapshot", open(list{"ref", "volume_id"}, object{
+	"ref": object{"type": list{"object", "string"}}, "volume_id": idText, "name": nameOrNull, "description": descText, "metadata": metaOrNull,
+})))
 
 func (a *api) manageSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	b, err := rest.Body[struct {
 		Snapshot struct {
-			Volume string `json:"volume_id"`
+			Ref         any               `json:"ref"`
+			Volume      string            `json:"volume_id"`
+			Name        string            `json:"name"`
+			Description string            `json:"description"`
+			Metadata    map[string]string `json:"metadata"`
 		} `json:"snapshot"`
 	}](r, manageSnapshotSchema)
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.svc.Snapshots.Manage(ctx, b.Snapshot.Volume))
+	in := b.Snapshot
+	name := refName(in.Ref)
+	if name == "" {
+		return nil, bad("Invalid input received: The ref must have a source-name, which GET /manageable_snapshots lists.")
+	}
+	p, err := a.svc.Snapshots.Manage(ctx, volume.NewManagedSnapshot{
+		VolumeID: in.Volume, Ref: name, Name: strings.TrimSpace(in.Name), Description: strings.TrimSpace(in.Description), Metadata: in.Metadata,
+	})
+	return a.snapshots(true).Answer(ctx, r, http.StatusAccepted, p, err)
 }
 
-func (a *api) listManageableSnapshots(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if err := a.svc.Snapshots.Manageable(ctx, r.Query.Get("host")); err != nil {
-		return nil, err
+// refName is what a reference calls something in a backend.
+func refName(ref any) string {
+	name, _ := ref.(string)
+	if m, ok := ref.(map[string]any); ok {
+		for _, key := range []string{"source-name", "source-id"} {
+			if text, ok := m[key].(string); ok {
+				name = text
+			}
+		}
 	}
-	return httpx.JSON(http.StatusOK, object{"manageable-snapshots": list{}}), nil
+	return name
+}
+
+func (a *api) listManageableSnapshots(detail bool) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		rows, err := a.svc.Snapshots.Manageable(ctx, r.Query.Get("host"))
+		if err == nil {
+			rows, err = window(r, rows, func(m hostapi.ManageableSnapshot) (string, int) { return m.Name, m.SizeGiB })
+		}
+		if err != nil {
+			return nil, err
+		}
+		return rest.Answer(http.StatusOK, func(w *rest.Writer) {
+			w.Object("", func() {
+				w.List("manageable-snapshots", func() {
+					for _, m := range rows {
+						w.Object("", func() {
+							w.Any("reference", object{"source-name": m.Name})
+							w.Int("size", int64(m.SizeGiB))
+							w.Bool("safe_to_manage", m.Safe)
+							w.Any("source_reference", object{"source-name": m.Volume})
+							if detail {
+								w.TextOrNull("reason_not_safe", m.Reason)
+								w.TextOrNull("cinder_id", m.Snapshot)
+								w.Null("extra_info")
+							}
+						})
+					}
+				})
+			})
+		}), nil
+	}
 }
 
 func (a *api) unmanageSnapshot(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
