@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kumoi/internal/agent/disk"
+	"kumoi/internal/agent/volume/nbd"
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/errs"
 )
@@ -98,10 +100,11 @@ func (v *volume) encrypt(ctx context.Context, key *hostapi.VolumeEncryption) err
 			"driver": "luks", "file": v.rec.active().node(), "size": size, "key-secret": "key",
 			"cipher-alg": cipher, "cipher-mode": mode, "ivgen-alg": ivgen, "hash-alg": "sha256", "iter-time": 10,
 		}
-		if err := q.do(ctx, "blockdev-create", object{"job-id": "create", "options": options}, nil); err != nil {
+		if err := q.format(ctx, options); err != nil {
 			return err
 		}
-		if err := q.finish(ctx, "create"); err != nil {
+		// What is written is flushed: a daemon that does not end is killed.
+		if err := v.daemon().writing(ctx, q, v.rec.active().node(), func(*nbd.Client) error { return nil }); err != nil {
 			return err
 		}
 		stored, err = q.size(ctx, v.rec.active().node())
@@ -115,6 +118,25 @@ func (v *volume) encrypt(ctx context.Context, key *hostapi.VolumeEncryption) err
 		return fmt.Errorf("the header of LUKS takes %d bytes", v.rec.Header)
 	}
 	return v.b.store.reserve(ctx, v, v.rec.bytes())
+}
+
+// format has the daemon make a disk. QEMU measures how fast the machine derives
+// keys, and gives up where its kernel counts so short a time as none; the next
+// measurement is another.
+func (q *qmp) format(ctx context.Context, options object) error {
+	const job, tries = "create", 20
+	for try := 1; ; try++ {
+		err := q.do(ctx, "blockdev-create", object{"job-id": job, "options": options}, nil)
+		if err == nil {
+			err = q.finish(ctx, job)
+		}
+		if err == nil || try == tries || !strings.Contains(err.Error(), "accurate CPU usage") {
+			return err
+		}
+		if err := q.end(ctx, job); err != nil {
+			return err
+		}
+	}
 }
 
 func cipherOf(e *hostapi.VolumeEncryption) (cipher, mode, ivgen string, err error) {
