@@ -170,6 +170,11 @@ func (k *control) serve(_ context.Context, c *Cloud) error {
 		return err
 	}
 	server := newServer(k.cfg, gateway, c.log)
+	for _, s := range k.list {
+		if s.Hush != nil {
+			server.RegisterOnShutdown(s.Hush)
+		}
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -125,8 +125,11 @@ func (s *services) makeCompute(g ground) (d service.Descriptor, err error) {
 	return d, err
 }
 
-func (s *services) makeDashboard(ground) (service.Descriptor, error) {
-	return dashboardservice.New(dashboardservice.Deps{Files: web.Dist(), Session: identityapi.Browser(s.identity), Fault: identityapi.Fault}), nil
+func (s *services) makeDashboard(g ground) (service.Descriptor, error) {
+	return dashboardservice.New(dashboardservice.Deps{
+		Files: web.Dist(), Session: identityapi.Browser(s.identity), Fault: identityapi.Fault,
+		Events: g.events, Identity: s.identity, Policy: s.policy, Log: g.log,
+	})
 }
 
 // ground is what services are built on. Nothing of it is used before Start, so

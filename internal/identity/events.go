@@ -97,10 +97,39 @@ func (s *Service) heard(e Event) {
 		s.revoked.add(e.Tag, e.IssuedBefore)
 	}
 	s.watch.mark(e.Tag)
+	s.bell.ring()
 	if e.Tag == keysTag {
 		s.keys.forget()
 	}
 }
+
+// bell rings for those who wait for changes.
+type bell struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
+	}
+}
+
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next == nil {
+		b.next = make(chan struct{})
+	}
+	return b.next
+}
+
+// Changed is closed at the next change of anything that a token stands for, for
+// those who hold on to an actor for longer than a request.
+func (s *Service) Changed() <-chan struct{} { return s.bell.wait() }
 
 // listen takes in what other processes committed since the last look.
 type listener struct {

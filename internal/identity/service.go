@@ -84,6 +84,7 @@ type Service struct {
 	hasher  *hasher
 	watch   *watch
 	revoked *revocations
+	bell    bell
 	sso     SingleSignOn
 	saml    SAML
 

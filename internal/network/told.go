@@ -15,7 +15,7 @@ func (s *Service) tell(l *event.Log, t Tables) {
 		return
 	}
 	told(l, s.db, t.Networks.Name(), "network", func(n *Network) any {
-		return networkState{n.common(), n.AdminStateUp, n.Type, n.MTU}
+		return networkState{n.common(), n.AdminStateUp, n.Type, n.MTU, n.Shared, n.External}
 	})
 	told(l, s.db, t.Subnets.Name(), "subnet", func(n *Subnet) any {
 		return subnetState{n.common(), n.NetworkID, n.CIDR, n.Gateway, n.DHCP}
@@ -70,6 +70,8 @@ type (
 		AdminStateUp bool   `json:"admin_state_up"`
 		Type         string `json:"network_type"`
 		MTU          int    `json:"mtu"`
+		Shared       bool   `json:"shared"`
+		External     bool   `json:"router:external"`
 	}
 	subnetState struct {
 		common

@@ -2,14 +2,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"kumoi/internal/dashboard"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/internal/kernel/policy"
 )
 
 // Prefix is where the page answers.
@@ -22,22 +25,33 @@ type Config struct {
 	// Session are the routes of the session from which the page takes its tokens,
 	// and Fault its words for errors.
 	Session []httpx.Route
-	Fault   func(w http.ResponseWriter, r *http.Request, status int, e *errs.Error, requestID string)
+	// Hub, Identity and Policy are for the stream of hints. A stream says that it
+	// lives every Beat and has its token looked at every Check; zero: 15 s and a minute.
+	Hub         *dashboard.Hub
+	Identity    Identity
+	Policy      *policy.Engine
+	Beat, Check time.Duration
+	Fault       func(w http.ResponseWriter, r *http.Request, status int, e *errs.Error, requestID string)
 }
 
 type handlers struct {
+	Config
 	files func() (*dashboard.Files, error)
 }
 
 // New describes the page to the gateway.
 func New(c Config) []*httpx.Service {
-	h := &handlers{files: sync.OnceValues(c.Files)}
+	c.Beat, c.Check = cmp.Or(c.Beat, 15*time.Second), cmp.Or(c.Check, time.Minute)
+	h := &handlers{c, sync.OnceValues(c.Files)}
 	public := func(path string, f httpx.Handler) httpx.Route {
 		return httpx.Route{Method: http.MethodGet, Path: path, Public: true, Handler: f}
 	}
 	page := &httpx.Service{
 		Name: "dashboard", Type: "dashboard", Prefix: Prefix, Fault: c.Fault, OpenPaths: true, Headers: headers(),
-		Routes: append([]httpx.Route{public("/", h.file), public("/{path...}", h.file)}, c.Session...),
+		Status: map[errs.Kind]int{errs.OverQuota: http.StatusTooManyRequests},
+		Routes: append([]httpx.Route{
+			public("/", h.file), public("/{path...}", h.file), {Method: http.MethodGet, Path: "/events", Handler: h.events},
+		}, c.Session...),
 	}
 	return []*httpx.Service{page, forHorizon()}
 }

@@ -12,6 +12,7 @@ import (
 	"kumoi/internal/kernel/httpx"
 	"kumoi/internal/kernel/httpx/httpxtest"
 	"kumoi/internal/kernel/logx"
+	"kumoi/internal/kernel/policy"
 )
 
 var script = strings.Repeat("export const answer = 42; // ", 100)
@@ -19,13 +20,16 @@ var script = strings.Repeat("export const answer = 42; // ", 100)
 // page is the service with a few files, behind a gateway.
 func page(t *testing.T) httpxtest.Client {
 	t.Helper()
-	d := service.New(service.Deps{Files: fstest.MapFS{
+	d, err := service.New(service.Deps{Policy: policy.New(), Files: fstest.MapFS{
 		"index.html":            {Data: []byte("<!doctype html><title>Kumoi</title>")},
 		"theme.js":              {Data: []byte("document")},
 		"assets/index-1a2b3.js": {Data: []byte(script)},
 		"assets/_odd-4c5d6.css": {Data: []byte("p{}")},
 		"assets/font-7e8f9.bin": {Data: []byte{0, 1, 2}},
 	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	gw, err := httpx.NewGateway(httpx.Config{Services: d.APIs, Log: logx.Discard()})
 	if err != nil {
 		t.Fatal(err)

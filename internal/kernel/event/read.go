@@ -92,6 +92,17 @@ func (l *Log) End(ctx context.Context) (p Position, err error) {
 	return p, err
 }
 
+// Kept is the place up to which events are gone: the log has all that came after it.
+func (l *Log) Kept(ctx context.Context) (p Position, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if p, err = cursor(ctx, tx, "", ""); errs.Is(err, errs.NotFound) {
+			err = nil
+		}
+		return err
+	})
+	return p, err
+}
+
 // settled are the events that no running transaction can come before.
 func settled(d store.Dialect) string {
 	if d == store.Postgres {

@@ -43,6 +43,9 @@ type Descriptor struct {
 	// Start begins its work; nil: it has none. Everything before it in the list
 	// has started. ctx bounds the start alone.
 	Start func(ctx context.Context) error
+	// Hush ends answers that have no end of their own, when the API's port closes;
+	// nil: there are none.
+	Hush func()
 	// Stop ends what Start began, and waits for it.
 	Stop func()
 }
