@@ -147,7 +147,7 @@ func (f *Associations) PolicyOf(ctx context.Context, endpointID string) (Policy,
 			tries = append(tries, []store.Cond{store.Eq("service_id", e.ServiceID), store.Eq("region_id", region)})
 			r, err := family.Get(ctx, tx, f.c.t.Regions, region)
 			if err != nil {
-				break
+				return Policy{}, err
 			}
 			region = r.ParentID
 		}
