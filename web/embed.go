@@ -20,3 +20,10 @@ func Dist() fs.FS {
 	}
 	return dist
 }
+
+// Built tells whether the files are those of the page: until they are, index.html
+// alone says how else a cloud is used.
+func Built() bool {
+	_, err := fs.Stat(built, "dist/assets")
+	return err == nil
+}

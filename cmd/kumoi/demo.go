@@ -53,14 +53,13 @@ Server %s runs; the whole path took %.1fs.
   as the user "demo"   source %s        (or OS_CLIENT_CONFIG_FILE=%s OS_CLOUD=kumoi-demo)
   as administrator     source <(%s openrc --data-dir %s)
   then                 openstack server list
-  the web page         %s   (user demo, whose password is in %s)
   the API              %s
   what runs            %s status --data-dir %s
   why it is there      %s explain server %s --data-dir %s
   stop, keep the data  %s down --data-dir %s
   remove every trace   %s down --purge --data-dir %s
 `, r.ServerID, r.Took.Seconds(), r.KeyFile, r.Login, r.FloatingIP, r.OpenRC, r.CloudsYAML,
-		exe, c.DataDir, c.PageURL(), r.OpenRC, c.AuthURL(), exe, c.DataDir, exe, r.ServerID, c.DataDir, exe, c.DataDir, exe, c.DataDir)
+		exe, c.DataDir, c.AuthURL(), exe, c.DataDir, exe, r.ServerID, c.DataDir, exe, c.DataDir, exe, c.DataDir)
 	return nil
 }
 

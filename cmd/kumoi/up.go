@@ -118,11 +118,7 @@ func detach(ctx context.Context, cfg *app.Config) error {
 			continue
 		}
 		if st.Ready {
-			fmt.Printf("kumoi is ready after %.1fs (pid %d)\n  API  %s\n", time.Since(start).Seconds(), st.PID, cmp.Or(st.API, "at the control plane"))
-			if st.API != "" {
-				fmt.Printf("  page %s/ui/\n", st.API)
-			}
-			fmt.Printf("  log  %s\n", logPath)
+			fmt.Printf("kumoi is ready after %.1fs (pid %d)\n  API  %s\n  log  %s\n", time.Since(start).Seconds(), st.PID, cmp.Or(st.API, "at the control plane"), logPath)
 			return nil
 		}
 		if st.Phase != said {

@@ -112,16 +112,8 @@ func Start(ctx context.Context, cfg *Config, roles Roles, log *slog.Logger) (_ *
 		}
 	}
 	c.ready.Store(true)
-	c.log.Info("ready", "api", cfg.Listen, "page", c.page(), "data", cfg.DataDir, "took", time.Since(c.startedAt).Round(time.Millisecond))
+	c.log.Info("ready", "api", cfg.Listen, "data", cfg.DataDir, "took", time.Since(c.startedAt).Round(time.Millisecond))
 	return c, nil
-}
-
-// page is the web page's address; "" where there is no control plane.
-func (c *Cloud) page() string {
-	if !c.roles.Control {
-		return ""
-	}
-	return c.cfg.PageURL()
 }
 
 // Stop ends this process's parts in reverse order. Guests, their network and

@@ -144,9 +144,6 @@ func (c *Config) AdminSocket() string { return c.path("admin.sock") }
 // AdminPasswordFile keeps the first administrator's password for "kumoi openrc".
 func (c *Config) AdminPasswordFile() string { return c.path("admin-password") }
 
-// PageURL is the web page's for clients on this machine.
-func (c *Config) PageURL() string { return strings.TrimSuffix(c.AuthURL(), "/identity/v3") + "/ui/" }
-
 // AuthURL is identity's URL for clients on this machine.
 func (c *Config) AuthURL() string {
 	if c.PublicURL != "" {

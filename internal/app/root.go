@@ -10,11 +10,12 @@ import (
 	identityapi "kumoi/internal/identity/api"
 	"kumoi/internal/kernel/errs"
 	"kumoi/internal/kernel/httpx"
+	"kumoi/web"
 )
 
 // rootService answers at the cloud's own address. What it says is a version
 // document of identity's too, so that clients that were given this address to
-// log in at find the one that they need. Browsers are sent to the page.
+// log in at find the one that they need. Browsers are sent to the page, in a program that has it.
 func rootService(apis []*httpx.Service) *httpx.Service {
 	services := map[string]string{}
 	for _, s := range apis {
@@ -23,7 +24,7 @@ func rootService(apis []*httpx.Service) *httpx.Service {
 	return &httpx.Service{
 		Name: "root", Type: "root", OpenPaths: true,
 		Routes: []httpx.Route{{Method: http.MethodGet, Path: "/", Public: true, Handler: func(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
-			if strings.Contains(r.HTTP.Header.Get("Accept"), "text/html") {
+			if web.Built() && strings.Contains(r.HTTP.Header.Get("Accept"), "text/html") {
 				return dashboardapi.ToPage(), nil
 			}
 			return httpx.JSON(http.StatusOK, map[string]any{
