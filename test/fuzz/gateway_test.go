@@ -182,6 +182,11 @@ func (w *wire) exchange(text string) (*http.Response, []byte, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w (sending: %v)", err, sent) //nolint:errorlint // told beside it
 	}
+	if resp.Header.Get("Content-Type") == "text/event-stream" { // it has no end: its beginning is the answer
+		first, err := bufio.NewReader(resp.Body).ReadBytes('\n')
+		resp.Close = true
+		return resp, first, err
+	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
 	return resp, body, err
