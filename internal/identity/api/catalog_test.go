@@ -66,8 +66,12 @@ func TestRegionTrees(t *testing.T) {
 			status int
 			region any
 		}{
-			{object{"region": "made"}, 201, "made"}, {object{"region": "made"}, 201, "made"}, {object{"region": "unmade", "region_id": "e"}, 201, "e"},
-			{object{}, 201, nil}, {object{"region_id": "none"}, 400, nil}, {object{"service_id": "none", "region": "also"}, 400, nil},
+			{object{"region": "made"}, 201, "made"},
+			{object{"region": "made"}, 201, "made"},
+			{object{"region": "unmade", "region_id": "e"}, 201, "e"},
+			{object{}, 201, nil},
+			{object{"region_id": "none"}, 400, nil},
+			{object{"service_id": "none", "region": "also"}, 400, nil},
 		} {
 			a := c.Must(tc.status, "POST", "/v3/endpoints", admin, at(tc.more))
 			if tc.status == 201 && (a.Get("endpoint", "region_id") != tc.region || a.Text("endpoint", "url") != "http://x/dns") {
