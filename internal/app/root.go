@@ -21,10 +21,11 @@ func rootService(apis []*httpx.Service) *httpx.Service {
 	for _, s := range apis {
 		services[s.Type] = s.Prefix
 	}
+	page := web.Built()
 	return &httpx.Service{
 		Name: "root", Type: "root", OpenPaths: true,
 		Routes: []httpx.Route{{Method: http.MethodGet, Path: "/", Public: true, Handler: func(_ context.Context, r *httpx.Request) (*httpx.Response, error) {
-			if web.Built() && strings.Contains(r.HTTP.Header.Get("Accept"), "text/html") {
+			if page && strings.Contains(r.HTTP.Header.Get("Accept"), "text/html") {
 				return dashboardapi.ToPage(), nil
 			}
 			return httpx.JSON(http.StatusOK, map[string]any{

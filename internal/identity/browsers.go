@@ -52,33 +52,13 @@ func (f *Browsers) Login(ctx context.Context, r AuthRequest) (string, *BrowserSe
 	if err != nil {
 		return "", nil, err
 	}
-	return f.begin(ctx, issued.Session, time.Time{})
+	return f.begin(ctx, issued.Session)
 }
 
-// Adopt begins a session for whoever has just logged in at an identity provider
-// and brings the token of that.
-func (f *Browsers) Adopt(ctx context.Context, token string) (string, *BrowserSession, error) {
-	se, err := f.s.session(ctx, token, 0)
-	if err != nil {
-		return "", nil, err
-	}
-	if se.Token.IdPID == "" || se.Token.Scope.Kind != Unscoped || !slices.Equal(se.Token.Methods, []string{MappedMethod}) {
-		return "", nil, family.Unauthorized("the token is not that of a single sign-on")
-	}
-	idp, err := family.Read(ctx, f.s.db, func(tx *store.Tx) (time.Duration, error) {
-		idp, err := family.Get(ctx, tx, f.s.store.Federation.IdPs, se.Token.IdPID)
-		return f.s.shadows.vouched(idp), err
-	})
-	if err != nil {
-		return "", nil, gone(err)
-	}
-	return f.begin(ctx, se, se.Token.IssuedAt.Add(idp))
-}
-
-func (f *Browsers) begin(ctx context.Context, se *Session, until time.Time) (string, *BrowserSession, error) {
+func (f *Browsers) begin(ctx context.Context, se *Session) (string, *BrowserSession, error) {
 	t := se.Token
 	secret, v, err := f.sessions.Begin(ctx, browser.Login{
-		UserID: t.UserID, AuditID: t.chain(), Methods: t.Methods, IdPID: t.IdPID, ProtocolID: t.ProtocolID, Until: until,
+		UserID: t.UserID, AuditID: t.chain(), Methods: t.Methods, IdPID: t.IdPID, ProtocolID: t.ProtocolID,
 	})
 	if err != nil {
 		return "", nil, err

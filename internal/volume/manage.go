@@ -75,22 +75,14 @@ func (f *Managed) backend(ctx context.Context, tx *store.Tx, place string) (*Bac
 func (f *Managed) adoptSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindAdopt, Version: 1,
-		Steps: []step{{
-			Name: "adopt",
-			Do: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				b, err := h.AdoptVolume(ctx, w.ref(), w.Name)
-				if err == nil {
-					w.Size = b.SizeGiB
-				}
-				return err
-			}),
-			Undo: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				if err := gone(h.ReleaseVolume(ctx, w.ref(), w.Name)); !away(err) {
-					return err
-				}
-				return nil
-			}),
-		}},
+		Steps: []step{f.adopting(
+			func(ctx context.Context, h hostapi.VolumeHost, w *Work) (*hostapi.VolumeBytes, error) {
+				return h.AdoptVolume(ctx, w.ref(), w.Name)
+			},
+			func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+				return h.ReleaseVolume(ctx, w.ref(), w.Name)
+			},
+		)},
 		Done: f.s.finish(func(_ context.Context, _ *store.Tx, w *Work, v *Volume) error {
 			v.Status, v.SizeGiB, v.LaunchedAt = Available, w.Size, f.s.now() // whatever the quota says: it is there already
 			return nil
@@ -102,6 +94,41 @@ func (f *Managed) adoptSaga() saga.Definition[Work] {
 			})(ctx, tx, w)
 		},
 	}
+}
+
+// adopting is the step that takes something over from a backend, or lets go of it
+// again. A host that is away then has it under its new name.
+func (f *Managed) adopting(
+	adopt func(ctx context.Context, h hostapi.VolumeHost, w *Work) (*hostapi.VolumeBytes, error),
+	release func(ctx context.Context, h hostapi.VolumeHost, w *Work) error,
+) step {
+	return step{
+		Name: "adopt",
+		Do: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			b, err := adopt(ctx, h, w)
+			if err == nil {
+				w.Size = b.SizeGiB
+			}
+			return err
+		}),
+		Undo: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			if err := gone(release(ctx, h, w)); !away(err) {
+				return err
+			}
+			return nil
+		}),
+	}
+}
+
+// releasing is the step that lets go of something for good; what is nowhere needs none.
+func (f *Managed) releasing(release func(ctx context.Context, h hostapi.VolumeHost, w *Work) error) step {
+	do := f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error { return gone(release(ctx, h, w)) })
+	return step{Name: "release", Do: func(ctx context.Context, w *Work) error {
+		if w.Place == "" {
+			return nil
+		}
+		return do(ctx, w)
+	}}
 }
 
 // Release forgets a volume and leaves its bytes in the backend under its id.
@@ -132,14 +159,9 @@ func (f *Managed) Release(ctx context.Context, id string) error {
 func (f *Managed) releaseSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindRelease, Version: 1,
-		Steps: []step{{Name: "release", Do: func(ctx context.Context, w *Work) error {
-			if w.Place == "" {
-				return nil
-			}
-			return f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				return gone(h.ReleaseVolume(ctx, w.ref(), w.Name))
-			})(ctx, w)
-		}}},
+		Steps: []step{f.releasing(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			return h.ReleaseVolume(ctx, w.ref(), w.Name)
+		})},
 		Done:   f.s.Volumes.forget,
 		Failed: f.s.fail(Error, "006", unknownError),
 	}
@@ -147,7 +169,16 @@ func (f *Managed) releaseSaga() saga.Definition[Work] {
 
 // List lists what lies in a backend.
 func (f *Managed) List(ctx context.Context, place string) ([]hostapi.ManageableVolume, error) {
-	if err := f.s.Check(ctx, "volume_extension:list_manageable"); err != nil {
+	h, err := f.host(ctx, "volume_extension:list_manageable", place)
+	if err != nil {
+		return nil, err
+	}
+	return h.ManageableVolumes(ctx, ParsePlace(place).Backend)
+}
+
+// host is the host of a backend that answers, for an actor who may do what the rule names.
+func (f *Managed) host(ctx context.Context, rule, place string) (hostapi.VolumeHost, error) {
+	if err := f.s.Check(ctx, rule); err != nil {
 		return nil, err
 	}
 	err := f.s.read(ctx, func(tx *store.Tx) error {
@@ -157,9 +188,5 @@ func (f *Managed) List(ctx context.Context, place string) ([]hostapi.ManageableV
 	if err != nil {
 		return nil, err
 	}
-	h, err := f.s.host(place)
-	if err != nil {
-		return nil, err
-	}
-	return h.ManageableVolumes(ctx, ParsePlace(place).Backend)
+	return f.s.host(place)
 }

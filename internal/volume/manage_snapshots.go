@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"slices"
 
 	"kumoi/internal/hostapi"
 	"kumoi/internal/kernel/actor"
@@ -60,22 +59,14 @@ func (f *Snapshots) Manage(ctx context.Context, n NewManagedSnapshot) (p *Snapsh
 func (f *Snapshots) adoptSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindAdoptSnapshot, Version: 1,
-		Steps: []step{{
-			Name: "adopt",
-			Do: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				b, err := h.AdoptSnapshot(ctx, w.snapRef(), w.Name)
-				if err == nil {
-					w.Size = b.SizeGiB
-				}
-				return err
-			}),
-			Undo: f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				if err := gone(h.ReleaseSnapshot(ctx, w.snapRef(), w.Name)); !away(err) {
-					return err
-				}
-				return nil
-			}),
-		}},
+		Steps: []step{f.s.Managed.adopting(
+			func(ctx context.Context, h hostapi.VolumeHost, w *Work) (*hostapi.VolumeBytes, error) {
+				return h.AdoptSnapshot(ctx, w.snapRef(), w.Name)
+			},
+			func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+				return h.ReleaseSnapshot(ctx, w.snapRef(), w.Name)
+			},
+		)},
 		Done: func(ctx context.Context, tx *store.Tx, w *Work) error {
 			return f.settle(func(ctx context.Context, tx *store.Tx, p *Snapshot) error {
 				p.Status, p.Progress, p.SizeGiB = Available, "100%", w.Size
@@ -96,39 +87,16 @@ func (f *Snapshots) Unmanage(ctx context.Context, id string) error {
 		if p.GroupSnapshotID != "" {
 			return errs.New(errs.Invalid, "Invalid snapshot: Unable to unmanage snapshot %s because it is part of a group snapshot.", id)
 		}
-		used, err := f.s.tables.Volumes.Any(ctx, tx, store.Eq("snapshot_id", p.ID), store.Eq("status", Creating))
-		if err != nil {
-			return err
-		}
-		if used || !slices.Contains([]string{Available, Error, ErrorDeleting}, p.Status) {
-			return errs.New(errs.Invalid, "Invalid snapshot: Snapshot status must be available or error, and no volume may just be made of it; it is %s.", p.Status)
-		}
-		v, err := f.s.tables.Volumes.Get(ctx, tx, p.VolumeID)
-		if err != nil {
-			return err
-		}
-		if err := f.s.Volumes.frozen(ctx, tx, v.Host); err != nil {
-			return err
-		}
-		p.Status = Unmanaging
-		if err := f.save(ctx, tx, p); err != nil {
-			return err
-		}
-		return f.s.begin(ctx, tx, kindReleaseSnapshot, "snapshot/"+p.ID, Work{Volume: p.VolumeID, Place: v.Host, Snapshot: p.ID, Name: "snapshot-" + p.ID})
+		return f.end(ctx, tx, p, false, Unmanaging, kindReleaseSnapshot, "snapshot-"+p.ID)
 	})
 }
 
 func (f *Snapshots) releaseSaga() saga.Definition[Work] {
 	return saga.Definition[Work]{
 		Kind: kindReleaseSnapshot, Version: 1,
-		Steps: []step{{Name: "release", Do: func(ctx context.Context, w *Work) error {
-			if w.Place == "" {
-				return nil
-			}
-			return f.s.onHost(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
-				return gone(h.ReleaseSnapshot(ctx, w.snapRef(), w.Name))
-			})(ctx, w)
-		}}},
+		Steps: []step{f.s.Managed.releasing(func(ctx context.Context, h hostapi.VolumeHost, w *Work) error {
+			return h.ReleaseSnapshot(ctx, w.snapRef(), w.Name)
+		})},
 		Done:   f.settle(f.forget),
 		Failed: f.fail(ErrorDeleting, actDropSnapshot, dropFailed),
 	}
@@ -136,17 +104,7 @@ func (f *Snapshots) releaseSaga() saga.Definition[Work] {
 
 // Manageable lists the snapshots in a backend.
 func (f *Snapshots) Manageable(ctx context.Context, place string) ([]hostapi.ManageableSnapshot, error) {
-	if err := f.s.Check(ctx, "snapshot_extension:list_manageable"); err != nil {
-		return nil, err
-	}
-	err := f.s.read(ctx, func(tx *store.Tx) error {
-		_, err := f.s.Managed.backend(ctx, tx, place)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	h, err := f.s.host(place)
+	h, err := f.s.Managed.host(ctx, "snapshot_extension:list_manageable", place)
 	if err != nil {
 		return nil, err
 	}

@@ -195,6 +195,12 @@ func (f *Snapshots) Delete(ctx context.Context, id string, force bool) error {
 
 // DeleteTx is Delete in another part's transaction, which has asked the policy.
 func (f *Snapshots) DeleteTx(ctx context.Context, tx *store.Tx, p *Snapshot, force bool) error {
+	return f.end(ctx, tx, p, force, Deleting, kindDropSnapshot, "")
+}
+
+// end begins a saga after which there is no such snapshot any more; name is what the
+// backend then keeps it as. With force its status does not matter.
+func (f *Snapshots) end(ctx context.Context, tx *store.Tx, p *Snapshot, force bool, status, kind, name string) error {
 	used, err := f.s.tables.Volumes.Any(ctx, tx, store.Eq("snapshot_id", p.ID), store.Eq("status", Creating))
 	if err != nil {
 		return err
@@ -209,11 +215,11 @@ func (f *Snapshots) DeleteTx(ctx context.Context, tx *store.Tx, p *Snapshot, for
 	if err := f.s.Volumes.frozen(ctx, tx, v.Host); err != nil {
 		return err
 	}
-	p.Status = Deleting
+	p.Status = status
 	if err := f.save(ctx, tx, p); err != nil {
 		return err
 	}
-	return f.s.begin(ctx, tx, kindDropSnapshot, "snapshot/"+p.ID, Work{Volume: p.VolumeID, Place: v.Host, Snapshot: p.ID})
+	return f.s.begin(ctx, tx, kind, "snapshot/"+p.ID, Work{Volume: p.VolumeID, Place: v.Host, Snapshot: p.ID, Name: name})
 }
 
 // ResetStatus is the administrators' word about a snapshot.

@@ -6,8 +6,7 @@
 // addresses see, the database its digest. A session is void by whatever voids a
 // token of the login that began it: a changed password, a user or an identity
 // provider that is disabled, a domain that is gone. It ends by itself when no
-// token was asked for in its idle time, at the end of its whole life, and when an
-// identity provider's word is too old. All its tokens share one audit id, by which
+// token was asked for in its idle time and at the end of its whole life. All its tokens share one audit id, by which
 // they end with it.
 package browser
 
@@ -42,7 +41,6 @@ type Login struct {
 	UserID, AuditID   string
 	Methods           []string
 	IdPID, ProtocolID string
-	Until             time.Time // of the identity provider's word; zero: there is none
 }
 
 // Deps is what a Service needs.
@@ -75,9 +73,6 @@ func (s *Service) Begin(ctx context.Context, l Login) (secret string, v *Session
 		v := &Session{
 			ID: digest(secret), UserID: l.UserID, AuditID: l.AuditID, Methods: l.Methods, IdPID: l.IdPID, ProtocolID: l.ProtocolID,
 			CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.d.Life),
-		}
-		if !l.Until.IsZero() && l.Until.Before(v.ExpiresAt) {
-			v.ExpiresAt = l.Until
 		}
 		have, err := s.d.Sessions.All(ctx, tx, store.Eq("user_id", l.UserID))
 		if err != nil {

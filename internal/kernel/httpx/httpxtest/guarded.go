@@ -23,7 +23,6 @@ func (c Client) intruded(method, path string, body any, headers []string) (check
 	if _, once := body.(io.Reader); once || everybody || c.stranger == "" || c.Token() == c.stranger {
 		return func(Answer) {}
 	}
-	c.t.Helper()
 	refused := c.As(c.stranger).do(c.t.Context(), method, path, body, headers)
 	return func(a Answer) {
 		c.t.Helper()
